@@ -11,12 +11,12 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from ..live import Live, Topic
-from ..read.fleet import Fleet
-from ..store.db import Database
+from app.live import Live, Topic
+from app.read.fleet import Fleet
+from app.store.db import Database
 from .views import Content, View, ViewKey, Watcher
 
 HEARTBEAT = 5.0
@@ -39,7 +39,10 @@ class Full(Exception):
 
 
 class Hub:
-    """All views, and the loop that keeps them up. Everything runs on one event loop."""
+    """All views, and the loop that keeps them up. Everything runs on one event loop.
+
+    `environments` is their promotion order as settings have it; `clock` tells aware UTC.
+    """
 
     def __init__(
         self,
@@ -48,10 +51,12 @@ class Hub:
         fleet: Fleet,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         max_streams: int = 5000,
+        environments: Sequence[str] = (),
     ) -> None:
         self.database = database
         self.fleet = fleet
         self.clock = clock
+        self.environments = environments
         self.ready = False
         self.closing = asyncio.Event()
         self.epoch = secrets.token_hex(4)

@@ -7,32 +7,33 @@ gets the one shared message; whoever fell behind gets the latest of what changed
 from __future__ import annotations
 
 import asyncio
+import gzip
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
 from typing import Protocol
 
-from ..live import Topic
+from app.live import Topic
 from . import sse
 
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """Ids of the regions whose bytes changed, that are new, and that are gone; the three do not overlap."""
+    """Ids of the regions whose bytes changed, that are new, and that are gone (no id is in two of them); or `reset`:
+    so much is different that only the whole will do."""
 
     changed: frozenset[str] = frozenset()
     added: frozenset[str] = frozenset()
     removed: frozenset[str] = frozenset()
+    reset: bool = False
 
     def __bool__(self) -> bool:
-        return bool(self.changed or self.added or self.removed)
+        return bool(self.changed or self.added or self.removed or self.reset)
 
 
 class Content(Protocol):
     """What a view shows. All of it is rendered when it is made; later calls render only what is dirty."""
-
-    media_type: str
 
     def apply(self, topics: Iterable[Topic], now: datetime) -> Patch:
         """Take in what `topics` changed."""
@@ -47,7 +48,7 @@ class Content(Protocol):
         """Event data that bring a watcher from nothing to now."""
 
     def some(self, patch: Patch) -> Sequence[bytes]:
-        """Event data that bring a watcher over `patch`."""
+        """Event data that bring a watcher over `patch`, which is neither empty nor a reset."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,7 @@ class View:
         self._changed_at: dict[str, int] = {}
         self._messages: dict[int, bytes] = {}
         self._body: tuple[int, bytes, str] = (-1, b"", "")
+        self._packed: tuple[str, bytes] = ("", b"")
 
     def apply(self, topics: Iterable[Topic], now: datetime) -> None:
         """Render what `topics` made dirty; ring if any bytes changed."""
@@ -143,20 +145,26 @@ class View:
             self._body = (self._state, body, etag(body))
         return self._body[1], self._body[2]
 
+    def packed(self) -> tuple[bytes, str]:
+        """The same, gzipped, with a tag of its own."""
+        body, tag = self.answer()
+        if self._packed[0] != tag:
+            self._packed = (tag, gzip.compress(body, 5, mtime=0))
+        return self._packed[1], f'{tag[:-1]}-gzip"'
+
     def ring(self) -> None:
         """Wake every watcher."""
         for watcher in self.watchers:
             watcher.ring()
 
     def _catch_up(self, version: int) -> bytes:
-        if version < 0:
+        patch = self._patch
+        if version != self.version - 1:
+            missed = frozenset(r for r, at in self._changed_at.items() if at > version)
+            patch = Patch(missed, reset=version < self._moved_at)
+        if version < 0 or patch.reset:
             return self._events(self.content.whole())
-        if version == self.version - 1:
-            return self._events(self.content.some(self._patch)) if self._patch else sse.HEARTBEAT
-        if version < self._moved_at:
-            return self._events(self.content.whole())
-        changed = frozenset(r for r, at in self._changed_at.items() if at > version)
-        return self._events(self.content.some(Patch(changed))) if changed else sse.HEARTBEAT
+        return self._events(self.content.some(patch)) if patch else sse.HEARTBEAT
 
     def _bump(self, patch: Patch) -> None:
         self.version += 1
@@ -165,7 +173,7 @@ class View:
         if patch:
             self._state = self.version
             self._changed_at.update(dict.fromkeys(patch.changed, self.version))
-            if patch.added or patch.removed:
+            if patch.added or patch.removed or patch.reset:
                 self._moved_at = self.version
         self.ring()
 
