@@ -6,6 +6,7 @@ Parsing is total: text from a cluster is never trusted to be well formed, so eve
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 MAX_TEXT = 500
 """Longest text kept from a cluster for display, in characters; the rest is cut with an ellipsis."""
@@ -61,3 +62,10 @@ class Place:
     service: str
     environment: str
     team: str = ""
+
+
+class Topic(NamedTuple):
+    """What changed: a sort ("workload", "source", "rollout") and the key of the row."""
+
+    sort: str
+    key: str
