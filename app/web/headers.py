@@ -1,11 +1,12 @@
-"""What every answer carries: the content security policy and its companions; and who may be asked: known host names.
+"""What every answer carries: the content security policy and its companions; and who is asked: known hosts.
 
-Both are plain ASGI and stand outside everything that can answer, so that errors, streams and files have them too.
+Both are plain ASGI and stand outside everything that can answer, so that errors, streams and files have them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from ipaddress import ip_address
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -32,7 +33,8 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
 class SecurityHeaders:
-    """ASGI: puts `HEADERS` on every response, whatever the application said; HSTS where `https` is the public way."""
+    """ASGI: puts `HEADERS` on every response, whatever the application said; HSTS where people come by
+    https."""
 
     def __init__(self, app: ASGIApp, https: bool = False) -> None:
         self._app = app
@@ -49,10 +51,12 @@ class SecurityHeaders:
 
 
 class KnownHosts:
-    """ASGI: lets through only requests that name one of `hosts` (lower case, without port) in their Host header.
+    """ASGI: lets through only requests whose Host is one of `hosts` (lower case, no port); `refuse` answers
+    others.
 
-    A page of another site can make a browser resolve its own name to 127.0.0.1 and then read a board that only
-    listens there; the Host header gives it away. `None` lets every host through. `refuse` answers the others.
+    A page of another site can make a browser resolve its own name to 127.0.0.1 and then read a board that
+    only listens there; the Host header gives it away. `addresses` lets IP addresses through, which no name
+    can be rebound to (probes use them). `hosts` None lets everything through.
     """
 
     def __init__(
@@ -60,16 +64,31 @@ class KnownHosts:
         app: ASGIApp,
         hosts: Iterable[str] | None,
         refuse: Callable[[Scope, Receive, Send], Awaitable[None]],
+        addresses: bool = False,
     ) -> None:
         self._app = app
         self._hosts = None if hosts is None else frozenset(hosts)
+        self._addresses = addresses
         self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or self._hosts is None or _host(scope) in self._hosts:
+        if scope["type"] != "http" or self._known(_host(scope)):
             await self._app(scope, receive, send)
         else:
             await self._refuse(scope, receive, send)
+
+    def _known(self, host: str | None) -> bool:
+        if self._hosts is None or host in self._hosts:
+            return True
+        return self._addresses and host is not None and _is_address(host)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True
 
 
 def _host(scope: Scope) -> str | None:
@@ -77,7 +96,6 @@ def _host(scope: Scope) -> str | None:
     given = [value for name, value in scope["headers"] if name == b"host"]
     if len(given) != 1:
         return None
-    host, _, port = given[0].decode("latin-1").lower().rpartition(":")
-    if not host or not port.isdigit():
-        host = given[0].decode("latin-1").lower()
-    return host.removesuffix(".")
+    whole = str(given[0], "latin-1").lower()
+    host, _, port = whole.rpartition(":")
+    return (host if host and port.isdigit() else whole).removesuffix(".")

@@ -1,7 +1,7 @@
-"""Logs: one JSON object a line on standard error (plain text on a terminal), uvicorn's and libraries' lines included.
+"""Logs: one JSON object a line on standard error (plain text on a terminal), libraries' lines included.
 
-Whatever is logged may be hostile: control characters, line ends and bidirectional overrides are escaped, fields are
-cut, and query strings are left out, since they may hold secrets. Every request gets an id that its lines share.
+Whatever is logged may be hostile: control characters, line ends and bidirectional overrides are escaped,
+fields are cut, and query strings are left out, since they may hold secrets. A request's lines share its id.
 """
 
 from __future__ import annotations
@@ -98,8 +98,8 @@ def _text(_logger: Any, _method: str, event: Mapping[str, Any]) -> str:
 
 
 class RequestLog:
-    """ASGI: gives a request its id (`scope["state"]["request_id"]`, header X-Request-Id) and writes one line at its
-    end. A stream's line comes when it ends."""
+    """ASGI: gives a request its id (`scope["state"]["request_id"]`, header X-Request-Id) and logs one line
+    when it ends; a stream's line comes when the stream ends."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
