@@ -15,9 +15,8 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import URL, make_url
 
-from tests import postgres
+from tests import machine, postgres
 
-ROOT = Path(__file__).parents[1]
 _serial = itertools.count(1)
 
 
@@ -26,18 +25,11 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-def unavailable(reason: str) -> None:
-    """Skip for want of something this machine lacks; in CI nothing may be lacking."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(reason)
-    pytest.skip(reason)
-
-
 def upgrade(url: str) -> None:
     """Bring the database at `url` to the current schema, by the migrations production runs."""
-    config = Config(toml_file=ROOT / "pyproject.toml")
+    config = Config(toml_file=machine.ROOT / "pyproject.toml")
     config.attributes["url"] = url
-    if Path(str(config.get_main_option("script_location"))).is_dir():
+    if Path(str(config.get_alembic_option("script_location"))).is_dir():
         command.upgrade(config, "head")
 
 
@@ -51,7 +43,7 @@ def postgres_server() -> Iterator[URL]:
         with postgres.a_server() as server:
             yield server
     except postgres.Unavailable as error:
-        unavailable(f"PostgreSQL does not start: {error}")
+        machine.lacks(f"PostgreSQL does not start: {error}")
 
 
 @pytest.fixture(scope="session")
