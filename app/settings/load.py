@@ -27,7 +27,7 @@ _DRAIN = Scalar(scalars.seconds, "drain_seconds: 5", frozenset({"int", "float"})
 VARIABLES: Mapping[str, tuple[str, Scalar]] = {
     "SHIPBOARD_LISTEN_HOST": ("host", _HOST),
     "SHIPBOARD_LISTEN_PORT": ("port", _PORT),
-    "SHIPBOARD_DATABASE": ("database", _DATABASE),
+    "SHIPBOARD_DATABASE_URL": ("database", _DATABASE),
     "SHIPBOARD_RETENTION_DAYS": ("retention_days", _RETENTION),
     "SHIPBOARD_LOG_FORMAT": ("log_format", _LOG),
     "SHIPBOARD_PUBLIC_URL": ("public_url", _URL),

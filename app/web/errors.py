@@ -136,7 +136,7 @@ class Unexpected:
             log.exception("request failed", method=scope.get("method"), path=scope.get("path"))
             if started or scope["type"] != "http":
                 raise
-            detail = "Something went wrong here, not in your request. The server's log has it under this request id."
+            detail = "Something went wrong here, not in your request. The log has it under this request id."
             await answer(scope, 500, _phrase(500), detail)(scope, receive, send)
 
 

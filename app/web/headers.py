@@ -54,21 +54,21 @@ class KnownHosts:
     """ASGI: lets through only requests whose Host is one of `hosts` (lower case, no port); `refuse` answers
     others.
 
-    A page of another site can make a browser resolve its own name to 127.0.0.1 and then read a board that
-    only listens there; the Host header gives it away. `addresses` lets IP addresses through, which no name
-    can be rebound to (probes use them). `hosts` None lets everything through.
+    A page of another site can make a browser resolve its own name to our address and then read the board as
+    if it were its own; the Host header gives it away. `nearby` also lets through addresses and names without
+    a dot, which nobody outside can point anywhere: what probes and a local network use.
     """
 
     def __init__(
         self,
         app: ASGIApp,
-        hosts: Iterable[str] | None,
+        hosts: Iterable[str],
         refuse: Callable[[Scope, Receive, Send], Awaitable[None]],
-        addresses: bool = False,
+        nearby: bool = False,
     ) -> None:
         self._app = app
-        self._hosts = None if hosts is None else frozenset(hosts)
-        self._addresses = addresses
+        self._hosts = frozenset(hosts)
+        self._nearby = nearby
         self._refuse = refuse
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -77,25 +77,23 @@ class KnownHosts:
         else:
             await self._refuse(scope, receive, send)
 
-    def _known(self, host: str | None) -> bool:
-        if self._hosts is None or host in self._hosts:
-            return True
-        return self._addresses and host is not None and _is_address(host)
+    def _known(self, host: str) -> bool:
+        return host in self._hosts or (self._nearby and _is_nearby(host))
 
 
-def _is_address(host: str) -> bool:
+def _is_nearby(host: str) -> bool:
     try:
         ip_address(host.strip("[]"))
     except ValueError:
-        return False
+        return bool(host) and "." not in host
     return True
 
 
-def _host(scope: Scope) -> str | None:
-    """The one Host of a request, lower case, without its port; None when there is none, or more than one."""
+def _host(scope: Scope) -> str:
+    """The one Host of a request, lower case, without its port; empty when there is none, or more than one."""
     given = [value for name, value in scope["headers"] if name == b"host"]
     if len(given) != 1:
-        return None
+        return ""
     whole = str(given[0], "latin-1").lower()
     host, _, port = whole.rpartition(":")
     return (host if host and port.isdigit() else whole).removesuffix(".")
