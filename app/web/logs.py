@@ -67,16 +67,20 @@ def configure(style: str = "", stream: TextIO | None = None) -> None:
 def bounded(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Every value a plain one, every text bounded and free of what could forge a line or steer a terminal."""
     return {
-        _printable(str(key), 100): _plain(value, 4 * MAX_FIELD if key in _STACKS else MAX_FIELD)
+        _printable(str(key), 100): (
+            "\n".join(_printable(line, MAX_FIELD) for line in str(value)[-4 * MAX_FIELD :].splitlines())
+            if key in _STACKS
+            else _plain(value)
+        )
         for key, value in event.items()
         if not str(key).startswith("color_")
     }
 
 
-def _plain(value: Any, limit: int) -> Any:
+def _plain(value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float):
         return value
-    return _printable(value if isinstance(value, str) else repr(value), limit)
+    return _printable(value if isinstance(value, str) else repr(value), MAX_FIELD)
 
 
 def _printable(text: str, limit: int) -> str:
@@ -92,7 +96,7 @@ def _text(_logger: Any, _method: str, event: Mapping[str, Any]) -> str:
     at, level = str(fields.pop("timestamp", ""))[11:23], str(fields.pop("level", ""))
     what = fields.pop("event", "")
     fields.pop("logger", None)
-    stack = [str(fields.pop(name)).replace("\\n", "\n    ") for name in _STACKS if name in fields]
+    stack = [str(fields.pop(name)).replace("\n", "\n    ") for name in _STACKS if name in fields]
     pairs = "  ".join(f"{key}={value}" for key, value in fields.items())
     return f"{at} {level:<7} {what}{'  ' + pairs if pairs else ''}" + "".join(f"\n    {s}" for s in stack)
 

@@ -36,28 +36,27 @@ class Projection(Protocol):
 class Vitals:
     """The process's state, as its probes see it. Parts report; the routes read."""
 
-    def __init__(self, projection: Projection, heard: Callable[[], bool], trouble: Callable[[], str]) -> None:
+    def __init__(self, heard: Callable[[], bool], trouble: Callable[[], str]) -> None:
         self.draining = False
-        self.database = ""
-        """Why the database does not take writes; empty while it does."""
-        self.tasks: Mapping[str, str] = {}
+        self.projection: Projection | None = None
+        """Set once the database is open."""
+        self.down: Mapping[str, str] = {}
         """Supervised tasks that are down, by name, with the reason."""
-        self._projection = projection
+        self._refused: dict[str, str] = {}
         self._heard = heard
         self._trouble = trouble
         self._began = self._written = time.monotonic()
 
-    def wrote(self, refused: str = "") -> None:
-        """The writer came round: it wrote, or the database said why not."""
+    def wrote(self, who: str, refused: str = "") -> None:
+        """A writer came round: it wrote, or the database said why not."""
         self._written = time.monotonic()
-        self.database = refused
+        self._refused[who] = refused
 
     def ages(self) -> dict[str, float]:
         """Seconds since projection and writer last advanced."""
-        return {
-            "projection": round(self._projection.beat_age(), 1),
-            "writer": round(time.monotonic() - self._written, 1),
-        }
+        now = time.monotonic()
+        projection = self.projection.beat_age() if self.projection else now - self._began
+        return {"projection": round(projection, 1), "writer": round(now - self._written, 1)}
 
     def stuck(self) -> list[str]:
         """The loops that did not advance in time, as sentences."""
@@ -70,12 +69,12 @@ class Vitals:
         found = []
         if self.draining:
             found.append("draining: this process was told to end")
-        if not self._projection.ready:
+        if self.projection is None or not self.projection.ready:
             found.append("starting: the board is not read yet")
         elif not self._heard() and time.monotonic() - self._began < FIRST_LIST:
             found.append("starting: no cluster has been listed yet")
-        if self.database:
-            found.append(f"the database does not take writes: {self.database}")
+        for why in sorted({why for why in self._refused.values() if why}):
+            found.append(f"the database does not take writes: {why.rstrip('.')}")
         if trouble := self._trouble():
             found.append(trouble)
         return found + self.stuck()
@@ -86,8 +85,8 @@ def install(app: FastAPI, vitals: Vitals, exposition: Callable[[], bytes]) -> No
 
     async def healthz() -> Response:
         if stuck := vitals.stuck():
-            return problem(503, "Stuck", "; ".join(stuck) + ".", ages=vitals.ages(), down=vitals.tasks)
-        return _json({"alive": True, "ages": vitals.ages(), "down": vitals.tasks})
+            return problem(503, "Stuck", "; ".join(stuck) + ".", ages=vitals.ages(), down=vitals.down)
+        return _json({"alive": True, "ages": vitals.ages(), "down": vitals.down})
 
     async def ready() -> Response:
         if reasons := vitals.reasons():

@@ -20,7 +20,7 @@ import uvicorn
 import uvloop
 from fastapi import FastAPI
 
-FINISH_SECONDS = 5
+FINISH_SECONDS = 4
 """How long requests in flight may take to finish once the port is closed."""
 BACKLOG = 2048
 
