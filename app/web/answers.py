@@ -1,4 +1,5 @@
-"""One way to answer for everything that is live: a stream to who asks for one, else the view's bytes with their tag."""
+"""One way to answer for everything that is live: a stream to who asks for one, else the view's bytes with
+their tag."""
 
 from __future__ import annotations
 
@@ -21,14 +22,16 @@ VARY = "Accept, Accept-Encoding, HX-Request"
 _TAG = re.compile(r'(?:W/)?("[^"]*")')
 
 
-def live(request: Request, hub: Hub, key: ViewKey, open: Callable[[Fleet, datetime], Content]) -> Response:
-    """The view of `key` as the client wants it: stream or body. `open` makes its content if nobody watches it yet.
+def live(request: Request, hub: Hub, key: ViewKey, content: Callable[[Fleet, datetime], Content]) -> Response:
+    """The view of `key` as the client wants it: stream or body. `content` makes what it shows, if there is
+    none yet.
 
-    Raises Refusal (503) beyond the limit of streams or views. A body may only be asked for once the hub is ready.
+    Raises Refusal (503) beyond the limit of streams or views. A body may only be asked for once the hub is
+    ready.
     """
 
     def view() -> View:
-        return hub.view(key, open)
+        return hub.view(key, content)
 
     try:
         if wants_stream(request):
@@ -49,9 +52,14 @@ def live(request: Request, hub: Hub, key: ViewKey, open: Callable[[Fleet, dateti
 
 
 def tagged(
-    request: Request, body: bytes, tag: str = "", media_type: str = "application/json", headers: dict[str, str] | None = None
+    request: Request,
+    body: bytes,
+    tag: str = "",
+    media_type: str = "application/json",
+    headers: dict[str, str] | None = None,
 ) -> Response:
-    """`body` with its entity tag (the hash of it, if none is given), or 304 to who has it already (RFC 9110, 13.1.2)."""
+    """`body` with its entity tag (the hash of it, if none is given), or 304 to who has it already (RFC
+    9110, 13.1.2)."""
     tag = tag or etag(body)
     headers = {"cache-control": "private, no-cache", "etag": tag, "vary": VARY, **(headers or {})}
     if matches(request.headers.getlist("if-none-match"), tag):

@@ -12,6 +12,7 @@ import msgspec
 from app.web.errors import Refusal
 
 MAX_LENGTH = 2000
+REFUSED = "It was not issued for this list. Take it from `next` of the page before, or begin without one."
 T = TypeVar("T")
 
 
@@ -21,19 +22,15 @@ def encode(resource: str, position: object) -> str:
     return urlsafe_b64encode(_mark(resource, body) + body).decode().rstrip("=")
 
 
-def decode(resource: str, text: str, kind: type[T]) -> T:
+def decode(resource: str, text: str, decoder: msgspec.json.Decoder[T]) -> T:
     """The position that `text` holds. Raises Refusal (400) unless `encode` made it for the same list."""
     try:
         raw = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
         if len(text) <= MAX_LENGTH and raw[:6] == _mark(resource, raw[6:]):
-            return msgspec.json.decode(raw[6:], type=kind)
+            return decoder.decode(raw[6:])
     except (ValueError, binascii.Error, msgspec.DecodeError):
         pass
-    raise Refusal(
-        400,
-        "Invalid cursor",
-        "This cursor was not issued for this list. Take it from `next` of the page before, or begin without one.",
-    )
+    raise Refusal(400, "Invalid cursor", REFUSED)
 
 
 def _mark(resource: str, body: bytes) -> bytes:

@@ -1,6 +1,7 @@
 """The pages, in the order of navigation, and the one handler that serves them all.
 
-A page's URL is its stream's URL: HTML by default, the same view as a stream where `Accept` has text/event-stream.
+A page's URL is its stream's URL: HTML by default, the same view as a stream where `Accept` has
+text/event-stream.
 """
 
 from __future__ import annotations
@@ -48,12 +49,19 @@ def _handler(
             return PageContent(page, query, projection, renderer, cache, now, PAGES)
 
         if not hub.ready and not wants_stream(request):
-            return _warming(renderer)
+            return _warming(renderer, hub.clock())
         return live(request, hub, ViewKey(page.path, query.query_string(), "text/html"), content)
 
     return show
 
 
-def _warming(renderer: Renderer) -> Response:
+def _warming(renderer: Renderer, now: datetime) -> Response:
     headers = {"retry-after": "1", "refresh": "1", "cache-control": "no-store", "vary": VARY}
-    return Response(renderer.page("warming.html", {"pages": PAGES}), 503, headers, media_type="text/html")
+    said = {
+        "status": 503,
+        "what": "Shipboard is starting.",
+        "why": "It is reading what it knows from its database.",
+        "todo": "This page comes back by itself.",
+        "now": now,
+    }
+    return Response(renderer.page("error.html", said), 503, headers, media_type="text/html")
