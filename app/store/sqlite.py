@@ -1,7 +1,8 @@
 """A SQLite file, before anything is built on it: is it there, ours, whole, local and not in use?
 
-Everything here blocks, and refuses rather than guesses: an empty database where there used to be a full one looks like
-a calm fleet. Beside `x.db` lie `x.db.lock` (held while a process uses it) and `x.db.created` (it existed once).
+Everything here blocks, and refuses rather than guesses: an empty database where there used to be a full one
+looks like a calm fleet. Beside `x.db` lie `x.db.lock` (held while a process uses it) and `x.db.created` (it
+existed once).
 """
 
 from __future__ import annotations
@@ -36,7 +37,10 @@ class SqliteFile:
 
     @classmethod
     def claim(cls, path: Path, new: bool) -> Self:
-        """Lock, check and migrate the file; make it if it never existed, or if `new`. Raises DatabaseRefused."""
+        """Lock, check and migrate the file; make it if it never existed, or if `new`.
+
+        Raises DatabaseRefused.
+        """
         path = path.absolute()
         if not path.parent.is_dir():
             raise DatabaseRefused(
@@ -76,8 +80,8 @@ class SqliteFile:
         try:
             self._check_and_migrate()
             marker.write_text(
-                f"Shipboard keeps its database in {self.path.name}. As long as this file exists, Shipboard takes a "
-                "missing database for a loss and not for a first start.\n"
+                f"Shipboard keeps its database in {self.path.name}. As long as this file exists, Shipboard takes "
+                "a missing database for a loss and not for a first start.\n"
             )
         except (sqlite3.Error, DBAPIError, OSError) as error:
             raise _refusal(self.path, error) from error
