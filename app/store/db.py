@@ -67,8 +67,7 @@ class Database:
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncSession]:
-        """One unit of work, committed at the end of the block, undone by any exception; one at a time in this
-        process.
+        """One unit of work, committed after the block, undone by any exception; one at a time in a process.
 
         Raises StoreUnavailable: nothing was kept, or (connection lost during commit) it cannot be told.
         """
@@ -87,8 +86,7 @@ class Database:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """A connection that can only read, and sees one moment throughout the block. Raises
-        StoreUnavailable."""
+        """A connection that can only read, and sees one moment throughout. Raises StoreUnavailable."""
         with _translated("The database could not be read."):
             async with self._reader.connect() as connection:
                 yield connection

@@ -26,6 +26,10 @@ CHECK_FOR = 2.0
 _REMOTE = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "ceph", "lustre", "afs", "fuse.sshfs", "fuse.glusterfs"}
 )
+_RECOVER = (
+    "Move it away together with its -wal and -shm files and restore a backup, or try `sqlite3 FILE .recover` "
+    "on a copy of it."
+)
 _RESTORE = "Restore a backup to this path, or start with --new-database to begin without the old history."
 
 
@@ -189,7 +193,4 @@ def _refusal(path: Path, error: Exception) -> DatabaseRefused:
             f"{cause}.",
             "Free some space on its disk, or mend the disk, and start again.",
         )
-    return DatabaseRefused(f"{path} is damaged or not a SQLite database.", f"{cause}.", _RESTORE_DAMAGED)
-
-
-_RESTORE_DAMAGED = "Move it away together with its -wal and -shm files and restore a backup, or try `sqlite3 FILE .recover` on a copy."
+    return DatabaseRefused(f"{path} is damaged or not a SQLite database.", f"{cause}.", _RECOVER)
