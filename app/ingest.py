@@ -1,4 +1,4 @@
-"""The only door in: facts are recorded in one unit of work, and whoever watches is told once they can be read."""
+"""The only door in: facts are recorded in one unit of work, and then whoever watches is told."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Ingest:
     async def __call__(self, facts: Sequence[Fact]) -> None:
         """Record `facts`, then publish what they changed.
 
-        Raises StoreUnavailable; as facts are states, the caller tries again with the newest. Should a failed unit of
-        work have been committed after all, its topics are published with the next one.
+        Raises StoreUnavailable; as facts are states, the caller tries again with the newest. Should a failed
+        unit of work have been committed after all, its topics are published with the next one.
         """
         async with self._turn:
             try:

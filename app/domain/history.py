@@ -2,11 +2,13 @@
 
 A rollout is one attempt at bringing a workload from one revision to another:
 
-- It opens when the desired revision changes; or when none is open and a move is seen: at first sight, after a failed or
-  aborted attempt at the same revision, or between two revisions. Scaling moves pods, not revisions, and opens none.
-- It closes once, for good: PROMOTED when the workload settles on the revision, ROLLED_BACK when that revision is known
-  to be older than the one before, ABORTED and FAILED when the engine says so, SUPERSEDED when another revision is asked
-  for meanwhile. A deadline passed is a failure even if the pods come up later; that is then a rollout of its own.
+- It opens when the desired revision changes; or when none is open and a move is seen: at first sight, after a
+  failed or aborted attempt at the same revision, or between two revisions. Scaling moves pods, not revisions,
+  and opens none.
+- It closes once, for good: PROMOTED when the workload settles on the revision, ROLLED_BACK when that revision
+  is known to be older than the one before, ABORTED and FAILED when the engine says so, SUPERSEDED when
+  another revision is asked for meanwhile. A deadline passed is a failure even if the pods come up later; that
+  is then a rollout of its own.
 - What happened while nobody looked is opened and closed in one fold.
 """
 
@@ -43,7 +45,7 @@ _NONE = Revision("")
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """One attempt; `ended_at` and `outcome` are None while it runs. `back`: the target is older than what it replaces."""
+    """One attempt; `ended_at` and `outcome` are None while it runs. `back`: to something older."""
 
     id: str
     strategy: Strategy
@@ -59,8 +61,8 @@ class Rollout:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What must be remembered of the last look: phase, step, desired revision (None: not told), `since` when those
-    three hold, when a rollout last landed, and the rollout that is open."""
+    """What must be remembered of the last look: phase, step, desired revision (None: not told), `since` when
+    those three hold, when a rollout last landed, and the rollout that is open."""
 
     phase: Phase
     step: int | None
@@ -85,8 +87,8 @@ class Transition:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What one look adds: the new snapshot, the transition if there was one, and each rollout opened or closed, in
-    order and as it now is (one that opened and closed at once appears once)."""
+    """What one look adds: the new snapshot, the transition if there was one, and each rollout opened or
+    closed, in order and as it now is (one that opened and closed at once appears once)."""
 
     snapshot: Snapshot
     transition: Transition | None = None
@@ -112,15 +114,21 @@ def fold(key: str, previous: Snapshot | None, state: RolloutState, at: datetime)
             outcome = Outcome.ROLLED_BACK
         touched[rollout.id] = _close(rollout, outcome, at)
         rollout, landed_at = None, at if outcome in _LANDED else landed_at
-    now = Snapshot(state.phase, state.step_index, target or known, at, landed_at, rollout)
-    same = previous is not None and _mark(previous) == _mark(now)
-    since = previous.since if previous and same else _since(previous, now, state, at)
-    transition = None if same or previous is None else _transition(previous, now, state.message, at)
-    return Change(replace(now, since=since), transition, tuple(touched.values()))
+    revision = target or known
+    since, transition = _since(previous, state, revision, landed_at, at), None
+    if previous and _mark(previous) == (state.phase, state.step_index, revision.key if revision else ""):
+        since = previous.since
+    elif previous:
+        named = revision or _NONE
+        transition = Transition(
+            at, previous.phase, state.phase, named.key, named.version, state.step_index, state.message
+        )
+    snapshot = Snapshot(state.phase, state.step_index, revision, since, landed_at, rollout)
+    return Change(snapshot, transition, tuple(touched.values()))
 
 
 def end(previous: Snapshot, at: datetime) -> Rollout | None:
-    """The open rollout of a workload that was deleted, closed: it will never complete, so it counts as ABORTED."""
+    """The open rollout of a deleted workload, closed: it will never complete, so it counts as ABORTED."""
     return _close(previous.rollout, Outcome.ABORTED, at) if previous.rollout else None
 
 
@@ -174,18 +182,19 @@ def _close(rollout: Rollout, outcome: Outcome, at: datetime) -> Rollout:
     return replace(rollout, ended_at=max(at, rollout.started_at), outcome=outcome)
 
 
-def _since(previous: Snapshot | None, now: Snapshot, state: RolloutState, at: datetime) -> datetime:
-    """Since when it is as it is now. Coming out of the unknown is judged like a first sight, from what the source tells,
-    or a service that was good all along would look as if it had just landed."""
+def _since(
+    previous: Snapshot | None,
+    state: RolloutState,
+    revision: Revision | None,
+    landed_at: datetime | None,
+    at: datetime,
+) -> datetime:
+    """Since when it is as it is now. Coming out of the unknown is judged like a first sight, from what the
+    source tells, or a service that was good all along would look as if it had just landed."""
     told = [state.waits_for.since]
     after = previous.since if previous and previous.phase is not Phase.UNKNOWN else None
-    if after is None and now.phase in _AT_REST:
-        told += [now.landed_at, now.revision.created_at if now.revision else None]
+    if after is None and state.phase in _AT_REST:
+        told += [landed_at, revision.created_at if revision else None]
     elif after is None:
-        told += [state.deadline_at if now.phase is Phase.FAILED else state.started_at]
+        told.append(state.deadline_at if state.phase is Phase.FAILED else state.started_at)
     return next((t for t in told if t and t <= at and (after is None or t >= after)), at)
-
-
-def _transition(previous: Snapshot, now: Snapshot, message: str, at: datetime) -> Transition:
-    revision = now.revision or _NONE
-    return Transition(at, previous.phase, now.phase, revision.key, revision.version, now.step, message)

@@ -14,6 +14,8 @@ MAX_TEXT = 500
 
 def cut(text: str, limit: int = MAX_TEXT) -> str:
     """`text` without control characters, at most `limit` characters, ending in an ellipsis when it was longer."""
+    if len(text) <= limit and text.isprintable():
+        return text
     clean = "".join(c if c.isprintable() else " " for c in text[: limit + 1])
     return clean if len(text) <= limit else clean[: limit - 1].rstrip() + "…"
 

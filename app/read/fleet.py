@@ -1,6 +1,8 @@
-"""Everything the board is made of, in memory, read from the database and kept up by the topics that ingest publishes.
+"""Everything the board is made of, in memory, read from the database and kept up by the topics that ingest
+publishes.
 
-Pages, streams and the JSON API all build on one `Fleet`; it costs a query for what changed, never for what did not.
+Pages, streams and the JSON API all build on one `Fleet`; it costs a query for what changed, never for what
+did not.
 """
 
 from __future__ import annotations
@@ -58,7 +60,8 @@ class Fleet:
         return self._by_service
 
     async def load(self) -> None:
-        """Read everything. Call after subscribing to `Live`, so that nothing falls between. Raises StoreUnavailable."""
+        """Read everything. Call after subscribing to `Live`, so that nothing falls between. Raises
+        StoreUnavailable."""
         recent = or_(ROLLOUT.c.ended_at.is_(None), ROLLOUT.c.ended_at > self._clock() - KEPT)
         async with self._database.reading() as connection:
             workloads = await _workloads(connection, WORKLOAD.c.gone_at.is_(None))
@@ -73,8 +76,9 @@ class Fleet:
         self._rollouts.update(rollouts)
 
     async def refresh(self, topics: Iterable[Topic]) -> None:
-        """Read again the rows that `topics` name; rows that are no longer there leave the maps, and so do rollouts that
-        ended too long ago. Raises StoreUnavailable, and then nothing has changed: refresh the same topics again."""
+        """Read again the rows that `topics` name; rows that are no longer there leave the maps, and so do
+        rollouts that ended too long ago. Raises StoreUnavailable, and then nothing has changed: refresh the
+        same topics again."""
         names: dict[str, list[str]] = {"workload": [], "source": [], "rollout": []}
         for topic in topics:
             names.get(topic.sort, []).append(topic.key)

@@ -1,8 +1,8 @@
 """The database: opened or refused, written by one at a time, read by many.
 
-SQLite is a file of one process (WAL, immediate write transactions, a connection for writing and some that can only
-read). PostgreSQL may be shared by several processes. What cannot be done just now raises StoreUnavailable, whatever
-the driver called it; the next try gets a sound connection.
+SQLite is a file of one process (WAL, immediate write transactions, a connection for writing and some that can
+only read). PostgreSQL may be shared by several processes. What cannot be done just now raises
+StoreUnavailable, whatever the driver called it; the next try gets a sound connection.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class Database:
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncSession]:
-        """One unit of work, committed at the end of the block, undone by any exception; one at a time in this process.
+        """One unit of work, committed after the block, undone by any exception; one at a time in a process.
 
         Raises StoreUnavailable: nothing was kept, or (connection lost during commit) it cannot be told.
         """
@@ -86,7 +86,7 @@ class Database:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """A connection that can only read, and sees one moment throughout the block. Raises StoreUnavailable."""
+        """A connection that can only read, and sees one moment throughout. Raises StoreUnavailable."""
         with _translated("The database could not be read."):
             async with self._reader.connect() as connection:
                 yield connection

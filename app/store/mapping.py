@@ -1,7 +1,7 @@
 """Between rows and the domain's own types, and the documents inside rows.
 
-Documents are JSON of the domain's dataclasses. Another version of Shipboard may have written them, so reading a state
-is total: what cannot be understood is UNKNOWN, and says so.
+Documents are JSON of the domain's dataclasses. Another version of Shipboard may have written them, so reading
+a state is total: what cannot be understood is UNKNOWN, and says so.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from app.domain.rollout import Health, Outcome, Phase, Revision, RolloutState, S
 
 Values = dict[str, Any]
 """A row to be written, by column."""
-
 AnyRow = Row[*tuple[Any, ...]]
 """A row that was read."""
 _Word = TypeVar("_Word", bound=StrEnum)

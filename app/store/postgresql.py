@@ -1,4 +1,4 @@
-"""A PostgreSQL database, before anything is built on it: can it be reached, is it ours, is its schema current?"""
+"""A PostgreSQL database, before anything is built on it: is it there, ours, and at the current schema?"""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from app.store import migrations, schema
 
 LIMITS: dict[str, object] = {
     "connect_timeout": 3,
-    "tcp_user_timeout": 5000,  # a network that swallows packets must not hold a connection for the kernel's 15 minutes
+    # A network that swallows packets must not hold a connection for the kernel's 15 minutes.
+    "tcp_user_timeout": 5000,
     "application_name": "shipboard",
     "options": "-c statement_timeout=5000 -c lock_timeout=2000 -c idle_in_transaction_session_timeout=10000",
 }

@@ -9,8 +9,9 @@ CURRENT = REVISIONS[-1]
 
 
 def must_upgrade(name: str, found: str | None, empty: bool) -> bool:
-    """Whether the database `name` needs `migrations.upgrade`, given the revision `found` in it (None: it has none) and
-    whether it has no tables at all. Raises DatabaseRefused when it is not ours or newer than this code."""
+    """Whether the database `name` needs `migrations.upgrade`, given the revision `found` in it (None: it has
+    none) and whether it has no tables at all. Raises DatabaseRefused when it is not ours or newer than this
+    code."""
     if found is None and not empty:
         raise DatabaseRefused(
             f"{name} is not Shipboard's.",

@@ -1,7 +1,8 @@
 """A SQLite file, before anything is built on it: is it there, ours, whole, local and not in use?
 
-Everything here blocks, and refuses rather than guesses: an empty database where there used to be a full one looks like
-a calm fleet. Beside `x.db` lie `x.db.lock` (held while a process uses it) and `x.db.created` (it existed once).
+Everything here blocks, and refuses rather than guesses: an empty database where there used to be a full one
+looks like a calm fleet. Beside `x.db` lie `x.db.lock` (held while a process uses it) and `x.db.created` (it
+existed once).
 """
 
 from __future__ import annotations
@@ -25,6 +26,10 @@ CHECK_FOR = 2.0
 _REMOTE = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "ceph", "lustre", "afs", "fuse.sshfs", "fuse.glusterfs"}
 )
+_RECOVER = (
+    "Move it away together with its -wal and -shm files and restore a backup, or try `sqlite3 FILE .recover` "
+    "on a copy of it."
+)
 _RESTORE = "Restore a backup to this path, or start with --new-database to begin without the old history."
 
 
@@ -36,7 +41,10 @@ class SqliteFile:
 
     @classmethod
     def claim(cls, path: Path, new: bool) -> Self:
-        """Lock, check and migrate the file; make it if it never existed, or if `new`. Raises DatabaseRefused."""
+        """Lock, check and migrate the file; make it if it never existed, or if `new`.
+
+        Raises DatabaseRefused.
+        """
         path = path.absolute()
         if not path.parent.is_dir():
             raise DatabaseRefused(
@@ -76,8 +84,8 @@ class SqliteFile:
         try:
             self._check_and_migrate()
             marker.write_text(
-                f"Shipboard keeps its database in {self.path.name}. As long as this file exists, Shipboard takes a "
-                "missing database for a loss and not for a first start.\n"
+                f"Shipboard keeps its database in {self.path.name}. As long as this file exists, Shipboard takes "
+                "a missing database for a loss and not for a first start.\n"
             )
         except (sqlite3.Error, DBAPIError, OSError) as error:
             raise _refusal(self.path, error) from error
@@ -185,7 +193,4 @@ def _refusal(path: Path, error: Exception) -> DatabaseRefused:
             f"{cause}.",
             "Free some space on its disk, or mend the disk, and start again.",
         )
-    return DatabaseRefused(f"{path} is damaged or not a SQLite database.", f"{cause}.", _RESTORE_DAMAGED)
-
-
-_RESTORE_DAMAGED = "Move it away together with its -wal and -shm files and restore a backup, or try `sqlite3 FILE .recover` on a copy."
+    return DatabaseRefused(f"{path} is damaged or not a SQLite database.", f"{cause}.", _RECOVER)

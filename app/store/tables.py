@@ -1,7 +1,7 @@
 """The tables. Plain types that SQLite and PostgreSQL share; all times aware UTC.
 
-What is queried by is a column; what is always read together is one document (`Workload.state`). The migrations are the
-only thing that creates these tables in a database.
+What is queried by is a column; what is always read together is one document (`Workload.state`). The
+migrations are the only thing that creates these tables in a database.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ SQLModel.metadata.naming_convention = {
 
 
 class Workload(SQLModel, table=True):
-    """A workload as last observed. `key` is "cluster:uid"; `state` is the RolloutState as JSON (store.mapping).
+    """A workload as last observed. `key` is "cluster:uid"; `state` is the RolloutState as JSON
+    (store.mapping).
 
-    `step`, `revision`, `version` and `revision_at` are what history compares the next look with; `rollout` is the id of
-    the open one. `seen_at` is the last look that differed; `gone_at` is set once the cluster no longer has it.
+    `step`, `revision`, `version` and `revision_at` are what history compares the next look with; `rollout` is
+    the id of the open one. `seen_at` is the last look that differed; `gone_at` is set once the cluster no
+    longer has it.
     """
 
     __table_args__ = (Index(None, "cluster", "kind", "namespace"), Index(None, "gone_at"))

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from app.domain.facts import WorkloadObserved
 from app.domain.names import Place, WorkloadRef
 from app.domain.rollout import Health, Phase, Pod, PodCondition, PodCounts, Revision, RolloutState, Strategy
-from app.store import mapping
 
 NOW = datetime(2026, 10, 1, 12, tzinfo=UTC)
 
@@ -16,7 +15,9 @@ def revision(key: str, age: float = 3600) -> Revision:
     return Revision(key, 1, (f"registry.example/app:{key}",), f"v{key}", created_at=made, wanted=3, ready=3)
 
 
-def state(phase: Phase = Phase.IDLE, key: str = "1", *, stable: Revision | None = None, **more) -> RolloutState:
+def state(
+    phase: Phase = Phase.IDLE, key: str = "1", *, stable: Revision | None = None, **more
+) -> RolloutState:
     """A state of the given phase that asks for revision `key`."""
     health = Health.HEALTHY if phase is Phase.IDLE else Health.PROGRESSING
     wanted = more.pop("revision", None) or revision(key)
@@ -25,10 +26,14 @@ def state(phase: Phase = Phase.IDLE, key: str = "1", *, stable: Revision | None 
 
 def pod(number: int) -> Pod:
     """A ready pod."""
-    return Pod(f"payments-7d9c5b8f6d-{number:05}", "7d9c5b8f6d", True, PodCondition.READY, node="node-7", since=NOW)
+    return Pod(
+        f"payments-7d9c5b8f6d-{number:05}", "7d9c5b8f6d", True, PodCondition.READY, node="node-7", since=NOW
+    )
 
 
-def workload(number: int, seen: RolloutState | None = None, *, pods: int = 0, at: datetime = NOW) -> WorkloadObserved:
+def workload(
+    number: int, seen: RolloutState | None = None, *, pods: int = 0, at: datetime = NOW
+) -> WorkloadObserved:
     """A look at the workload number `number`, whose uid is "u" and the number; three are one service."""
     kept = seen or state(
         revisions=tuple(revision(str(n)) for n in range(3)),
@@ -36,9 +41,6 @@ def workload(number: int, seen: RolloutState | None = None, *, pods: int = 0, at
         pods=tuple(pod(n) for n in range(pods)),
     )
     ref = WorkloadRef("east", f"team-{number % 7}", "Deployment", f"service-{number}")
-    return WorkloadObserved(ref, f"u{number}", Place(f"service-{number // 3}", "production"), "deployment", kept, at)
-
-
-def encoded(fact: WorkloadObserved) -> str:
-    """The document that is stored for a look."""
-    return mapping.encode_state(fact.state)
+    return WorkloadObserved(
+        ref, f"u{number}", Place(f"service-{number // 3}", "production"), "deployment", kept, at
+    )

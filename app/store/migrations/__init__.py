@@ -1,7 +1,7 @@
 """The schema's history, one file a step, and the one way to apply it.
 
-A step only ever adds (expand in one release, contract in the next), so that replicas of two versions can share a
-database. A run is one transaction on both databases: it is applied whole or not at all.
+A step only ever adds (expand in one release, contract in the next), so that replicas of two versions can
+share a database. A run is one transaction on both databases: it is applied whole or not at all.
 """
 
 from __future__ import annotations
