@@ -146,7 +146,7 @@ def test_settings_file_that_was_asked_for_must_be_there(tmp_path, how):
         "variable": {"SHIPBOARD_CONFIG": str(tmp_path / "no.yaml")},
         "empty variable": {"SHIPBOARD_CONFIG": " "},
     }.get(how, {})
-    with pytest.raises(SettingsRefused, match="cannot be read|set but empty"):
+    with pytest.raises(SettingsRefused, match=r"cannot be read|set but empty"):
         load(asked, environ, tmp_path)
 
 

@@ -1,7 +1,7 @@
 """The command line: demo, serve, check, config, version.
 
-Exit codes: 0 all is well, or ended by a signal; 1 it could not start, or `check` found something to mend; 2 the
-command line or the settings are wrong.
+Exit codes: 0 all is well, or ended by a signal; 1 it could not start, or `check` found something to mend; 2
+the command line or the settings are wrong.
 """
 
 from __future__ import annotations
@@ -32,9 +32,15 @@ cli = typer.Typer(
     f"2 wrong command line or settings. Variables: SHIPBOARD_CONFIG, {', '.join(VARIABLES)}.",
 )
 
-Config = Annotated[Path | None, typer.Option(help="Settings file (default: ./shipboard.yaml, if it is there).")]
-Contexts = Annotated[list[str] | None, typer.Option("--context", help="Kubeconfig context to watch; repeatable.")]
-Kubeconfig = Annotated[Path | None, typer.Option(help="Kubeconfig file (default: KUBECONFIG or ~/.kube/config).")]
+Config = Annotated[
+    Path | None, typer.Option(help="Settings file (default: ./shipboard.yaml, if it is there).")
+]
+Contexts = Annotated[
+    list[str] | None, typer.Option("--context", help="Kubeconfig context to watch; repeatable.")
+]
+Kubeconfig = Annotated[
+    Path | None, typer.Option(help="Kubeconfig file (default: KUBECONFIG or ~/.kube/config).")
+]
 InCluster = Annotated[bool, typer.Option("--in-cluster", help="Watch the cluster this process runs in.")]
 Namespaces = Annotated[
     list[str] | None,
@@ -52,6 +58,12 @@ Remote = Annotated[
 ]
 
 
+Fresh = Annotated[
+    bool,
+    typer.Option("--new-database", help="Begin with an empty SQLite file where there used to be one."),
+]
+
+
 @cli.command()
 def serve(
     context: Contexts = None,
@@ -63,8 +75,10 @@ def serve(
     port: Port = None,
     config: Config = None,
     allow_remote_without_login: Remote = False,
+    new_database: Fresh = False,
 ) -> None:
-    """The board of real clusters: those named here, else those of the settings, else kubectl's current one."""
+    """The board of real clusters: those named here, else those of the settings, else kubectl's current
+    one."""
     with expected():
         settings = settings_from(
             config,
@@ -88,14 +102,17 @@ def serve(
         def started() -> None:
             typer.echo(f"Shipboard is at {address(settings, opened)}", err=True)
             if not settings.loopback:
-                typer.echo("It asks nobody for a login: whoever reaches this address sees the board.", err=True)
+                typer.echo(
+                    "It asks nobody for a login: whoever reaches this address sees the board.", err=True
+                )
 
-        serve(settings, opened, started=started)
+        serve(settings, opened, started=started, new_database=new_database)
 
 
 @cli.command()
 def demo(host: Host = None, port: Port = None, database: Storage = None) -> None:
-    """The board on an embedded cluster with a small fleet that ships. Needs nothing, and leaves nothing behind."""
+    """The board on an embedded cluster with a small fleet that ships. Needs nothing, and leaves nothing
+    behind."""
     with expected(), ExitStack() as stack:
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shipboard-demo-")))
         given = {"host": host, "port": port, "database": database or str(home / "shipboard.db")}
@@ -117,9 +134,7 @@ def demo(host: Host = None, port: Port = None, database: Storage = None) -> None
             typer.echo(f"Port {settings.port} is taken, so this is on another.", err=True)
         stack.enter_context(opened)
         cluster = stack.enter_context(EmbeddedCluster(home / "kubeconfig"))
-        settings = replace(
-            settings, clusters=(ClusterSettings("demo", cluster.kubeconfig, cluster.context),)
-        )
+        settings = replace(settings, clusters=(ClusterSettings("demo", cluster.kubeconfig, cluster.context),))
 
         def started() -> None:
             typer.echo(
@@ -135,8 +150,8 @@ Ctrl-C            ends all of it{"" if database else " and keeps nothing"}
         async def watch() -> None:
             code = await cluster.ended()
             typer.echo(
-                f"The embedded cluster ended (exit code {code}). The board keeps what it saw last and says how old "
-                "it is. To start afresh: Ctrl-C, then shipboard demo.",
+                f"The embedded cluster ended (exit code {code}). The board keeps what it saw last and says how "
+                "old it is. To start afresh: Ctrl-C, then shipboard demo.",
                 err=True,
             )
             await asyncio.Event().wait()
@@ -153,7 +168,8 @@ def check(
     database: Storage = None,
     config: Config = None,
 ) -> None:
-    """Whether the board could run: settings, database, and what each cluster permits. Changes nothing there."""
+    """Whether the board could run: settings, database, and what each cluster permits. Changes nothing
+    there."""
     with expected():
         settings = settings_from(
             config,
@@ -181,7 +197,8 @@ def config(
     """The settings in force, in the form of the settings file, without passwords."""
     with expected():
         settings = settings_from(file, contexts=context, kubeconfig=kubeconfig, in_cluster=in_cluster)
-    typer.echo(f"# read from {settings.file or 'no file: these are the defaults'}, SHIPBOARD_* and this command line")
+    origin = settings.file or "no file, so these are the defaults,"
+    typer.echo(f"# from {origin} with SHIPBOARD_* and this command line")
     for warning in settings.warnings:
         typer.echo(f"# {warning}")
     typer.echo(yaml.safe_dump(settings.as_file(), sort_keys=False, allow_unicode=True), nl=False)

@@ -1,4 +1,5 @@
-"""From what the command line says to settings: which file, which clusters, and may it be reached from elsewhere."""
+"""From what the command line says to settings: which file, which clusters, and may it be reached from
+elsewhere."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from app.settings import ClusterSettings, Settings, load
 from app.settings.clusters import current_context, found, kubeconfig_files
+from app.settings.load import default_database
 
 from .say import WRONG, refuse
 
@@ -23,7 +25,8 @@ def settings_from(
     environ: Mapping[str, str] | None = None,
     **scalars: object,
 ) -> Settings:
-    """Settings with the clusters to watch: those the command line names, else the file's, else kubectl's own choice.
+    """Settings with the clusters to watch: those the command line names, else the file's, else kubectl's own
+    choice.
 
     Raises SettingsRefused. No cluster is a result, since `config` shows that too.
     """
@@ -36,6 +39,9 @@ def settings_from(
     settings = load(config, environ, Path.cwd(), overrides)
     if not settings.clusters:
         settings = replace(settings, clusters=found(environ, kubeconfig))
+    if settings.database == default_database(environ):
+        # Only this directory is ours to make; a missing one of the user's may be a volume that is not mounted.
+        Path(settings.database.partition(":///")[2]).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if namespaces:
         chosen = tuple(replace(c, namespaces=tuple(namespaces)) for c in settings.clusters)
         settings = replace(settings, clusters=chosen)
@@ -64,14 +70,15 @@ def refuse_without_clusters(settings: Settings) -> None:
     if not settings.clusters:
         refuse(
             "There is no cluster to watch.",
-            "No settings name one, no kubeconfig has a current context, and this is not a pod with a service account.",
+            "No settings name one, no kubeconfig has a current context, and this is no pod that has one.",
             "Try `shipboard demo`, or name a context: `shipboard serve --context NAME`.",
             WRONG,
         )
 
 
 def refuse_remote(settings: Settings, allowed: bool) -> None:
-    """End here when other machines could reach a board that asks nobody who they are, unless that was `allowed`."""
+    """End here when other machines could reach a board that asks nobody who they are, unless that was
+    `allowed`."""
     if not settings.loopback and not allowed:
         refuse(
             f"Shipboard has no login yet, so it does not listen on {settings.host}.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import selectors
 import subprocess
 import sys
@@ -32,8 +33,8 @@ class EmbeddedCluster:
         self._child: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        # A session of its own: Ctrl-C is for us, and the cluster is to outlive the draining. Should we be killed,
-        # its standard input closes, and it ends.
+        # A session of its own: Ctrl-C is for us, and the cluster is to outlive the draining. Should we be
+        # killed, its standard input closes, and it ends.
         self._child = subprocess.Popen(
             [sys.executable, "-m", "app.demo", "--with-parent", "--kubeconfig", str(self.kubeconfig)],
             stdin=subprocess.PIPE,
@@ -71,7 +72,7 @@ class EmbeddedCluster:
     async def ended(self) -> int:
         """Wait for its end, however it comes; answers the exit code."""
         assert self._child is not None
-        while (code := self._child.poll()) is None:
+        while (code := self._child.poll()) is None:  # noqa: ASYNC110 - a thread in wait() would outlive the loop
             await asyncio.sleep(0.5)
         return code
 
@@ -84,8 +85,10 @@ class EmbeddedCluster:
             while not line.endswith(b"\n"):
                 if not selector.select(max(0.0, deadline - time.monotonic())):
                     why = f"It was not ready after {READY_SECONDS:.0f} s."
-                    raise NoCluster("The embedded cluster did not start.", why, "Try again when this machine rests.")
-                part = self._child.stdout.read1(65536)
+                    raise NoCluster(
+                        "The embedded cluster did not start.", why, "Try again when this machine rests."
+                    )
+                part = os.read(self._child.stdout.fileno(), 65536)
                 if not part:
                     break
                 line += part

@@ -1,4 +1,5 @@
-"""What the command line says, and how it ends: one block of plain text for everything that can be expected."""
+"""What the command line says, and how it ends: one block of plain text for everything that can be
+expected."""
 
 from __future__ import annotations
 
@@ -12,7 +13,8 @@ import typer
 from app.settings import SettingsRefused
 
 FAILED, WRONG = 1, 2
-"""Exit codes: it could not start, or something is to be mended; the command line or the settings are wrong."""
+"""Exit codes: it could not start, or something is to be mended; the command line or the settings are
+wrong."""
 
 
 def refuse(what: str, why: str = "", todo: str = "", code: int = FAILED) -> NoReturn:
@@ -40,6 +42,8 @@ def expected() -> Iterator[None]:
         what = "The settings are wrong." if count > 1 else "A setting is wrong."
         refuse(what, str(refused), "Mend what is named above; nothing was started.", WRONG)
     except PortRefused as refused:
-        refuse(str(refused), todo="Stop the other one, or choose a port with --port." if refused.taken else "")
+        refuse(
+            str(refused), todo="Stop the other one, or choose a port with --port." if refused.taken else ""
+        )
     except (ShipboardError, ClusterError) as error:
         refuse(error.what, error.why, error.todo)

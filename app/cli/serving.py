@@ -20,6 +20,7 @@ def serve(
     *,
     started: Callable[[], None],
     work: Mapping[str, Work] | None = None,
+    new_database: bool = False,
     quiet: bool = False,
 ) -> None:
     """Serve until a signal has ended it. Raises DatabaseRefused. `quiet` logs from warnings up only."""
@@ -27,7 +28,7 @@ def serve(
     for warning in settings.warnings:
         log.warning(warning)
     files = server.raise_file_limit()
-    app = create_app(settings, work)
+    app = create_app(settings, work, new_database=new_database)
 
     def draining() -> None:
         app.state.vitals.draining = True
@@ -35,7 +36,9 @@ def serve(
     def closing() -> None:
         app.state.hub.closing.set()
 
-    log.info("starting", host=settings.host, port=port.getsockname()[1], files=files, settings=str(settings.file))
+    log.info(
+        "starting", host=settings.host, port=port.getsockname()[1], files=files, settings=str(settings.file)
+    )
     server.run(server.DrainingServer(app, settings.drain_seconds, started, draining, closing), port)
 
 

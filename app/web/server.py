@@ -78,8 +78,8 @@ def raise_file_limit() -> int:
 
 
 class DrainingServer(uvicorn.Server):
-    """Serves `app` on one socket until a signal. `on_start` is called when it answers, `on_drain` at the first
-    signal, `on_close` when the port closes."""
+    """Serves `app` on one socket until a signal. `on_start` is called when it answers, `on_drain` at the
+    first signal, `on_close` when the port closes."""
 
     def __init__(
         self,

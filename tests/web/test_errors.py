@@ -5,7 +5,7 @@ from typing import Annotated
 
 import pytest
 from fastapi import FastAPI, Query
-from httpx2 import ASGITransport, AsyncClient
+from httpx2 import ASGITransport, AsyncClient, Response
 
 from app.web import errors, logs
 
@@ -38,11 +38,13 @@ def application() -> FastAPI:
     return app
 
 
-async def ask(path: str, app: FastAPI | None = None, method: str = "GET", **given):
+async def ask(
+    path: str, app: FastAPI | None = None, method: str = "GET", headers: dict[str, str] | None = None
+) -> Response:
     async with AsyncClient(
         transport=ASGITransport(app or application()), base_url="http://localhost"
     ) as http:
-        return await http.request(method, path, headers=given)
+        return await http.request(method, path, headers=headers)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +96,7 @@ async def test_unexpected_error_tells_nothing_and_the_log_has_it(capsys):
 
 @pytest.mark.parametrize("path", ["/nothing", "/refused", "/broken"])
 async def test_page_is_what_a_browser_gets(path):
-    answer = await ask(path, **BROWSER)
+    answer = await ask(path, headers=BROWSER)
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
     assert answer.headers["x-request-id"] in answer.text
     assert "<b>" not in answer.text
@@ -113,8 +115,8 @@ async def test_page_is_not_what_the_api_or_a_stream_gets():
 async def test_page_comes_from_the_template_and_survives_its_failure():
     app = application()
     app.state.error_page = lambda shown: f"<h1>{shown['status']}</h1>"
-    assert (await ask("/nothing", app, **BROWSER)).text == "<h1>404</h1>"
+    assert (await ask("/nothing", app, headers=BROWSER)).text == "<h1>404</h1>"
     app.state.error_page = lambda shown: shown["missing"]
-    answer = await ask("/nothing", app, **BROWSER)
+    answer = await ask("/nothing", app, headers=BROWSER)
     assert answer.status_code == 404
     assert "Not Found" in answer.text
