@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from app.demo import errors, lists, patches, resources, reviews, scale, selectors, tables, watches
+from app.demo import errors, lists, patches, protobuf, resources, reviews, scale, selectors, tables, watches
 from app.demo.faults import Faults, among
 from app.demo.registry import Registry
 from app.demo.resources import ARGO_GROUP, Resource
@@ -23,6 +23,7 @@ from app.demo.store import Entry, Store, copy, decode, encode
 Obj = dict[str, Any]
 MAX_BODY = 8 << 20
 USER = "demo-admin"
+_DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 _TRUE = ("true", "1", "True")
 _PATCH_TYPES = {
     "application/merge-patch+json": "merge",
@@ -81,7 +82,8 @@ class Api:
         installed = resources.served({ARGO_GROUP} if self.faults.crd_absent else ())
         document = self._document(parts, installed, request.headers.get("Accept", ""))
         if document is not None:
-            return _json(document)
+            kind = _DISCOVERY if document.get("kind") == "APIGroupDiscoveryList" else "application/json"
+            return web.Response(body=encode(document), headers={"Content-Type": kind})
         review = reviews.of(parts)
         if review is not None:
             if request.method != "POST":
@@ -90,7 +92,7 @@ class Api:
         return await self._resource(request, self._target(parts, installed))
 
     def _document(self, parts: list[str], installed: list[Resource], accept: str) -> Obj | None:
-        aggregated = "as=APIGroupDiscoveryList" in accept
+        aggregated = "v=v2;as=APIGroupDiscoveryList" in accept
         match parts:
             case ["version"]:
                 return dict(resources.VERSION)
@@ -298,12 +300,17 @@ class Api:
         return web.Response(body=head + entry.tail, status=status, content_type="application/json")
 
     async def _body(self, request: web.Request, *, patch: bool = False) -> Any:
-        if not patch and request.content_type not in ("application/json", "application/octet-stream"):
-            raise errors.unsupported_media()
         raw = await request.read()
         try:
+            if request.content_type == "application/vnd.kubernetes.protobuf":
+                parsed = None if patch else protobuf.parse(raw)
+                if parsed is None:
+                    raise errors.unsupported_media()
+                return parsed
+            if not patch and request.content_type not in ("application/json", "application/octet-stream"):
+                raise errors.unsupported_media()
             return decode(raw) if raw or patch else {}
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, IndexError, ValueError) as error:
             what = "patch" if patch else "request body"
             truncated = "unexpected end of JSON input" if "truncated" in str(error) else str(error)
             raise errors.bad_request(f"error decoding {what}: {truncated}") from error

@@ -32,7 +32,7 @@ _TEMPLATED = ("deployments", "replicasets", "statefulsets", "daemonsets")
 def fill(resource: Resource, obj: Obj) -> Obj:
     """Defaults, in place, on an object about to be stored. Custom resources get none."""
     if resource.plural in _TEMPLATED:
-        spec = obj.setdefault("spec", {})
+        spec = obj["spec"] = _without_nulls(obj.get("spec") or {})
         if resource.plural != "daemonsets":
             spec.setdefault("replicas", 1)
         template = spec.setdefault("template", {})
@@ -52,6 +52,13 @@ def fill(resource: Resource, obj: Obj) -> Obj:
         obj.setdefault("spec", {}).setdefault("finalizers", ["kubernetes"])
         obj.setdefault("status", {"phase": "Active"})
     return obj
+
+
+def _without_nulls(value: Any) -> Any:
+    """A typed decode drops nulls (kubectl writes `creationTimestamp: null` into templates)."""
+    if isinstance(value, dict):
+        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
+    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 def _deployment(spec: Obj) -> None:
