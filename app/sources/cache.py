@@ -13,7 +13,7 @@ from operator import attrgetter
 from typing import Any
 
 from ..engines.port import Kin
-from ..engines.shapes import Deployment, Pod, ReplicaSet, Rollout, Root
+from ..engines.shapes import Deployment, Meta, Owner, Pod, ReplicaSet, Rollout, Root
 from .decode import Object, Unreadable
 
 _BY_NAME = attrgetter("metadata.name")
@@ -184,7 +184,7 @@ class Cache:
     def _put_pod(self, pod: Pod, trusted: bool) -> bool:
         meta = pod.metadata
         uid = meta.uid
-        owner = next((o for o in meta.owner_references or () if o.controller), None)
+        owner = _controller(meta)
         if owner is None or owner.kind not in self._pod_owners or self._left_out(meta.namespace):
             self.remove("Pod", uid)
             return False
@@ -196,8 +196,8 @@ class Cache:
                 self._unreadable["Pod"].pop(uid, None)
         elif trusted and old.metadata.resource_version == meta.resource_version:
             return False
-        else:
-            self._link(uid, old.metadata.owner_uid, owner.uid)
+        elif (before := _controller(old.metadata)) is not None and before.uid != owner.uid:
+            self._link(uid, before.uid, owner.uid)
         self._pods[uid] = pod
         self._touch(owner.uid)
         return True
@@ -275,6 +275,13 @@ class Cache:
             if self._named.get(name) == uid:
                 del self._named[name]
         self.dirty.add(uid)
+
+
+def _controller(meta: Meta) -> Owner | None:
+    owners = meta.owner_references
+    if not owners:
+        return None
+    return owners[0] if owners[0].controller else next((o for o in owners if o.controller), None)
 
 
 def _namespace(item: Object | Unreadable) -> str:

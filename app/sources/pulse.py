@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
-from ..kube import ClusterError
+from ..domain.refusals import ClusterError
 
 
 class Pulse:

@@ -20,7 +20,8 @@ from ..domain.facts import Fact
 from ..domain.places import PlaceRules
 from ..engines import ENGINES
 from ..engines.port import Engine, Kind
-from ..kube import Cluster, ClusterError, Denied, Unauthorized
+from ..domain.refusals import ClusterError, Denied, Unauthorized
+from ..kube import Cluster
 from .cache import Cache
 from .flush import Flusher
 from .pulse import Pulse

@@ -16,15 +16,12 @@ from contextlib import aclosing, suppress
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-import msgspec
-
 from ..domain.facts import SourceObserved
 from ..domain.freshness import Freshness, judge
 from ..engines.port import Kind
-from ..kube import (
+from ..domain.refusals import (
     Absent,
     Broken,
-    Cluster,
     ClusterError,
     Denied,
     Gone,
@@ -32,10 +29,10 @@ from ..kube import (
     Oversized,
     Throttled,
     Unauthorized,
-    failure,
 )
+from ..kube import Cluster
 from .cache import Cache
-from .decode import Garbage, Reader, Unreadable
+from .intake import Intake
 from .pulse import Pulse
 from .timing import Backoff, Timing
 
@@ -73,7 +70,7 @@ class Source:
         self.kind, self.namespace = kind, namespace
         self.standing = Standing.UNLISTED
         self.version = ""
-        self.lists = self.watches = self.events = self.errors = self.drift = 0
+        self.lists = self.watches = self.errors = 0
         self.contact: float | None = None
         self.trouble: ClusterError | None = None
         self.absences = 0
@@ -81,8 +78,7 @@ class Source:
         self._timing, self._clock, self._rng = timing, clock, rng
         self._changed, self._standing_changed = changed, standing_changed
         self._give_up_denied = give_up_denied
-        self._reader = Reader(kind)
-        self._put = cache.writer(kind.name)
+        self._intake = Intake(kind, cache)
         self._backoff = Backoff(timing, rng)
         self._listed_at = self._logged_at = float("-inf")
         self._relist_at = float("inf")
@@ -115,6 +111,11 @@ class Source:
                 await self._recover(
                     Broken(f"Could not follow {self.kind.plural}", "an error in Shipboard; see its log")
                 )
+
+    @property
+    def drift(self) -> int:
+        """Differences that full lists found and the watches before them should have delivered."""
+        return self._intake.drift
 
     @property
     def lists_done(self) -> bool:
@@ -155,7 +156,7 @@ class Source:
             objects=self._cache.count(self.kind.name, self.namespace),
             lists=self.lists,
             watches=self.watches,
-            events=self.events,
+            events=self._intake.events,
             errors=self.errors,
             unreadable=unreadable,
         )
@@ -178,6 +179,7 @@ class Source:
         self.lists += 1
         began = self._clock()
         kind, namespace, before = self.kind.name, self.namespace, self.version
+        self._intake.version = before
         trusted, self._suspect = not self._suspect, False
         seen: set[str] = set()
         token, restarts = "", 0
@@ -185,7 +187,7 @@ class Source:
             asked_at = self._clock()
             try:
                 body = await self._cluster.page(self.kind, namespace, limit=self._page, token=token)
-                page = self._reader.page(body)
+                page = self._intake.page(body, seen, trusted)
             except Oversized:
                 if self._page == 1:
                     raise
@@ -206,28 +208,15 @@ class Source:
                     error
                 )  # the token still holds: go on from this page instead of starting over
                 continue
-            except Garbage as error:
-                raise Broken(f"Could not read the list of {self.kind.plural}", str(error)) from None
             self._heard()
             self._pulse.answered(asked_at)
-            for item in page.items:
-                meta = item.metadata
-                if not meta.uid:
-                    self._cache.set_aside(_anonymous(kind, meta.namespace, meta.name))
-                    continue
-                seen.add(meta.uid)
-                if self._put(item, trusted) and trusted and _older(meta.resource_version, before):
-                    self.drift += 1
-            for poison in page.unreadable:
-                seen.update((poison.uid, f"{poison.namespace}/{poison.name}"))
-                self._cache.set_aside(poison)
             self._changed()
             token = page.token
             if not token:
                 break
         ghosts = self._cache.retain(kind, namespace, seen)
-        self.drift += ghosts if before and trusted else 0
-        self.version = page.version
+        self._intake.drift += ghosts if before and trusted else 0
+        self.version = self._intake.version = page.version
         self._listed_at = began
         self._relist_at = self._clock() + self._timing.relist * self._rng.uniform(0.95, 1.05)
         self.absences = 0
@@ -250,7 +239,7 @@ class Source:
                         self._heard()
                         self.trouble = None
                         if batch:
-                            self._apply(batch)
+                            self._take(batch)
         except TimeoutError:
             return
         finally:
@@ -263,67 +252,15 @@ class Source:
         else:
             self._backoff.reset()
 
-    def _apply(self, lines: list[bytes]) -> None:
-        """Decode and apply event lines, all in one go: no task and no await for each."""
-        decode, put = self._reader.event, self._put
-        version = self.version
-        count = 0
+    def _take(self, batch: list[bytes]) -> None:
+        before = self._intake.events
         try:
-            for line in lines:
-                if not line:
-                    continue
-                count += 1
-                try:
-                    event = decode(line)
-                except msgspec.ValidationError:
-                    version = self._apply_slow(line) or version
-                    continue
-                except (msgspec.DecodeError, RecursionError) as error:
-                    raise self._garbled(str(error)) from None
-                item, type_ = event.object, event.type
-                meta = item.metadata
-                if type_ == "MODIFIED" or type_ == "ADDED":
-                    if meta.uid:
-                        put(item, True)
-                    else:
-                        self._cache.set_aside(_anonymous(self.kind.name, meta.namespace, meta.name))
-                elif type_ == "DELETED":
-                    self._cache.remove(self.kind.name, meta.uid, f"{meta.namespace}/{meta.name}")
-                elif type_ != "BOOKMARK":
-                    self._apply_slow(line)
-                    continue
-                version = meta.resource_version or version
+            self._intake.apply(batch)
         finally:
-            self.version = version
-            self.events += count
-            if count:
+            self.version = self._intake.version
+            if self._intake.events > before:
                 self._backoff.reset()
                 self._changed()
-
-    def _apply_slow(self, line: bytes) -> str:
-        """An event that did not fit: an ERROR, poison, or garbage. Answers the version reached, if any."""
-        try:
-            type_, item, raw = self._reader.slow_event(line)
-        except Garbage as error:
-            raise self._garbled(str(error)) from None
-        if type_ == "ERROR":
-            code = msgspec.json.decode(raw) if raw else {}
-            code = code.get("code") if isinstance(code, dict) else None
-            raise failure(f"watch {self.kind.plural}", code if isinstance(code, int) else 500, raw)
-        if not isinstance(item, Unreadable):
-            raise self._garbled(f"unknown event type {type_[:40]!r}")
-        if type_ == "DELETED":
-            self._cache.remove(self.kind.name, item.uid, f"{item.namespace}/{item.name}")
-        elif type_ != "BOOKMARK":
-            self._cache.set_aside(item)
-        return item.version
-
-    def _garbled(self, why: str) -> Broken:
-        return Broken(
-            f"The watch of {self.kind.plural} sent something that is no event",
-            why,
-            "Shipboard opens it again",
-        )
 
     # -- trouble --------------------
 
@@ -390,12 +327,3 @@ class Source:
 
     def _heard(self) -> None:
         self.contact = self._clock()
-
-
-def _anonymous(kind: str, namespace: str, name: str) -> Unreadable:
-    return Unreadable(kind, namespace or "?", name or "?", "", "", "", {}, "it has no uid")
-
-
-def _older(version: str, than: str) -> bool:
-    """Whether an object of `version` should have been seen by a watch that had reached `than`."""
-    return version.isdigit() and than.isdigit() and int(version) <= int(than)
