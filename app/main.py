@@ -1,7 +1,7 @@
 """Puts the parts together: settings → database, live, ingest, fleet, hub, collectors → one web application.
 
-Whatever runs for ever is supervised: a task that dies is logged, shown in /healthz and started again. Parts start in
-the order they need one another and end in the reverse of it.
+Whatever runs for ever is supervised: a task that dies is logged, shown in /healthz and started again. Parts
+start in the order they need one another and end in the reverse of it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
@@ -29,13 +30,16 @@ from app.read.fleet import Fleet
 from app.settings import ClusterSettings, Settings
 from app.sources.runner import Collector
 from app.store.db import Database
-from app.web import errors, files, headers, logs, ops
+from app.store.retention import prune
+from app.web import errors, files, headers, logs, ops, pages
 from app.web.metrics import Door, Metrics
+from app.web.render import Renderer
 from app.web.streams import Hub
 from app.web.watchdog import Watchdog
 
 WRITER_BEAT = 10.0
 """Seconds between two proofs that the database takes writes."""
+RETENTION_EVERY = 3600.0
 STOP_SECONDS = 2.0
 """How long the parts may take to stop."""
 
@@ -44,7 +48,8 @@ log = structlog.get_logger("shipboard")
 
 
 class Supervisor:
-    """Keeps tasks running: one that ends or fails is started again after 1 to 30 s, sooner after a long good life."""
+    """Keeps tasks running: one that ends or fails is started again after 1 to 30 s, sooner after a long good
+    life."""
 
     def __init__(self) -> None:
         self.down: dict[str, str] = {}
@@ -85,11 +90,16 @@ class Supervisor:
             self.down.pop(name, None)
 
 
-def create_app(settings: Settings, work: Mapping[str, Work] | None = None) -> FastAPI:
-    """The whole application; its lifespan opens and closes everything else. Raises DatabaseRefused from there.
+def create_app(
+    settings: Settings, work: Mapping[str, Work] | None = None, *, new_database: bool = False
+) -> FastAPI:
+    """The whole application; its lifespan opens and closes everything else. Raises DatabaseRefused from
+    there.
 
-    `work` is more to keep running beside it. `app.state.vitals.draining` and `app.state.hub` are the server's to use.
+    `work` is more to keep running beside it; `new_database` begins without the history that was lost.
+    `app.state.vitals.draining` and `app.state.hub` are the server's to use.
     """
+    renderer = Renderer()
     watchdog = Watchdog()
     metrics = Metrics(watchdog)
     supervisor = Supervisor()
@@ -99,11 +109,12 @@ def create_app(settings: Settings, work: Mapping[str, Work] | None = None) -> Fa
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        database = await Database.open(settings.database)
+        database = await Database.open(settings.database, new=new_database)
         try:
             live = Live()
             fleet = Fleet(database)
-            hub = Hub(database, live, fleet)
+            hub = Hub(database, live, fleet, environments=settings.environments)
+            app.include_router(pages.routes(hub, renderer))
             door = _reporting(metrics.counted(Ingest(database, live)), vitals)
             app.state.hub = vitals.projection = metrics.parts.hub = hub
             metrics.parts.fleet = fleet
@@ -111,6 +122,7 @@ def create_app(settings: Settings, work: Mapping[str, Work] | None = None) -> Fa
             supervisor.start("watchdog", watchdog.run)
             supervisor.start("projection", hub.run)
             supervisor.start("writer", lambda: _prove_writing(database, vitals))
+            supervisor.start("retention", lambda: _forget(database, settings.retention_days))
             for cluster in settings.clusters:
                 supervisor.start(f"cluster {cluster.name}", _collecting(cluster, settings, door))
             for name, more in (work or {}).items():
@@ -133,7 +145,7 @@ def create_app(settings: Settings, work: Mapping[str, Work] | None = None) -> Fa
         max_body_size=1 << 20,
     )
     app.state.vitals = vitals
-    app.state.settings = settings
+    app.state.error_page = lambda shown: _error_page(renderer, shown)
     errors.install(app)
     files.install(app)
     ops.install(app, vitals, metrics.exposition)
@@ -148,6 +160,19 @@ def create_app(settings: Settings, work: Mapping[str, Work] | None = None) -> Fa
     app.add_middleware(headers.SecurityHeaders, https=settings.public_url.startswith("https:"))
     app.add_middleware(logs.RequestLog)
     return app
+
+
+def _error_page(renderer: Renderer, shown: Mapping[str, Any]) -> str:
+    context = {
+        "status": shown["status"],
+        "what": shown["title"],
+        "why": shown["detail"],
+        "todo": "",
+        "reference": shown["request_id"],
+        "now": datetime.now(UTC),
+        "pages": pages.PAGES,
+    }
+    return renderer.page("error.html", context)
 
 
 def _hosts(settings: Settings) -> frozenset[str]:
@@ -182,6 +207,15 @@ async def _prove_writing(database: Database, vitals: ops.Vitals) -> None:
         await asyncio.sleep(WRITER_BEAT)
 
 
+async def _forget(database: Database, days: int) -> None:
+    """Delete history older than `days`, little by little, every hour; not at the start, which has more to
+    do."""
+    while True:
+        await asyncio.sleep(RETENTION_EVERY)
+        gone = await prune(database, datetime.now(UTC) - timedelta(days=days))
+        log.info("old history deleted", rows=gone)
+
+
 def _collecting(cluster: ClusterSettings, settings: Settings, ingest: Door) -> Work:
     """The work of following one cluster; where it cannot even be tried, its sources say why."""
 
@@ -192,7 +226,7 @@ def _collecting(cluster: ClusterSettings, settings: Settings, ingest: Door) -> W
             await ingest(_unheard(cluster, str(error)))
             raise
         try:
-            await Collector(opened, ingest, settings.place_rules).run()
+            await Collector(opened, ingest, settings.place_rules, namespaces=cluster.namespaces).run()
         finally:
             await opened.close()
 

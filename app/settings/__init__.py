@@ -7,13 +7,12 @@ Whatever is wrong is refused as a whole, with every mistake named at its line; n
 from __future__ import annotations
 
 from .load import VARIABLES, load
-from .model import ClusterSettings, EnvironmentRule, Settings
+from .model import ClusterSettings, Settings
 from .problems import Problem, SettingsRefused
 
 __all__ = [
     "VARIABLES",
     "ClusterSettings",
-    "EnvironmentRule",
     "Problem",
     "Settings",
     "SettingsRefused",

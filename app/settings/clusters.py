@@ -1,4 +1,5 @@
-"""Which clusters to watch when none are configured: the kubeconfig's current context, else the one we run in."""
+"""Which clusters to watch when none are configured: the kubeconfig's current context, else the one we run
+in."""
 
 from __future__ import annotations
 

@@ -8,8 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from app.domain.places import Rule
+
 from . import scalars
-from .model import ClusterSettings, EnvironmentRule, Settings
+from .model import ClusterSettings, Settings
 from .problems import Problem, SettingsRefused, suggestion
 from .reader import Many, Table, read
 from .scalars import Scalar
@@ -45,7 +47,7 @@ def _cluster(**found: Any) -> ClusterSettings:
     return ClusterSettings(**found)
 
 
-def _environments(order: tuple[str, ...] = (), rules: tuple[EnvironmentRule, ...] = ()) -> dict[str, Any]:
+def _environments(order: tuple[str, ...] = (), rules: tuple[Rule, ...] = ()) -> dict[str, Any]:
     if len(set(order)) < len(order):
         raise ValueError("names an environment twice in order")
     for rule in rules:
@@ -54,7 +56,7 @@ def _environments(order: tuple[str, ...] = (), rules: tuple[EnvironmentRule, ...
                 f"has a rule for {rule.environment!r}, which order does not name. "
                 + suggestion(rule.environment, order)
             )
-    return {"environments": order, "environment_rules": rules}
+    return {"environment_rules": rules, **({"environments": order} if order else {})}
 
 
 _LABELS = Many(
@@ -95,7 +97,7 @@ _SHAPE = Table(
                         },
                         "- {environment: production, namespace: '*-prod'}",
                         required=("environment",),
-                        build=EnvironmentRule,
+                        build=Rule,
                     ),
                     "rules: [{environment: production, namespace: '*-prod'}]",
                 ),
@@ -147,7 +149,8 @@ def load(
         problems.append(Problem(str(file or "--context"), "clusters", f"has two clusters called {name!r}"))
     if problems:
         raise SettingsRefused(problems)
-    values.setdefault("database", default_database(environ))
+    if "database" not in values:
+        values["database"] = default_database(environ)
     return Settings(**values, file=file, warnings=_unknown(environ))
 
 

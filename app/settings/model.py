@@ -8,9 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-SERVICE_LABELS = ("app.kubernetes.io/part-of", "app.kubernetes.io/name", "app", "k8s-app")
-TEAM_LABELS = ("team", "owner", "app.kubernetes.io/team")
-IGNORE_NAMESPACES = ("kube-*",)
+from app.domain import places
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +25,6 @@ class ClusterSettings:
     namespaces: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class EnvironmentRule:
-    """Which environment a workload serves, by globs over cluster and namespace; the first that fits holds."""
-
-    environment: str
-    cluster: str = "*"
-    namespace: str = "*"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """Everything a start needs to know. `log_format` "" means text on a terminal and JSON elsewhere.
@@ -47,11 +36,11 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 8000
     clusters: tuple[ClusterSettings, ...] = ()
-    environments: tuple[str, ...] = ()
-    environment_rules: tuple[EnvironmentRule, ...] = ()
-    service_labels: tuple[str, ...] = SERVICE_LABELS
-    team_labels: tuple[str, ...] = TEAM_LABELS
-    ignore_namespaces: tuple[str, ...] = IGNORE_NAMESPACES
+    environments: tuple[str, ...] = places.ENVIRONMENTS
+    environment_rules: tuple[places.Rule, ...] = ()
+    service_labels: tuple[str, ...] = places.SERVICE_LABELS
+    team_labels: tuple[str, ...] = places.TEAM_LABELS
+    ignore_namespaces: tuple[str, ...] = places.IGNORED_NAMESPACES
     retention_days: int = 90
     log_format: str = ""
     public_url: str = ""
@@ -63,6 +52,17 @@ class Settings:
     def loopback(self) -> bool:
         """Whether only this machine can reach the address to listen on."""
         return is_loopback(self.host)
+
+    @property
+    def place_rules(self) -> places.PlaceRules:
+        """How the collectors find a workload's place."""
+        return places.PlaceRules(
+            self.environments,
+            self.environment_rules,
+            self.service_labels,
+            self.team_labels,
+            self.ignore_namespaces,
+        )
 
     def as_file(self) -> dict[str, Any]:
         """The settings in the shape of the file, without secrets."""

@@ -24,8 +24,9 @@ _QUIET = ("/static/", "/healthz", "/ready", "/metrics")
 log = structlog.get_logger("shipboard.request")
 
 
-def configure(style: str = "", stream: TextIO | None = None) -> None:
-    """Send all logs to `stream` (standard error) as "json" or "text"; "" takes text on a terminal."""
+def configure(style: str = "", stream: TextIO | None = None, quiet: bool = False) -> None:
+    """Send all logs to `stream` (standard error) as "json" or "text"; "" takes text on a terminal. `quiet`
+    leaves out everything below warnings."""
     stream = stream or sys.stderr
     text = style == "text" or (not style and stream.isatty())
     shared: list[structlog.typing.Processor] = [
@@ -45,7 +46,7 @@ def configure(style: str = "", stream: TextIO | None = None) -> None:
     handler.setFormatter(formatter)
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(logging.INFO)
+    root.setLevel(logging.WARNING if quiet else logging.INFO)
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
         logger = logging.getLogger(name)
         logger.handlers.clear()

@@ -1,5 +1,5 @@
-"""Figures for Prometheus, in a registry of our own. Labels come from the configuration and the engines, never from
-what a cluster says, so that their number is bounded."""
+"""Figures for Prometheus, in a registry of our own. Labels come from the configuration and the engines, never
+from what a cluster says, so that their number is bounded."""
 
 from __future__ import annotations
 
@@ -31,14 +31,17 @@ Door = Callable[[Sequence[Fact]], Awaitable[None]]
 
 
 class Metrics:
-    """All figures. Counted ones are attributes; the others are read from the parts when they are asked for."""
+    """All figures. Counted ones are attributes; the others are read from the parts when they are asked
+    for."""
 
     def __init__(self, watchdog: Watchdog) -> None:
         self.registry = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
         name = "shipboard_ingest"
-        self.batches = Counter(f"{name}_batches", "Batches of facts, by result", ["result"], registry=self.registry)
+        self.batches = Counter(
+            f"{name}_batches", "Batches of facts, by result", ["result"], registry=self.registry
+        )
         self.facts = Counter(f"{name}_facts", "Facts stored", registry=self.registry)
         self.seconds = Histogram(f"{name}_seconds", "Seconds to store a batch", registry=self.registry)
         self.logged = Counter("shipboard_log_lines", "Lines logged", ["level"], registry=self.registry)
@@ -94,8 +97,12 @@ class _Parts(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """The figures of this moment."""
-        yield GaugeMetricFamily("shipboard_loop_lag_seconds", "Lateness of the event loop", self._watchdog.lag)
-        yield CounterMetricFamily("shipboard_loop_blocks", "Times the loop stood still", self._watchdog.blocks)
+        yield GaugeMetricFamily(
+            "shipboard_loop_lag_seconds", "Lateness of the event loop", self._watchdog.lag
+        )
+        yield CounterMetricFamily(
+            "shipboard_loop_blocks", "Times the loop stood still", self._watchdog.blocks
+        )
         if self.hub is not None:
             yield GaugeMetricFamily("shipboard_streams", "Streams open", self.hub.streams)
             yield GaugeMetricFamily("shipboard_views", "Views kept up", self.hub.views)
@@ -112,7 +119,9 @@ class _Parts(Collector):
 def _sources(fleet: Fleet) -> Iterator[Metric]:
     """Sources by cluster and kind; namespaces are summed, the oldest contact and the worst state hold."""
     labels = ["cluster", "kind"]
-    age = GaugeMetricFamily("shipboard_source_contact_age_seconds", "Since a source last proved itself", labels=labels)
+    age = GaugeMetricFamily(
+        "shipboard_source_contact_age_seconds", "Since a source last proved itself", labels=labels
+    )
     state = GaugeMetricFamily("shipboard_sources", "Sources, by state", labels=[*labels, "freshness"])
     now = datetime.now(UTC)
     ages: dict[tuple[str, str], float] = {}

@@ -73,8 +73,8 @@ class Vitals:
             found.append("starting: the board is not read yet")
         elif not self._heard() and time.monotonic() - self._began < FIRST_LIST:
             found.append("starting: no cluster has been listed yet")
-        for why in sorted({why for why in self._refused.values() if why}):
-            found.append(f"the database does not take writes: {why.rstrip('.')}")
+        refused = sorted({why.rstrip(".") for why in self._refused.values() if why})
+        found += [f"the database does not take writes: {why}" for why in refused]
         if trouble := self._trouble():
             found.append(trouble)
         return found + self.stuck()

@@ -78,13 +78,14 @@ def raise_file_limit() -> int:
 
 
 class DrainingServer(uvicorn.Server):
-    """Serves `app` on one socket until a signal. `on_drain` is called at the first, `on_close` when the port
-    closes."""
+    """Serves `app` on one socket until a signal. `on_start` is called when it answers, `on_drain` at the
+    first signal, `on_close` when the port closes."""
 
     def __init__(
         self,
         app: FastAPI,
         drain_seconds: float,
+        on_start: Callable[[], None] = lambda: None,
         on_drain: Callable[[], None] = lambda: None,
         on_close: Callable[[], None] = lambda: None,
     ) -> None:
@@ -105,6 +106,7 @@ class DrainingServer(uvicorn.Server):
         )
         self._app = app
         self._drain_seconds = drain_seconds
+        self._on_start = on_start
         self._on_drain = on_drain
         self._on_close = on_close
         self._draining = False
@@ -115,6 +117,11 @@ class DrainingServer(uvicorn.Server):
             async with self._app.router.lifespan_context(self._app):
                 if not self.should_exit:
                     await self.serve([port])
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """As the base class; then say so."""
+        await super().startup(sockets)
+        self._on_start()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
