@@ -30,13 +30,15 @@ def hour(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%H:%M")
 
 
-def ago(at: datetime, now: datetime) -> str:
-    """How long ago, in the largest unit: 48 s, 11 min, 3 h, 9 d."""
+def ago(at: datetime, now: datetime, fine: bool = False) -> str:
+    """How long ago, in the largest unit: 48 s, 11 min, 3 h, 9 d; `fine` keeps the minutes: 3 h 05 min."""
     seconds = max(0, int((now - at).total_seconds()))
     if seconds < _MINUTE:
         return f"{seconds} s"
     if seconds < _HOUR:
         return f"{seconds // _MINUTE} min"
+    if fine and seconds < _DAY:
+        return f"{seconds // _HOUR} h {seconds % _HOUR // _MINUTE:02d} min"
     return f"{seconds // _HOUR} h" if seconds < _DAY else f"{seconds // _DAY} d"
 
 

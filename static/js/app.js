@@ -11,9 +11,10 @@
   const two = (n) => String(n).padStart(2, "0");
   const seconds = (time) => Math.max(0, Math.floor((now() - Date.parse(time.dateTime)) / 1000));
 
-  function ago(s) {
+  function ago(s, time) {
     if (s < 60) return `${s} s`;
     if (s < 3600) return `${Math.floor(s / 60)} min`;
+    if (time.dataset.ago === "fine" && s < 86400) return `${Math.floor(s / 3600)} h ${two(Math.floor(s / 60) % 60)} min`;
     return s < 86400 ? `${Math.floor(s / 3600)} h` : `${Math.floor(s / 86400)} d`;
   }
 
@@ -25,7 +26,7 @@
 
   function write(selector, text) {
     for (const time of document.querySelectorAll(selector)) {
-      const said = text(seconds(time));
+      const said = text(seconds(time), time);
       if (time.textContent !== said) time.textContent = said;
     }
   }
