@@ -75,7 +75,6 @@ def source(
     freshness: Freshness = Freshness.LIVE,
     heard: float | None = 1,
     message: str = "",
-    **counts: int,
 ) -> SourceRow:
     """A source, last heard so many seconds before NOW (None: never)."""
     return SourceRow(
@@ -86,7 +85,6 @@ def source(
         None if heard is None else before(seconds=heard),
         NOW,
         message,
-        **counts,
     )
 
 
@@ -359,7 +357,7 @@ def a_day(environments: tuple[str, ...] = ("test", "staging", "production")) -> 
     """Sixty rollouts of the last 24 hours, two of them failed, one rolled back, two running."""
     rows = [
         rollout(f"r{i}", environment=environments[i % len(environments)], ended=before(minutes=m))
-        for i, m in enumerate((i * 53 % 1439 for i in range(55)))
+        for i, m in enumerate(i * 53 % 1439 for i in range(55))
         if not 400 < m < 940
     ]
     odd = ((Outcome.ROLLED_BACK, 1240), (Outcome.FAILED, 310), (Outcome.FAILED, 11))

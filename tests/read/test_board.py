@@ -1,4 +1,4 @@
-"""The board's rules in words, and its upkeep: what an update leaves must equal what a fresh look would find."""
+"""The board's rules in words, and its upkeep: what an update leaves equals what a fresh look would find."""
 
 from __future__ import annotations
 
@@ -65,7 +65,8 @@ def names(projection: BoardProjection) -> list[str]:
 def test_the_sentence_names_the_worst_first_and_ends_with_what_is_good():
     board = BoardProjection(StillFleet(storefront(), storefront_sources()), BoardQuery(), NOW).board
     assert board.sentence.text == (
-        "One rollout failed, three wait for a person, three are moving, one cannot be seen. The other six are good."
+        "One rollout failed, three wait for a person, three are moving, one cannot be seen. "
+        "The other six are good."
     )
 
 
