@@ -72,7 +72,8 @@ class Database:
         Raises StoreUnavailable: nothing was kept, or (connection lost during commit) it cannot be told.
         """
         try:
-            await asyncio.wait_for(self._turn.acquire(), WAIT)
+            async with asyncio.timeout(WAIT):
+                await self._turn.acquire()
         except TimeoutError as error:
             raise StoreUnavailable(
                 "The change was not stored.", f"Other writes kept it waiting for {WAIT:.0f} s.", "Try again."
