@@ -29,7 +29,7 @@ from . import pods as squares
 from . import reading
 from . import revisions as served
 from .port import DEPLOYMENT, POD, REPLICASET, Kin, Kind
-from .reading import condition, count
+from .reading import condition, count, share
 from .shapes import (
     Condition,
     Deployment,
@@ -70,7 +70,6 @@ class _Look:
     min_ready: int
     unmade: str  # the version asked for, when no ReplicaSet runs its template yet
     new: Revision | None
-    old_ready: int
     problems: tuple[Problem, ...]
     blind: str  # what could not be looked at, in words
 
@@ -116,7 +115,6 @@ def observe(root: Root, kin: Kin) -> RolloutState:
         min_ready=spec.min_ready_seconds or 0,
         unmade=_unmade(spec.template, current, new_rs),
         new=shown if new_rs else None,
-        old_ready=sum(r.ready for r in revisions if r.key != uid),
         problems=_problems(status, progressing, spec.progress_deadline_seconds, seen, squares_),
         blind=_blind(kin.missing),
     )
@@ -204,17 +202,19 @@ def _judge(look: _Look) -> tuple[Phase, Health, str, WaitsFor]:
 def _counted(look: _Look) -> str:
     """How far it is, in one sentence."""
     c = look.counts
+    if c.wanted <= 0:
+        return f"Scales to zero: {count(c.total, 'pod')} must still end"
     if look.finished:
-        return f"{c.available} of {count(c.wanted, 'pod')} are available"
+        return share(c.available, c.wanted, "pod", "available")
     if look.recreate and not c.updated and c.total:
         return f"{count(c.total, 'old pod')} must end before new ones start"
-    new_ready = look.new.ready if look.new else max(0, c.ready - look.old_ready)
+    new_ready = look.new.ready if look.new else max(0, c.ready - (c.total - c.updated))
     if new_ready < c.wanted or c.updated < c.wanted:
-        return f"{min(new_ready, c.updated)} of {count(c.wanted, 'new pod')} are ready"
+        return share(min(new_ready, c.updated), c.wanted, "new pod", "ready")
     if c.total > c.updated:
         return f"All new pods are ready; {count(c.total - c.updated, 'old pod')} must still end"
     held = f"; each must stay so for {reading.spell(look.min_ready)}" if look.min_ready else ""
-    return f"{c.available} of {count(c.wanted, 'new pod')} are available{held}"
+    return share(c.available, c.wanted, "new pod", "available") + held
 
 
 def _scaled_to_zero(counts: PodCounts) -> str:
