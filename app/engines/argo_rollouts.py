@@ -82,7 +82,7 @@ def observe(root: Root, kin: Kin) -> RolloutState:
         stable=before,
         unmade=_unmade(spec, by_hash.get(current)),
         problems=_problems(spec, status, seen, read),
-        blind="Its pods cannot be looked at" if "Pod" in kin.missing else "",
+        blind=reading.blind(kin.missing),
     )
     phase, health, message, waits = argo_phase.judge(look)
     limit = spec.progress_deadline_seconds
