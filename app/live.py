@@ -9,14 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
 
-
-class Topic(NamedTuple):
-    """What changed: a sort ("workload", "source", "rollout") and the key of the row."""
-
-    sort: str
-    key: str
+from app.domain.names import Topic as Topic
 
 
 class Listener:
