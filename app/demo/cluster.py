@@ -31,6 +31,7 @@ from app.demo.fleet import Fleet
 from app.demo.kubelet import Kubelet
 from app.demo.registry import Registry
 from app.demo.replicasets import ReplicaSets
+from app.demo.rollouts import Rollouts
 from app.demo.store import LOG_WINDOW, Store
 
 Obj = dict[str, Any]
@@ -57,6 +58,7 @@ class EmbeddedCluster:
         self.kubelet = Kubelet(self.controllers, self.behaviours)
         ReplicaSets(self.controllers)
         Deployments(self.controllers)
+        Rollouts(self.controllers)
         Endpoints(self.controllers)
         self.api = Api(self.store, self.registry, self.faults, self.token, self.key)
         self.bench = Bench(self)

@@ -324,7 +324,8 @@ def _asked(item: Entry) -> int:
 
 
 def _available(item: Entry) -> int:
-    return int((item.obj.get("status") or {}).get("availableReplicas", 0))
+    # right after a scale-down the set's status is still the old one
+    return min(int((item.obj.get("status") or {}).get("availableReplicas", 0)), _asked(item))
 
 
 def _revision(item: Entry) -> int:

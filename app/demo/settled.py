@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from app.demo import defaults, rollouts, shapes
+from app.demo import defaults, rollout_status, shapes
 from app.demo.clock import stamp
 from app.demo.registry import field_set, managed
 from app.demo.resources import BY_PLURAL
@@ -119,7 +119,7 @@ def _owner(cluster: EmbeddedCluster, workload: Workload, made: Obj, hashed: str,
     obj: Obj = {"metadata": {**meta, "annotations": annotations}, "spec": spec}
     name = f"{workload.name}-{hashed}"
     if workload.rollout:
-        obj["status"] = rollouts.settled_status(workload.replicas, workload.name, workload.strategy, hashed, revision, changed)
+        obj["status"] = rollout_status.settled_status(workload.replicas, workload.name, workload.strategy, hashed, revision, changed)
     else:
         defaults.fill(resource, obj)
         count = workload.replicas
