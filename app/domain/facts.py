@@ -1,0 +1,87 @@
+"""What a source may say, in our words. Facts are complete at birth and never a vendor's payload.
+
+Every fact carries `seen_at`, when we learned it (aware UTC); when it happened is inside, where the source told it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from .freshness import Freshness
+from .names import Place, WorkloadRef
+from .rollout import RolloutState
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadObserved:
+    """One look at a workload. `uid` identifies it through renames and re-creation; `engine` is the engine's name."""
+
+    ref: WorkloadRef
+    uid: str
+    place: Place
+    engine: str
+    state: RolloutState
+    seen_at: datetime
+
+    @property
+    def key(self) -> str:
+        """Stable identity of the workload: cluster and uid."""
+        return f"{self.ref.cluster}:{self.uid}"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadGone:
+    """The cluster said that the workload was deleted."""
+
+    cluster: str
+    uid: str
+    seen_at: datetime
+
+    @property
+    def key(self) -> str:
+        """Stable identity of the workload: cluster and uid."""
+        return f"{self.cluster}:{self.uid}"
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadsListed:
+    """A complete list of one kind was read: any workload of that cluster, kind (and namespace, unless empty) that is
+    not among `uids` no longer exists. Lets a restart, or a relist after a gap, end what was deleted meanwhile."""
+
+    cluster: str
+    kind: str
+    namespace: str
+    uids: frozenset[str]
+    seen_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SourceObserved:
+    """How a source itself is. `kind` is what it watches ("Pod"), `namespace` is empty for all of them.
+
+    `contact_at` is when it last proved itself (None: never); `message` says in plain words what is wrong and what to
+    do, empty when LIVE; `unreadable` names objects that could not be read, with the reason ("ns/name: why").
+    """
+
+    cluster: str
+    kind: str
+    namespace: str
+    freshness: Freshness
+    contact_at: datetime | None
+    seen_at: datetime
+    message: str = ""
+    objects: int = 0
+    lists: int = 0
+    watches: int = 0
+    events: int = 0
+    errors: int = 0
+    unreadable: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """Stable identity of the source."""
+        return f"{self.cluster}/{self.kind}/{self.namespace}"
+
+
+Fact = WorkloadObserved | WorkloadGone | WorkloadsListed | SourceObserved

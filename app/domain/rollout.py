@@ -1,0 +1,235 @@
+"""What a rollout is, whatever engine runs it: phase, strategy, steps, revisions, pods, and what it waits for.
+
+Engines produce a `RolloutState` from cluster objects; everything after them (history, store, pages, API) knows only
+these words. Equal inputs give equal states, so nothing in here ticks: times are instants, never ages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Phase(StrEnum):
+    """Where a rollout is. The mapping from each engine is in the engine; the order here is the order of a normal life."""
+
+    PENDING = "pending"  # the controller has not yet looked at the newest spec
+    PROGRESSING = "progressing"
+    PAUSED = "paused"
+    AWAITING_APPROVAL = "awaiting_approval"
+    VERIFYING = "verifying"
+    PROMOTING = "promoting"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    ABORTED = "aborted"
+    ROLLED_BACK = "rolled_back"
+    SUPERSEDED = "superseded"
+    IDLE = "idle"
+    UNKNOWN = "unknown"
+
+
+class Health(StrEnum):
+    """How what serves now is, apart from any move."""
+
+    HEALTHY = "healthy"
+    SUSPENDED = "suspended"
+    PROGRESSING = "progressing"
+    MISSING = "missing"
+    DEGRADED = "degraded"
+    UNKNOWN = "unknown"
+
+
+class Strategy(StrEnum):
+    """How an engine moves from one revision to the next."""
+
+    ROLLING = "rolling"
+    RECREATE = "recreate"
+    PARTITIONED = "partitioned"
+    ON_DELETE = "on_delete"
+    CANARY = "canary"
+    BLUE_GREEN = "blue_green"
+    AB_TEST = "ab_test"
+    MANUAL_SWITCH = "manual_switch"
+    UNKNOWN = "unknown"
+
+
+class Outcome(StrEnum):
+    """How a rollout ended."""
+
+    PROMOTED = "promoted"
+    FAST_PROMOTED = "fast_promoted"
+    ABORTED = "aborted"
+    FAILED = "failed"
+    ROLLED_BACK = "rolled_back"
+    SUPERSEDED = "superseded"
+
+
+class Attention(StrEnum):
+    """The five states a person tells apart from across the room, worst first."""
+
+    FAILED = "failed"
+    WAITING = "waiting"
+    MOVING = "moving"
+    UNKNOWN = "unknown"
+    GOOD = "good"
+
+
+class WaitKind(StrEnum):
+    """Who or what has to act next."""
+
+    NOTHING = "nothing"
+    CONTROLLER = "controller"  # the cluster's own controller or kubelet
+    PERSON = "person"
+    TIMER = "timer"
+    ANALYSIS = "analysis"
+
+
+class PodCondition(StrEnum):
+    """One pod, as one square."""
+
+    READY = "ready"
+    STARTING = "starting"
+    FAILING = "failing"
+    ENDING = "ending"
+
+
+class StepState(StrEnum):
+    """Where a step stands in the strategy."""
+
+    DONE = "done"
+    NOW = "now"
+    NEXT = "next"
+
+
+@dataclass(frozen=True, slots=True)
+class WaitsFor:
+    """What a rollout waits for: who, why in words, until when (None: no end of its own), and since when."""
+
+    kind: WaitKind = WaitKind.NOTHING
+    what: str = ""
+    until: datetime | None = None
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a strategy. `label` is short ("25 %", "pause", "switch"); `seconds` is its set duration, if any."""
+
+    kind: str
+    label: str
+    state: StepState
+    weight: int | None = None
+    seconds: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Weight:
+    """Share of traffic (or of pods, where no router sets it) on the new revision, in percent: set, and measured."""
+
+    wanted: int
+    actual: int
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One version of a workload. `key` is a uid or template hash and identifies it; `number` is only what kubectl prints."""
+
+    key: str
+    number: int | None = None
+    images: tuple[str, ...] = ()
+    version: str = ""
+    cause: str = ""
+    created_at: datetime | None = None
+    roles: tuple[str, ...] = ()  # "stable", "canary", "active", "preview", "new", "old"
+    wanted: int = 0
+    ready: int = 0
+    available: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """One pod: which revision it runs, whether that is the new one, how it is and why."""
+
+    name: str
+    revision: str
+    new: bool
+    condition: PodCondition
+    reason: str = ""
+    message: str = ""
+    restarts: int = 0
+    node: str = ""
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PodCounts:
+    """Replica counts: wanted by the spec, of the new revision, ready, available, and all there are."""
+
+    wanted: int = 0
+    updated: int = 0
+    ready: int = 0
+    available: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why something is stuck: a category ("image", "crash", "oom", "unschedulable", "quota", "deadline" …), the reason
+    word of the source, its text, how many pods it touches, and since when."""
+
+    category: str
+    reason: str
+    message: str
+    pods: int = 0
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutState:
+    """All that one look at a workload says. `message` is one sentence a person can act on, empty only when idle and good.
+
+    `revision` is the one asked for, `stable` the one that served before it (None when they are the same);
+    `revisions` are all that are kept, newest first; `progress` is 0–100 and 100 only when done.
+    """
+
+    phase: Phase
+    health: Health
+    message: str = ""
+    strategy: Strategy = Strategy.UNKNOWN
+    revision: Revision | None = None
+    stable: Revision | None = None
+    revisions: tuple[Revision, ...] = ()
+    steps: tuple[Step, ...] = ()
+    step_index: int | None = None
+    weight: Weight | None = None
+    counts: PodCounts = PodCounts()
+    waits_for: WaitsFor = WaitsFor()
+    progress: int = 0
+    paused: bool = False
+    pods: tuple[Pod, ...] = ()
+    problems: tuple[Problem, ...] = ()
+    started_at: datetime | None = None
+    deadline_at: datetime | None = None
+
+
+_MOVING = frozenset({Phase.PENDING, Phase.PROGRESSING, Phase.VERIFYING, Phase.PROMOTING})
+_FAILED = frozenset({Phase.FAILED, Phase.ABORTED})
+_WAITING = frozenset({Phase.PAUSED, Phase.AWAITING_APPROVAL})
+SETTLED = frozenset({Phase.SUCCEEDED, Phase.IDLE, Phase.ROLLED_BACK, Phase.SUPERSEDED})
+"""Phases in which nothing is on its way."""
+
+
+def attention(state: RolloutState) -> Attention:
+    """Which of the five states a person should see for `state`. A timed pause goes on by itself, so it is moving."""
+    if state.phase is Phase.UNKNOWN:
+        return Attention.UNKNOWN
+    if state.phase in _FAILED or state.health in (Health.DEGRADED, Health.MISSING):
+        return Attention.FAILED
+    if state.phase in _WAITING:
+        return Attention.MOVING if state.waits_for.kind is WaitKind.TIMER else Attention.WAITING
+    if state.phase in _MOVING:
+        return Attention.MOVING
+    if state.health is Health.UNKNOWN:
+        return Attention.UNKNOWN
+    return Attention.GOOD

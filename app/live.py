@@ -1,0 +1,66 @@
+"""Who is told that something changed: a dirty set behind a bell, never a queue.
+
+`publish` marks topics dirty; each `Listener` takes all that became dirty since it last looked, once, however often it
+was marked. A slow listener therefore costs a set of names and nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+
+class Topic(NamedTuple):
+    """What changed: a sort ("workload", "source", "rollout") and the key of the row."""
+
+    sort: str
+    key: str
+
+
+class Listener:
+    """One subscriber's dirty set."""
+
+    def __init__(self) -> None:
+        self._dirty: set[Topic] = set()
+        self._bell = asyncio.Event()
+
+    def mark(self, topics: Iterable[Topic]) -> None:
+        """Add `topics` and ring the bell."""
+        self._dirty.update(topics)
+        if self._dirty:
+            self._bell.set()
+
+    async def changes(self, timeout: float) -> frozenset[Topic]:
+        """All topics marked since the last call, as soon as there are any; empty after `timeout` seconds of quiet."""
+        try:
+            await asyncio.wait_for(self._bell.wait(), timeout)
+        except TimeoutError:
+            return frozenset()
+        self._bell.clear()
+        dirty, self._dirty = frozenset(self._dirty), set()
+        return dirty
+
+
+class Live:
+    """The bell tower: hands every publication to every listener. All on one event loop."""
+
+    def __init__(self) -> None:
+        self._listeners: set[Listener] = set()
+
+    def publish(self, topics: Iterable[Topic]) -> None:
+        """Tell every listener that `topics` changed. Call after the commit, so that what they read is there."""
+        marked = tuple(topics)
+        for listener in self._listeners:
+            listener.mark(marked)
+
+    @contextmanager
+    def listening(self) -> Iterator[Listener]:
+        """A listener for the length of a `with` block. Subscribe first, then read: nothing falls between."""
+        listener = Listener()
+        self._listeners.add(listener)
+        try:
+            yield listener
+        finally:
+            self._listeners.discard(listener)

@@ -1,0 +1,1 @@
+"""The database, written: tables, migrations, the ledger that facts are recorded in, retention."""
