@@ -17,7 +17,9 @@ Obj = dict[str, Any]
 class BlueGreen:
     """One pass over one Rollout; changes `status` in place."""
 
-    def __init__(self, controllers: Controllers, ro: Obj, status: Obj, sets: ReplicaSetsOf, new: Entry) -> None:
+    def __init__(
+        self, controllers: Controllers, ro: Obj, status: Obj, sets: ReplicaSetsOf, new: Entry
+    ) -> None:
         self.controllers = controllers
         self.clock = controllers.clock
         self.ro = ro
@@ -33,7 +35,11 @@ class BlueGreen:
         self._retire()
         if status.get("abort"):
             delay = int(self.spec.get("abortScaleDownDelaySeconds", 30))
-            if asked(self.new) and delay and DEADLINE not in (self.new.obj["metadata"].get("annotations") or {}):
+            if (
+                asked(self.new)
+                and delay
+                and DEADLINE not in (self.new.obj["metadata"].get("annotations") or {})
+            ):
                 self.sets.mark(self.new, stamp(self.clock.now() + delay))
                 self._again(delay)
             return
@@ -66,6 +72,8 @@ class BlueGreen:
         if not pauses:
             status["pauseConditions"] = [{"reason": "BlueGreenPause", "startTime": self.clock.stamp()}]
             status["controllerPause"] = True
+            if by_hand:
+                view.note_pause(status, self.clock.stamp())
             return True
         if by_hand:
             return True
@@ -84,7 +92,11 @@ class BlueGreen:
         how = "FastPromoted" if status.pop("promoteFull", False) else "Promoted"
         for key in ("pauseConditions", "controllerPause"):
             status.pop(key, None)
-        status["duration"] = {**(status.get("duration") or {}), "completionStatus": how, "finishedAt": self.clock.stamp()}
+        status["duration"] = {
+            **(status.get("duration") or {}),
+            "completionStatus": how,
+            "finishedAt": self.clock.stamp(),
+        }
         delay = float(self.spec.get("scaleDownDelaySeconds", 30))
         for item in self.sets.all:
             if item.uid != self.new.uid and asked(item):
@@ -102,7 +114,10 @@ class BlueGreen:
                 continue
             deadline = (item.obj["metadata"].get("annotations") or {}).get(DEADLINE)
             if deadline is None:
-                if not self.status.get("abort") and self.status["blueGreen"].get("activeSelector") == self.status["currentPodHash"]:
+                if (
+                    not self.status.get("abort")
+                    and self.status["blueGreen"].get("activeSelector") == self.status["currentPodHash"]
+                ):
                     delay = float(self.spec.get("scaleDownDelaySeconds", 30))
                     self.sets.mark(item, stamp(now + delay))
                     self._again(delay)
@@ -123,10 +138,15 @@ class BlueGreen:
         self.controllers.registry.update("services", obj, manager="rollouts-controller")
         resource = BY_PLURAL["rollouts"]
         message = f"Switched selector for service '{service}' from '{before}' to '{hashed}'"
-        self.controllers.recorder.record(self.ro, resource.kind, resource.api_version, "SwitchService", message,
-                                         component="rollouts-controller")  # fmt: skip
+        self.controllers.recorder.record(
+            self.ro,
+            resource.kind,
+            resource.api_version,
+            "SwitchService",
+            message,
+            component="rollouts-controller",
+        )
 
     def _again(self, delay: float) -> None:
         meta = self.ro["metadata"]
         self.controllers.enqueue("rollouts", meta["namespace"], meta["name"], delay + 0.05)
-

@@ -16,7 +16,9 @@ Obj = dict[str, Any]
 class Canary:
     """One pass over one Rollout; changes `status` in place."""
 
-    def __init__(self, controllers: Controllers, ro: Obj, status: Obj, sets: ReplicaSetsOf, new: Entry) -> None:
+    def __init__(
+        self, controllers: Controllers, ro: Obj, status: Obj, sets: ReplicaSetsOf, new: Entry
+    ) -> None:
         self.controllers = controllers
         self.clock = controllers.clock
         self.ro = ro
@@ -31,8 +33,11 @@ class Canary:
         wanted = self._targets()
         moved = self._scale(wanted)
         new = self.sets.of_hash(self.status["currentPodHash"]) or self.new
-        there = not moved and all(asked(item) == wanted[item.uid] for item in self.sets.all) and (
-            available(new) >= wanted[new.uid])  # fmt: skip
+        there = (
+            not moved
+            and all(asked(item) == wanted[item.uid] for item in self.sets.all)
+            and (available(new) >= wanted[new.uid])
+        )
         if self.status.get("abort"):
             return
         index = self.status.get("currentStepIndex", 0)
@@ -42,7 +47,11 @@ class Canary:
             self.status["stableRS"] = self.status["currentPodHash"]
             how = "FastPromoted" if self.status.pop("promoteFull", False) else "Promoted"
             now = self.clock.stamp()
-            self.status["duration"] = {**(self.status.get("duration") or {}), "completionStatus": how, "finishedAt": now}
+            self.status["duration"] = {
+                **(self.status.get("duration") or {}),
+                "completionStatus": how,
+                "finishedAt": now,
+            }
 
     def _weight(self) -> int:
         if self.status.get("abort"):
@@ -110,6 +119,8 @@ class Canary:
         if not pauses:
             self.status["pauseConditions"] = [{"reason": "CanaryPauseStep", "startTime": self.clock.stamp()}]
             self.status["controllerPause"] = True
+            if view.seconds((step["pause"] or {}).get("duration")) is None:
+                view.note_pause(self.status, self.clock.stamp())
             return
         limit = view.seconds((step["pause"] or {}).get("duration"))
         if limit is None:

@@ -19,16 +19,44 @@ Obj = dict[str, Any]
 REGISTRY = "ghcr.io/acme"
 ENVIRONMENTS = ("staging", "production")
 ROLLING: Obj = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
-GATED: Obj = {"canary": {"maxSurge": 1, "maxUnavailable": 0, "steps": [
-    {"setWeight": 5}, {"pause": {"duration": "20s"}}, {"setWeight": 25}, {"pause": {}}, {"setWeight": 50},
-    {"pause": {"duration": "30s"}}, {"setWeight": 100}]}}  # fmt: skip
-TIMED: Obj = {"canary": {"maxSurge": 1, "maxUnavailable": 0, "steps": [
-    {"setWeight": 20}, {"pause": {"duration": "45s"}}, {"setWeight": 60}, {"pause": {"duration": "1m"}}]}}  # fmt: skip
+GATED: Obj = {
+    "canary": {
+        "maxSurge": 1,
+        "maxUnavailable": 0,
+        "steps": [
+            {"setWeight": 5},
+            {"pause": {"duration": "20s"}},
+            {"setWeight": 25},
+            {"pause": {}},
+            {"setWeight": 50},
+            {"pause": {"duration": "30s"}},
+            {"setWeight": 100},
+        ],
+    }
+}
+TIMED: Obj = {
+    "canary": {
+        "maxSurge": 1,
+        "maxUnavailable": 0,
+        "steps": [
+            {"setWeight": 20},
+            {"pause": {"duration": "45s"}},
+            {"setWeight": 60},
+            {"pause": {"duration": "1m"}},
+        ],
+    }
+}
 
 
 def blue_green(name: str) -> Obj:
-    return {"blueGreen": {"activeService": name, "previewService": f"{name}-preview", "autoPromotionEnabled": False,
-                          "scaleDownDelaySeconds": 60}}  # fmt: skip
+    return {
+        "blueGreen": {
+            "activeService": name,
+            "previewService": f"{name}-preview",
+            "autoPromotionEnabled": False,
+            "scaleDownDelaySeconds": 60,
+        }
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +116,9 @@ class Fleet:
 
     def start(self) -> None:
         for number, (name, environment, story) in enumerate(STORIES):
-            teller = stories.Teller(self.cluster, name, environment, self._is_rollout(name, environment), delay=4.0 + 5.0 * number)
+            teller = stories.Teller(
+                self.cluster, name, environment, self._is_rollout(name, environment), delay=4.0 + 5.0 * number
+            )
             self._tasks.append(asyncio.create_task(story(teller)))
 
     def stop(self) -> None:
@@ -101,24 +131,43 @@ class Fleet:
     def _place(self, service: Service, environment: str) -> None:
         live = environment == "production"
         rollout = live and service.rollout
-        labels = {"app.kubernetes.io/name": service.name, "app.kubernetes.io/part-of": service.part_of,
-                  "app.kubernetes.io/managed-by": "argocd", "team": service.team}  # fmt: skip
-        past = tuple(f"{REGISTRY}/{service.name}:{stories.older(service.version, back)}" for back in (3, 2, 1))
+        labels = {
+            "app.kubernetes.io/name": service.name,
+            "app.kubernetes.io/part-of": service.part_of,
+            "app.kubernetes.io/managed-by": "argocd",
+            "team": service.team,
+        }
+        past = tuple(
+            f"{REGISTRY}/{service.name}:{stories.older(service.version, back)}" for back in (3, 2, 1)
+        )
         spec: Obj = {"progressDeadlineSeconds": 120}
         crashing = (service.name, environment, stories.crash_after) in STORIES
         workload = Workload(
-            name=service.name, namespace=environment, image=f"{REGISTRY}/{service.name}:{service.version}",
-            replicas=service.replicas if live else max(1, service.replicas // 2), labels=labels, past=past,
-            age=(400 if live else 420) * 24 * HOUR, settled_for=(service.changed if live else service.changed + 2) * HOUR,
-            strategy=service.strategy if rollout or not service.rollout else ROLLING, rollout=rollout, spec=spec,
-            probe=not crashing, ready_after=4.0,
-        )  # fmt: skip
+            name=service.name,
+            namespace=environment,
+            image=f"{REGISTRY}/{service.name}:{service.version}",
+            replicas=service.replicas if live else max(1, service.replicas // 2),
+            labels=labels,
+            past=past,
+            age=(400 if live else 420) * 24 * HOUR,
+            settled_for=(service.changed if live else service.changed + 2) * HOUR,
+            strategy=service.strategy if rollout or not service.rollout else ROLLING,
+            rollout=rollout,
+            spec=spec,
+            probe=not crashing,
+            ready_after=4.0,
+        )
         self._service(service.name, environment, labels)
         if rollout and "blueGreen" in service.strategy:
             self._service(f"{service.name}-preview", environment, labels, app=service.name)
         settled.place(self.cluster, workload)
 
     def _service(self, name: str, environment: str, labels: dict[str, str], *, app: str = "") -> None:
-        body: Obj = {"metadata": {"name": name, "namespace": environment, "labels": labels},
-                     "spec": {"selector": {"app": app or name}, "ports": [{"name": "http", "port": 80, "targetPort": 8080}]}}  # fmt: skip
+        body: Obj = {
+            "metadata": {"name": name, "namespace": environment, "labels": labels},
+            "spec": {
+                "selector": {"app": app or name},
+                "ports": [{"name": "http", "port": 80, "targetPort": 8080}],
+            },
+        }
         self.cluster.registry.create("services", body, manager="argocd-controller")

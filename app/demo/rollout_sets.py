@@ -42,22 +42,32 @@ class ReplicaSetsOf:
         labels = {**((template.get("metadata") or {}).get("labels") or {}), HASH: hashed}
         revision = 1 + max((revision_of(item) for item in self.all), default=0)
         resource = BY_PLURAL["rollouts"]
-        carried = {key: value for key, value in (ro["metadata"].get("annotations") or {}).items()
-                   if not key.startswith(PREFIX) and "last-applied" not in key}  # fmt: skip
+        carried = {
+            key: value
+            for key, value in (ro["metadata"].get("annotations") or {}).items()
+            if not key.startswith(PREFIX) and "last-applied" not in key
+        }
         body: Obj = {
             "metadata": {
-                "name": f"{ro['metadata']['name']}-{hashed}", "namespace": ro["metadata"]["namespace"], "labels": labels,
-                "annotations": {**carried, f"{PREFIX}/desired-replicas": str(spec.get("replicas", 1)),
-                                f"{PREFIX}/revision": str(revision)},
+                "name": f"{ro['metadata']['name']}-{hashed}",
+                "namespace": ro["metadata"]["namespace"],
+                "labels": labels,
+                "annotations": {
+                    **carried,
+                    f"{PREFIX}/desired-replicas": str(spec.get("replicas", 1)),
+                    f"{PREFIX}/revision": str(revision),
+                },
                 "ownerReferences": [shapes.reference(ro, resource.kind, resource.api_version)],
             },
             "spec": {
                 "replicas": 0,
                 **({"minReadySeconds": spec["minReadySeconds"]} if spec.get("minReadySeconds") else {}),
-                "selector": {"matchLabels": {**((spec.get("selector") or {}).get("matchLabels") or {}), HASH: hashed}},
+                "selector": {
+                    "matchLabels": {**((spec.get("selector") or {}).get("matchLabels") or {}), HASH: hashed}
+                },
                 "template": {**template, "metadata": {**(template.get("metadata") or {}), "labels": labels}},
             },
-        }  # fmt: skip
+        }
         entry = self.registry.create("replicasets", body, manager=MANAGER)
         self.refresh()
         return entry, revision
@@ -93,9 +103,17 @@ class ReplicaSetsOf:
         if before != count:
             way = "up" if count > before else "down"
             resource = BY_PLURAL["rollouts"]
-            message = f"Scaled {way} ReplicaSet {item.name} (revision {revision_of(item)}) from {before} to {count}"
-            self.controllers.recorder.record(self.ro, resource.kind, resource.api_version, "ScalingReplicaSet", message,
-                                             component="rollouts-controller")  # fmt: skip
+            message = (
+                f"Scaled {way} ReplicaSet {item.name} (revision {revision_of(item)}) from {before} to {count}"
+            )
+            self.controllers.recorder.record(
+                self.ro,
+                resource.kind,
+                resource.api_version,
+                "ScalingReplicaSet",
+                message,
+                component="rollouts-controller",
+            )
         self.refresh()
         return before != count
 
@@ -116,7 +134,9 @@ class ReplicaSetsOf:
         """Delete the oldest idle revisions beyond revisionHistoryLimit (10)."""
         keep = {new.uid} | {item.uid for item in (self.of_hash(status.get("stableRS", "")),) if item}
         old = [item for item in self.all if item.uid not in keep]
-        idle = [item for item in old if not asked(item) and not (item.obj.get("status") or {}).get("replicas")]
+        idle = [
+            item for item in old if not asked(item) and not (item.obj.get("status") or {}).get("replicas")
+        ]
         extra = len(old) - int(self.ro["spec"].get("revisionHistoryLimit", 10))
         for item in sorted(idle, key=revision_of)[: max(0, extra)]:
             self.registry.delete("replicasets", item.namespace, item.name)

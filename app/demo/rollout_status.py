@@ -43,6 +43,21 @@ def counts(spec: Obj, status: Obj, sets: list[Entry], new: Entry, active: Entry 
             status.pop(key, None)
 
 
+def note_pause(status: Obj, now: str) -> None:
+    """A pause that a person must end has begun."""
+    status["duration"] = {**(status.get("duration") or {}), "manualPauseStartedAt": now}
+
+
+def note_resume(status: Obj, now: float) -> None:
+    """Add up what a person's pause took, once it is over."""
+    duration = dict(status.get("duration") or {})
+    started = duration.pop("manualPauseStartedAt", None)
+    if started and not status.get("pauseConditions"):
+        waited = int(now - seconds_of(started))
+        duration["totalManualPauseDurationSeconds"] = duration.get("totalManualPauseDurationSeconds", 0) + waited
+        status["duration"] = duration
+
+
 def progressed(old: Obj, new: Obj) -> bool:
     """Whether the counters moved on (this restarts the progress deadline)."""
 
@@ -61,15 +76,23 @@ def condition(status: Obj, kind: str) -> Obj:
     return next((row for row in status.get("conditions") or () if row["type"] == kind), {})
 
 
-def judge(ro: Obj, status: Obj, old: Obj, new: Entry, now: float, stamp: str, max_unavailable: int) -> float | None:
+def judge(
+    ro: Obj, status: Obj, old: Obj, new: Entry, now: float, stamp: str, max_unavailable: int
+) -> float | None:
     """Conditions, then phase and message, in place. Returns when to look again for the deadline, in seconds."""
     spec = ro["spec"]
     replicas = spec.get("replicas", 1)
     promoted = status.get("stableRS") == status.get("currentPodHash")
     put(status, "Completed", "True" if promoted else "False", "RolloutCompleted", "RolloutCompleted", stamp)
     enough = status.get("availableReplicas", 0) >= replicas - max_unavailable
-    put(status, "Available", "True" if enough else "False", "AvailableReason",
-        "Rollout has minimum availability" if enough else "Rollout does not have minimum availability", stamp)  # fmt: skip
+    put(
+        status,
+        "Available",
+        "True" if enough else "False",
+        "AvailableReason",
+        "Rollout has minimum availability" if enough else "Rollout does not have minimum availability",
+        stamp,
+    )
     again = _progress(ro, status, old, new, now, stamp)
     phase, message = phase_of(spec, status)
     status["phase"] = phase
@@ -78,9 +101,15 @@ def judge(ro: Obj, status: Obj, old: Obj, new: Entry, now: float, stamp: str, ma
         status["message"] = message
     if phase == "Healthy":
         put(status, "Healthy", "True", "RolloutHealthy", "Rollout is healthy", stamp)
-        put(status, "Progressing", "True", "NewReplicaSetAvailable",
-            f'ReplicaSet "{new.name}" has successfully progressed.', stamp)  # fmt: skip
-        status.setdefault("duration", {}).setdefault("finishedAt", stamp)
+        put(
+            status,
+            "Progressing",
+            "True",
+            "NewReplicaSetAvailable",
+            f'ReplicaSet "{new.name}" has successfully progressed.',
+            stamp,
+        )
+        status["duration"] = {"completionStatus": "Promoted", "finishedAt": stamp, **(status.get("duration") or {})}
     elif condition(status, "Healthy"):
         put(status, "Healthy", "False", "RolloutHealthy", "Rollout is not healthy", stamp)
     return again
@@ -103,19 +132,37 @@ def _progress(ro: Obj, status: Obj, old: Obj, new: Entry, now: float, stamp: str
         return None
     if status.get("pauseConditions"):
         return None
-    if not current or progressed(old, status) or current["reason"] in ("RolloutResumed", "RolloutRetry", "RolloutAborted"):
+    if (
+        not current
+        or progressed(old, status)
+        or current["reason"] in ("RolloutResumed", "RolloutRetry", "RolloutAborted")
+    ):
         since = current.get("lastTransitionTime") if current.get("status") == "True" else stamp
         rest = [row for row in status["conditions"] if row["type"] != "Progressing"]
-        status["conditions"] = [*rest, {
-            "lastTransitionTime": since, "lastUpdateTime": stamp, "message": f'ReplicaSet "{new.name}" is progressing.',
-            "reason": "ReplicaSetUpdated", "status": "True", "type": "Progressing"}]  # fmt: skip
+        status["conditions"] = [
+            *rest,
+            {
+                "lastTransitionTime": since,
+                "lastUpdateTime": stamp,
+                "message": f'ReplicaSet "{new.name}" is progressing.',
+                "reason": "ReplicaSetUpdated",
+                "status": "True",
+                "type": "Progressing",
+            },
+        ]
         return float(ro["spec"].get("progressDeadlineSeconds", 600)) + 1
     if current["reason"] in ("NewReplicaSetAvailable", "ProgressDeadlineExceeded"):
         return None
     left = seconds_of(current["lastUpdateTime"]) + ro["spec"].get("progressDeadlineSeconds", 600) - now
     if left < 0:
-        put(status, "Progressing", "False", "ProgressDeadlineExceeded",
-            f'ReplicaSet "{new.name}" has timed out progressing.', stamp)  # fmt: skip
+        put(
+            status,
+            "Progressing",
+            "False",
+            "ProgressDeadlineExceeded",
+            f'ReplicaSet "{new.name}" has timed out progressing.',
+            stamp,
+        )
         return None
     return float(left) + 1
 
@@ -157,12 +204,16 @@ def invalid_spec(spec: Obj) -> str:
     """Why the controller refuses a spec the API server let in, or "" when it does not."""
     strategy = spec.get("strategy") or {}
     if bool(strategy.get("canary")) and bool(strategy.get("blueGreen")):
-        return "The Rollout \"\" is invalid: spec.strategy: Invalid value: Multiple strategies can not be listed"
+        return (
+            'The Rollout "" is invalid: spec.strategy: Invalid value: Multiple strategies can not be listed'
+        )
     for index, step in enumerate(steps_of(spec)):
         weight = step.get("setWeight", 0)
         if not isinstance(weight, int) or not 0 <= weight <= 100:
-            return (f'The Rollout "" is invalid: spec.strategy.canary.steps[{index}].setWeight: Invalid value: {weight}: '
-                    "SetWeight needs to be between 0 and 100")  # fmt: skip
+            return (
+                f'The Rollout "" is invalid: spec.strategy.canary.steps[{index}].setWeight: Invalid value: {weight}: '
+                "SetWeight needs to be between 0 and 100"
+            )
     return ""
 
 
@@ -183,18 +234,41 @@ def settled_status(replicas: int, name: str, strategy: Obj, hashed: str, revisio
     if strategy.get("blueGreen"):
         status["blueGreen"] = {"activeSelector": hashed, "previewSelector": hashed}
         selector += f",rollouts-pod-template-hash={hashed}"
-    rows = (("Available", "AvailableReason", "Rollout has minimum availability"),
-            ("Completed", "RolloutCompleted", "RolloutCompleted"), ("Healthy", "RolloutHealthy", "Rollout is healthy"),
-            ("Progressing", "NewReplicaSetAvailable", f'ReplicaSet "{name}-{hashed}" has successfully progressed.'))  # fmt: skip
-    status["conditions"] = [{"lastTransitionTime": changed, "lastUpdateTime": changed, "message": message,
-                             "reason": reason, "status": "True", "type": kind} for kind, reason, message in rows]  # fmt: skip
+    rows = (
+        ("Available", "AvailableReason", "Rollout has minimum availability"),
+        ("Completed", "RolloutCompleted", "RolloutCompleted"),
+        ("Healthy", "RolloutHealthy", "Rollout is healthy"),
+        (
+            "Progressing",
+            "NewReplicaSetAvailable",
+            f'ReplicaSet "{name}-{hashed}" has successfully progressed.',
+        ),
+    )
+    status["conditions"] = [
+        {
+            "lastTransitionTime": changed,
+            "lastUpdateTime": changed,
+            "message": message,
+            "reason": reason,
+            "status": "True",
+            "type": kind,
+        }
+        for kind, reason, message in rows
+    ]
     status["currentPodHash"] = hashed
     steps = (strategy.get("canary") or {}).get("steps")
     if steps:
         status |= {"currentStepHash": step_hash(steps), "currentStepIndex": len(steps)}
-    status |= {"duration": {"completionStatus": "Promoted", "finishedAt": changed, "rolloutStartedAt": changed},
-               "observedGeneration": str(revision), "phase": "Healthy", "readyReplicas": replicas, "replicas": replicas,
-               "selector": selector, "stableRS": hashed, "updatedReplicas": replicas}  # fmt: skip
+    status |= {
+        "duration": {"completionStatus": "Promoted", "finishedAt": changed, "rolloutStartedAt": changed},
+        "observedGeneration": str(revision),
+        "phase": "Healthy",
+        "readyReplicas": replicas,
+        "replicas": replicas,
+        "selector": selector,
+        "stableRS": hashed,
+        "updatedReplicas": replicas,
+    }
     return status
 
 

@@ -50,10 +50,16 @@ class Rollouts:
             return
         old: Obj = entry.obj.get("status") or {}
         status: Obj = copy(entry).get("status") or {}
-        status |= {"observedGeneration": str(ro["metadata"]["generation"]), "blueGreen": status.get("blueGreen") or {},
-                   "canary": status.get("canary") or {}}  # fmt: skip
-        strategy = BlueGreen(self.controllers, ro, status, sets, new) if view.is_blue_green(ro["spec"]) else Canary(
-            self.controllers, ro, status, sets, new)  # fmt: skip
+        status |= {
+            "observedGeneration": str(ro["metadata"]["generation"]),
+            "blueGreen": status.get("blueGreen") or {},
+            "canary": status.get("canary") or {},
+        }
+        strategy = (
+            BlueGreen(self.controllers, ro, status, sets, new)
+            if view.is_blue_green(ro["spec"])
+            else Canary(self.controllers, ro, status, sets, new)
+        )
         if status.get("currentPodHash") != new.obj["metadata"]["labels"][HASH]:
             self._begin(ro, status, new, sets)
         else:
@@ -86,8 +92,14 @@ class Rollouts:
         self._event(ro, "NewReplicaSetCreated", f"Created ReplicaSet {made.name} (revision {revision})")
         ro = self._annotate(ro, revision)
         status: Obj = {"blueGreen": {}, "canary": {}, **(ro.get("status") or {})}
-        view.put(status, "Progressing", "True", "NewReplicaSetCreated", f'Created new replica set "{made.name}"',
-                 self.clock.stamp())  # fmt: skip
+        view.put(
+            status,
+            "Progressing",
+            "True",
+            "NewReplicaSetCreated",
+            f'Created new replica set "{made.name}"',
+            self.clock.stamp(),
+        )
         self._write(ro, status)
 
     def _renumber(self, ro: Obj, sets: ReplicaSetsOf, new: Entry) -> bool:
@@ -123,8 +135,19 @@ class Rollouts:
         if first:
             status["stableRS"] = hashed
         now = self.clock.stamp()
-        view.put(status, "Progressing", "True", "ReplicaSetUpdated", f'ReplicaSet "{new.name}" is progressing.', now)
-        self._event(ro, "RolloutNotCompleted", f"Rollout not completed, started update to revision {revision_of(new)} ({hashed})")
+        view.put(
+            status,
+            "Progressing",
+            "True",
+            "ReplicaSetUpdated",
+            f'ReplicaSet "{new.name}" is progressing.',
+            now,
+        )
+        self._event(
+            ro,
+            "RolloutNotCompleted",
+            f"Rollout not completed, started update to revision {revision_of(new)} ({hashed})",
+        )
 
     # -- what a person asked through status ------------------------------------------------------------------
     def _orders(self, ro: Obj, status: Obj, new: Entry) -> None:
@@ -156,7 +179,11 @@ class Rollouts:
             status["currentStepIndex"] = 0
         message = f"Rollout aborted update to revision {revision_of(new)}"
         view.put(status, "Progressing", "False", "RolloutAborted", message, now)
-        status["duration"] = {**(status.get("duration") or {}), "completionStatus": "Aborted", "finishedAt": now}
+        status["duration"] = {
+            **(status.get("duration") or {}),
+            "completionStatus": "Aborted",
+            "finishedAt": now,
+        }
         self._event(ro, "RolloutAborted", message, warning=True)
 
     def _restart(self, ro: Obj, status: Obj, sets: ReplicaSetsOf) -> None:
@@ -180,6 +207,7 @@ class Rollouts:
     # -- the end of a pass -----------------------------------------------------------------------------------
     def _finish(self, ro: Obj, status: Obj, old: Obj, new: Entry, sets: ReplicaSetsOf) -> None:
         sets.refresh()
+        view.note_resume(status, self.clock.now())
         spec = ro["spec"]
         active = sets.of_hash((status.get("blueGreen") or {}).get("activeSelector", ""))
         view.counts(spec, status, sets.all, sets.of_hash(status["currentPodHash"]) or new, active)
@@ -203,23 +231,43 @@ class Rollouts:
             step = steps[was]
             what = f"setWeight: {step['setWeight']}" if "setWeight" in step else "pause"
             self._event(ro, "RolloutStepCompleted", f"Rollout step {index}/{len(steps)} completed ({what})")
-        if status.get("phase") == "Healthy" and old.get("phase") not in ("Healthy", None) and status["stableRS"] == status["currentPodHash"]:
+        if (
+            status.get("phase") == "Healthy"
+            and old.get("phase") not in ("Healthy", None)
+            and status["stableRS"] == status["currentPodHash"]
+        ):
             revision = ro["metadata"]["annotations"].get(f"{PREFIX}/revision")
-            self._event(ro, "RolloutCompleted", f"Rollout completed update to revision {revision} ({status['currentPodHash']}): "
-                        "Completed all canary steps")  # fmt: skip
+            self._event(
+                ro,
+                "RolloutCompleted",
+                f"Rollout completed update to revision {revision} ({status['currentPodHash']}): "
+                "Completed all canary steps",
+            )
 
     def _look_again(self, ro: Obj, delay: float) -> None:
-        self.controllers.enqueue("rollouts", ro["metadata"]["namespace"], ro["metadata"]["name"], max(0.05, delay))
+        self.controllers.enqueue(
+            "rollouts", ro["metadata"]["namespace"], ro["metadata"]["name"], max(0.05, delay)
+        )
 
     def _write(self, ro: Obj, status: Obj) -> None:
         if status == (ro.get("status") or {}):
             return
         meta = {key: value for key, value in ro["metadata"].items() if key != "resourceVersion"}
-        self.registry.update("rollouts", {**ro, "metadata": meta, "status": dict(sorted(status.items()))},
-                             manager=MANAGER, status=True)  # fmt: skip
+        self.registry.update(
+            "rollouts",
+            {**ro, "metadata": meta, "status": dict(sorted(status.items()))},
+            manager=MANAGER,
+            status=True,
+        )
 
     def _event(self, ro: Obj, reason: str, message: str, *, warning: bool = False) -> None:
         resource = BY_PLURAL["rollouts"]
-        self.controllers.recorder.record(ro, resource.kind, resource.api_version, reason, message,
-                                         component="rollouts-controller", warning=warning)  # fmt: skip
-
+        self.controllers.recorder.record(
+            ro,
+            resource.kind,
+            resource.api_version,
+            reason,
+            message,
+            component="rollouts-controller",
+            warning=warning,
+        )

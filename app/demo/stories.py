@@ -42,7 +42,9 @@ def newer(version: str) -> str:
 class Teller:
     """One workload with the moves a story needs."""
 
-    def __init__(self, cluster: EmbeddedCluster, name: str, namespace: str, rollout: bool, *, delay: float) -> None:
+    def __init__(
+        self, cluster: EmbeddedCluster, name: str, namespace: str, rollout: bool, *, delay: float
+    ) -> None:
         self.cluster = cluster
         self.name = name
         self.namespace = namespace
