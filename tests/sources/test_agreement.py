@@ -81,8 +81,7 @@ async def test_cache_equals_the_server_after_random_changes_and_faults(seed: int
                 change(f, rng)
             ticks = len(f.heard.facts)
             await f.heard.until(lambda n=ticks: len(f.heard.facts) > n)  # type: ignore[misc]
-            f.server.faults.__init__()  # type: ignore[misc]
-            await f.server.apply_faults()
+            await f.heal()
         await f.settled()
         roots = {e.uid for e in f.server.store.rows("deployments")}
         await f.heard.until(lambda: set(f.heard.workloads) == roots)
