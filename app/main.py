@@ -22,9 +22,10 @@ from app import __version__
 from app.domain.errors import StoreUnavailable
 from app.domain.facts import Fact, SourceObserved
 from app.domain.freshness import Freshness
+from app.domain.refusals import ClusterError
 from app.engines import ENGINES
 from app.ingest import Ingest
-from app.kube import Cluster, ClusterError
+from app.kube import Cluster
 from app.live import Live
 from app.read.fleet import Fleet
 from app.settings import ClusterSettings, Settings
