@@ -18,7 +18,6 @@ from enum import StrEnum
 
 from ..domain.facts import SourceObserved
 from ..domain.freshness import Freshness, judge
-from ..engines.port import Kind
 from ..domain.refusals import (
     Absent,
     Broken,
@@ -30,6 +29,7 @@ from ..domain.refusals import (
     Throttled,
     Unauthorized,
 )
+from ..engines.port import Kind
 from ..kube import Cluster
 from .cache import Cache
 from .intake import Intake
@@ -163,7 +163,8 @@ class Source:
 
     def _message(self, freshness: Freshness) -> str:
         if self.standing is Standing.ABSENT:
-            return f"{self.kind.plural}.{self.kind.api.partition('/')[0]} is not installed there; looking again each minute."
+            group = self.kind.api.partition("/")[0]
+            return f"{self.kind.plural}.{group} is not installed there. Shipboard looks again each minute."
         if freshness is Freshness.LIVE:
             return ""
         trouble = self.trouble or (self._pulse.trouble if self.standing is not Standing.UNLISTED else None)
