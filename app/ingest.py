@@ -1,5 +1,4 @@
-"""The only door in: facts are recorded in one unit of work, and whoever watches is told once they can be
-read."""
+"""The only door in: facts are recorded in one unit of work, and then whoever watches is told."""
 
 from __future__ import annotations
 

@@ -1,12 +1,10 @@
-"""What can go wrong, in words a person can act on. Raised where it is known, caught at the doors and at the
-edge."""
+"""What can go wrong, in words a person can act on. Caught at the two doors and at the edge."""
 
 from __future__ import annotations
 
 
 class ShipboardError(Exception):
-    """Base of all our errors: `what` happened, `why`, and what `todo` about it; each one or more whole
-    sentences."""
+    """Base of all our errors: `what` happened, `why`, and what `todo` about it, in whole sentences."""
 
     def __init__(self, what: str, why: str = "", todo: str = "") -> None:
         super().__init__(what, why, todo)
@@ -21,5 +19,4 @@ class DatabaseRefused(ShipboardError):
 
 
 class StoreUnavailable(ShipboardError):
-    """The database cannot take or answer this just now (full disk, lost connection, lock). Trying again later
-    may help; nothing of the unit of work was kept."""
+    """The database cannot take or answer this just now (full disk, lost connection, lock); later it may."""

@@ -45,8 +45,7 @@ _NONE = Revision("")
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
-    """One attempt; `ended_at` and `outcome` are None while it runs. `back`: the target is older than what it
-    replaces."""
+    """One attempt; `ended_at` and `outcome` are None while it runs. `back`: to something older."""
 
     id: str
     strategy: Strategy
@@ -129,8 +128,7 @@ def fold(key: str, previous: Snapshot | None, state: RolloutState, at: datetime)
 
 
 def end(previous: Snapshot, at: datetime) -> Rollout | None:
-    """The open rollout of a workload that was deleted, closed: it will never complete, so it counts as
-    ABORTED."""
+    """The open rollout of a deleted workload, closed: it will never complete, so it counts as ABORTED."""
     return _close(previous.rollout, Outcome.ABORTED, at) if previous.rollout else None
 
 

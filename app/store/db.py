@@ -67,13 +67,13 @@ class Database:
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncSession]:
-        """One unit of work, committed at the end of the block, undone by any exception; one at a time in this
-        process.
+        """One unit of work, committed after the block, undone by any exception; one at a time in a process.
 
         Raises StoreUnavailable: nothing was kept, or (connection lost during commit) it cannot be told.
         """
         try:
-            await asyncio.wait_for(self._turn.acquire(), WAIT)
+            async with asyncio.timeout(WAIT):
+                await self._turn.acquire()
         except TimeoutError as error:
             raise StoreUnavailable(
                 "The change was not stored.", f"Other writes kept it waiting for {WAIT:.0f} s.", "Try again."
@@ -87,8 +87,7 @@ class Database:
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
-        """A connection that can only read, and sees one moment throughout the block. Raises
-        StoreUnavailable."""
+        """A connection that can only read, and sees one moment throughout. Raises StoreUnavailable."""
         with _translated("The database could not be read."):
             async with self._reader.connect() as connection:
                 yield connection

@@ -109,8 +109,7 @@ class _Batch:
 
 
 class Ledger:
-    """Records facts. With `remember`, keeps what it wrote to compare the next look with, which spares a
-    query.
+    """Records facts. With `remember`, compares looks with what it wrote before, which spares a query.
 
     Remembering is right only for the one process that writes the database, and only while every unit of work
     commits: call `forget` after one that may not have.
@@ -127,8 +126,7 @@ class Ledger:
         self._sources.clear()
 
     async def record(self, session: AsyncSession, facts: Sequence[Fact]) -> frozenset[Topic]:
-        """Write what `facts` change, within the session's unit of work; returns the topics of the changed
-        rows."""
+        """Write what `facts` change, in the session's unit of work; returns the topics of changed rows."""
         batch = await self._load(session, facts)
         for fact in facts:
             batch.take(fact)

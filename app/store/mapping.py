@@ -20,7 +20,6 @@ from app.domain.rollout import Health, Outcome, Phase, Revision, RolloutState, S
 
 Values = dict[str, Any]
 """A row to be written, by column."""
-
 AnyRow = Row[*tuple[Any, ...]]
 """A row that was read."""
 _Word = TypeVar("_Word", bound=StrEnum)

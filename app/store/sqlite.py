@@ -26,6 +26,10 @@ CHECK_FOR = 2.0
 _REMOTE = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "ceph", "lustre", "afs", "fuse.sshfs", "fuse.glusterfs"}
 )
+_RECOVER = (
+    "Move it away together with its -wal and -shm files and restore a backup, or try `sqlite3 FILE .recover` "
+    "on a copy of it."
+)
 _RESTORE = "Restore a backup to this path, or start with --new-database to begin without the old history."
 
 
@@ -80,7 +84,7 @@ class SqliteFile:
         try:
             self._check_and_migrate()
             marker.write_text(
-                f"Shipboard keeps its database in {self.path.name}. As long as this file exists, Shipboard takes "
+                f"Shipboard keeps its database in {self.path.name}. While this file exists, Shipboard takes "
                 "a missing database for a loss and not for a first start.\n"
             )
         except (sqlite3.Error, DBAPIError, OSError) as error:
@@ -90,9 +94,8 @@ class SqliteFile:
         with closing(sqlite3.connect(self.path, timeout=2.0, isolation_level=None)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
             _check(self.path, connection)
-            tables = {
-                name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            }
+            names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            tables = {name for (name,) in names}
             found = None
             if "alembic_version" in tables:
                 found = next(
@@ -101,15 +104,17 @@ class SqliteFile:
             if not schema.must_upgrade(str(self.path), found, empty=not tables - {"alembic_version"}):
                 return
             if found:
-                self._back_up(connection, found)
+                back_up(self.path, connection, found)
         migrations.upgrade(URL.create("sqlite", database=str(self.path)).render_as_string())
 
-    def _back_up(self, connection: sqlite3.Connection, found: str) -> None:
-        backup = self.path.with_name(f"{self.path.name}.schema-{found}")
-        partial = backup.with_name(backup.name + ".partial")
-        partial.unlink(missing_ok=True)
-        connection.execute("VACUUM INTO ?", (str(partial),))
-        partial.replace(backup)
+
+def back_up(path: Path, connection: sqlite3.Connection, found: str) -> None:
+    """Copy the database at `path`, of schema `found`, to a file beside it. Raises sqlite3.Error."""
+    backup = path.with_name(f"{path.name}.schema-{found}")
+    partial = backup.with_name(backup.name + ".partial")
+    partial.unlink(missing_ok=True)
+    connection.execute("VACUUM INTO ?", (str(partial),))
+    partial.replace(backup)
 
 
 def _lock(path: Path) -> int:
@@ -189,7 +194,4 @@ def _refusal(path: Path, error: Exception) -> DatabaseRefused:
             f"{cause}.",
             "Free some space on its disk, or mend the disk, and start again.",
         )
-    return DatabaseRefused(f"{path} is damaged or not a SQLite database.", f"{cause}.", _RESTORE_DAMAGED)
-
-
-_RESTORE_DAMAGED = "Move it away together with its -wal and -shm files and restore a backup, or try `sqlite3 FILE .recover` on a copy."
+    return DatabaseRefused(f"{path} is damaged or not a SQLite database.", f"{cause}.", _RECOVER)

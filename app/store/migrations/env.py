@@ -1,5 +1,4 @@
-"""Runs Alembic, for `Database.open`, the tests and the `alembic` command (`alembic -x url=... revision
---autogenerate`)."""
+"""Runs Alembic, for `migrations.upgrade`, the tests and `alembic -x url=… revision --autogenerate`."""
 
 from __future__ import annotations
 
@@ -12,13 +11,11 @@ from sqlalchemy.engine import Connection
 from app.store.tables import METADATA
 
 ONE_AT_A_TIME = 0x5348_4950
-"""Advisory lock: of several processes that start together on PostgreSQL, one migrates and the others wait for
-it."""
+"""Advisory lock: of several processes that start together on PostgreSQL, one migrates, the others wait."""
 
 
 def configure(connection: Connection) -> None:
-    """Migrate over `connection`, in one transaction even on SQLite, whose driver would otherwise commit
-    before DDL."""
+    """Migrate over `connection` in one transaction, which Alembic by itself would not do on SQLite."""
     context.configure(
         connection=connection, target_metadata=METADATA, render_as_batch=True, transactional_ddl=True
     )
