@@ -136,7 +136,7 @@ def _members(seen: Sequence[Seen]) -> tuple[Member, ...]:
 
 
 def _message(worst: Seen) -> str:
-    """One line for what is not good. What merely moves is told by its steps and pods, unless something is wrong."""
+    """One line for what is not good. Where steps and pods tell it, they do, unless something is wrong."""
     state = worst.row.state
     if worst.verdict.unseen:
         was = word(state, worst.row.attention)
@@ -145,7 +145,8 @@ def _message(worst: Seen) -> str:
         return cut(" ".join(filter(None, (why, said))), MESSAGE)
     if worst.attention is Attention.GOOD:
         return ""
-    if worst.attention is Attention.MOVING and not state.problems:
+    told = worst.attention is Attention.MOVING or (worst.attention is Attention.WAITING and state.steps)
+    if told and not state.problems:
         return ""
     return cut(state.message or state.waits_for.what, MESSAGE)
 
