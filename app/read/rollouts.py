@@ -20,7 +20,8 @@ Position = tuple[datetime, str]
 
 @dataclass(frozen=True, slots=True)
 class RolloutQuery:
-    """Which rollouts: any of the values of each list, all if it is empty. `running`: only those that are (not) over."""
+    """Which rollouts: any of the values of each list, all if it is empty. `running`: only those that are
+    (not) over."""
 
     service: tuple[str, ...] = ()
     environment: tuple[str, ...] = ()
@@ -56,7 +57,9 @@ class RolloutQuery:
         )
         found: list[ColumnElement[bool]] = [column.in_(wanted) for column, wanted in lists if wanted]
         if self.cluster:
-            found.append(or_(*(ROLLOUT.c.workload.startswith(f"{c}:", autoescape=True) for c in self.cluster)))
+            found.append(
+                or_(*(ROLLOUT.c.workload.startswith(f"{c}:", autoescape=True) for c in self.cluster))
+            )
         if self.running is not None:
             found.append(ROLLOUT.c.ended_at.is_(None) if self.running else ROLLOUT.c.ended_at.is_not(None))
         return found

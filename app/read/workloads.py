@@ -38,7 +38,8 @@ Position = tuple[str, str, str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class WorkloadQuery:
-    """Which workloads: any of the values of each list, all if it is empty; `q` is words that must all be found."""
+    """Which workloads: any of the values of each list, all if it is empty; `q` is words that must all be
+    found."""
 
     q: str = ""
     service: tuple[str, ...] = ()
@@ -73,7 +74,8 @@ class WorkloadQuery:
 
 @dataclass(frozen=True, slots=True)
 class WorkloadItem:
-    """A workload in a list. `step` counts from 0 and is None where there are no steps; `steps` is how many."""
+    """A workload in a list. `step` counts from 0 and is None where there are no steps; `steps` is how
+    many."""
 
     key: str
     ref: WorkloadRef
@@ -114,7 +116,8 @@ class WorkloadDetail:
 
 
 class Verdicts:
-    """How fresh what is said of a workload is, by cluster, namespace and kind. Equal if every source is judged alike."""
+    """How fresh what is said of a workload is, by cluster, namespace and kind. Equal if every source is
+    judged alike."""
 
     def __init__(self, sources: Iterable[SourceRow], now: datetime) -> None:
         self._sources: dict[str, list[SourceRow]] = {}
@@ -153,7 +156,8 @@ def position(row: WorkloadRow) -> Position:
 def page(
     fleet: Fleet, query: WorkloadQuery, now: datetime, after: Position | None, limit: int
 ) -> tuple[tuple[WorkloadItem, ...], Position | None]:
-    """Up to `limit` workloads that come after `after`, and the position to go on from (None: that was all)."""
+    """Up to `limit` workloads that come after `after`, and the position to go on from (None: that was
+    all)."""
     verdicts = Verdicts(fleet.sources.values(), now)
     wanted = (
         row

@@ -1,4 +1,5 @@
-"""Server-sent events as bytes (WHATWG HTML, section 9.2): nothing that goes in can end a field or an event early."""
+"""Server-sent events as bytes (WHATWG HTML, section 9.2): nothing that goes in can end a field or an event
+early."""
 
 from __future__ import annotations
 
@@ -8,8 +9,8 @@ HEARTBEAT = b": beat\n\n"
 
 
 def event(data: bytes, ident: str = "", name: str = "") -> bytes:
-    """One event. CR and CRLF in `data` arrive as LF, as the format has it; CR, LF and NUL in `ident` and `name` are
-    dropped, since a parser would end the field there or ignore it."""
+    """One event. CR and CRLF in `data` arrive as LF, as the format has it; CR, LF and NUL in `ident` and
+    `name` are dropped, since a parser would end the field there or ignore it."""
     head = b""
     if ident:
         head += b"id: " + _field(ident) + b"\n"

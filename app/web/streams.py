@@ -1,8 +1,9 @@
 """The live edge: one projection loop feeds every view, every view feeds its streams.
 
-The loop is the only maker of heartbeats, so a stalled projector falls silent and the pages cover themselves with STALE.
-It reads again only what changed, renders only what is dirty, and rests after each pass for as long as the pass and its
-fan-out took (30 to 250 ms): the first change after quiet goes out at once, a busy fleet is coalesced.
+The loop is the only maker of heartbeats, so a stalled projector falls silent and the pages cover themselves
+with STALE. It reads again only what changed, renders only what is dirty, and rests after each pass for as
+long as the pass and its fan-out took (30 to 250 ms): the first change after quiet goes out at once, a busy
+fleet is coalesced.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from datetime import UTC, datetime
 from app.live import Live, Topic
 from app.read.fleet import Fleet
 from app.store.db import Database
+
 from .views import Content, View, ViewKey, Watcher
 
 HEARTBEAT = 5.0
@@ -33,9 +35,7 @@ _log = logging.getLogger(__name__)
 
 
 class Full(Exception):
-    """There are as many streams, or watched views, as allowed. `retry_after` is in seconds."""
-
-    retry_after = 5
+    """There are as many streams, or watched views, as allowed."""
 
 
 class Hub:
@@ -52,6 +52,7 @@ class Hub:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         max_streams: int = 5000,
         environments: Sequence[str] = (),
+        heartbeat: float = HEARTBEAT,
     ) -> None:
         self.database = database
         self.fleet = fleet
@@ -63,6 +64,7 @@ class Hub:
         self._live = live
         self._over = False
         self._max_streams = max_streams
+        self._heartbeat = heartbeat
         self._views: dict[ViewKey, View] = {}
         self._watchers: set[Watcher] = set()
         self._beat_at = time.monotonic()
@@ -81,7 +83,7 @@ class Hub:
         """Seconds since the loop last made a heartbeat (or since the hub was made)."""
         return time.monotonic() - self._beat_at
 
-    def view(self, key: ViewKey, open: Callable[[Fleet, datetime], Content]) -> View:
+    def view(self, key: ViewKey, content: Callable[[Fleet, datetime], Content]) -> View:
         """The view of `key`, opened if need be. Raises `Full` when all views allowed are being watched."""
         view = self._views.get(key)
         now = time.monotonic()
@@ -90,7 +92,7 @@ class Hub:
                 self._forget(min((v.used_at for v in self._views.values() if not v.watchers), default=0.0))
             if len(self._views) >= MAX_VIEWS:
                 raise Full
-            view = self._views[key] = View(open(self.fleet, self.clock()), self.epoch, now)
+            view = self._views[key] = View(content(self.fleet, self.clock()), self.epoch, now)
         view.used_at = now
         return view
 
@@ -116,13 +118,15 @@ class Hub:
                 await self._load()
                 dirty: frozenset[Topic] = frozenset()
                 while True:
-                    dirty |= await listener.changes(max(0.001, HEARTBEAT - self.beat_age()))
+                    dirty |= await listener.changes(max(0.001, self._heartbeat - self.beat_age()))
                     started = time.monotonic()
                     try:
                         await self._pass(dirty)
                         dirty = frozenset()
                     except Exception:
-                        _log.exception("projection failed: no heartbeats until it works again; next try in 1 s")
+                        _log.exception(
+                            "projection failed: no heartbeats until it works again; next try in 1 s"
+                        )
                         await asyncio.sleep(1)
                     await asyncio.sleep(0)
                     await asyncio.sleep(min(max(time.monotonic() - started, REST_MIN), REST_MAX))
@@ -131,6 +135,9 @@ class Hub:
             self._end()
 
     async def _load(self) -> None:
+        self.ready = False
+        self._over = self.closing.is_set()
+        self._views.clear()
         while not self.ready:
             try:
                 await self.fleet.load()
@@ -147,7 +154,7 @@ class Hub:
         if dirty:
             await self.fleet.refresh(dirty)
             await self._each(lambda view: view.apply(dirty, now))
-        if self.beat_age() >= HEARTBEAT - REST_MIN:
+        if self.beat_age() >= self._heartbeat:
             await self._each(lambda view: view.beat(now))
             self._beat_at = time.monotonic()
             self._sweep(self._beat_at)

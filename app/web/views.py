@@ -1,7 +1,9 @@
-"""A view: one page or resource under one query, rendered once per change and shared by everyone who watches it.
+"""A view: one page or resource under one query, rendered once per change and shared by everyone who watches
+it.
 
-State, not events: a view knows its regions' latest bytes and the version each last changed at. Whoever follows closely
-gets the one shared message; whoever fell behind gets the latest of what changed since, or the whole; nothing queues.
+State, not events: a view knows its regions' latest bytes and the version each last changed at. Whoever
+follows closely gets the one shared message; whoever fell behind gets the latest of what changed since, or the
+whole; nothing queues.
 """
 
 from __future__ import annotations
@@ -15,13 +17,14 @@ from hashlib import blake2b
 from typing import Protocol
 
 from app.live import Topic
+
 from . import sse
 
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """Ids of the regions whose bytes changed, that are new, and that are gone (no id is in two of them); or `reset`:
-    so much is different that only the whole will do."""
+    """Ids of the regions whose bytes changed, that are new, and that are gone (no id is in two of them);
+    or `reset`: so much is different that only the whole will do."""
 
     changed: frozenset[str] = frozenset()
     added: frozenset[str] = frozenset()
@@ -77,6 +80,10 @@ class Watcher:
         self.task: asyncio.Task[object] | None = None
         self._waiter: asyncio.Future[None] | None = None
 
+    def over(self) -> bool:
+        """Whether the stream is to end, in whatever way."""
+        return self.gone or self.ended
+
     async def sleep(self) -> None:
         """Until rung."""
         self._waiter = asyncio.get_running_loop().create_future()
@@ -130,7 +137,8 @@ class View:
         self._bump(self.content.beat(now))
 
     def after(self, version: int) -> bytes:
-        """Bytes that bring a stream from `version` (-1: from nothing) to the present one; empty when it is there."""
+        """Bytes that bring a stream from `version` (-1: from nothing) to the present one; empty when it is
+        there."""
         if version == self.version:
             return b""
         message = self._messages.get(version)

@@ -1,7 +1,7 @@
 """A stream on its way to one client: raw ASGI, one send a message, no queue.
 
-It sends what brings the client to the view's present version and sleeps until the view rings. Big messages go in
-pieces, so that a client which does not read holds back one piece and not a copy of the page.
+It sends what brings the client to the view's present version and sleeps until the view rings. Big messages go
+in pieces, so that a client which does not read holds back one piece and not a copy of the page.
 """
 
 from __future__ import annotations
@@ -19,23 +19,30 @@ from .streams import Hub
 from .views import View, Watcher
 
 PIECE = 32 * 1024
+_jitter = random.SystemRandom()
 RETRY_MS = (500, 5000)
 """Range the farewell's reconnection time is drawn from, so that a restart is not answered by a stampede."""
 
 
 class Stream(Response):
-    """Streams the view that `open` gives, from the moment the hub is ready. Raises `Full` when there is no room."""
+    """Streams the view that `view` gives, from the moment the hub is ready. Raises `Full` beyond the
+    limit."""
 
     media_type = sse.MEDIA_TYPE
 
-    def __init__(self, hub: Hub, open: Callable[[], View]) -> None:
+    def __init__(self, hub: Hub, view: Callable[[], View]) -> None:
         hub.admit()
         self.status_code = 200
         self.background = None
-        self.init_headers({"cache-control": "no-cache, no-transform", "x-accel-buffering": "no",
-                           "vary": "Accept, HX-Request"})
+        self.init_headers(
+            {
+                "cache-control": "no-cache, no-transform",
+                "x-accel-buffering": "no",
+                "vary": "Accept, HX-Request",
+            }
+        )
         self._hub = hub
-        self._open = open
+        self._view = view
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the stream to its end: client gone, hub closing, or dropped for not reading."""
@@ -44,31 +51,31 @@ class Stream(Response):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
             return
         watcher = Watcher()
-        watcher.task = asyncio.current_task()
+        watcher.task = task = asyncio.current_task()
         listener = asyncio.create_task(_until_gone(receive, watcher))
         self._hub.join(watcher)
         try:
             await self._follow(watcher, send)
             if not watcher.gone:
-                last = sse.farewell(random.randint(*RETRY_MS))
+                last = sse.farewell(_jitter.randint(*RETRY_MS))
                 await send({"type": "http.response.body", "body": last, "more_body": False})
         except asyncio.CancelledError:
-            if not watcher.gone or watcher.task is None:
+            if not watcher.gone or task is None:
                 raise
-            watcher.task.uncancel()
+            task.uncancel()
         finally:
             listener.cancel()
             self._hub.part(watcher)
 
     async def _follow(self, watcher: Watcher, send: Send) -> None:
-        while not self._hub.ready and not watcher.gone and not watcher.ended:
+        while not self._hub.ready and not watcher.over():
             await watcher.sleep()
-        if watcher.gone or watcher.ended:
+        if watcher.over():
             return
-        view = self._open()
+        view = self._view()
         view.watchers.add(watcher)
         try:
-            while not watcher.gone and not watcher.ended:
+            while not watcher.over():
                 message = view.after(watcher.version)
                 if not message:
                     await watcher.sleep()

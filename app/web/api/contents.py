@@ -1,6 +1,7 @@
 """What the streams of the API show: the same JSON that a GET answers, kept up.
 
-A resource is sent whole whenever it changed. A list is sent once ("snapshot"), then item by item ("put", "delete").
+A resource is sent whole whenever it changed. A list is sent once ("snapshot"), then item by item ("put",
+"delete").
 """
 
 from __future__ import annotations
@@ -8,16 +9,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from datetime import datetime
+from typing import Generic, TypeVar
 
 import msgspec
 
 from app.live import Topic
-from app.read.board import BoardChange
+from app.read.board import Board, BoardChange
 from app.read.fleet import Fleet
 from app.read.projection import BoardProjection
 from app.read.query import BoardQuery
 from app.web.views import Patch
 
+Ground = TypeVar("Ground")
 encode = msgspec.json.Encoder().encode
 _HEAD = "\x00head"
 """Beside the names of services, of which none has a control character."""
@@ -52,16 +55,17 @@ class ResourceContent:
         return self.whole()
 
 
-class ListContent:
-    """A list of items by key. `make` answers the item of a key (None: not in this list); `ground` something every item
-    depends on: where it differs, all are made again. `sort` is the sort of topic that names keys."""
+class ListContent(Generic[Ground]):
+    """A list of items by key. `make` answers the item of a key (None: not in this list); `ground`
+    something every item depends on: where it differs, all are made again. `sort` is the sort of topic
+    that names keys."""
 
     def __init__(
         self,
         sort: str,
         keys: Callable[[], Iterable[str]],
-        ground: Callable[[datetime], object],
-        make: Callable[[str, object], object | None],
+        ground: Callable[[datetime], Ground],
+        make: Callable[[str, Ground], object | None],
         now: datetime,
     ) -> None:
         self._sort, self._keys, self._ground, self._make = sort, keys, ground, make
@@ -95,7 +99,9 @@ class ListContent:
         return put + [encode({"op": "delete", "key": key}) for key in sorted(patch.removed)]
 
     def _look(self, keys: Iterable[str]) -> Patch:
-        changed, added, removed = set(), set(), set()
+        changed: set[str] = set()
+        added: set[str] = set()
+        removed: set[str] = set()
         for key in keys:
             item = self._make(key, self._told)
             if item is None:
@@ -113,9 +119,16 @@ class ListContent:
 class BoardContent:
     """The board: rows as items by service, and all the rest as its "head"."""
 
-    def __init__(self, fleet: Fleet, query: BoardQuery, now: datetime, environments: Sequence[str] = ()) -> None:
+    def __init__(
+        self, fleet: Fleet, query: BoardQuery, now: datetime, environments: Sequence[str] = ()
+    ) -> None:
         self._projection = BoardProjection(fleet, query, now, environments)
         self._head = self._draw_head()
+
+    @property
+    def board(self) -> Board:
+        """The read model."""
+        return self._projection.board
 
     def apply(self, topics: Iterable[Topic], now: datetime) -> Patch:
         """Take in what `topics` changed."""
@@ -127,7 +140,7 @@ class BoardContent:
 
     def body(self) -> bytes:
         """The whole board."""
-        return encode(self._projection.board)
+        return encode(self.board)
 
     def whole(self) -> Sequence[bytes]:
         """The whole board as one snapshot."""
@@ -141,7 +154,7 @@ class BoardContent:
         return [*events, b'{"op":"head","item":' + self._head + b"}"] if _HEAD in patch.changed else events
 
     def _draw_head(self) -> bytes:
-        board = self._projection.board
+        board = self.board
         return encode({f.name: getattr(board, f.name) for f in fields(board) if f.name != "rows"})
 
     def _patch(self, change: BoardChange) -> Patch:

@@ -1,6 +1,7 @@
 """The pages, in the order of navigation, and the one handler that serves them all.
 
-A page's URL is its stream's URL: HTML by default, the same view as a stream where `Accept` has text/event-stream.
+A page's URL is its stream's URL: HTML by default, the same view as a stream where `Accept` has
+text/event-stream.
 """
 
 from __future__ import annotations
@@ -12,8 +13,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.read.fleet import Fleet
-from app.web.answers import VARY, live, wants_stream
-from app.web.errors import Refusal
+from app.web.answers import VARY, live, refusal, wants_stream
 from app.web.render import Renderer
 from app.web.streams import Hub
 from app.web.views import ViewKey
@@ -41,19 +41,27 @@ def _handler(
         try:
             query = page.parse(request.query_params.multi_items())
         except ValueError as error:
-            raise Refusal(400, "Invalid parameter", str(error)) from None
+            todo = "Change the address, or open the page without parameters."
+            raise refusal(request, 400, "Invalid parameter", str(error), todo) from None
 
         def content(fleet: Fleet, now: datetime) -> PageContent:
             projection = page.open(fleet, query, now, hub.environments)
             return PageContent(page, query, projection, renderer, cache, now, PAGES)
 
         if not hub.ready and not wants_stream(request):
-            return _warming(renderer)
+            return _warming(renderer, hub.clock())
         return live(request, hub, ViewKey(page.path, query.query_string(), "text/html"), content)
 
     return show
 
 
-def _warming(renderer: Renderer) -> Response:
+def _warming(renderer: Renderer, now: datetime) -> Response:
     headers = {"retry-after": "1", "refresh": "1", "cache-control": "no-store", "vary": VARY}
-    return Response(renderer.page("warming.html", {"pages": PAGES}), 503, headers, media_type="text/html")
+    said = {
+        "status": 503,
+        "what": "Shipboard is starting.",
+        "why": "It is reading what it knows from its database.",
+        "todo": "This page comes back by itself.",
+        "now": now,
+    }
+    return Response(renderer.page("error.html", said), 503, headers, media_type="text/html")

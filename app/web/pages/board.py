@@ -63,4 +63,11 @@ def _ident(service: str) -> str:
     return f"s-{slug(service)}"
 
 
-PAGE = Page("/", "Board", "board.html", ("sentence", "day", "waiting", "rows", "foot"), BoardQuery.parse, _Board)
+PAGE = Page(
+    path="/",
+    title="Board",
+    template="board.html",
+    regions=("sentence", "day", "waiting", "columns", "rows", "foot"),
+    parse=BoardQuery.parse,
+    open=_Board,
+)

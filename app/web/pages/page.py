@@ -1,7 +1,7 @@
 """What every page is made of: a template with named regions over a projection that says what became dirty.
 
-The first page and the stream are the same bytes: the page is the shell around its regions, the stream's first message
-is the regions, every later one is those whose bytes changed.
+The first page and the stream are the same bytes: the page is the shell around its regions, the stream's first
+message is the regions, every later one is those whose bytes changed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from app.live import Topic
 from app.read.fleet import Fleet
-from app.web.render import MARK, Renderer
+from app.web.render import MARK, Renderer, aged
 from app.web.views import Patch
 
 ROWS = "rows"
@@ -25,7 +25,8 @@ _KEPT_ROWS = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Dirty:
-    """What a projection says may look different: block names, rows by element id, ids of rows gone; or everything."""
+    """What a projection says may look different: block names, rows by element id, ids of rows gone; or
+    everything."""
 
     regions: frozenset[str] = frozenset()
     changed: Mapping[str, object] = field(default_factory=dict)
@@ -75,9 +76,9 @@ class Projection(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page: where it is, what it is called, its template and that template's regions in order, how its parameters
-    are read (raises ValueError that says what is allowed) and how its projection is opened (fleet, query, now, order of
-    the environments)."""
+    """A page: where it is, what it is called, its template and that template's regions in order, how its
+    parameters are read (raises ValueError that says what is allowed) and how its projection is opened
+    (fleet, query, now, order of the environments)."""
 
     path: str
     title: str
@@ -139,12 +140,13 @@ class PageContent:
     def body(self) -> bytes:
         """The page."""
         put = {**self._regions, ROWS: self._table()}
-        return self._renderer.page(self._page.template, self._context, put).encode()
+        return aged(self._renderer.page(self._page.template, self._context, put), self._now).encode()
 
     def whole(self) -> Sequence[bytes]:
         """All regions, the rows as one."""
         texts = {**self._regions, ROWS: self._table()}
-        return ["".join([_partial(n, "outerMorph", texts[n]) for n in self._page.regions]).encode()]
+        parts = [_partial(name, "outerMorph", texts[name]) for name in self._page.regions]
+        return [aged("".join(parts), self._now).encode()]
 
     def some(self, patch: Patch) -> Sequence[bytes]:
         """The regions and rows that `patch` names."""
@@ -176,7 +178,7 @@ class PageContent:
         self._rows = {ident: self._draw_row(ident, row) for ident, row in self._projection.rows().items()}
 
     def _look(self, now: datetime) -> None:
-        shown = self._projection
+        shown, self._now = self._projection, now
         self._context |= {shown.name: shown.model, "contacts": shown.contacts, "now": now}
 
     def _draw(self, name: str) -> str:
@@ -194,7 +196,9 @@ class PageContent:
         """The rows in their frame, which is drawn around a single stand-in."""
         name, model = self._projection.name, self._projection.model
         context = {**self._context, name: replace(model, rows=model.rows[:1])}
-        head, _, tail = self._renderer.region(self._page.template, ROWS, context, {"row": MARK}).partition(MARK)
+        head, _, tail = self._renderer.region(self._page.template, ROWS, context, {"row": MARK}).partition(
+            MARK
+        )
         return head + "\n".join([self._rows[ident] for ident in self._projection.rows()]) + tail
 
 

@@ -67,4 +67,11 @@ def _ident(key: str) -> str:
     return f"s-{slug(key)}"
 
 
-PAGE = Page("/sources", "Sources", "sources.html", ("sentence", "rows", "foot"), SourcesQuery.parse, _Sources)
+PAGE = Page(
+    path="/sources",
+    title="Sources",
+    template="sources.html",
+    regions=("sentence", "rows", "foot"),
+    parse=SourcesQuery.parse,
+    open=_Sources,
+)
