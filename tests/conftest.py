@@ -1,0 +1,89 @@
+"""What every test may ask for: an asyncio backend, and an empty or a current database of either kind.
+
+A test that takes `database_url` runs twice, on SQLite and on PostgreSQL. Where PostgreSQL cannot start it is
+skipped with the reason, except in CI (`CI=true`), where that is an error.
+"""
+
+import itertools
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import URL, make_url
+
+from tests import machine, postgres
+
+_serial = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+def upgrade(url: str) -> None:
+    """Bring the database at `url` to the current schema, by the migrations production runs."""
+    config = Config(toml_file=machine.ROOT / "pyproject.toml")
+    config.attributes["url"] = url
+    if Path(str(config.get_alembic_option("script_location"))).is_dir():
+        command.upgrade(config, "head")
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[URL]:
+    """A PostgreSQL server that lets us create databases: SHIPBOARD_TEST_PG_URL, else one of our own."""
+    if url := os.environ.get("SHIPBOARD_TEST_PG_URL"):
+        yield make_url(url).set(drivername="postgresql+psycopg")
+        return
+    try:
+        with postgres.a_server() as server:
+            yield server
+    except postgres.Unavailable as error:
+        machine.lacks(f"PostgreSQL does not start: {error}")
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres_server: URL) -> Iterator[str]:
+    """The name of a database at the current schema; PostgreSQL copies it in some 20 ms."""
+    with postgres.a_database(postgres_server, f"template_{os.getpid()}") as url:
+        upgrade(url)
+        yield f"template_{os.getpid()}"
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file at the current schema, to be copied."""
+    file = tmp_path_factory.mktemp("sqlite") / "template.db"
+    file.touch()
+    upgrade(f"sqlite+aiosqlite:///{file}")
+    return file
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database without a table of ours, for one test."""
+    if request.param == "sqlite":
+        yield f"sqlite+aiosqlite:///{tmp_path / 'shipboard.db'}"
+    else:
+        server = request.getfixturevalue("postgres_server")
+        with postgres.a_database(server, f"test_{os.getpid()}_{next(_serial)}") as url:
+            yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A database at the current schema and without a row, for one test."""
+    if request.param == "sqlite":
+        file = shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "shipboard.db")
+        yield f"sqlite+aiosqlite:///{file}"
+    else:
+        server, template = (
+            request.getfixturevalue("postgres_server"),
+            request.getfixturevalue("postgres_template"),
+        )
+        with postgres.a_database(server, f"test_{os.getpid()}_{next(_serial)}", template=template) as url:
+            yield url
