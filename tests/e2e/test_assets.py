@@ -12,7 +12,7 @@ POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'sel
 PAGE = """<!doctype html><title>assets</title>
 <meta name="htmx-config" content='{{"extensions":"sse"}}'>
 <link rel=stylesheet href="{css}"><link rel=stylesheet href="own.css">
-<script src="{htmx}" defer></script><script src="{sse}" defer></script>
+<script src="{htmx}" defer></script>
 <p>Łódź</p><div hx-sse:connect="stream">waiting</div>"""
 EVENT = "data: <hx-partial hx-target='div' hx-swap='innerMorph'>live</hx-partial>\n\n"
 
@@ -21,7 +21,7 @@ def _answer(route: Route) -> None:
     path = route.request.url.removeprefix(SITE)
     if path == "":
         names = json.loads((VENDOR / "manifest.json").read_text())
-        page = PAGE.format(css=names["geist.css"], htmx=names["htmx.js"], sse=names["hx-sse.js"])
+        page = PAGE.format(css=names["geist.css"], htmx=names["htmx.js"])
         route.fulfill(
             headers={"Content-Security-Policy": POLICY}, content_type="text/html; charset=utf-8", body=page
         )
