@@ -12,7 +12,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
@@ -22,16 +21,17 @@ from app import __version__
 from app.domain.errors import StoreUnavailable
 from app.domain.facts import Fact, SourceObserved
 from app.domain.freshness import Freshness
+from app.domain.refusals import ClusterError
 from app.engines import ENGINES
 from app.ingest import Ingest
-from app.kube import Cluster, ClusterError
+from app.kube import Cluster
 from app.live import Live
 from app.read.fleet import Fleet
 from app.settings import ClusterSettings, Settings
 from app.sources.runner import Collector
 from app.store.db import Database
 from app.store.retention import prune
-from app.web import errors, files, headers, logs, ops, pages
+from app.web import api, errors, files, headers, logs, ops, pages
 from app.web.metrics import Door, Metrics
 from app.web.render import Renderer
 from app.web.streams import Hub
@@ -103,8 +103,7 @@ def create_app(
     watchdog = Watchdog()
     metrics = Metrics(watchdog)
     supervisor = Supervisor()
-    fleets: list[Fleet] = []
-    vitals = ops.Vitals(lambda: any(s.lists for f in fleets for s in f.sources.values()), watchdog.trouble)
+    vitals = ops.Vitals(watchdog.trouble)
     vitals.down = supervisor.down
 
     @asynccontextmanager
@@ -115,10 +114,11 @@ def create_app(
             fleet = Fleet(database)
             hub = Hub(database, live, fleet, environments=settings.environments)
             app.include_router(pages.routes(hub, renderer))
+            app.include_router(api.router(hub))
             door = _reporting(metrics.counted(Ingest(database, live)), vitals)
             app.state.hub = vitals.projection = metrics.parts.hub = hub
             metrics.parts.fleet = fleet
-            fleets[:] = [fleet]
+            vitals.heard = lambda: any(source.lists for source in fleet.sources.values())
             supervisor.start("watchdog", watchdog.run)
             supervisor.start("projection", hub.run)
             supervisor.start("writer", lambda: _prove_writing(database, vitals))
@@ -141,11 +141,11 @@ def create_app(
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        openapi_url="/api/v1/openapi.json",
+        openapi_url=None,
         max_body_size=1 << 20,
     )
     app.state.vitals = vitals
-    app.state.error_page = lambda shown: _error_page(renderer, shown)
+    app.state.error_page = lambda shown: renderer.page("error.html", {**shown, "now": datetime.now(UTC)})
     errors.install(app)
     files.install(app)
     ops.install(app, vitals, metrics.exposition)
@@ -160,19 +160,6 @@ def create_app(
     app.add_middleware(headers.SecurityHeaders, https=settings.public_url.startswith("https:"))
     app.add_middleware(logs.RequestLog)
     return app
-
-
-def _error_page(renderer: Renderer, shown: Mapping[str, Any]) -> str:
-    context = {
-        "status": shown["status"],
-        "what": shown["title"],
-        "why": shown["detail"],
-        "todo": "",
-        "reference": shown["request_id"],
-        "now": datetime.now(UTC),
-        "pages": pages.PAGES,
-    }
-    return renderer.page("error.html", context)
 
 
 def _hosts(settings: Settings) -> frozenset[str]:

@@ -36,14 +36,15 @@ class Projection(Protocol):
 class Vitals:
     """The process's state, as its probes see it. Parts report; the routes read."""
 
-    def __init__(self, heard: Callable[[], bool], trouble: Callable[[], str]) -> None:
+    def __init__(self, trouble: Callable[[], str]) -> None:
         self.draining = False
         self.projection: Projection | None = None
         """Set once the database is open."""
+        self.heard: Callable[[], bool] = lambda: False
+        """Whether any cluster was ever listed."""
         self.down: Mapping[str, str] = {}
         """Supervised tasks that are down, by name, with the reason."""
         self._refused: dict[str, str] = {}
-        self._heard = heard
         self._trouble = trouble
         self._began = self._written = time.monotonic()
 
@@ -71,7 +72,7 @@ class Vitals:
             found.append("draining: this process was told to end")
         if self.projection is None or not self.projection.ready:
             found.append("starting: the board is not read yet")
-        elif not self._heard() and time.monotonic() - self._began < FIRST_LIST:
+        elif not self.heard() and time.monotonic() - self._began < FIRST_LIST:
             found.append("starting: no cluster has been listed yet")
         refused = sorted({why.rstrip(".") for why in self._refused.values() if why})
         found += [f"the database does not take writes: {why}" for why in refused]
