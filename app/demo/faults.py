@@ -20,8 +20,10 @@ class Rule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     namespace: str = ""
 
     def covers(self, verb: str, resource: str, namespace: str) -> bool:
-        return all(not mine or mine == theirs for mine, theirs in
-                   ((self.verb, verb), (self.resource, resource), (self.namespace, namespace)))  # fmt: skip
+        return all(
+            not mine or mine == theirs
+            for mine, theirs in ((self.verb, verb), (self.resource, resource), (self.namespace, namespace))
+        )
 
 
 class Faults(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
