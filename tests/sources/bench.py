@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from app.demo import EmbeddedCluster
+from app.demo.faults import Faults
 from app.domain.facts import Fact, SourceObserved, WorkloadGone, WorkloadObserved, WorkloadsListed
 from app.domain.freshness import Freshness
 from app.kube import Cluster
@@ -154,6 +155,11 @@ class Following:
         for name, value in changes.items():
             setattr(self.server.faults, name, value)
         await self.server.apply_faults()
+
+    async def heal(self) -> None:
+        """Switch every fault off."""
+        healthy = Faults()
+        await self.faults(**{name: getattr(healthy, name) for name in healthy.__struct_fields__})
 
 
 @asynccontextmanager
