@@ -219,7 +219,7 @@ def shoot(browser: Browser, at: str, name: str) -> None:
             wide = page.evaluate("() => document.documentElement.scrollWidth - innerWidth")
             if wide > 0:
                 print(f"{name} {width} scrolls sideways by {wide} px")
-            page.screenshot(path=OUT / f"{name}-{width}{'' if theme == 'dark' else '-light'}.png")
+            page.screenshot(path=OUT / f"{name}-{width}{'' if theme == 'dark' else '-light'}.png", full_page=width < 500 and name != "stale")
             page.close()
 
 
