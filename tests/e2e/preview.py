@@ -184,7 +184,7 @@ def serve(pages: dict[str, str]) -> http.server.ThreadingHTTPServer:
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         def do_GET(self) -> None:
-            page = pages.get(self.path.lstrip("/"))
+            page = pages.get(self.path.partition("?")[0].removesuffix(".html").lstrip("/")) if ".html" in self.path else None
             if page is None:
                 super().do_GET()
                 return
@@ -211,8 +211,8 @@ def shoot(browser: Browser, at: str, name: str) -> None:
             page.clock.install(time=NOW)
             page.on("console", lambda m: print(name, m.text) if m.type == "error" and "ERR_" not in m.text
                     and "404" not in m.text and "sse" not in m.text.lower() else None)
-            page.goto(f"{at}/{name}")
-            page.evaluate("theme => document.documentElement.dataset.theme = theme", theme)
+            page.add_init_script(f"localStorage.setItem('theme', '{theme}')")
+            page.goto(f"{at}/{name}.html")
             page.evaluate("() => document.fonts.ready.then(() => true)")
             if name == "stale":
                 page.evaluate("() => document.getAnimations().forEach(a => a.animationName !== 'sweep' && a.finish())")
