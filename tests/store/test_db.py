@@ -194,9 +194,13 @@ async def test_missing_file_is_made_once_and_then_refused(tmp_path):
         assert await count(database) == 0
 
 
-async def test_file_cut_to_nothing_is_refused(file):
+@pytest.mark.parametrize("how", ["cut to nothing", "another, empty database"])
+async def test_file_that_lost_its_tables_is_refused(file, how):
     await (await Database.open(url_of(file))).close()
     file.write_bytes(b"")
+    if how == "another, empty database":
+        with closing(sqlite3.connect(file)) as connection:
+            connection.execute("VACUUM")
     assert "is empty" in await refused(url_of(file))
 
 
