@@ -21,7 +21,7 @@ from app import __version__
 from app.domain.errors import StoreUnavailable
 from app.domain.facts import Fact, SourceObserved
 from app.domain.freshness import Freshness
-from app.domain.refusals import ClusterError
+from app.domain.refusals import ClusterError, Misconfigured
 from app.engines import ENGINES
 from app.ingest import Ingest
 from app.kube import Cluster
@@ -235,6 +235,10 @@ async def open_cluster(cluster: ClusterSettings) -> Cluster:
     """The cluster that `cluster` describes; not connected yet. Raises ClusterError."""
     if cluster.in_cluster:
         return await Cluster.in_cluster(cluster.name)
+    if cluster.kubeconfig and not cluster.kubeconfig.is_file():
+        raise Misconfigured(
+            f"There is no kubeconfig {cluster.kubeconfig}", "", "Is it mounted, and the path right?"
+        )
     return await Cluster.from_kubeconfig(cluster.name, cluster.kubeconfig, cluster.context or None)
 
 

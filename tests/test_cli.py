@@ -4,10 +4,15 @@ import json
 import re
 import signal
 import subprocess
+from pathlib import Path
 
 import pytest
 import yaml
 
+from app.cli.checking import report
+from app.demo.cluster import EmbeddedCluster
+from app.demo.faults import Rule
+from app.settings import ClusterSettings, Settings
 from tests.processes import free_port, kubeconfig, run, shipboard, until
 
 
@@ -146,3 +151,35 @@ def children(pid: int) -> list[int]:
 def alive(pid: int) -> bool:
     state = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True).stdout
     return bool(state.strip()) and not state.startswith("Z")
+
+
+@pytest.mark.anyio
+async def test_check_says_what_may_be_seen_and_what_to_grant(tmp_path):
+    said: list[str] = []
+    async with EmbeddedCluster() as cluster:
+        here = ClusterSettings(
+            "here", Path(cluster.kubeconfig(tmp_path / "kubeconfig")), "demo", False, ("a", "b")
+        )
+        settings = Settings(database=f"sqlite:///{tmp_path}/x.db", clusters=(here,))
+        assert await report(settings, said.append)
+        assert "ok      pods in all namespaces: may be listed and watched" in said
+        cluster.faults.forbid = [
+            Rule(resource="pods", namespace=""),
+            Rule(resource="replicasets", verb="watch"),
+        ]
+        cluster.faults.crd_absent = True
+        said.clear()
+        assert not await report(settings, said.append)
+    text = "\n".join(said)
+    assert "ok      rollouts: not installed on this cluster, so none are shown" in text
+    assert "FAIL    Not permitted to list pods in a." in text
+    assert "FAIL    Not permitted to watch replicasets in b." in text
+    assert '- {apiGroups: [""], resources: ["pods"], verbs: ["list", "watch"]}' in text
+    assert '- {apiGroups: ["apps"], resources: ["replicasets"], verbs: ["list", "watch"]}' in text
+
+
+def test_check_of_a_cluster_that_does_not_answer_says_so(tmp_path):
+    code, said, _ = run(tmp_path, "check", "--kubeconfig", str(kubeconfig(tmp_path)))
+    assert code == 1
+    assert "FAIL  cluster nowhere: " in said
+    assert "secret" not in said
