@@ -205,7 +205,7 @@ class Bench:
     async def _faults(self, method: str, body: Obj) -> web.Response:
         faults = self.cluster.faults
         if method == "POST":
-            faults.set(**body)
+            faults.switch(**body)
         elif method == "DELETE":
             faults.reset()
         await self.cluster.apply_faults()

@@ -321,10 +321,9 @@ class Deployments:
     def _mark_pause(self, deployment: Obj) -> Obj:
         status = deployment.get("status") or {}
         current = next((c for c in status.get("conditions") or () if c["type"] == "Progressing"), None)
-        if current is None or current["reason"] == "ProgressDeadlineExceeded":
-            return deployment
+        reason = current["reason"] if current else ""
         paused = bool(deployment["spec"].get("paused"))
-        if paused is (current["reason"] == "DeploymentPaused"):
+        if reason == "ProgressDeadlineExceeded" or paused is (reason == "DeploymentPaused"):
             return deployment
         reason, message = (
             ("DeploymentPaused", "Deployment is paused")
@@ -333,7 +332,7 @@ class Deployments:
         )
         obj = copy_of(deployment)
         obj["status"]["conditions"] = set_condition(
-            status["conditions"], "Progressing", "Unknown", reason, message, self.clock.stamp()
+            status.get("conditions") or [], "Progressing", "Unknown", reason, message, self.clock.stamp()
         )
         return copy(self.registry.update("deployments", obj, manager=MANAGER, status=True))
 

@@ -95,8 +95,10 @@ class Registry:
         meta = dict(old["metadata"])
         if not resource.custom:
             for key in ("annotations", "labels"):
-                if key in obj["metadata"]:
+                if obj["metadata"].get(key):
                     meta[key] = obj["metadata"][key]
+                elif key in obj["metadata"]:
+                    meta.pop(key, None)
         new = {**old, "metadata": meta}
         if "status" in obj:
             new["status"] = obj["status"]

@@ -62,6 +62,7 @@ class Stream:
         self.ask = ask
         self.store = store
         self.faults = faults
+        self.after = int(ask.version or 0)
         self.log: Log = store.tables[ask.resource.plural].log
         self.head = b'"object":{"kind":"%s","apiVersion":"%s",' % (
             ask.resource.kind.encode(),
@@ -71,7 +72,7 @@ class Stream:
     async def serve(self, http: web.Request) -> web.StreamResponse:
         """Stream until time-out, restart, fault or disconnect."""
         ask, plural = self.ask, self.ask.resource.plural
-        version = int(ask.version or 0)
+        version = self.after
         response = web.StreamResponse(
             headers={"Content-Type": "application/json", "Cache-Control": "no-cache, private"}
         )
@@ -144,7 +145,8 @@ class Stream:
         silent = among(plural, faults.bookmarks_only)
         for change in log.changes[position - log.base : position - log.base + 500]:
             position += 1
-            if silent or faults.loses(plural):
+            # a watch from a version not yet reached begins only there
+            if silent or change.entry.version <= self.after or faults.loses(plural):
                 continue
             line = self._change(change)
             if line is None:
