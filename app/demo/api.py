@@ -64,8 +64,11 @@ class Api:
                 await asyncio.sleep(self.faults.latency)
             return await self._route(request)
         except (AttributeError, KeyError, TypeError) as error:
-            # a body of the wrong shape where no rule of ours looked: the real server's decoder would refuse it
-            log.info("a malformed body for %s %s: %s", request.method, request.path[:200], type(error).__name__)
+            # a body of the wrong shape where no rule of ours looked: the real server's decoder would refuse
+            # it
+            log.info(
+                "a malformed body for %s %s: %s", request.method, request.path[:200], type(error).__name__
+            )
             refusal = errors.bad_request("the object provided is unrecognized or of the wrong shape")
             return web.Response(body=encode(refusal.body), status=400, content_type="application/json")
         except errors.ApiError as error:

@@ -26,7 +26,8 @@ HOUR = 3600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """What to set up. `past`: older images, oldest first, that stay as scaled-down revisions. `age` in seconds."""
+    """What to set up. `past`: older images, oldest first, that stay as scaled-down revisions. `age` in
+    seconds."""
 
     name: str
     namespace: str

@@ -98,7 +98,9 @@ async def test_gone_is_an_event_or_a_status(cluster: EmbeddedCluster, client: Cl
     assert (status, body["reason"]) == (410, "Expired")
 
 
-async def test_gone_continue_gives_a_token_to_go_on(cluster: EmbeddedCluster, client: Client, bench: Any) -> None:
+async def test_gone_continue_gives_a_token_to_go_on(
+    cluster: EmbeddedCluster, client: Client, bench: Any
+) -> None:
     await bench("fill", workloads=1, pods=4, namespaces=1)
     token = (await client.get("/api/v1/pods", limit=2))["metadata"]["continue"]
     await bench("faults", gone_continue=["pods"])
@@ -108,9 +110,13 @@ async def test_gone_continue_gives_a_token_to_go_on(cluster: EmbeddedCluster, cl
 
 @pytest.mark.parametrize(
     ("switch", "code"),
-    [({"unauthorized": True}, 401), ({"busy": 429, "retry_after": 7}, 429), ({"busy": 503}, 503),
-     ({"forbid": [{"resource": "pods", "namespace": "default"}]}, 403)],
-)  # fmt: skip
+    [
+        ({"unauthorized": True}, 401),
+        ({"busy": 429, "retry_after": 7}, 429),
+        ({"busy": 503}, 503),
+        ({"forbid": [{"resource": "pods", "namespace": "default"}]}, 403),
+    ],
+)
 async def test_refusals_on_demand(client: Client, bench: Any, switch: dict[str, Any], code: int) -> None:
     await bench("faults", **switch)
     response = await client.open("GET", PODS)
@@ -143,10 +149,10 @@ async def test_broken_lines_come_once(cluster: EmbeddedCluster, client: Client, 
     for name in ("one", "two"):
         await client.call("POST", MAPS, {"metadata": {"name": name}})
     await bench("faults", garbage=["configmaps"])
-    with pytest.raises(ValueError, match="line|column|decode|codec"):
+    with pytest.raises(ValueError, match=r"line|column|decode|codec"):
         await lines(client, resourceVersion=version, timeoutSeconds="1")
     await bench("faults", truncated=["configmaps"])
-    with pytest.raises(ValueError, match="line|column|Unterminated"):
+    with pytest.raises(ValueError, match=r"line|column|Unterminated"):
         await lines(client, resourceVersion=version, timeoutSeconds="1")
     assert len(await lines(client, resourceVersion=version, timeoutSeconds="1")) == 2
 
@@ -200,7 +206,9 @@ async def test_fill_is_fast_and_settled(cluster: EmbeddedCluster, client: Client
 async def test_ready_flips_one_pod_with_a_stamp(client: Client, bench: Any) -> None:
     await bench("fill", workloads=1, pods=1, namespaces=1)
     meta = (await client.get("/api/v1/pods"))["items"][0]["metadata"]
-    answer = await bench("ready", namespace=meta["namespace"], name=meta["name"], value=False, at=1700000000.5)
+    answer = await bench(
+        "ready", namespace=meta["namespace"], name=meta["name"], value=False, at=1700000000.5
+    )
     pod = (await client.get("/api/v1/pods"))["items"][0]
     assert (pod["metadata"]["annotations"]["bench/at"], answer["at"]) == ("1700000000.5", 1700000000.5)
     assert pod["status"]["containerStatuses"][0]["ready"] is False
