@@ -1,7 +1,7 @@
 """One view of the board, kept up: what changes costs by what changed, never by how many services there are.
 
-A view is a query on a fleet. Indexes by service, by source and by rank let one changed workload rebuild one row; only
-new or vanished environments (columns) build everything anew.
+A view is a query on a fleet. Indexes by service, by source and by rank let one changed workload rebuild one
+row; only new or vanished environments (columns) build everything anew.
 """
 
 from __future__ import annotations
@@ -69,7 +69,8 @@ class BoardProjection:
         return replace(change, day=change.day or any(day), sources=self._listening != heard)
 
     def tick(self, now: datetime) -> BoardChange:
-        """Take in what time alone changes: silent sources, the end of a landing's glow, the day strip's minute."""
+        """Take in what time alone changes: silent sources, the end of a landing's glow, the day strip's
+        minute."""
         minute = int(now.timestamp()) // 60 != int(self._now.timestamp()) // 60
         self._now = now
         heard = self._listening
