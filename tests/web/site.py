@@ -35,7 +35,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def sources(cluster: str = "east", freshness: Freshness = Freshness.LIVE) -> list[Fact]:
+def sources(cluster: str = "east", freshness: Freshness = Freshness.LIVE) -> list[SourceObserved]:
     """What a healthy collector says of a cluster's sources."""
     return [
         SourceObserved(cluster, kind, "", freshness, now(), now(), lists=1, watches=1, objects=3)
@@ -91,8 +91,14 @@ class Stream:
         self.retry = 0
         self.lines: list[bytes] = []
 
-    async def event(self) -> Event | None:
-        """The next event, or None where the stream has ended. Comments are passed over."""
+    async def event(self) -> Event:
+        """The next event. Comments are passed over; fails where the stream has ended."""
+        found = await self.last()
+        assert found is not None, "the stream ended first"
+        return found
+
+    async def last(self) -> Event | None:
+        """The next event, or None where the stream has ended."""
         async with asyncio.timeout(DEADLINE):
             ident, data = "", []
             while line := await self.response.content.readline():
@@ -110,10 +116,9 @@ class Stream:
 
     async def until(self, wanted: Callable[[str], bool]) -> str:
         """Data of the first event from here on that is wanted."""
-        while event := await self.event():
-            if wanted(event.data):
-                return event.data
-        raise AssertionError("the stream ended first")
+        while not wanted(data := (await self.event()).data):
+            pass
+        return data
 
 
 class Site:

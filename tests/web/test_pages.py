@@ -15,7 +15,7 @@ HOSTILE = """"><script>alert(1)</script><hx-partial hx-target="body">'{{7*7}}"""
 
 @pytest.mark.parametrize("path", ["/", "/sources"])
 async def test_page_is_html_that_is_kept_only_with_asking(tmp_path, path):
-    async with site(tmp_path, sources() + FLEET) as here:
+    async with site(tmp_path, [*sources(), *FLEET]) as here:
         status, headers, body = await here.get(path)
         assert status == 200
         assert headers["content-type"] == "text/html; charset=utf-8"
@@ -31,7 +31,7 @@ async def test_page_is_html_that_is_kept_only_with_asking(tmp_path, path):
 
 
 async def test_page_is_packed_for_who_takes_it(tmp_path):
-    async with site(tmp_path, sources() + FLEET) as here:
+    async with site(tmp_path, [*sources(), *FLEET]) as here:
         async with here.client.get("/", headers={"accept-encoding": "gzip;q=1.0, br"}) as answer:
             assert answer.headers["content-encoding"] == "gzip"
             packed = await answer.read()
@@ -41,7 +41,7 @@ async def test_page_is_packed_for_who_takes_it(tmp_path):
 
 
 async def test_page_stream_is_told_not_to_be_buffered(tmp_path):
-    async with site(tmp_path, sources() + FLEET) as here:
+    async with site(tmp_path, [*sources(), *FLEET]) as here:
         async with here.stream("/") as stream:
             headers = stream.response.headers
             assert headers["x-accel-buffering"] == "no"
@@ -52,7 +52,7 @@ async def test_page_stream_is_told_not_to_be_buffered(tmp_path):
 
 
 async def test_page_refuses_what_a_parameter_cannot_be_and_says_what_it_can(tmp_path):
-    async with site(tmp_path, sources() + FLEET) as here:
+    async with site(tmp_path, [*sources(), *FLEET]) as here:
         status, headers, body = await here.get("/?attention=angry", accept="text/html")
         assert status == 400
         assert headers["content-type"].startswith("text/html")
@@ -62,7 +62,7 @@ async def test_page_refuses_what_a_parameter_cannot_be_and_says_what_it_can(tmp_
 
 async def test_page_shows_ages_as_of_now_whatever_was_drawn_when(tmp_path):
     clock = [sources()[0].seen_at]
-    async with site(tmp_path, sources() + FLEET, clock=lambda: clock[0], heartbeat=0.05) as here:
+    async with site(tmp_path, [*sources(), *FLEET], clock=lambda: clock[0], heartbeat=0.05) as here:
         _, _, young = await here.get("/")
         clock[0] = clock[0].replace(year=clock[0].year + 1)
         async with here.stream("/") as stream:
@@ -74,7 +74,7 @@ async def test_page_shows_ages_as_of_now_whatever_was_drawn_when(tmp_path):
 
 
 async def test_page_says_that_it_is_starting_and_comes_back_by_itself(tmp_path):
-    async with site(tmp_path, sources() + FLEET, running=False) as here:
+    async with site(tmp_path, [*sources(), *FLEET], running=False) as here:
         status, headers, body = await here.get("/")
         assert (status, headers["retry-after"], headers["refresh"]) == (503, "1", "1")
         assert b"Shipboard is starting." in body
