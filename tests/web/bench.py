@@ -16,6 +16,7 @@ from typing import ClassVar
 import psutil  # type: ignore[import-untyped]
 import uvloop
 
+from app.domain.facts import Fact
 from app.domain.rollout import Phase
 from app.web import server
 from tests.web.site import look, site, sources
@@ -47,7 +48,8 @@ class Reader(asyncio.Protocol):
 
 async def serve(services: int) -> None:
     server.raise_file_limit()
-    facts = [*sources(), *(look(f"svc-{i}", e) for i in range(services) for e in ("staging", "production"))]
+    facts: list[Fact] = [*sources()]
+    facts += [look(f"svc-{i}", e) for i in range(services) for e in ("staging", "production")]
     with tempfile.TemporaryDirectory() as directory:
         async with site(Path(directory), facts) as here:
             print(here.port, flush=True)

@@ -114,10 +114,11 @@ class Stream:
                     return Event(ident, "\n".join(data))
         return None
 
-    async def until(self, wanted: Callable[[str], bool]) -> str:
-        """Data of the first event from here on that is wanted."""
-        while not wanted(data := (await self.event()).data):
-            pass
+    async def until(self, wanted: str) -> str:
+        """Data of the first event from here on that has `wanted` in it."""
+        async with asyncio.timeout(DEADLINE):
+            while wanted not in (data := (await self.event()).data):
+                pass
         return data
 
 
