@@ -70,7 +70,8 @@ async def _run(
             kubeconfig or os.path.join(tempfile.mkdtemp(prefix="shipboard-demo-"), "kubeconfig")
         )
         ready = {"url": cluster.url, "kubeconfig": path, "context": "demo", "bench": cluster.bench_url}
-        print(json.dumps(ready), flush=True)
+        sys.stdout.write(json.dumps(ready) + "\n")
+        sys.stdout.flush()
         if with_parent:
             await _until_closed(stop)
         await stop.wait()

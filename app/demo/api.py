@@ -7,6 +7,7 @@ Paths are taken apart by hand since the grammar is one line; what a verb means i
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ from app.demo.registry import Registry
 from app.demo.resources import ARGO_GROUP, Resource
 from app.demo.store import Entry, Store, copy, decode, encode
 
+log = logging.getLogger(__name__)
 Obj = dict[str, Any]
 MAX_BODY = 8 << 20
 USER = "demo-admin"
@@ -61,6 +63,14 @@ class Api:
             if self.faults.latency:
                 await asyncio.sleep(self.faults.latency)
             return await self._route(request)
+        except (AttributeError, KeyError, TypeError) as error:
+            # a body of the wrong shape where no rule of ours looked: the real server's decoder would refuse
+            # it
+            log.info(
+                "a malformed body for %s %s: %s", request.method, request.path[:200], type(error).__name__
+            )
+            refusal = errors.bad_request("the object provided is unrecognized or of the wrong shape")
+            return web.Response(body=encode(refusal.body), status=400, content_type="application/json")
         except errors.ApiError as error:
             if error.text is not None:
                 return web.Response(text=error.text, status=error.code)

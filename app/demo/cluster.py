@@ -51,7 +51,8 @@ class EmbeddedCluster:
         window: int = LOG_WINDOW,
         argo: bool = True,
     ) -> None:
-        """`time_scale`: how much faster than real the cluster's own time runs. Raises ValueError off loopback."""
+        """`time_scale`: how much faster than real the cluster's own time runs. Raises ValueError off
+        loopback."""
         if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
             raise ValueError(f"the embedded cluster has no TLS and binds loopback addresses only, not {host}")
         self.host = host

@@ -120,12 +120,14 @@ class Deployments:
             sizes[item.uid] -= step
             spare -= step
             moved += step
-        return any([self._resize(deployment, item, sizes[item.uid]) for item in old])
+        resized = [self._resize(deployment, item, sizes[item.uid]) for item in old]
+        return any(resized)
 
     def _recreate(self, deployment: Obj, sets: list[Entry]) -> None:
         new = self._new(deployment, sets)
         old = [item for item in sets if new is None or item.uid != new.uid]
-        if any([self._resize(deployment, item, 0) for item in old]):
+        stopped = [self._resize(deployment, item, 0) for item in old]
+        if any(stopped):
             self._sync(deployment)
             return
         if any(self.store.children(item.uid, "pods") for item in old):
@@ -239,7 +241,8 @@ class Deployments:
         return deployment, new
 
     def _announce(self, deployment: Obj, revision: str, reason: str, message: str) -> Obj:
-        """Revision annotation and Progressing condition in one status write: observedGeneration stays behind."""
+        """Revision annotation and Progressing condition in one status write: observedGeneration stays
+        behind."""
         obj = copy_of(deployment)
         obj["metadata"].setdefault("annotations", {})[REVISION] = revision
         obj.setdefault("status", {})
@@ -321,10 +324,9 @@ class Deployments:
     def _mark_pause(self, deployment: Obj) -> Obj:
         status = deployment.get("status") or {}
         current = next((c for c in status.get("conditions") or () if c["type"] == "Progressing"), None)
-        if current is None or current["reason"] == "ProgressDeadlineExceeded":
-            return deployment
+        reason = current["reason"] if current else ""
         paused = bool(deployment["spec"].get("paused"))
-        if paused is (current["reason"] == "DeploymentPaused"):
+        if reason == "ProgressDeadlineExceeded" or paused is (reason == "DeploymentPaused"):
             return deployment
         reason, message = (
             ("DeploymentPaused", "Deployment is paused")
@@ -333,12 +335,13 @@ class Deployments:
         )
         obj = copy_of(deployment)
         obj["status"]["conditions"] = set_condition(
-            status["conditions"], "Progressing", "Unknown", reason, message, self.clock.stamp()
+            status.get("conditions") or [], "Progressing", "Unknown", reason, message, self.clock.stamp()
         )
         return copy(self.registry.update("deployments", obj, manager=MANAGER, status=True))
 
     def _sync(self, deployment: Obj) -> None:
-        """Status with progress: complete, moving, or past the deadline; then an appointment at the deadline."""
+        """Status with progress: complete, moving, or past the deadline; then an appointment at the
+        deadline."""
         sets = self._sets_of(deployment)
         new = self._new(deployment, sets)
         status = calculate(deployment, sets, new)

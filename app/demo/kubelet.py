@@ -1,9 +1,11 @@
-"""The scheduler and a hollow kubelet: pods get a node, start, become ready, fail as told, and end with grace.
+"""The scheduler and a hollow kubelet: pods get a node, start, become ready, fail as told, and end with
+grace.
 
 A pod's life is a generator that writes a status and yields the seconds until its next one. How a container
-behaves comes from the template annotation `hollow/fail` (image-pull, crash, never-ready, oom), else from the
-cluster's table of images, else from a tag `:bad` (which no registry has). Other annotations:
-`hollow/ready-after` (seconds), `hollow/crash-after`. Words and order as recorded from a real kubelet's writer.
+behaves comes from the template annotation `hollow/fail` (image-pull, crash, never-ready, oom), else from
+the cluster's table of images, else from a tag `:bad` (which no registry has). Other annotations:
+`hollow/ready-after` (seconds), `hollow/crash-after`. Words and order as recorded from a real kubelet's
+writer.
 """
 
 from __future__ import annotations
@@ -136,8 +138,8 @@ class Kubelet:
             image = pod["spec"]["containers"][0]["image"]
             full = image if "/" in image else f"docker.io/library/{image}"
             why = (
-                f'rpc error: code = NotFound desc = failed to pull and unpack image "{full}": failed to resolve '
-                f'reference "{full}": {full}: not found'
+                f'rpc error: code = NotFound desc = failed to pull and unpack image "{full}": failed '
+                f'to resolve reference "{full}": {full}: not found'
             )
             self._event(pod, "Pulling", f'Pulling image "{image}"')
             self._event(pod, "Failed", f'Failed to pull image "{image}": {why}', warning=True)
@@ -199,7 +201,8 @@ class Kubelet:
                 yield 0.5
                 if (pod := self._pod(namespace, name, uid)) is None:
                     return
-                text = f"back-off {_go(delay)} restarting failed container={spec['name']} pod={name}_{namespace}({uid})"
+                who = f"container={spec['name']} pod={name}_{namespace}({uid})"
+                text = f"back-off {_go(delay)} restarting failed {who}"
                 self._event(
                     pod,
                     "BackOff",
@@ -219,7 +222,7 @@ class Kubelet:
             yield 10.0
 
     def _end(self, namespace: str, name: str, uid: str) -> Iterator[float]:
-        """Graceful end: Killing, then phase Succeeded/Failed, then deletionTimestamp moved back, then gone."""
+        """Graceful end: Killing, phase Succeeded or Failed, deletionTimestamp moved back, gone."""
         pod = self._pod(namespace, name, uid)
         if pod is None:
             return

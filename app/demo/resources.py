@@ -196,16 +196,16 @@ def resource_list(resources: list[Resource], group: str, version: str) -> dict[s
         if resource.categories:
             row["categories"] = list(resource.categories)
         rows.append(row)
-        for sub in resource.subresources:
-            rows.append(
-                {
-                    "name": f"{resource.plural}/{sub}",
-                    "singularName": "",
-                    "namespaced": resource.namespaced,
-                    "verbs": _verbs(sub),
-                    **_sub_kind(resource, sub),
-                }
-            )
+        rows.extend(
+            {
+                "name": f"{resource.plural}/{sub}",
+                "singularName": "",
+                "namespaced": resource.namespaced,
+                "verbs": _verbs(sub),
+                **_sub_kind(resource, sub),
+            }
+            for sub in resource.subresources
+        )
     if not rows:
         return None
     return {
@@ -270,7 +270,8 @@ def openapi_index(resources: list[Resource]) -> dict[str, Any]:
 
 
 def openapi(resources: list[Resource], group: str, version: str) -> dict[str, Any]:
-    """A document without schemas that says one thing kubectl asks: `fieldValidation` is taken by PATCH and POST."""
+    """A document without schemas that says one thing kubectl asks: `fieldValidation` is taken by PATCH and
+    POST."""
     parameters = [
         {"name": name, "in": "query", "schema": {"type": "string"}}
         for name in ("dryRun", "fieldManager", "fieldValidation")

@@ -1,7 +1,8 @@
-"""How a pod looks: spec as the API server completes it, status as a kubelet writes it, in the keys' real order.
+"""How a pod looks: spec as the API server completes it, status as a kubelet writes it, in the keys' real
+order.
 
-Pure functions over plain objects. Bulk a real object carries (managedFields, token volume, environment) is here
-too, so that a reader has something to drop.
+Pure functions over plain objects. Bulk a real object carries (managedFields, token volume, environment) is
+here too, so that a reader has something to drop.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from app.demo.store import encode
 
 Obj = dict[str, Any]
 _SAFE = "bcdfghjklmnpqrstvwxz2456789"
-_TOKEN_MOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
+_ACCOUNT_MOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 UNREADY = "containers with unready status: [{}]"
 
 
@@ -67,10 +68,11 @@ def image_id(image: str) -> str:
 def pod(
     owner: Obj, owner_kind: str, owner_version: str, template: Obj, name: str, namespace: str, now: str
 ) -> Obj:
-    """A new pod of a ReplicaSet: pending, unscheduled, with the projected token and the default tolerations."""
+    """A new pod of a ReplicaSet: pending, unscheduled, with the projected token and the default
+    tolerations."""
     meta, spec = template.get("metadata") or {}, template["spec"]
     volume = f"kube-api-access-{safe_hash(name, 5)}"
-    mount = {"name": volume, "readOnly": True, "mountPath": _TOKEN_MOUNT}
+    mount = {"name": volume, "readOnly": True, "mountPath": _ACCOUNT_MOUNT}
     containers = [{**c, "volumeMounts": [*(c.get("volumeMounts") or ()), mount]} for c in spec["containers"]]
     sources: list[Obj] = [
         {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
@@ -144,7 +146,8 @@ def reference(owner: Obj, kind: str, api_version: str) -> Obj:
 
 
 def pod_managed_fields(obj: Obj, now: str, *, status: bool = True) -> list[Obj]:
-    """managedFields of a pod: the controller's on the spec and (once it has written) the kubelet's on the status."""
+    """managedFields of a pod: the controller's on the spec and (once it has written) the kubelet's on the
+    status."""
     resource = BY_PLURAL["pods"]
     labels, annotations = obj["metadata"].get("labels") or {}, obj["metadata"].get("annotations") or {}
     meta: Obj = {
@@ -181,7 +184,8 @@ def conditions(
     containers_ready: bool | None = None,
     sandbox: bool = True,
 ) -> list[Obj]:
-    """The five conditions of a scheduled pod. `since`: when readiness last changed; `started`: when it was scheduled."""
+    """The five conditions of a scheduled pod. `since`: when readiness last changed; `started`: when it was
+    scheduled."""
     contained = ready if containers_ready is None else containers_ready
 
     def one(kind: str, ok: bool, at: str) -> Obj:
@@ -215,7 +219,8 @@ def container_status(
     last: Obj | None = None,
     container: str = "",
 ) -> Obj:
-    """One containerStatus. Without a container id the image is not there yet (imageID empty, no containerID)."""
+    """One containerStatus. Without a container id the image is not there yet (imageID empty, no
+    containerID)."""
     row: Obj = {
         "name": spec["name"],
         "state": state,

@@ -1,8 +1,9 @@
-"""What happens in the fleet, over and over: each story moves one workload and waits for it, or for a person.
+"""What happens in the fleet, over and over: each story moves one workload and waits for it, or for a
+person.
 
-A story never fights its viewers: it looks at the object before each move, goes on after whatever they did, and
-ends when the workload is deleted. Where it waits for a person it does so for `PATIENCE`; then an imagined
-colleague acts, so that an unwatched demo goes on too.
+A story never fights its viewers: it looks at the object before each move, goes on after whatever they did,
+and ends when the workload is deleted. Where it waits for a person it does so for `PATIENCE`; then an
+imagined colleague acts, so that an unwatched demo goes on too.
 """
 
 from __future__ import annotations
