@@ -10,7 +10,8 @@ from .rows import SourceRow
 
 
 def why_empty(sources: Iterable[SourceRow], heard: Sequence[Listening], total: int) -> Empty:
-    """The reason for an empty board: `total` services exist (none is shown), `heard` tells how the clusters are."""
+    """The reason for an empty board: `total` services exist (none is shown), `heard` tells how the
+    clusters are."""
     rows = tuple(sources)
     names = ", ".join(c.cluster for c in heard)
     several = "clusters" if len(heard) > 1 else "cluster"
