@@ -15,6 +15,8 @@ import signal
 import sys
 import tempfile
 
+import uvloop
+
 from app.demo.cluster import EmbeddedCluster
 
 
@@ -52,7 +54,7 @@ def main(argv: list[str] | None = None) -> int:
         parser.error(str(error))
     cluster.faults.bookmark_interval = options.bookmarks
     sizes = (int(fill[1]), int(fill[2])) if fill else None
-    asyncio.run(_run(cluster, options.kubeconfig, sizes, options.with_parent))
+    uvloop.run(_run(cluster, options.kubeconfig, sizes, options.with_parent))
     return 0
 
 
