@@ -1,4 +1,4 @@
-"""Every page, in both themes and at both ends of the widths, as axe-core judges it; nothing scrolls sideways."""
+"""Every page, in both themes and at both ends of the widths, as axe-core judges it; none scrolls sideways."""
 
 from __future__ import annotations
 
