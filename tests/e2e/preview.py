@@ -222,7 +222,6 @@ def some_sources() -> StillFleet:
             "risk-prod",
             Freshness.UNKNOWN,
             None,
-            errors=1,
             message="Not permitted to list pods in risk-prod. Bind the role shipboard-read there.",
         )
     )
