@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from app.domain.freshness import Freshness
@@ -86,6 +87,12 @@ def source(
         NOW,
         message,
     )
+
+
+def refused() -> SourceRow:
+    """A source that was never heard: nobody answers."""
+    row = source(freshness=Freshness.UNKNOWN, heard=None, message="Connection refused.")
+    return replace(row, errors=3)
 
 
 def live(*clusters: str) -> list[SourceRow]:
