@@ -24,7 +24,7 @@ encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder().decode
 
 ADDED, MODIFIED, DELETED = "ADDED", "MODIFIED", "DELETED"
-LOG_WINDOW = 20_000
+LOG_WINDOW = 10_000
 SNAPSHOTS = 8
 
 

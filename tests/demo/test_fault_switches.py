@@ -48,20 +48,6 @@ async def test_switches_are_refused_when_wrong(cluster: EmbeddedCluster) -> None
         assert cluster.faults.latency == 0.0
 
 
-async def test_refusing_server_is_gone_and_comes_back(
-    cluster: EmbeddedCluster, client: Client, bench: Any
-) -> None:
-    watched = asyncio.create_task(lines(client, resourceVersion=cluster.store.version))
-    await until(lambda: cluster.store.tables["configmaps"].log.readers, "the watch")
-    await bench("faults", refuse=True)
-    with pytest.raises(aiohttp.ClientError):
-        await watched
-    with pytest.raises(aiohttp.ClientError):
-        await client.get(PODS)
-    await bench("faults", refuse=False)
-    assert (await client.get(PODS))["items"] == []
-
-
 async def test_stalled_watch_is_silent_then_catches_up(
     cluster: EmbeddedCluster, client: Client, bench: Any
 ) -> None:
