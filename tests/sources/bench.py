@@ -20,6 +20,7 @@ QUICK = Timing(
     watch_least=1.0,
     watch_most=1.0,
     watch_grace=0.3,
+    silence=0.8,
     relist=3600,
     list_gap=0.3,
     denied_retry=0.1,

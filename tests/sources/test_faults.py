@@ -4,6 +4,7 @@ be wrong."""
 import asyncio
 import time
 from dataclasses import replace
+from itertools import combinations
 
 import pytest
 
@@ -19,6 +20,10 @@ from .bench import QUICK, Following, following
 pytestmark = pytest.mark.anyio
 
 PLURALS = {"Deployment": "deployments", "Pod": "pods", "ReplicaSet": "replicasets"}
+
+
+def subsets(*names: str) -> list[tuple[str, ...]]:
+    return [c for size in range(1, len(names) + 1) for c in combinations(names, size)]
 
 
 class ClusterWide(Rule):
@@ -120,6 +125,28 @@ async def test_f04_denied_kind_is_unknown_and_the_rest_stays_live() -> None:
         await f.faults(forbid=[])
         await f.settled()
         await f.heard.until(lambda: all(len(w.state.pods) == 4 for w in f.heard.workloads.values()))
+
+
+@pytest.mark.parametrize("denied", subsets("rollouts", "deployments", "replicasets", "pods"))
+async def test_f04_any_permissions_never_invent_a_healthy_zero(denied: tuple[str, ...]) -> None:
+    names = {"rollouts": "Rollout", "deployments": "Deployment", "replicasets": "ReplicaSet", "pods": "Pod"}
+    async with following(fill=1, faults={"forbid": [Rule(resource=plural) for plural in denied]}) as f:
+        unknown = {names[plural] for plural in denied}
+        await f.heard.until(lambda: len(f.heard.sources) == 4)
+
+        def told() -> bool:
+            not_permitted = {
+                k for (k, _), s in f.heard.sources.items() if s.message.startswith("Not permitted")
+            }
+            not_live = {k for (k, _), s in f.heard.sources.items() if s.freshness is not Freshness.LIVE}
+            return not_permitted == not_live == unknown
+
+        await f.heard.until(told)
+        if "deployments" in denied:
+            assert not f.heard.workloads
+        else:
+            await f.heard.until(lambda: f.heard.workloads)
+            assert len(f.heard.named("load-0000").state.pods) == (0 if unknown & {"Pod", "ReplicaSet"} else 4)  # type: ignore[union-attr]
 
 
 async def test_f04_permission_lost_later_shows_no_workload_as_gone() -> None:
