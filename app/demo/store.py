@@ -30,8 +30,7 @@ SNAPSHOTS = 4
 
 
 class Entry:
-    """One stored object version: the object without kind and apiVersion, and its JSON without the first
-    brace."""
+    """One stored version of an object, without kind and apiVersion; `tail` is its JSON less the first brace."""
 
     __slots__ = ("name", "namespace", "obj", "tail", "uid", "version")
 
@@ -61,8 +60,10 @@ class Change:
 
 
 class Log:
-    """The recent changes of one resource, bounded in number and bytes. `floor` is the newest version no longer held: watching from below
-    is 410."""
+    """The recent changes of one resource, bounded in number and bytes.
+
+    `floor` is the newest version no longer held: watching from below it is 410.
+    """
 
     def __init__(self, floor: int, window: int) -> None:
         self.changes: list[Change] = []
