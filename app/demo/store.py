@@ -30,7 +30,7 @@ SNAPSHOTS = 4
 
 
 class Entry:
-    """One stored version of an object, without kind and apiVersion; `tail` is its JSON less the first brace."""
+    """A stored version of an object, without kind and apiVersion; `tail`: its JSON less the first brace."""
 
     __slots__ = ("name", "namespace", "obj", "tail", "uid", "version")
 
