@@ -1,7 +1,9 @@
-"""The bench: fill the cluster fast, move pods at a rate, break objects, and the HTTP control path for it all.
+"""The bench: fill the cluster fast, move pods at a rate, break objects, and the HTTP control path for it
+all.
 
 Control lives under `/_bench/` and needs the same bearer token; it is served on its own port too, so that it
-stays reachable while the API refuses connections. Bench writes are quiet: the controllers do not react to them.
+stays reachable while the API refuses connections. Bench writes are quiet: the controllers do not react to
+them.
 """
 
 from __future__ import annotations
@@ -75,7 +77,8 @@ class Bench:
         }
 
     async def touch(self, rate: float, seconds: float, *, resource: str = "pods") -> Obj:
-        """`rate` MODIFIED events a second for `seconds`, round robin, in the background; replaces an earlier one."""
+        """`rate` MODIFIED events a second for `seconds`, round robin, in the background; replaces an
+        earlier one."""
         if self._touching:
             self._touching.cancel()
         self._touching = asyncio.create_task(self._touch_loop(rate, seconds, resource))
@@ -146,7 +149,8 @@ class Bench:
         return {"resourceVersion": str(self._backup[0])}
 
     async def restart(self, *, older: bool = False) -> Obj:
-        """Cut everybody off and start with empty watch caches; with `older`, from the backup (versions go back)."""
+        """Cut everybody off and start with empty watch caches; with `older`, from the backup (versions go
+        back)."""
         if older and self._backup is not None:
             self.cluster.store.restore(self._backup)
             self.cluster.controllers.resync()
@@ -170,7 +174,8 @@ class Bench:
 
     # -- over HTTP -------------------------------------------------------------------------------------------
     async def answer(self, request: web.Request) -> web.Response:
-        """`/_bench/faults` (GET, POST to change some, DELETE to heal) and `POST /_bench/{verb}` with keyword JSON."""
+        """`/_bench/faults` (GET, POST to change some, DELETE to heal) and `POST /_bench/{verb}` with
+        keyword JSON."""
         if request.headers.get("Authorization") != f"Bearer {self.cluster.token}":
             return web.json_response({"error": "the bench needs the cluster's bearer token"}, status=401)
         what = request.path.removeprefix("/_bench/").strip("/")
@@ -205,7 +210,7 @@ class Bench:
     async def _faults(self, method: str, body: Obj) -> web.Response:
         faults = self.cluster.faults
         if method == "POST":
-            faults.set(**body)
+            faults.switch(**body)
         elif method == "DELETE":
             faults.reset()
         await self.cluster.apply_faults()

@@ -24,12 +24,13 @@ encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder().decode
 
 ADDED, MODIFIED, DELETED = "ADDED", "MODIFIED", "DELETED"
-LOG_WINDOW = 20_000
+LOG_WINDOW = 10_000
 SNAPSHOTS = 8
 
 
 class Entry:
-    """One stored object version: the object without kind and apiVersion, and its JSON without the first brace."""
+    """One stored object version: the object without kind and apiVersion, and its JSON without the first
+    brace."""
 
     __slots__ = ("name", "namespace", "obj", "tail", "uid", "version")
 
@@ -52,14 +53,15 @@ class Change:
 
     __slots__ = ("before", "entry", "type")
 
-    def __init__(self, type: str, entry: Entry, before: Entry | None) -> None:
-        self.type = type
+    def __init__(self, kind: str, entry: Entry, before: Entry | None) -> None:
+        self.type = kind
         self.entry = entry
         self.before = before
 
 
 class Log:
-    """The recent changes of one resource. `floor` is the newest version no longer held: watching from below is 410."""
+    """The recent changes of one resource. `floor` is the newest version no longer held: watching from below
+    is 410."""
 
     def __init__(self, floor: int, window: int) -> None:
         self.changes: list[Change] = []
@@ -88,12 +90,12 @@ class Log:
             if not waiter.done():
                 waiter.set_result(None)
 
-    async def wait(self, timeout: float) -> None:
-        """Returns at the next change (or wake-up) or after `timeout` real seconds."""
+    async def wait(self, seconds: float) -> None:
+        """Returns at the next change (or wake-up) or after so many real seconds."""
         waiter = asyncio.get_running_loop().create_future()
         self._waiters.add(waiter)
         try:
-            await asyncio.wait_for(waiter, timeout)
+            await asyncio.wait_for(waiter, seconds)
         except TimeoutError:
             pass
         finally:
@@ -194,7 +196,8 @@ class Store:
 
     # -- writing ---------------------------------------------------------------------------------------------
     def create(self, plural: str, obj: Obj, *, quiet: bool = False) -> Entry:
-        """Store a new object: uid, creationTimestamp (unless given), generation 1. `quiet`: controllers are not told."""
+        """Store a new object: uid, creationTimestamp (unless given), generation 1. `quiet`: controllers are
+        not told."""
         resource = self.tables[plural].resource
         given = obj["metadata"]
         meta: Obj = {"name": given["name"]}

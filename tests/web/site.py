@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import uvicorn
@@ -22,9 +23,11 @@ from app.live import Live
 from app.read.fleet import Fleet
 from app.store.db import Database
 from app.web import api, errors, pages
+from app.web.render import Renderer
 from app.web.streams import Hub
 
 DEADLINE = 10.0
+RENDERER = Renderer()
 KINDS = ("Deployment", "ReplicaSet", "Pod")
 
 
@@ -48,7 +51,7 @@ def look(
     message: str = "",
     cluster: str = "east",
     replicas: int = 3,
-    **more: object,
+    **more: Any,
 ) -> WorkloadObserved:
     """A look at the Deployment of a service in an environment."""
     health = Health.HEALTHY if phase in (Phase.IDLE, Phase.SUCCEEDED) else Health.PROGRESSING
@@ -86,14 +89,14 @@ class Stream:
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self.response = response
         self.retry = 0
-        self.raw = b""
+        self.lines: list[bytes] = []
 
     async def event(self) -> Event | None:
         """The next event, or None where the stream has ended. Comments are passed over."""
         async with asyncio.timeout(DEADLINE):
             ident, data = "", []
             while line := await self.response.content.readline():
-                self.raw += line
+                self.lines.append(line)
                 text = line.decode().rstrip("\n")
                 if text.startswith("data: "):
                     data.append(text[6:])
@@ -116,10 +119,9 @@ class Stream:
 class Site:
     """The running site."""
 
-    def __init__(
-        self, app: FastAPI, hub: Hub, database: Database, ingest: Ingest, port: socket.socket
-    ) -> None:
-        self.app, self.hub, self.database, self.ingest = app, hub, database, ingest
+    def __init__(self, hub: Hub, live: Live, ingest: Ingest, port: socket.socket) -> None:
+        self.hub, self.live, self.ingest = hub, live, ingest
+        self.database = hub.database
         self.port = port.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.client = aiohttp.ClientSession(
@@ -148,13 +150,13 @@ class Site:
     async def settled(self, holds: Callable[[], bool]) -> None:
         """Wait until something holds."""
         async with asyncio.timeout(DEADLINE):
-            while not holds():
+            while not holds():  # noqa: ASYNC110
                 await asyncio.sleep(0.005)
 
 
 @asynccontextmanager
 async def site(
-    directory: Path, facts: Sequence[Fact] = (), *, running: bool = True, **hub_options: object
+    directory: Path, facts: Sequence[Fact] = (), *, running: bool = True, **hub_options: Any
 ) -> AsyncIterator[Site]:
     """A site that knows `facts`; its loop runs unless told otherwise."""
     database = await Database.open(f"sqlite:///{directory / 'ship.db'}")
@@ -164,17 +166,17 @@ async def site(
     hub = Hub(database, live, Fleet(database), **hub_options)
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     errors.install(app)
-    app.include_router(pages.routes(hub))
+    app.include_router(pages.routes(hub, RENDERER))
     app.include_router(api.router(hub))
     port = socket.create_server(("127.0.0.1", 0))
+    port.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)  # so that slow readers are felt
     config = uvicorn.Config(
         app, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=2
     )
     server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None
     serving = asyncio.create_task(server._serve([port]))
     loop = asyncio.create_task(hub.run()) if running else None
-    here = Site(app, hub, database, ingest, port)
+    here = Site(hub, live, ingest, port)
     try:
         await here.settled(lambda: server.started and (hub.ready or not running))
         yield here
