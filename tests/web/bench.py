@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import psutil
 import uvloop
@@ -26,7 +27,7 @@ class Reader(asyncio.Protocol):
     """One stream: notes when stamps arrive."""
 
     open = 0
-    heard: list[float] = []
+    heard: ClassVar[list[float]] = []
 
     def connection_made(self, transport) -> None:
         self.last = b""
@@ -61,7 +62,13 @@ async def serve(services: int) -> None:
 async def load(streams: int, seconds: int, services: int) -> None:
     server.raise_file_limit()
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.web.bench", "serve", str(services), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        sys.executable,
+        "-m",
+        "tests.web.bench",
+        "serve",
+        str(services),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     )
     port = int(await child.stdout.readline())
     process = psutil.Process(child.pid)

@@ -28,7 +28,9 @@ def attack(url: str) -> int:
         for mode in MODES:
 
             @hypothesis.given(case=operation.as_strategy(generation_mode=mode))
-            @hypothesis.settings(max_examples=25, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+            @hypothesis.settings(
+                max_examples=25, deadline=None, suppress_health_check=list(hypothesis.HealthCheck)
+            )
             def call(case) -> None:
                 nonlocal calls
                 calls += 1

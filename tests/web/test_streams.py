@@ -155,7 +155,11 @@ async def test_stream_that_its_client_leaves_is_counted_out(tmp_path):
 
 
 async def test_streams_say_farewell_with_a_jittered_retry_when_the_hub_closes(tmp_path):
-    async with site(tmp_path, sources() + FLEET) as here, here.stream("/") as one, here.stream("/sources") as two:
+    async with (
+        site(tmp_path, sources() + FLEET) as here,
+        here.stream("/") as one,
+        here.stream("/sources") as two,
+    ):
         await one.event()
         await two.event()
         here.hub.closing.set()
