@@ -34,14 +34,14 @@ class Entry:
 
     __slots__ = ("name", "namespace", "obj", "tail", "uid", "version")
 
-    def __init__(self, obj: Obj, version: int) -> None:
+    def __init__(self, obj: Obj, version: int, tail: bytes | None = None) -> None:
         meta = obj["metadata"]
         self.obj = obj
         self.version = version
         self.name: str = meta["name"]
         self.namespace: str = meta.get("namespace") or ""
         self.uid: str = meta["uid"]
-        self.tail = encode(obj)[1:]
+        self.tail = tail or encode(obj)[1:]
 
     @property
     def key(self) -> str:
@@ -222,12 +222,14 @@ class Store:
         body = {key: value for key, value in obj.items() if key not in ("kind", "apiVersion", "metadata")}
         return self.put(plural, {"metadata": meta, **body}, quiet=quiet)
 
-    def put(self, plural: str, obj: Obj, *, quiet: bool = False) -> Entry:
-        """Store a version of an object and tell everyone. Nothing is checked here: see `registry`."""
+    def put(self, plural: str, obj: Obj, *, quiet: bool = False, tail: bytes | None = None) -> Entry:
+        """Store a version of an object and tell everyone. Nothing is checked here: see `registry`.
+
+        `tail`: its bytes under the next version, from a writer that has them already."""
         table = self.tables[plural]
         self.version += 1
         obj["metadata"]["resourceVersion"] = str(self.version)
-        entry = Entry(obj, self.version)
+        entry = Entry(obj, self.version, tail)
         rows = table.rows.setdefault(entry.namespace, {})
         before = rows.get(entry.name)
         rows[entry.name] = entry
