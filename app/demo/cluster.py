@@ -8,7 +8,6 @@ Binds loopback only. The API and the bench have a port each; the bench is served
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import os
 import secrets
@@ -181,7 +180,7 @@ class EmbeddedCluster:
         for protocol in list(server.connections) if server else ():
             transport = protocol.transport
             address = transport.get_extra_info("sockname") if transport else None
-            if isinstance(transport, asyncio.Transport) and address and address[1] == self.port:
+            if transport is not None and address and address[1] == self.port:
                 transport.abort()
                 count += 1
         return count

@@ -16,7 +16,7 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-from app.demo import shapes
+from app.demo import pod_status
 from app.demo.controllers import Controllers
 from app.demo.nodes import NODES
 from app.demo.resources import Resource
@@ -161,7 +161,11 @@ class Kubelet:
             pod = self._pod(namespace, name, uid)
             if pod is None:
                 return
-            container, started, spec = shapes.container_id(), self.clock.stamp(), pod["spec"]["containers"][0]
+            container, started, spec = (
+                pod_status.container_id(),
+                self.clock.stamp(),
+                pod["spec"]["containers"][0],
+            )
             self._event(pod, "Pulled", f'Container image "{spec["image"]}" already present on machine')
             self._event(pod, "Created", "Container created")
             self._event(pod, "Started", "Container started")
@@ -236,7 +240,8 @@ class Kubelet:
         ) * random.uniform(0.4, 1)
         if (pod := self._pod(namespace, name, uid)) is None:
             return
-        self._write_end(pod, started)
+        pod_status.end(pod, started, self.clock.stamp())
+        self.store.put("pods", pod)
         yield 0.01
         if (pod := self._pod(namespace, name, uid)) is None:
             return
@@ -246,87 +251,9 @@ class Kubelet:
         self.store.remove("pods", namespace, name)
 
     # -- writing ---------------------------------------------------------------------------------------------
-    def _write(
-        self,
-        pod: Obj,
-        state: Obj,
-        *,
-        ready: bool = False,
-        restarts: int = 0,
-        last: Obj | None = None,
-        container: str = "",
-        started: bool | None = None,
-        sandbox: bool = True,
-    ) -> None:
-        status, meta, now = pod["status"], pod["metadata"], self.clock.stamp()
-        generation = meta.get("generation", 1)
-        before = {c["type"]: c for c in status.get("conditions") or ()}
-        names = " ".join(c["name"] for c in pod["spec"]["containers"])
-        rows = shapes.conditions(ready, now, started=now, generation=generation, names=names, sandbox=sandbox)
-        for row in rows:
-            was = before.get(row["type"])
-            if was and was["status"] == row["status"]:
-                row["lastTransitionTime"] = was["lastTransitionTime"]
-        host = status.get("hostIP", NODES[0][1])
-        up = bool(container) if started is None else started
-        fresh: Obj = {
-            "observedGeneration": generation,
-            "phase": "Running" if container else "Pending",
-            "conditions": rows,
-            "hostIP": host,
-            "hostIPs": [{"ip": host}],
-        }
-        if sandbox:
-            address = status.get("podIP") or self.address()
-            fresh |= {"podIP": address, "podIPs": [{"ip": address}]}
-        fresh["startTime"] = status.get("startTime", now)
-        fresh["containerStatuses"] = [
-            shapes.container_status(
-                c, state, ready=ready, started=up, restarts=restarts, last=last, container=container
-            )
-            for c in pod["spec"]["containers"]
-        ]
-        fresh["qosClass"] = status.get("qosClass", "BestEffort")
-        pod["status"] = fresh
-        if len(meta.get("managedFields") or ()) < 2:
-            meta["managedFields"] = shapes.pod_managed_fields(pod, now)
-        self.store.put("pods", pod)
-
-    def _write_end(self, pod: Obj, started: bool) -> None:
-        status, now, generation = pod["status"], self.clock.stamp(), pod["metadata"].get("generation", 2)
-        reason = "PodCompleted" if started else "PodFailed"
-        for row in status.get("conditions") or ():
-            row["observedGeneration"] = generation
-            if row["type"] in ("PodReadyToStartContainers", "Ready", "ContainersReady"):
-                row["status"], row["lastTransitionTime"] = "False", now
-                row.pop("message", None)
-            if row["type"] in ("Ready", "ContainersReady") or (row["type"] == "Initialized" and started):
-                row["reason"] = reason
-        status["observedGeneration"] = generation
-        status["phase"] = "Succeeded" if started else "Failed"
-        for row in status.get("containerStatuses") or ():
-            was = (row.get("state") or {}).get("running") or {}
-            if was:
-                row["state"] = {
-                    "terminated": {
-                        "exitCode": 0,
-                        "reason": "Completed",
-                        "startedAt": was.get("startedAt"),
-                        "finishedAt": now,
-                        "containerID": row.get("containerID", ""),
-                    }
-                }
-            elif "terminated" not in (row.get("state") or {}):
-                row["state"] = {
-                    "terminated": {
-                        "exitCode": 137,
-                        "reason": "ContainerStatusUnknown",
-                        "startedAt": None,
-                        "finishedAt": None,
-                        "message": "The container could not be located when the pod was terminated",
-                    }
-                }
-            row["ready"], row["started"] = False, False
+    def _write(self, pod: Obj, state: Obj, **how: Any) -> None:
+        address = pod["status"].get("podIP") or self.address()
+        pod_status.write(pod, state, self.clock.stamp(), address, **how)
         self.store.put("pods", pod)
 
     def _event(self, pod: Obj, reason: str, message: str, *, warning: bool = False) -> None:

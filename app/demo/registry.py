@@ -89,7 +89,8 @@ class Registry:
         )
         if dry_run:
             return Entry(new, entry.version)
-        if "deletionTimestamp" in old_meta and not new["metadata"].get("finalizers") and plural != "pods":
+        ends_elsewhere = plural in ("pods", "namespaces")  # by the kubelet, and when it is empty
+        if "deletionTimestamp" in old_meta and not new["metadata"].get("finalizers") and not ends_elsewhere:
             return self.store.remove(plural, namespace, name) or entry
         return self.store.put(plural, new)
 

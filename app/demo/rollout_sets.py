@@ -6,7 +6,7 @@ from typing import Any
 
 from app.demo import shapes
 from app.demo.controllers import Controllers
-from app.demo.deployments import share
+from app.demo.deployment_sets import share
 from app.demo.resources import BY_PLURAL
 from app.demo.store import Entry, copy
 

@@ -15,7 +15,7 @@ from app.demo.blue_green import BlueGreen
 from app.demo.canary import Canary
 from app.demo.clock import seconds_of
 from app.demo.controllers import Controllers
-from app.demo.deployments import share
+from app.demo.deployment_sets import share
 from app.demo.resources import BY_PLURAL
 from app.demo.rollout_sets import HASH, PREFIX, ReplicaSetsOf, revision_of
 from app.demo.store import Entry, copy

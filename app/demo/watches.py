@@ -120,6 +120,8 @@ class Stream:
             log.readers[self] = position
             if now >= end:
                 return
+            if faults.crd_absent and self.ask.resource.custom:
+                return
             stalled = among(plural, faults.stall)
             if among(plural, faults.gone_watch) or among(plural, faults.gone_watch_http):
                 await response.write(_error(errors.too_old(0, self.store.version)))

@@ -15,6 +15,7 @@ from tests.demo.client import (
     STRATEGIC,
     WEB,
     Client,
+    condition,
     deployment,
     stored,
     template,
@@ -29,9 +30,7 @@ pytestmark = pytest.mark.anyio
 async def web(cluster: EmbeddedCluster, client: Client) -> dict[str, str]:
     """A paused Deployment, so that (after a first look) only the test writes to it. Returns its metadata."""
     await client.call("POST", DEPLOYMENTS, deployment(replicas=2, paused=True))
-    await until(
-        lambda: stored(cluster, "deployments", "web")["status"].get("observedGeneration") == 1, "a first look"
-    )
+    await until(lambda: condition(stored(cluster, "deployments", "web"), "Available")[0], "a first look")
     metadata: dict[str, str] = (await client.get(WEB))["metadata"]
     return metadata
 

@@ -262,9 +262,7 @@ PICTURES: dict[str, Picture] = {
         ("dark",),
     ),
     "blind": (
-        lambda: board(
-            StillFleet([], [source(heard=None, freshness=Freshness.UNKNOWN, message="Connection refused.")])
-        ),
+        lambda: board(StillFleet([], [fleets.refused()])),
         (DESK,),
         ("dark",),
     ),

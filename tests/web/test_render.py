@@ -24,10 +24,8 @@ def test_renderer_escapes_whatever_a_template_is_called(tmp_path, name):
 def test_renderer_puts_texts_in_the_place_of_blocks(tmp_path):
     (tmp_path / "ui.html").write_text("{% macro bold(x) %}<b>{{ x }}</b>{% endmacro %}")
     (tmp_path / "base.html").write_text("[{% block a %}{% endblock %}]")
-    (tmp_path / "page.html").write_text(
-        "{% extends 'base.html' %}"
-        "{% block a %}{% for x in xs %}{% block x scoped %}{{ ui.bold(x) }}{% endblock %}{% endfor %}{% endblock %}"
-    )
+    template = "{% extends 'base.html' %}{% block a %}{% for x in xs %}{% block x scoped %}{{ ui.bold(x) }}"
+    (tmp_path / "page.html").write_text(template + "{% endblock %}{% endfor %}{% endblock %}")
     render = Renderer(tmp_path, tmp_path)
     assert render.page("page.html", {"xs": "<y"}) == "[<b>&lt;</b><b>y</b>]"
     assert render.page("page.html", {"xs": "ab"}, {"a": "<i>"}) == "[<i>]"
