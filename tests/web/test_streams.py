@@ -98,11 +98,11 @@ async def test_heartbeat_carries_the_foot_and_stops_when_the_projection_does(tmp
             assert "foot" in targets((await stream.event()).data)
         assert here.hub.beat_age() < 5
         async with here.database.writing() as session:
-            await session.execute(text("ALTER TABLE workload RENAME TO away"))
+            await (await session.connection()).execute(text("ALTER TABLE workload RENAME TO away"))
         here.live.publish([Topic("workload", "east:svc-1-production")])
         await here.settled(lambda: here.hub.beat_age() > 1)
         async with here.database.writing() as session:
-            await session.execute(text("ALTER TABLE away RENAME TO workload"))
+            await (await session.connection()).execute(text("ALTER TABLE away RENAME TO workload"))
         await here.settled(lambda: here.hub.beat_age() < 0.5)
         await stream.until('hx-target="#foot"')
 
