@@ -119,7 +119,7 @@ async def events(kubeconfig: str, workloads: int, expected: int) -> dict[str, fl
         task = asyncio.create_task(parts.collector.run())
         await parts.settled(lambda: len(parts.fleet.workloads) >= workloads)
         await asyncio.sleep(2)
-        source = parts.collector.sources["Pod", ""]
+        source = parts.collector.sources["Pod", ""]._intake
         before, rows, version = source.events, parts.counted.rows, parts.view.version
         print(json.dumps({"ready": True}), flush=True)
         while source.events == before:
