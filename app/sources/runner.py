@@ -18,7 +18,7 @@ import msgspec
 
 from ..domain.facts import Fact
 from ..domain.places import PlaceRules
-from ..domain.refusals import ClusterError, Denied, Unauthorized
+from ..domain.refusals import Absent, ClusterError, Denied, Unauthorized
 from ..engines import ENGINES
 from ..engines.port import Engine, Kind
 from ..kube import Cluster
@@ -171,7 +171,7 @@ class Collector:
                 )
                 self._pulse.answered(asked_at)
                 self._compare(reached[source.kind.name, source.namespace], body)
-            except Denied:
+            except (Denied, Absent):
                 self._pulse.answered(asked_at)
             except ClusterError as error:
                 self._pulse.trouble = error
