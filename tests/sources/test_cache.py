@@ -4,10 +4,12 @@ from typing import Any
 import msgspec
 import pytest
 
+from app.domain.refusals import Garbled, Gone
 from app.engines.port import DEPLOYMENT, POD, REPLICASET
 from app.engines.shapes import Deployment, Pod, ReplicaSet
 from app.sources.cache import Cache
 from app.sources.decode import Garbage, Reader
+from app.sources.intake import Intake
 
 SHAPES = {"Deployment": Deployment, "ReplicaSet": ReplicaSet, "Pod": Pod}
 
@@ -138,3 +140,30 @@ def test_f13_any_item_is_set_aside_and_its_siblings_are_read(item: bytes) -> Non
     )
     assert names(page.items) == ["n"]
     assert len(page.unreadable) == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"type":"ADDED","object":{"metadata":{"uid":"x","name":"\xff"}}}',
+        b'{"type":"ADDED","object":{"metadata":{"uid":"x"',
+        b'{"type":"ADDED"}',
+        b'{"type":"SOMETHING","object":{"metadata":{"uid":"x"}}}',
+        b"[" * 100_000,
+        b"404 page not found",
+    ],
+)
+def test_f08_a_line_that_is_no_event_breaks_the_stream_at_the_last_good_version(line: bytes) -> None:
+    intake = Intake(POD, a_cart())
+    good = b'{"type":"BOOKMARK","object":{"kind":"Pod","metadata":{"resourceVersion":"7","creationTimestamp":null}}}'
+    with pytest.raises(Garbled):
+        intake.apply([good, line, good.replace(b"7", b"9")])
+    assert (intake.version, intake.events) == ("7", 1)
+
+
+def test_f05_an_error_event_is_the_error_it_stands_for() -> None:
+    status = (
+        b'{"kind":"Status","metadata":{},"code":410,"reason":"Expired","message":"too old resource version"}'
+    )
+    with pytest.raises(Gone, match="too old resource version"):
+        Intake(POD, a_cart()).apply([b'{"type":"ERROR","object":' + status + b"}"])
