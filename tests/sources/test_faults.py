@@ -1,7 +1,6 @@
 """The faults a cluster can show (F-01 to F-15), each switched on for real: the screen may age, it may never
 be wrong."""
 
-import asyncio
 import time
 from dataclasses import replace
 from itertools import combinations
@@ -260,6 +259,18 @@ async def test_f08_broken_line_is_a_broken_stream_resumed_without_loss(how: str)
         assert source.lists == 1
 
 
+async def test_f08_an_event_that_is_garbage_each_time_is_passed_by_a_list() -> None:
+    class Always(set[str]):
+        def discard(self, _: str) -> None: ...
+
+    async with following() as f:
+        await f.settled()
+        await f.faults(garbage=Always({"deployments"}))
+        touch(f)
+        await f.settled()
+        assert f.collector.sources["Deployment", ""].lists == 2
+
+
 async def test_f09_slow_server_is_never_shown_as_live() -> None:
     async with following(clock=lambda: time.monotonic() * 20) as f:
         await f.settled()
@@ -390,6 +401,6 @@ async def test_recovery_does_not_wait_for_a_long_back_off() -> None:
         await f.settled()
         await f.faults(refuse=True)
         await f.heard.until(lambda: all(s.errors for s in f.collector.sources.values()))
-        await asyncio.sleep(0)
         await f.faults(refuse=False)
+        touch(f)
         await f.settled()
