@@ -261,7 +261,7 @@ async def test_f08_broken_line_is_a_broken_stream_resumed_without_loss(how: str)
 
 async def test_f08_an_event_that_is_garbage_each_time_is_passed_by_a_list() -> None:
     class Always(set[str]):
-        def discard(self, _: str) -> None: ...
+        def discard(self, _: object) -> None: ...
 
     async with following() as f:
         await f.settled()
