@@ -48,16 +48,14 @@ class StillFleet(Fleet):
         sources: Iterable[SourceRow] = (),
         rollouts: Iterable[RolloutRow] = (),
     ) -> None:
-        self._workloads: dict[str, WorkloadRow] = {}
-        self._by_service: dict[str, frozenset[str]] = {}
-        self._put_workloads((), {row.key: row for row in workloads})
+        self._workloads: dict[str, WorkloadRow] = {row.key: row for row in workloads}
         self._sources: dict[str, SourceRow] = {row.key: row for row in sources}
         self._rollouts: dict[str, RolloutRow] = {row.id: row for row in rollouts}
 
     def put(self, row: WorkloadRow | SourceRow | RolloutRow) -> Topic:
         """Add or replace a row; the topic that tells of it."""
         if isinstance(row, WorkloadRow):
-            self._put_workloads([row.key], {row.key: row})
+            self._workloads[row.key] = row
             return Topic("workload", row.key)
         if isinstance(row, SourceRow):
             self._sources[row.key] = row
@@ -67,7 +65,7 @@ class StillFleet(Fleet):
 
     def drop(self, key: str) -> Topic:
         """Take a workload out; the topic that tells of it."""
-        self._put_workloads([key], {})
+        del self._workloads[key]
         return Topic("workload", key)
 
 
