@@ -37,9 +37,7 @@ def serve(
         if hub := getattr(app.state, "hub", None):  # a signal may come before there is one
             hub.closing.set()
 
-    log.info(
-        "starting", host=settings.host, port=port.getsockname()[1], files=files, settings=str(settings.file)
-    )
+    log.info("settings", file=str(settings.file or ""), open_files=files)
     server.run(server.DrainingServer(app, settings.drain_seconds, started, draining, closing), port)
 
 

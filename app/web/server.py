@@ -114,6 +114,8 @@ class DrainingServer(uvicorn.Server):
     async def run_until_signal(self, port: socket.socket) -> None:
         """Start the parts of the app, serve, drain, stop the parts. Raises what starting them raises."""
         with self._signals(), port:
+            host, number = port.getsockname()[:2]
+            log.info("starting", host=host, port=number)
             async with self._app.router.lifespan_context(self._app):
                 if not self.should_exit:
                     await self.serve([port])
