@@ -31,7 +31,7 @@ from app.web.views import View, ViewKey, Watcher
 
 from .rig import rss_mb
 
-PATIENCE = 120.0
+PATIENCE = 40.0
 
 
 @dataclass(slots=True)
