@@ -27,6 +27,7 @@ def serve(
     logs.configure(settings.log_format, quiet=quiet)
     for warning in settings.warnings:
         log.warning(warning)
+    server.settle_memory()
     files = server.raise_file_limit()
     app = create_app(settings, work, new_database=new_database)
 

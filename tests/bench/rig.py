@@ -67,7 +67,16 @@ def demo(workloads: int, pods: int, window: int = 10_000) -> Iterator[Demo]:
     """An embedded cluster with `workloads` settled Deployments of `pods` pods each, while the `with` block lasts."""
     with tempfile.TemporaryDirectory(prefix="shipboard-bench-") as folder:
         kubeconfig, token = f"{folder}/kubeconfig", "bench"
-        command = [sys.executable, "-m", "app.demo", "--no-fleet", "--fill", f"{workloads}x{pods}", "--window", str(window)]
+        command = [
+            sys.executable,
+            "-m",
+            "app.demo",
+            "--no-fleet",
+            "--fill",
+            f"{workloads}x{pods}",
+            "--window",
+            str(window),
+        ]
         command += ["--kubeconfig", kubeconfig, "--token", token, "--with-parent"]
         process = subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -85,7 +94,14 @@ def product(kubeconfig: str, *more: str) -> Iterator[tuple[subprocess.Popen[str]
     """`shipboard serve` on a fresh SQLite file; yields the process and its URL once /ready says 200."""
     with tempfile.TemporaryDirectory(prefix="shipboard-bench-") as folder:
         port = free_port()
-        command = [sys.executable, "-m", "app.cli", "serve", "--kubeconfig", kubeconfig, "--context", "demo"]
+        command = [
+            str(Path(sys.executable).parent / "shipboard"),
+            "serve",
+            "--kubeconfig",
+            kubeconfig,
+            "--context",
+            "demo",
+        ]
         command += ["--database", f"sqlite+aiosqlite:///{folder}/bench.db", "--port", str(port), *more]
         with open(f"{folder}/log", "w") as log:
             process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, text=True)

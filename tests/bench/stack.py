@@ -26,6 +26,7 @@ from app.store.db import Database
 from app.web.pages import PAGES
 from app.web.pages.page import PageContent, RowCache
 from app.web.render import Renderer
+from app.web.server import settle_memory
 from app.web.streams import Hub
 from app.web.views import View, ViewKey, Watcher
 
@@ -144,5 +145,6 @@ async def events(kubeconfig: str, workloads: int, expected: int) -> dict[str, fl
 
 if __name__ == "__main__":
     verb, kubeconfig, *numbers = sys.argv[1:]
+    settle_memory()
     work = {"first-board": first_board, "events": events}[verb]
     print(json.dumps(asyncio.run(work(kubeconfig, *map(int, numbers)))))

@@ -57,7 +57,7 @@ async def _read(
                 state[id(reader)] = state["at"]  # type: ignore[index]
                 delays.append(time.monotonic() - float(str(state["at"])))
                 seen += 1
-            state["messages"] = int(str(state["messages"])) + (line[:5] == b"data:")
+            state["messages"] = int(str(state["messages"])) + (line == b"\n")
         state["dropped"] = int(str(state["dropped"])) + 1
     except asyncio.CancelledError:
         pass
