@@ -1,4 +1,5 @@
-"""A pod turned over between ready and crash-looping, encoded by splicing: metadata and spec are most of a pod's bytes and stay.
+"""A pod turned over between ready and crash-looping, encoded by splicing: metadata and spec are most of its bytes, and
+stay.
 
 For the bench, which makes more such events than encoding whole pods would allow. A pod that no kubelet has
 written to yet has no readiness to turn.

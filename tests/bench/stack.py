@@ -10,7 +10,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -55,9 +55,8 @@ class Stack:
     watcher: Watcher
     idle_mb: float
 
-    async def settled(self, reached: object) -> None:
+    async def settled(self, reached: Callable[[], bool]) -> None:
         """Wait until `reached()` is true, looking after every change of the view. Raises TimeoutError."""
-        assert callable(reached)
         async with asyncio.timeout(PATIENCE):
             while not reached():
                 await self.watcher.sleep()
@@ -146,5 +145,9 @@ async def events(kubeconfig: str, workloads: int, expected: int) -> dict[str, fl
 if __name__ == "__main__":
     verb, kubeconfig, *numbers = sys.argv[1:]
     settle_memory()
-    work = {"first-board": first_board, "events": events}[verb]
-    print(json.dumps(asyncio.run(work(kubeconfig, *map(int, numbers)))))
+    run = (
+        first_board(kubeconfig, int(numbers[0]))
+        if verb == "first-board"
+        else events(kubeconfig, *map(int, numbers))
+    )
+    print(json.dumps(asyncio.run(run)))
