@@ -71,7 +71,11 @@ class PlaceRules:
 def place(ref: WorkloadRef, labels: Mapping[str, str] | None, rules: PlaceRules) -> Place:
     """The cell of the board for `ref` with its own `labels`."""
     service = _first(labels, rules.service_labels) or cut(ref.name, MAX_NAME)
-    return Place(service, cut(_environment(ref.cluster, ref.namespace, rules), MAX_NAME), _first(labels, rules.team_labels))
+    return Place(
+        service,
+        cut(_environment(ref.cluster, ref.namespace, rules), MAX_NAME),
+        _first(labels, rules.team_labels),
+    )
 
 
 @lru_cache(maxsize=4096)  # there are few namespaces, and each is asked about at every look at a workload
