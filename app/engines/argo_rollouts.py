@@ -25,13 +25,36 @@ from . import argo_phase, argo_steps, reading
 from . import pods as squares
 from . import revisions as served
 from .argo_phase import Look
-from .port import POD, REPLICASET, ROLLOUT, Kin, Kind
+from .port import (
+    ANALYSISRUN,
+    DEPLOYMENT,
+    EXPERIMENT,
+    POD,
+    REPLICASET,
+    ROLLOUT,
+    SERVED,
+    SERVICE,
+    Kin,
+    Kind,
+    Relation,
+    Via,
+    warned,
+)
 from .reading import condition
 from .shapes import ReplicaSet, Rollout, RolloutSpec, RolloutStatus, Root
 
 name = "argo-rollouts"
 root: Kind = ROLLOUT
-kin: tuple[Kind, ...] = (REPLICASET, POD)
+relations: tuple[Relation, ...] = (
+    Relation(REPLICASET, Via.OWNER),
+    Relation(POD, Via.OWNER, ("ReplicaSet",)),
+    Relation(DEPLOYMENT, Via.NAME, swallows=True),
+    Relation(ANALYSISRUN, Via.OWNER, optional=True),
+    Relation(EXPERIMENT, Via.OWNER, optional=True),
+    Relation(SERVICE, Via.NAME, optional=True),
+    *SERVED,
+    warned("ReplicaSet", "Pod"),
+)
 
 HASH = "rollouts-pod-template-hash"
 _MOVING = frozenset({Phase.PROGRESSING, Phase.PROMOTING})

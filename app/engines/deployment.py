@@ -28,7 +28,7 @@ from ..domain.rollout import (
 from . import pods as squares
 from . import reading
 from . import revisions as served
-from .port import DEPLOYMENT, POD, REPLICASET, Kin, Kind
+from .port import DEPLOYMENT, POD, REPLICASET, SERVED, Kin, Kind, Relation, Via, warned
 from .reading import condition, count, share
 from .shapes import (
     Condition,
@@ -42,7 +42,12 @@ from .shapes import (
 
 name = "deployment"
 root: Kind = DEPLOYMENT
-kin: tuple[Kind, ...] = (REPLICASET, POD)
+relations: tuple[Relation, ...] = (
+    Relation(REPLICASET, Via.OWNER),
+    Relation(POD, Via.OWNER, ("ReplicaSet",)),
+    *SERVED,
+    warned("ReplicaSet", "Pod"),
+)
 
 HASH = "pod-template-hash"
 _FINISHED, _EXPIRED = "NewReplicaSetAvailable", "ProgressDeadlineExceeded"
