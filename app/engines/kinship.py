@@ -125,7 +125,7 @@ def gather(
 
 
 def names(anchor: Any) -> tuple[tuple[str, str], ...]:
-    """What an object names, as (kind, name): the template or target it stands for, its Services and routes."""
+    """What an object names, as (kind, name): the template or target it stands for, Services, routes."""
     found: list[tuple[str, str | None]] = []
     if isinstance(anchor, Rollout) and anchor.spec is not None:
         if anchor.spec.workload_ref is not None:
