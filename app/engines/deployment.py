@@ -55,8 +55,10 @@ _NO_SPEC, _NO_STATUS = DeploymentSpec(), DeploymentStatus()
 
 
 def claims(root: Root) -> bool:
-    """Every Deployment."""
-    return isinstance(root, Deployment)
+    """Every Deployment that does not name a canary beside it."""
+    if not isinstance(root, Deployment):
+        return False
+    return root.metadata.annotations is None or not root.metadata.annotations.canary
 
 
 @dataclass(frozen=True, slots=True)

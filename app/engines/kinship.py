@@ -124,6 +124,14 @@ def gather(
     return Kin(missing=missing, warnings=warnings, **by_name)
 
 
+def part(kin: Kin, deployment: Deployment) -> Kin:
+    """Of the kin of a root that joins several Deployments, what hangs below one of them."""
+    owned = [rs for rs in kin.replicasets if rs.metadata.owner_uid == deployment.metadata.uid]
+    uids = {rs.metadata.uid for rs in owned}
+    pods = [pod for pod in kin.pods if pod.metadata.owner_uid in uids]
+    return Kin(owned, pods, kin.missing, warnings=kin.warnings)
+
+
 def names(anchor: Any) -> tuple[tuple[str, str], ...]:
     """What an object names, as (kind, name): the template or target it stands for, Services, routes."""
     found: list[tuple[str, str | None]] = []

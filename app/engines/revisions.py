@@ -78,7 +78,11 @@ def template(rs: ReplicaSet) -> Template | None:
 
 def same_template(asked: Template | None, rs: ReplicaSet, hash_label: str) -> bool:
     """Whether the templates agree in all that is decoded, the hash label aside."""
-    made = template(rs)
+    return agree(asked, template(rs), hash_label)
+
+
+def agree(asked: Template | None, made: Template | None, hash_label: str) -> bool:
+    """Whether two templates agree in all that is decoded, the hash label aside."""
     if asked is None or made is None:
         return False
     return asked.spec == made.spec and _marks(asked, hash_label) == _marks(made, hash_label)
