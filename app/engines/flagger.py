@@ -193,12 +193,14 @@ def _told(
 
 def _pending(status: FlaggerStatus, target: Side | None, primary: Side | None) -> bool:
     """Whether the target holds a change that Flagger has not taken up."""
+    if not status.phase:
+        return True
     if target is None:
         return False
     if target.state.phase is Phase.PENDING:
         return True
     if status.phase not in _IDLE:
-        return not status.phase
+        return False
     since = status.last_transition_time.timestamp() if status.last_transition_time else None
     if since is not None and target.made_at > since:
         return True

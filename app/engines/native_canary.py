@@ -118,9 +118,8 @@ def _weight(root: Deployment, stable: Side, canary: Side, kin: Kin) -> Weight | 
     every = stable.wanted + canary.wanted
     if every <= 0 or "Pod" in kin.missing:
         return None
-    wanted = 100 * canary.wanted // every
     ups, all_ups = joined.ready_pods(canary), joined.ready_pods(stable) + joined.ready_pods(canary)
-    return Weight(wanted, 100 * ups // all_ups if all_ups else 0)
+    return Weight(reading.percent(canary.wanted, every), reading.percent(ups, all_ups))
 
 
 def _by_route(called: str, stable: Side, canary: Side, kin: Kin) -> int | None:
@@ -139,7 +138,7 @@ def _by_route(called: str, stable: Side, canary: Side, kin: Kin) -> int | None:
         mine = [weight for backend, weight in weights if backend in own]
         if mine:
             every = sum(weight for _, weight in weights)
-            return 100 * sum(mine) // every if every else 0
+            return reading.percent(sum(mine), every)
     return None
 
 
@@ -150,7 +149,7 @@ def _by_ingress(called: str, kin: Kin) -> int | None:
         return None
     weight = reading.number(notes.nginx_weight) or 0
     every = reading.number(notes.nginx_total) or 100
-    return min(100, 100 * weight // every)
+    return reading.percent(weight, every)
 
 
 def _canary(root: Deployment) -> str:

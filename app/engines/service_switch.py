@@ -41,7 +41,7 @@ from .port import (
     Via,
     warned,
 )
-from .reading import share
+from .reading import percent, share
 from .shapes import Deployment, Root, Service
 
 name = "service-switch"
@@ -118,8 +118,8 @@ def _judge(
     if reached is not None and own.counts.available > 0 and reached[0] < reached[1]:
         message = f"Traffic moves to {colour}: {share(reached[0], reached[1], 'endpoint', 'there')}"
         waits = WaitsFor(WaitKind.CONTROLLER, "the endpoints to follow")
-        moving = max(0, min(99, 100 * reached[0] // reached[1]))
-        return replace(state, phase=Phase.PROMOTING, message=message, waits_for=waits, progress=moving)
+        done = min(99, percent(*reached))
+        return replace(state, phase=Phase.PROMOTING, message=message, waits_for=waits, progress=done)
     if other is None:
         return state
     came = other.state
@@ -178,7 +178,7 @@ def _weight(other: Side | None, reached: tuple[int, int] | None) -> Weight | Non
     wanted = 0 if other is not None else 100
     if reached is None or reached[1] <= 0:
         return Weight(wanted, wanted) if reached is None and other is None else None
-    live = 100 * reached[0] // reached[1]
+    live = percent(*reached)
     return Weight(wanted, live if other is None else 100 - live)
 
 

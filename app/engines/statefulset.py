@@ -120,9 +120,7 @@ def observe(root: Root, kin: Kin) -> RolloutState:
     moved = phase is Phase.IDLE or not same
     weight = None
     if partition and not same and seen and counts.wanted > 0:
-        weight = Weight(
-            100 * look.target // counts.wanted, 100 * min(look.up, counts.wanted) // counts.wanted
-        )
+        weight = Weight(reading.percent(look.target, counts.wanted), reading.percent(look.up, counts.wanted))
     return RolloutState(
         phase=phase,
         health=health,
@@ -201,7 +199,7 @@ def _progress(look: _Look, phase: Phase) -> int:
         return 100
     n = look.up if not look.same else min(look.counts.ready, look.counts.available)
     of = look.counts.wanted if look.same or phase is Phase.PAUSED or look.on_delete else look.target
-    return max(0, min(99, 100 * n // of)) if of > 0 else 99
+    return min(99, reading.percent(n, of)) if of > 0 else 99
 
 
 def _problems(

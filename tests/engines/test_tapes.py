@@ -15,7 +15,8 @@ import pytest
 from app.domain.rollout import SETTLED, Attention, Health, Phase, PodCondition, RolloutState, attention
 from tests.engines.tape import Command, Mark, Moment, replay
 
-DEPLOYMENTS = ("01", "02", "03", "04", "06", "11", "15")
+DEPLOYMENTS = ("01", "02", "03", "04", "06", "09", "11", "14", "15", "17")
+SETS = ("07", "08")
 ROLLOUTS = ("21", "22", "23")
 A_MOMENT = 0.3  # seconds between kubectl's end and the same fact on our watch
 
@@ -43,6 +44,27 @@ def kubectl(raw: dict[str, Any]) -> str:
     return "waiting" if status.get("availableReplicas", 0) < updated else "done"
 
 
+def kubectl_of_set(raw: dict[str, Any]) -> str:
+    """What `kubectl rollout status` would say of a StatefulSet or a DaemonSet; of a StatefulSet "idle" where
+    no pod is left to end and all run one revision."""
+    spec, status = raw["spec"], raw.get("status", {})
+    if raw["metadata"]["generation"] > status.get("observedGeneration", 0):
+        return "unobserved"
+    if "desiredNumberScheduled" in status:
+        wanted, up = status["desiredNumberScheduled"], status.get("numberAvailable", 0)
+        return "idle" if status.get("updatedNumberScheduled", 0) >= wanted and up >= wanted else "waiting"
+    partition = spec["updateStrategy"]["rollingUpdate"]["partition"]
+    if status.get("readyReplicas", 0) < spec["replicas"]:
+        return "waiting"
+    if partition and status.get("updatedReplicas", 0) < spec["replicas"] - partition:
+        return "waiting"
+    if status["replicas"] > spec["replicas"]:
+        return "ending"
+    if status["currentRevision"] == status["updateRevision"]:
+        return "idle"
+    return "partitioned" if partition else "waiting"
+
+
 def argo(raw: dict[str, Any]) -> str:
     """What `GetRolloutPhase` would say of a Rollout whose status has a phase."""
     status = raw.get("status", {})
@@ -64,6 +86,20 @@ def test_deployment_is_at_every_event_what_kubectl_would_say(name: str) -> None:
 
     for moment in (m for m in tape(name) if isinstance(m, Moment)):
         assert moment.state.phase in allowed[kubectl(moment.raw)], moment
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_set_is_at_every_event_what_kubectl_would_say(name: str) -> None:
+    allowed = {
+        "unobserved": Phase.PENDING,
+        "waiting": Phase.PROGRESSING,
+        "ending": Phase.PROGRESSING,
+        "partitioned": Phase.PAUSED,
+        "idle": Phase.IDLE,
+    }
+
+    for moment in (m for m in tape(name) if isinstance(m, Moment)):
+        assert moment.state.phase is allowed[kubectl_of_set(moment.raw)], moment
 
 
 @pytest.mark.parametrize("name", ROLLOUTS)
@@ -91,16 +127,18 @@ def test_rollout_is_at_every_event_what_argo_would_say(name: str) -> None:
             assert moment.state.phase in allowed[theirs], moment
 
 
-@pytest.mark.parametrize("name", DEPLOYMENTS)
+@pytest.mark.parametrize("name", DEPLOYMENTS + SETS)
 def test_state_agrees_with_what_kubectl_printed(name: str) -> None:
     compared = 0
     for command in (c for c in tape(name) if isinstance(c, Command) and c.words[:2] == ("rollout", "status")):
-        seen = moments(name, command.words[2].removeprefix("deployment/"))
+        seen = moments(name, command.words[2].rpartition("/")[2])
         before = [m.state for m in seen if m.t <= command.t]
         around = [m.state for m in seen if command.t - A_MOMENT <= m.t <= command.t + A_MOMENT] or before[-1:]
         compared += 1
-        if "successfully rolled out" in command.said:
+        if "successfully rolled out" in command.said or "roll out complete: 4 new" in command.said:
             assert any(s.phase is Phase.IDLE and s.progress == 100 for s in (*around, before[-1])), command
+        elif "partitioned roll out complete" in command.said:
+            assert any(s.phase is Phase.PAUSED for s in (*around, before[-1])), command
         elif "exceeded its progress deadline" in command.said:
             assert any(s.phase is Phase.FAILED for s in (*around, before[-1])), command
         else:
@@ -111,7 +149,7 @@ def test_state_agrees_with_what_kubectl_printed(name: str) -> None:
     assert compared
 
 
-@pytest.mark.parametrize("name", DEPLOYMENTS + ROLLOUTS)
+@pytest.mark.parametrize("name", DEPLOYMENTS + SETS + ROLLOUTS)
 def test_every_moment_keeps_the_promises_of_a_state(name: str) -> None:
     for moment in (m for m in tape(name) if isinstance(m, Moment)):
         state = moment.state
@@ -123,7 +161,7 @@ def test_every_moment_keeps_the_promises_of_a_state(name: str) -> None:
             assert attention(state) in (Attention.GOOD, Attention.FAILED)
 
 
-@pytest.mark.parametrize("name", DEPLOYMENTS)
+@pytest.mark.parametrize("name", DEPLOYMENTS + SETS)
 def test_healthy_never_hides_a_failing_pod(name: str) -> None:
     for moment in (m for m in tape(name) if isinstance(m, Moment)):
         if moment.state.phase is Phase.IDLE and any(
