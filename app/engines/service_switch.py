@@ -169,7 +169,10 @@ def _cautions(root: Service, live: Side, idle: Side | None, phase: Phase, kin: K
 
 
 def _newer(idle: Side, live: Side) -> bool:
-    return idle.images != live.images and idle.made_at > live.made_at
+    """A colour that the deployment controller has not made a revision of yet is the newest there is."""
+    if idle.images == live.images:
+        return False
+    return idle.state.revision is None or idle.made_at > live.made_at
 
 
 def _weight(other: Side | None, reached: tuple[int, int] | None) -> Weight | None:

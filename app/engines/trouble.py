@@ -37,7 +37,6 @@ _REFUSALS = (
     ("ValidatingAdmissionPolicy", "admission"),
     ("serviceaccount", "account"),
 )
-_FAILED_PULL = frozenset({"Failed"})
 
 
 def of_pods(read: Iterable[tuple[Pod, str]], kin: Kin) -> list[Problem]:
@@ -100,7 +99,7 @@ def evidence(category: str, pod: shapes.Pod, kin: Kin) -> str:
     waiting = next((c.state.waiting for c in containers if c.state and c.state.waiting and _told(c)), None)
     said = (waiting.message if waiting else None) or ""
     if category == "image" and ": " not in said:
-        event = warnings.newest(events, _FAILED_PULL)
+        event = warnings.newest(events, warnings.PULL)
         said = warnings.words(event) if event else said
     return cut(said)
 
