@@ -10,7 +10,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlsplit
 
@@ -21,7 +21,7 @@ from app import __version__
 from app.domain.errors import StoreUnavailable
 from app.domain.facts import Fact, SourceObserved
 from app.domain.freshness import Freshness
-from app.domain.refusals import ClusterError
+from app.domain.refusals import ClusterError, Misconfigured
 from app.engines import ENGINES
 from app.ingest import Ingest
 from app.kube import Cluster
@@ -39,6 +39,7 @@ from app.web.watchdog import Watchdog
 
 WRITER_BEAT = 10.0
 """Seconds between two proofs that the database takes writes."""
+START_SECONDS = 5.0
 RETENTION_EVERY = 3600.0
 STOP_SECONDS = 2.0
 """How long the parts may take to stop."""
@@ -121,6 +122,7 @@ def create_app(
             vitals.heard = lambda: any(source.lists for source in fleet.sources.values())
             supervisor.start("watchdog", watchdog.run)
             supervisor.start("projection", hub.run)
+            await _until_read(hub)
             supervisor.start("writer", lambda: _prove_writing(database, vitals))
             supervisor.start("retention", lambda: _forget(database, settings.retention_days))
             for cluster in settings.clusters:
@@ -160,6 +162,15 @@ def create_app(
     app.add_middleware(headers.SecurityHeaders, https=settings.public_url.startswith("https:"))
     app.add_middleware(logs.RequestLog)
     return app
+
+
+async def _until_read(hub: Hub) -> None:
+    """Give the board a moment to be read, so that the first page is one; a database that is slow may take
+    longer."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(START_SECONDS):
+            while not hub.ready:  # noqa: ASYNC110 - once a start
+                await asyncio.sleep(0.02)
 
 
 def _hosts(settings: Settings) -> frozenset[str]:
@@ -224,6 +235,10 @@ async def open_cluster(cluster: ClusterSettings) -> Cluster:
     """The cluster that `cluster` describes; not connected yet. Raises ClusterError."""
     if cluster.in_cluster:
         return await Cluster.in_cluster(cluster.name)
+    if cluster.kubeconfig and not cluster.kubeconfig.is_file():
+        raise Misconfigured(
+            f"There is no kubeconfig {cluster.kubeconfig}", "", "Is it mounted, and the path right?"
+        )
     return await Cluster.from_kubeconfig(cluster.name, cluster.kubeconfig, cluster.context or None)
 
 

@@ -106,7 +106,7 @@ def shipboard(home: Path, *arguments: str, port: int = 0, **environ: Any) -> Ite
         running.process.wait()
 
 
-def run(home: Path, *arguments: str, **environ: str) -> tuple[int, str, str]:
+def run(home: Path, *arguments: str, **environ: Any) -> tuple[int, str, str]:
     """Exit code, standard output and standard error of one command that ends by itself."""
     with shipboard(home, *arguments, **environ) as running:
         code = running.ended()

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from app.domain.errors import ShipboardError
+from app.domain.refusals import ClusterError
+from app.main import open_cluster
 from app.settings import ClusterSettings, Settings
 from app.settings.model import without_password
+from app.sources.check import check
 from app.store.db import Database
 
 
@@ -39,4 +42,20 @@ async def _database(settings: Settings, say: Callable[[str], None]) -> bool:
 
 
 async def _cluster(settings: ClusterSettings, say: Callable[[str], None]) -> bool:
-    raise NotImplementedError
+    try:
+        cluster = await open_cluster(settings)
+    except ClusterError as error:
+        say(f"FAIL  cluster {settings.name}: {error}")
+        return False
+    try:
+        found = await check(cluster, settings.namespaces)
+    except ClusterError as error:
+        say(f"FAIL  cluster {settings.name}: {error}")
+        return False
+    finally:
+        await cluster.close()
+    first, *others = found.lines()
+    say(f"{'ok   ' if found.well else 'FAIL '} cluster {first}")
+    for line in others:
+        say(f"      {line}")
+    return found.well

@@ -15,6 +15,8 @@ import signal
 import sys
 import tempfile
 
+import uvloop
+
 from app.demo.cluster import EmbeddedCluster
 
 
@@ -52,12 +54,14 @@ def main(argv: list[str] | None = None) -> int:
         parser.error(str(error))
     cluster.faults.bookmark_interval = options.bookmarks
     sizes = (int(fill[1]), int(fill[2])) if fill else None
-    asyncio.run(_run(cluster, options.kubeconfig, sizes, options.with_parent))
+    with tempfile.TemporaryDirectory(prefix="shipboard-demo-") as directory:
+        kubeconfig = options.kubeconfig or os.path.join(directory, "kubeconfig")
+        uvloop.run(_run(cluster, kubeconfig, sizes, options.with_parent))
     return 0
 
 
 async def _run(
-    cluster: EmbeddedCluster, kubeconfig: str | None, fill: tuple[int, int] | None, with_parent: bool
+    cluster: EmbeddedCluster, kubeconfig: str, fill: tuple[int, int] | None, with_parent: bool
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -66,28 +70,26 @@ async def _run(
     async with cluster:
         if fill:
             await cluster.bench.fill(*fill)
-        path = cluster.kubeconfig(
-            kubeconfig or os.path.join(tempfile.mkdtemp(prefix="shipboard-demo-"), "kubeconfig")
-        )
+        path = cluster.kubeconfig(kubeconfig)
         ready = {"url": cluster.url, "kubeconfig": path, "context": "demo", "bench": cluster.bench_url}
-        print(json.dumps(ready), flush=True)
+        sys.stdout.write(json.dumps(ready) + "\n")
+        sys.stdout.flush()
         if with_parent:
-            await _until_closed(stop)
+            await _on_closed(stop)
         await stop.wait()
 
 
-async def _until_closed(stop: asyncio.Event) -> None:
-    reader = asyncio.StreamReader()
-    loop = asyncio.get_running_loop()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+class _UntilClosed(asyncio.Protocol):
+    def __init__(self, stop: asyncio.Event) -> None:
+        self._stop = stop
 
-    async def drain() -> None:
-        while await reader.read(4096):
-            pass
-        stop.set()
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop.set()
 
-    task = asyncio.create_task(drain())
-    task.add_done_callback(lambda _: stop.set())
+
+async def _on_closed(stop: asyncio.Event) -> None:
+    """Set `stop` when standard input ends. The loop holds the protocol; a task of ours it would not."""
+    await asyncio.get_running_loop().connect_read_pipe(lambda: _UntilClosed(stop), sys.stdin)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
-"""From workload rows to what a cell shows: the worst of several workloads, steps as segments, pods as squares. Pure."""
+"""From workload rows to what a cell shows: the worst of several workloads, steps as segments, pods as
+squares. Pure."""
 
 from __future__ import annotations
 
@@ -55,7 +56,8 @@ class Seen:
 
 
 def board_row(service: str, seen: Sequence[Seen], columns: Sequence[Column], now: datetime) -> BoardRow:
-    """One service over `columns`; `seen` are its workloads in any order, at least one in one of the columns."""
+    """One service over `columns`; `seen` are its workloads in any order, at least one in one of the
+    columns."""
     cells: list[Cell | None] = []
     before: Cell | None = None
     for column in columns:
@@ -71,8 +73,8 @@ def board_row(service: str, seen: Sequence[Seen], columns: Sequence[Column], now
 
 
 def _rank(service: str, cell: Cell, from_last: int) -> str:
-    """Text that sorts worst first: of what waits the oldest, of what fails or moves the nearest to production and then
-    the newest, of the rest the name."""
+    """Text that sorts worst first: of what waits the oldest, of what fails or moves the nearest to
+    production and then the newest, of the rest the name."""
     seconds = int(cell.since.timestamp())
     match cell.attention:
         case Attention.WAITING:
@@ -108,6 +110,7 @@ def _cell(column: Column, seen: Sequence[Seen], before: Cell | None, now: dateti
         mixed=len({(m.version, m.attention) for m in members}) > 1,
         landed_at=row.landed_at,
         heard_at=worst.verdict.heard_at,
+        was=_was(worst),
         until=state.waits_for.until if tells and state.waits_for.kind is WaitKind.TIMER else None,
         steps=steps,
         progress=state.progress if moves else None,
@@ -139,10 +142,7 @@ def _message(worst: Seen) -> str:
     """One line for what is not good. Where steps and pods tell it, they do, unless something is wrong."""
     state = worst.row.state
     if worst.verdict.unseen:
-        was = word(state, worst.row.attention)
-        said = "" if was == "Unknown" else f"It was {was[0].lower()}{was[1:]}."
-        why = worst.verdict.message or ("" if worst.verdict.heard_at else "Not looked at yet.")
-        return cut(" ".join(filter(None, (why, said))), MESSAGE)
+        return cut(worst.verdict.message, MESSAGE) or ("" if worst.verdict.heard_at else "Not looked at yet.")
     if worst.attention is Attention.GOOD:
         return ""
     told = worst.attention is Attention.MOVING or (worst.attention is Attention.WAITING and state.steps)
@@ -151,8 +151,16 @@ def _message(worst: Seen) -> str:
     return cut(state.message or state.waits_for.what, MESSAGE)
 
 
+def _was(worst: Seen) -> str:
+    """What an unseen workload last said of itself; empty for one that is seen, or that said nothing."""
+    said = word(worst.row.state, worst.row.attention)
+    told = worst.verdict.unseen and worst.row.attention is not Attention.UNKNOWN
+    return f"It was {said[0].lower()}{said[1:]}." if told else ""
+
+
 def _segments(steps: Sequence[Step]) -> tuple[Segment, ...]:
-    """Steps as people count them: what follows a weight (a pause, an analysis) is part of that weight's segment."""
+    """Steps as people count them: what follows a weight (a pause, an analysis) is part of that weight's
+    segment."""
     groups: list[tuple[str, list[StepState]]] = []
     for step in steps:
         if step.weight is not None and (not groups or groups[-1][0] != str(step.weight)):

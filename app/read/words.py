@@ -28,6 +28,8 @@ _NUMBERS = (
     "twelve",
 )
 
+_INITIALS = frozenset({"ci", "qa", "uat"})
+
 
 def number(n: int) -> str:
     """`n` in words up to twelve, then in figures: 3 gives "three", 1200 gives "1,200"."""
@@ -35,15 +37,15 @@ def number(n: int) -> str:
 
 
 def slug(text: str) -> str:
-    """A name fit for an element id: itself when it is lower-case letters, digits and single hyphens, else made so
-    and told apart by a piece of its hash."""
+    """A name fit for an element id: itself when it is lower-case letters, digits and single hyphens, else
+    made so and told apart by a piece of its hash."""
     plain = re.sub(r"[^a-z0-9]+", "-", text.lower())[:60].strip("-")
     return plain if plain == text else f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:8]}".lstrip("-")
 
 
 def title(environment: str) -> str:
-    """An environment's name as a heading: "production" gives "Production"."""
-    return environment[:1].upper() + environment[1:]
+    """An environment's name as a heading: "production" gives "Production", "qa" gives "QA"."""
+    return environment.upper() if environment in _INITIALS else environment[:1].upper() + environment[1:]
 
 
 def kubectl(ref: WorkloadRef) -> str:

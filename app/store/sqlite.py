@@ -72,17 +72,11 @@ class SqliteFile:
 
     def _prepare(self, new: bool) -> None:
         marker = self.path.with_name(self.path.name + ".created")
-        existed = marker.exists() or self.path.with_name(self.path.name + "-wal").exists()
-        size = self.path.stat().st_size if self.path.exists() else 0
-        if existed and not size and not new:
-            state = "empty" if self.path.exists() else "missing"
-            raise DatabaseRefused(
-                f"The database {self.path} is {state}.",
-                "Files beside it show that it was in use here.",
-                _RESTORE,
-            )
+        must_hold = not new and (marker.exists() or self.path.with_name(self.path.name + "-wal").exists())
+        if must_hold and not (self.path.exists() and self.path.stat().st_size):
+            raise _lost(self.path)
         try:
-            self._check_and_migrate()
+            self._check_and_migrate(must_hold)
             marker.write_text(
                 f"Shipboard keeps its database in {self.path.name}. While this file exists, Shipboard takes "
                 "a missing database for a loss and not for a first start.\n"
@@ -90,17 +84,18 @@ class SqliteFile:
         except (sqlite3.Error, DBAPIError, OSError) as error:
             raise _refusal(self.path, error) from error
 
-    def _check_and_migrate(self) -> None:
+    def _check_and_migrate(self, must_hold: bool) -> None:
         with closing(sqlite3.connect(self.path, timeout=2.0, isolation_level=None)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
-            _check(self.path, connection)
+            _check(connection)
             names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
             tables = {name for (name,) in names}
             found = None
             if "alembic_version" in tables:
-                found = next(
-                    (v for (v,) in connection.execute("SELECT version_num FROM alembic_version")), None
-                )
+                versions = connection.execute("SELECT version_num FROM alembic_version")
+                found = next((version for (version,) in versions), None)
+            if must_hold and not tables:
+                raise _lost(self.path)
             if not schema.must_upgrade(str(self.path), found, empty=not tables - {"alembic_version"}):
                 return
             if found:
@@ -160,7 +155,7 @@ def _filesystem(folder: Path) -> str:
     return kind
 
 
-def _check(path: Path, connection: sqlite3.Connection) -> None:
+def _check(connection: sqlite3.Connection) -> None:
     deadline = time.monotonic() + CHECK_FOR
     connection.set_progress_handler(lambda: time.monotonic() > deadline, 20_000)
     try:
@@ -173,6 +168,13 @@ def _check(path: Path, connection: sqlite3.Connection) -> None:
         connection.set_progress_handler(None, 0)
     if found != "ok":
         raise sqlite3.DatabaseError(found)
+
+
+def _lost(path: Path) -> DatabaseRefused:
+    state = "empty" if path.exists() else "missing"
+    return DatabaseRefused(
+        f"The database {path} is {state}.", "Files beside it show that it was in use here.", _RESTORE
+    )
 
 
 def _refusal(path: Path, error: Exception) -> DatabaseRefused:

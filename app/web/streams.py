@@ -51,20 +51,24 @@ class Hub:
         fleet: Fleet,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         max_streams: int = 5000,
+        max_views: int = MAX_VIEWS,
         environments: Sequence[str] = (),
         heartbeat: float = HEARTBEAT,
+        write_limit: float = WRITE_LIMIT,
     ) -> None:
         self.database = database
         self.fleet = fleet
         self.clock = clock
         self.environments = environments
         self.ready = False
+        self.redrawn = 0
+        """Regions drawn anew since the start, over all views."""
         self.closing = asyncio.Event()
         self.epoch = secrets.token_hex(4)
         self._live = live
         self._over = False
-        self._max_streams = max_streams
-        self._heartbeat = heartbeat
+        self._max_streams, self._max_views = max_streams, max_views
+        self._heartbeat, self._write_limit = heartbeat, write_limit
         self._views: dict[ViewKey, View] = {}
         self._watchers: set[Watcher] = set()
         self._beat_at = time.monotonic()
@@ -88,9 +92,9 @@ class Hub:
         view = self._views.get(key)
         now = time.monotonic()
         if view is None:
-            if len(self._views) >= MAX_VIEWS:
+            if len(self._views) >= self._max_views:
                 self._forget(min((v.used_at for v in self._views.values() if not v.watchers), default=0.0))
-            if len(self._views) >= MAX_VIEWS:
+            if len(self._views) >= self._max_views:
                 raise Full
             view = self._views[key] = View(content(self.fleet, self.clock()), self.epoch, now)
         view.used_at = now
@@ -112,6 +116,7 @@ class Hub:
 
     async def run(self) -> None:
         """Keep every view up, for ever. When it ends, or `closing` is set, every stream says farewell."""
+        self._over = self.closing.is_set()
         teller = asyncio.create_task(self._end_when_closing())
         try:
             with self._live.listening() as listener:
@@ -161,8 +166,10 @@ class Hub:
 
     async def _each(self, work: Callable[[View], None]) -> None:
         for key, view in tuple(self._views.items()):
+            before = view.redrawn
             try:
                 work(view)
+                self.redrawn += view.redrawn - before
             except Exception:
                 _log.exception("a view of %s could not be rendered; it is closed", key.path)
                 self._views.pop(key, None)
@@ -173,7 +180,7 @@ class Hub:
     def _sweep(self, now: float) -> None:
         self._forget(now - KEEP_VIEW)
         for watcher in tuple(self._watchers):
-            if watcher.writing_since and now - watcher.writing_since > WRITE_LIMIT:
+            if watcher.writing_since and now - watcher.writing_since > self._write_limit:
                 watcher.drop()
 
     def _forget(self, unused_since: float) -> None:

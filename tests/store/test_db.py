@@ -194,9 +194,13 @@ async def test_missing_file_is_made_once_and_then_refused(tmp_path):
         assert await count(database) == 0
 
 
-async def test_file_cut_to_nothing_is_refused(file):
+@pytest.mark.parametrize("how", ["cut to nothing", "another, empty database"])
+async def test_file_that_lost_its_tables_is_refused(file, how):
     await (await Database.open(url_of(file))).close()
     file.write_bytes(b"")
+    if how == "another, empty database":
+        with closing(sqlite3.connect(file)) as connection:
+            connection.execute("VACUUM")
     assert "is empty" in await refused(url_of(file))
 
 
@@ -307,6 +311,14 @@ async def limit(database: Database, pages: int) -> int:
     async with database.writing() as session:
         connection = await session.connection()
         return int(await connection.scalar(text(f"PRAGMA max_page_count = {max(pages, 1)}")) or 0)
+
+
+async def test_unit_of_work_keeps_other_programs_from_writing_from_its_first_query_on(file):
+    async with opened(url_of(file)) as database, database.writing() as session:
+        await (await session.connection()).execute(text("SELECT 1"))
+        other = sqlite3.connect(file, timeout=0, isolation_level=None)
+        with closing(other), pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("BEGIN IMMEDIATE")
 
 
 async def test_file_locked_by_another_program_is_unavailable_for_writing_only(file):

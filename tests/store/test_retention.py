@@ -28,7 +28,7 @@ async def test_prune_deletes_what_is_old_and_leaves_what_is_current(database_url
     async with opened(database_url) as database:
         async with database.writing() as session:
             await record(session, facts)
-        # Of 31 transitions one is new; of 20 rollouts 10 promoted and 4 aborted long ago; 4 workloads long gone.
+        # 1 of 31 transitions is new; of 20 rollouts 10 were promoted and 4 aborted long ago; 4 are long gone.
         assert await prune(database, NOW - timedelta(days=30), batch=7, pause=0) == 30 + 14 + 4
         assert await prune(database, NOW - timedelta(days=30), batch=7, pause=0) == 0
         tables = (TRANSITION, ROLLOUT, WORKLOAD)

@@ -1,0 +1,146 @@
+"""What `shipboard check` finds on a cluster: who we are there, what may be read, and what would have to be
+granted.
+
+Rights are tried, not guessed: a real LIST of one object each, and an access review for watch, which cannot be
+tried without opening one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import msgspec
+
+from ..domain.names import cut
+from ..domain.refusals import Absent, ClusterError, Denied
+from ..engines import ENGINES
+from ..engines.port import Engine, Kind
+from ..kube import Cluster
+from .runner import kinds
+
+VERBS = ("get", "list", "watch")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing looked at, in a sentence. `granted` is false where rights are missing."""
+
+    kind: Kind
+    namespace: str
+    well: bool
+    text: str
+    granted: bool = True
+
+    def __str__(self) -> str:
+        where = f" in {self.namespace}" if self.namespace else ""
+        return f"{self.kind.plural}{where}: {self.text}"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that was found on a cluster: the account and server version (empty when not told), and a finding
+    for each kind (and namespace)."""
+
+    cluster: str
+    account: str
+    version: str
+    findings: tuple[Finding, ...]
+
+    @property
+    def well(self) -> bool:
+        """Whether the board would see everything it wants."""
+        return all(finding.well for finding in self.findings)
+
+    @property
+    def rules(self) -> str:
+        """The RBAC rules that are missing, as YAML for a Role or ClusterRole; empty when none are."""
+        groups: dict[str, list[str]] = {}
+        for kind in self._missing():
+            groups.setdefault(_group(kind), []).append(kind.plural)
+        return "\n".join(
+            f'- apiGroups: ["{group}"]\n  resources: [{", ".join(plurals)}]\n  verbs: [{", ".join(VERBS)}]'
+            for group, plurals in groups.items()
+        )
+
+    @property
+    def command(self) -> str:
+        """The kubectl command that makes a ClusterRole of the missing rules; empty when none are."""
+        resources = ",".join(".".join(filter(None, (kind.plural, _group(kind)))) for kind in self._missing())
+        verbs = ",".join(VERBS)
+        return (
+            resources and f"kubectl create clusterrole shipboard-read --verb={verbs} --resource={resources}"
+        )
+
+    def lines(self) -> tuple[str, ...]:
+        """The report as plain text."""
+        who = f" as {self.account}" if self.account else ""
+        said = [f"{self.cluster}: reached{who}, Kubernetes {self.version or 'of unknown version'}"]
+        said += [f"  {'ok  ' if f.well else 'FAIL'} {f}" for f in self.findings]
+        if self.rules:
+            said += ["  Missing rules, to be bound to that account:"]
+            said += [f"    {line}" for line in self.rules.splitlines()]
+            said += [f"  or: {self.command}"]
+        return tuple(said)
+
+    def _missing(self) -> tuple[Kind, ...]:
+        return tuple(dict.fromkeys(f.kind for f in self.findings if not f.granted))
+
+
+async def check(
+    cluster: Cluster, namespaces: Sequence[str] = (), engines: Sequence[Engine] = ENGINES
+) -> Report:
+    """Look at everything a collector would read. Raises ClusterError when the server cannot be reached at all
+    or does not accept the account."""
+    with suppress(Denied):
+        await cluster.probe(kinds(engines)[-1])
+    account = version = ""
+    with suppress(ClusterError):
+        account = await cluster.whoami()
+    with suppress(ClusterError, msgspec.DecodeError):
+        version = cut(msgspec.json.decode(await cluster.get("/version"), type=_Version).git_version, 40)
+    findings: list[Finding] = []
+    for kind in kinds(engines):
+        everywhere = await _look(cluster, kind, "")
+        if everywhere.granted or not namespaces:
+            findings.append(everywhere)
+        else:
+            findings += [await _look(cluster, kind, namespace) for namespace in namespaces]
+    return Report(cluster.name, account, version, tuple(findings))
+
+
+async def _look(cluster: Cluster, kind: Kind, namespace: str) -> Finding:
+    try:
+        counted = msgspec.json.decode(await cluster.page(kind, namespace, limit=1), type=_Counted)
+        access = await cluster.may("watch", kind, namespace)
+    except Denied as error:
+        return Finding(kind, namespace, False, f"may not be listed. {error.why}".strip(), granted=False)
+    except Absent:
+        return Finding(kind, namespace, True, f"{_group(kind) or kind.api} is not installed; nothing to show")
+    except ClusterError as error:
+        return Finding(kind, namespace, False, str(error))
+    except msgspec.DecodeError:
+        return Finding(kind, namespace, False, "the answer to a list is no list")
+    number = len(counted.items or ()) + (counted.metadata.remaining_item_count or 0)
+    if not access.allowed:
+        text = f"{number} there, may not be watched. {access.reason}".strip()
+        return Finding(kind, namespace, False, text, granted=False)
+    return Finding(kind, namespace, True, f"{number} there, may be listed and watched")
+
+
+def _group(kind: Kind) -> str:
+    return kind.api.rpartition("/")[0]
+
+
+class _Version(msgspec.Struct, rename="camel"):
+    git_version: str = ""
+
+
+class _Remaining(msgspec.Struct, rename="camel"):
+    remaining_item_count: int | None = None
+
+
+class _Counted(msgspec.Struct):
+    metadata: _Remaining
+    items: list[msgspec.Raw] | None = None
