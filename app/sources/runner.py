@@ -20,7 +20,7 @@ from ..domain.facts import Fact
 from ..domain.places import PlaceRules
 from ..domain.refusals import ClusterError, Denied, Unauthorized
 from ..engines import ENGINES
-from ..engines.port import POD, REPLICASET, Engine, Kind
+from ..engines.port import DEPLOYMENT, POD, REPLICASET, ROLLOUT, Engine, Kind
 from ..kube import Cluster
 from .cache import Cache
 from .flush import Flusher
@@ -30,11 +30,13 @@ from .watched import Source, Standing
 
 log = logging.getLogger(__name__)
 
+FOLLOWED: tuple[Engine, ...] = tuple(e for e in ENGINES if e.root in (ROLLOUT, DEPLOYMENT))
+"""The engines whose roots the cache keeps so far."""
 BELOW = (REPLICASET, POD)
 """The related kinds that the cache keeps so far."""
 
 
-def kinds(engines: Sequence[Engine] = ENGINES) -> tuple[Kind, ...]:
+def kinds(engines: Sequence[Engine] = FOLLOWED) -> tuple[Kind, ...]:
     """Every kind the engines need watched, roots first, without doubles."""
     return tuple(
         dict.fromkeys(
@@ -54,7 +56,7 @@ class Collector:
         rules: PlaceRules | None = None,
         *,
         namespaces: Sequence[str] = (),
-        engines: Sequence[Engine] = ENGINES,
+        engines: Sequence[Engine] = FOLLOWED,
         timing: Timing | None = None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
