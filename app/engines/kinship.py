@@ -86,7 +86,12 @@ def asks(relation: Relation, kind: str, anchor: Any) -> tuple[Key, ...]:
 
 
 def holds(relation: Relation, anchor: Any, child: Any) -> bool:
-    """Whether a child found under an asked key really hangs on `anchor`."""
+    """Whether a child found under an asked key really hangs on `anchor`. Nothing hangs on itself, and of two
+    Deployments that name each other neither is the other's canary, or both would vanish."""
+    if child is anchor:
+        return False
+    if relation.via is Via.NAME and isinstance(anchor, Deployment) and isinstance(child, Deployment):
+        return ("Deployment", anchor.metadata.name) not in names(child)
     if relation.via is Via.SELECTS:
         return selector(child).items() <= pod_labels(anchor).items()
     if relation.via is Via.SELECTED:
@@ -122,6 +127,21 @@ def gather(
         if kind
     }
     return Kin(missing=missing, warnings=warnings, **by_name)
+
+
+def swallowed(
+    root: Any, relations: Iterable[Relation], find: Callable[[Key], Iterable[Any]]
+) -> frozenset[str]:
+    """Uids of the objects that are part of this root and are not shown as workloads of their own. Ask only of
+    roots that their engine claims; a root of another engine may be among them."""
+    return frozenset(
+        child.metadata.uid
+        for relation in relations
+        if relation.swallows
+        for key in asks(relation, "", root)
+        for child in find(key)
+        if holds(relation, root, child)
+    )
 
 
 def part(kin: Kin, deployment: Deployment) -> Kin:
