@@ -171,7 +171,7 @@ def names(anchor: Any) -> tuple[tuple[str, str], ...]:
         target, service = anchor.spec.target_ref, anchor.spec.service
         apex = (service.name if service else None) or target.name
         found += [(target.kind or "Deployment", n) for n in (target.name, f"{target.name}-primary")]
-        found += [("Service", f"{apex}{suffix}") for suffix in ("", "-primary", "-canary")]
+        found += [("Service", apex), ("Service", f"{apex}-primary")]
     elif isinstance(anchor, Deployment) and anchor.metadata.annotations is not None:
         notes = anchor.metadata.annotations
         kind, _, name = (notes.canary_route or "").partition("/")

@@ -206,14 +206,14 @@ STORIES = {
         ("bad image", "pending progressing"),
         ("undo: stays stuck, the broken pod is not replaced", "pending progressing"),
         ("delete the stuck pod by hand", "progressing idle"),
-        ("scale 2", "idle pending progressing idle"),
+        ("scale 2", "pending progressing idle"),
     ],
     "08": [
         ("create", "pending progressing idle"),
         ("set image 1.1", "pending progressing idle"),
         ("surge update 1.2", "pending idle pending progressing idle"),
         ("bad image: stuck for ever, no condition says so", "pending progressing"),
-        ("undo", "progressing pending idle"),
+        ("undo", "pending idle"),
         ("label node-3 out of the selector", "pending progressing idle progressing idle"),
     ],
     "21": [
