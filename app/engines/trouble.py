@@ -109,7 +109,7 @@ def blocking(read: Iterable[tuple[Pod, str]], versions: dict[str, str]) -> list[
     pod while one before it is not ready. `versions` by revision key. Source: kubernetes/kubernetes#67250."""
     found = []
     for pod, category in read:
-        if pod.condition is not PodCondition.FAILING or pod.new or category in SOFT:
+        if pod.condition is not PodCondition.FAILING or pod.new or category == "probe":
             continue
         version = versions.get(pod.revision, "")
         runs = f" ({version})" if version else ""
