@@ -15,11 +15,10 @@ import msgspec
 
 from ..domain.names import cut
 from ..domain.refusals import Absent, ClusterError, Denied
-from ..engines import ENGINES
 from ..engines.port import Engine, Kind
 from ..kube import Cluster
 from .decode import UNDECODABLE
-from .runner import kinds
+from .runner import FOLLOWED, kinds
 
 VERBS = ("get", "list", "watch")
 
@@ -90,7 +89,7 @@ class Report:
 
 
 async def check(
-    cluster: Cluster, namespaces: Sequence[str] = (), engines: Sequence[Engine] = ENGINES
+    cluster: Cluster, namespaces: Sequence[str] = (), engines: Sequence[Engine] = FOLLOWED
 ) -> Report:
     """Look at everything a collector would read. Raises ClusterError when the server cannot be reached at all
     or does not accept the account."""

@@ -20,7 +20,7 @@ from ..domain.facts import Fact
 from ..domain.places import PlaceRules
 from ..domain.refusals import Absent, ClusterError, Denied, Unauthorized
 from ..engines import ENGINES
-from ..engines.port import Engine, Kind
+from ..engines.port import DEPLOYMENT, POD, REPLICASET, ROLLOUT, Engine, Kind
 from ..kube import Cluster
 from .cache import Cache
 from .decode import UNDECODABLE
@@ -31,10 +31,19 @@ from .watched import Source, Standing
 
 log = logging.getLogger(__name__)
 
+FOLLOWED: tuple[Engine, ...] = tuple(e for e in ENGINES if e.root in (ROLLOUT, DEPLOYMENT))
+"""The engines whose roots the cache keeps so far."""
+BELOW = (REPLICASET, POD)
+"""The related kinds that the cache keeps so far."""
 
-def kinds(engines: Sequence[Engine] = ENGINES) -> tuple[Kind, ...]:
+
+def kinds(engines: Sequence[Engine] = FOLLOWED) -> tuple[Kind, ...]:
     """Every kind the engines need watched, roots first, without doubles."""
-    return tuple(dict.fromkeys([e.root for e in engines] + [kind for e in engines for kind in e.kin]))
+    return tuple(
+        dict.fromkeys(
+            [e.root for e in engines] + [r.kind for e in engines for r in e.relations if r.kind in BELOW]
+        )
+    )
 
 
 class Collector:
@@ -48,7 +57,7 @@ class Collector:
         rules: PlaceRules | None = None,
         *,
         namespaces: Sequence[str] = (),
-        engines: Sequence[Engine] = ENGINES,
+        engines: Sequence[Engine] = FOLLOWED,
         timing: Timing | None = None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -126,7 +135,9 @@ class Collector:
         return self.sources.get((kind, "")) or self.sources.get((kind, namespace))
 
     def _missing(self, engine: Engine, namespace: str) -> frozenset[str]:
-        covering = {kind.name: self._covering(kind.name, namespace) for kind in engine.kin}
+        covering = {
+            r.kind.name: self._covering(r.kind.name, namespace) for r in engine.relations if r.kind in BELOW
+        }
         return frozenset(
             k for k, source in covering.items() if source is None or source.standing is not Standing.LISTED
         )
