@@ -9,14 +9,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
 
-
-class Topic(NamedTuple):
-    """What changed: a sort ("workload", "source", "rollout") and the key of the row."""
-
-    sort: str
-    key: str
+from app.domain.names import Topic as Topic
 
 
 class Listener:
@@ -35,7 +29,8 @@ class Listener:
     async def changes(self, timeout: float) -> frozenset[Topic]:
         """All topics marked since the last call, as soon as there are any; empty after `timeout` seconds of quiet."""
         try:
-            await asyncio.wait_for(self._bell.wait(), timeout)
+            async with asyncio.timeout(timeout):
+                await self._bell.wait()
         except TimeoutError:
             return frozenset()
         self._bell.clear()

@@ -6,6 +6,7 @@ Parsing is total: text from a cluster is never trusted to be well formed, so eve
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 MAX_TEXT = 500
 """Longest text kept from a cluster for display, in characters; the rest is cut with an ellipsis."""
@@ -13,6 +14,8 @@ MAX_TEXT = 500
 
 def cut(text: str, limit: int = MAX_TEXT) -> str:
     """`text` without control characters, at most `limit` characters, ending in an ellipsis when it was longer."""
+    if len(text) <= limit and text.isprintable():
+        return text
     clean = "".join(c if c.isprintable() else " " for c in text[: limit + 1])
     return clean if len(text) <= limit else clean[: limit - 1].rstrip() + "…"
 
@@ -61,3 +64,10 @@ class Place:
     service: str
     environment: str
     team: str = ""
+
+
+class Topic(NamedTuple):
+    """What changed: a sort ("workload", "source", "rollout") and the key of the row."""
+
+    sort: str
+    key: str

@@ -1,1 +1,28 @@
-"""How each rollout engine is read and driven. Pure; knows Kubernetes shapes, not the Kubernetes client."""
+"""How each rollout engine is read and driven. Pure; knows Kubernetes shapes, not the Kubernetes client.
+
+`ENGINES` lists the engines from specific to general: a new engine is one module and one entry here.
+"""
+
+from __future__ import annotations
+
+from . import argo_rollouts, deployment
+from .port import Engine, Kind
+from .shapes import Root
+
+ENGINES: tuple[Engine, ...] = (argo_rollouts, deployment)
+
+
+def engine_for(root: Root) -> Engine | None:
+    """The first engine that claims this object; None when it is nobody's, which is never read as a
+    Deployment."""
+    return next((engine for engine in ENGINES if engine.claims(root)), None)
+
+
+def roots() -> tuple[Kind, ...]:
+    """The kinds whose objects are workloads, each once."""
+    return tuple(dict.fromkeys(engine.root for engine in ENGINES))
+
+
+def relatives() -> tuple[Kind, ...]:
+    """The kinds that some engine reads below its roots, each once."""
+    return tuple(dict.fromkeys(kind for engine in ENGINES for kind in engine.kin))

@@ -32,8 +32,10 @@ class Annotations(Shape):
     """The annotations that mean something to the board; the decoder drops all others."""
 
     revision: str | None = field(default=None, name="deployment.kubernetes.io/revision")
+    revision_history: str | None = field(default=None, name="deployment.kubernetes.io/revision-history")
     change_cause: str | None = field(default=None, name="kubernetes.io/change-cause")
     rollout_revision: str | None = field(default=None, name="rollout.argoproj.io/revision")
+    rollout_revision_history: str | None = field(default=None, name="rollout.argoproj.io/revision-history")
     workload_generation: str | None = field(default=None, name="rollout.argoproj.io/workload-generation")
     restarted_at: str | None = field(default=None, name="kubectl.kubernetes.io/restartedAt")
     argocd_tracking: str | None = field(default=None, name="argocd.argoproj.io/tracking-id")
@@ -124,6 +126,7 @@ class Terminated(Shape):
     signal: int | None = None
     reason: str | None = None
     message: str | None = None
+    started_at: datetime | None = None
     finished_at: datetime | None = None
 
 
@@ -355,6 +358,12 @@ class BlueGreenStatus(Shape):
     post_promotion_analysis_run_status: RunStatus | None = None
 
 
+class RolloutDuration(Shape):
+    """When the move to the current revision began; written by newer Argo controllers only."""
+
+    rollout_started_at: datetime | None = None
+
+
 class RolloutStatus(Shape):
     """An Argo Rollout's status. `observedGeneration` is a string there."""
 
@@ -370,6 +379,7 @@ class RolloutStatus(Shape):
     pause_conditions: list[PauseCondition] | None = None
     controller_pause: bool | None = None
     promote_full: bool | None = None
+    duration: RolloutDuration | None = None
     restarted_at: datetime | None = None
     replicas: int | None = None
     updated_replicas: int | None = None

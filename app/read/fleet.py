@@ -1,27 +1,182 @@
-"""Everything the board is made of, in memory, read from the database and kept up by the topics that ingest publishes.
+"""Everything the board is made of, in memory, read from the database and kept up by the topics that ingest
+publishes.
 
-Pages, streams and the JSON API all build on one `Fleet`; it costs a query for what changed, never for what did not.
+Pages, streams and the JSON API all build on one `Fleet`; it costs a query for what changed, never for what
+did not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 
-from ..live import Topic
-from .rows import RolloutRow, SourceRow, WorkloadRow
+from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.domain.rollout import attention
+from app.live import Topic
+from app.read.rows import RolloutRow, SourceRow, WorkloadRow
+from app.store import mapping
+from app.store.db import Database
+from app.store.tables import ROLLOUT, SOURCE, WORKLOAD
+
+KEPT = timedelta(hours=24)
+"""How long a rollout that is over stays in the fleet."""
+_MANY = 2000
+"""From so many topics on, reading everything is cheaper than asking for each."""
 
 
 class Fleet:
-    """Current workloads (gone ones left out), sources, and the rollouts of the last 24 hours, by key."""
+    """Current workloads (gone ones left out), sources, and the rollouts of the last 24 hours, by key.
 
-    workloads: Mapping[str, WorkloadRow]
-    sources: Mapping[str, SourceRow]
-    rollouts: Mapping[str, RolloutRow]
+    The maps are changed in place, between two awaits and never during one; keep the mapping, not a copy.
+    """
+
+    def __init__(self, database: Database, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._database, self._clock = database, clock
+        self._workloads: dict[str, WorkloadRow] = {}
+        self._sources: dict[str, SourceRow] = {}
+        self._rollouts: dict[str, RolloutRow] = {}
+        self._by_service: dict[str, frozenset[str]] = {}
+
+    @property
+    def workloads(self) -> Mapping[str, WorkloadRow]:
+        """Workloads by key ("cluster:uid")."""
+        return self._workloads
+
+    @property
+    def sources(self) -> Mapping[str, SourceRow]:
+        """Sources by key ("cluster/kind/namespace")."""
+        return self._sources
+
+    @property
+    def rollouts(self) -> Mapping[str, RolloutRow]:
+        """Rollouts by id: those that run and those that ended within `KEPT`."""
+        return self._rollouts
+
+    @property
+    def by_service(self) -> Mapping[str, frozenset[str]]:
+        """Keys of the workloads of each service; a service without any is not there."""
+        return self._by_service
 
     async def load(self) -> None:
-        """Read everything. Call after subscribing to `Live`, so that nothing falls between."""
-        raise NotImplementedError
+        """Read everything. Call after subscribing to `Live`, so that nothing falls between. Raises
+        StoreUnavailable."""
+        recent = or_(ROLLOUT.c.ended_at.is_(None), ROLLOUT.c.ended_at > self._clock() - KEPT)
+        async with self._database.reading() as connection:
+            workloads = await _workloads(connection, WORKLOAD.c.gone_at.is_(None))
+            sources = await _sources(connection)
+            rollouts = await _rollouts(connection, recent)
+        self._workloads.clear()
+        self._by_service.clear()
+        self._put_workloads((), workloads)
+        self._sources.clear()
+        self._sources.update(sources)
+        self._rollouts.clear()
+        self._rollouts.update(rollouts)
 
     async def refresh(self, topics: Iterable[Topic]) -> None:
-        """Read again the rows that `topics` name; rows that are no longer there leave the maps."""
-        raise NotImplementedError
+        """Read again the rows that `topics` name; rows that are no longer there leave the maps, and so do
+        rollouts that ended too long ago. Raises StoreUnavailable, and then nothing has changed: refresh the
+        same topics again."""
+        names: dict[str, list[str]] = {"workload": [], "source": [], "rollout": []}
+        for topic in topics:
+            names.get(topic.sort, []).append(topic.key)
+        if max(map(len, names.values())) > _MANY:
+            await self.load()
+            return
+        workloads: dict[str, WorkloadRow] = {}
+        sources: dict[str, SourceRow] = {}
+        rollouts: dict[str, RolloutRow] = {}
+        async with self._database.reading() as connection:
+            if keys := names["workload"]:
+                workloads = await _workloads(
+                    connection, WORKLOAD.c.key.in_(keys), WORKLOAD.c.gone_at.is_(None)
+                )
+            if keys := names["source"]:
+                sources = await _sources(connection, SOURCE.c.key.in_(keys))
+            if keys := names["rollout"]:
+                rollouts = await _rollouts(connection, ROLLOUT.c.id.in_(keys))
+        self._put_workloads(names["workload"], workloads)
+        for key in names["source"]:
+            self._sources.pop(key, None)
+        self._sources.update(sources)
+        for key in names["rollout"]:
+            self._rollouts.pop(key, None)
+        self._rollouts.update(rollouts)
+        self.tick(self._clock())
+
+    def tick(self, now: datetime) -> None:
+        """Let go of the rollouts that ended longer than `KEPT` ago."""
+        for row in [r for r in self._rollouts.values() if r.ended_at and r.ended_at <= now - KEPT]:
+            del self._rollouts[row.id]
+
+    def _put_workloads(self, asked: Iterable[str], found: Mapping[str, WorkloadRow]) -> None:
+        members: dict[str, set[str]] = {}
+
+        def of(row: WorkloadRow) -> set[str]:
+            service = row.place.service
+            return members.setdefault(service, set(self._by_service.get(service, ())))
+
+        for key in asked:
+            if row := self._workloads.pop(key, None):
+                of(row).discard(key)
+        for key, row in found.items():
+            self._workloads[key] = row
+            of(row).add(key)
+        for service, keys in members.items():
+            if keys:
+                self._by_service[service] = frozenset(keys)
+            else:
+                self._by_service.pop(service, None)
+
+
+async def _workloads(connection: AsyncConnection, *where: ColumnElement[bool]) -> dict[str, WorkloadRow]:
+    return {row.key: _workload(row) for row in await connection.execute(_WORKLOADS.where(*where))}
+
+
+async def _sources(connection: AsyncConnection, *where: ColumnElement[bool]) -> dict[str, SourceRow]:
+    return {row.key: mapping.source_of(row) for row in await connection.execute(select(SOURCE).where(*where))}
+
+
+async def _rollouts(connection: AsyncConnection, *where: ColumnElement[bool]) -> dict[str, RolloutRow]:
+    return {row.id: rollout_of(row) for row in await connection.execute(select(ROLLOUT).where(*where))}
+
+
+_WORKLOADS = select(
+    *(WORKLOAD.c[name] for name in ("key", "cluster", "namespace", "kind", "name")),
+    *(WORKLOAD.c[name] for name in ("service", "environment", "team", "engine", "state")),
+    *(WORKLOAD.c[name] for name in ("since", "seen_at", "landed_at")),
+    ROLLOUT.c.started_at,
+).outerjoin(ROLLOUT, ROLLOUT.c.id == WORKLOAD.c.rollout)
+
+
+def _workload(row: mapping.AnyRow) -> WorkloadRow:
+    state = mapping.decode_state(row.state)
+    return WorkloadRow(
+        key=row.key,
+        ref=mapping.ref_of(row),
+        place=mapping.place_of(row),
+        engine=row.engine,
+        state=state,
+        attention=attention(state),
+        since=row.since,
+        seen_at=row.seen_at,
+        landed_at=row.landed_at,
+        rollout_started_at=row.started_at,
+    )
+
+
+def rollout_of(row: mapping.AnyRow) -> RolloutRow:
+    """A row of `rollout`."""
+    return RolloutRow(
+        id=row.id,
+        workload=row.workload,
+        place=mapping.place_of(row),
+        strategy=mapping.strategy_of(row),
+        from_version=row.from_version,
+        to_version=row.to_version,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        outcome=mapping.outcome_of(row),
+    )

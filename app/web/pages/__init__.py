@@ -1,1 +1,67 @@
-"""One module a page: its URL, its read model, its template."""
+"""The pages, in the order of navigation, and the one handler that serves them all.
+
+A page's URL is its stream's URL: HTML by default, the same view as a stream where `Accept` has
+text/event-stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from app.read.fleet import Fleet
+from app.web.answers import VARY, live, wants_stream
+from app.web.errors import Refusal
+from app.web.render import Renderer
+from app.web.streams import Hub
+from app.web.views import ViewKey
+
+from . import board, sources
+from .page import Page, PageContent, RowCache
+
+PAGES: tuple[Page, ...] = (board.PAGE, sources.PAGE)
+
+
+def routes(hub: Hub, renderer: Renderer | None = None) -> APIRouter:
+    """A route for every page of `PAGES`."""
+    router = APIRouter(include_in_schema=False)
+    renderer, cache = renderer or Renderer(), RowCache()
+    for page in PAGES:
+        show = _handler(page, hub, renderer, cache)
+        router.add_api_route(page.path, show, methods=["GET", "HEAD"], name=page.title)
+    return router
+
+
+def _handler(
+    page: Page, hub: Hub, renderer: Renderer, cache: RowCache
+) -> Callable[[Request], Awaitable[Response]]:
+    async def show(request: Request) -> Response:
+        try:
+            query = page.parse(request.query_params.multi_items())
+        except ValueError as error:
+            raise Refusal(400, "Invalid parameter", str(error)) from None
+
+        def content(fleet: Fleet, now: datetime) -> PageContent:
+            projection = page.open(fleet, query, now, hub.environments)
+            return PageContent(page, query, projection, renderer, cache, now, PAGES)
+
+        if not hub.ready and not wants_stream(request):
+            return _warming(renderer, hub.clock())
+        return live(request, hub, ViewKey(page.path, query.query_string(), "text/html"), content)
+
+    return show
+
+
+def _warming(renderer: Renderer, now: datetime) -> Response:
+    headers = {"retry-after": "1", "refresh": "1", "cache-control": "no-store", "vary": VARY}
+    said = {
+        "status": 503,
+        "what": "Shipboard is starting.",
+        "why": "It is reading what it knows from its database.",
+        "todo": "This page comes back by itself.",
+        "now": now,
+    }
+    return Response(renderer.page("error.html", said), 503, headers, media_type="text/html")

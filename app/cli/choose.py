@@ -1,0 +1,89 @@
+"""From what the command line says to settings: which file, which clusters, and may it be reached from
+elsewhere."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from app.settings import ClusterSettings, Settings, load
+from app.settings.clusters import current_context, found, kubeconfig_files
+from app.settings.load import default_database
+
+from .say import WRONG, refuse
+
+
+def settings_from(
+    config: Path | None,
+    *,
+    contexts: list[str] | None = None,
+    kubeconfig: Path | None = None,
+    in_cluster: bool = False,
+    namespaces: list[str] | None = None,
+    environ: Mapping[str, str] | None = None,
+    **scalars: object,
+) -> Settings:
+    """Settings with the clusters to watch: those the command line names, else the file's, else kubectl's own
+    choice.
+
+    Raises SettingsRefused. No cluster is a result, since `config` shows that too.
+    """
+    environ = os.environ if environ is None else environ
+    if in_cluster and (contexts or kubeconfig):
+        refuse("--in-cluster goes with neither --context nor --kubeconfig.", code=WRONG)
+    overrides = {name: value for name, value in scalars.items() if value is not None}
+    if named := _named(contexts or [], kubeconfig, in_cluster, environ):
+        overrides["clusters"] = named
+    settings = load(config, environ, Path.cwd(), overrides)
+    if not settings.clusters:
+        settings = replace(settings, clusters=found(environ, kubeconfig))
+    if settings.database == default_database(environ):
+        # Only this directory is ours to make; a missing one of the user's may be a volume that is not mounted.
+        Path(settings.database.partition(":///")[2]).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if namespaces:
+        chosen = tuple(replace(c, namespaces=tuple(namespaces)) for c in settings.clusters)
+        settings = replace(settings, clusters=chosen)
+    return settings
+
+
+def _named(
+    contexts: list[str], kubeconfig: Path | None, in_cluster: bool, environ: Mapping[str, str]
+) -> tuple[ClusterSettings, ...]:
+    if in_cluster:
+        return (ClusterSettings("in-cluster", in_cluster=True),)
+    if kubeconfig and not contexts:
+        current = current_context(kubeconfig_files(environ, kubeconfig))
+        if not current:
+            refuse(
+                f"{kubeconfig} names no current context, or cannot be read.",
+                todo="Name one with --context, or choose another file.",
+                code=WRONG,
+            )
+        contexts = [current]
+    return tuple(ClusterSettings(name, kubeconfig, name) for name in contexts)
+
+
+def refuse_without_clusters(settings: Settings) -> None:
+    """End here when there is no cluster to watch: an empty board would look like a quiet one."""
+    if not settings.clusters:
+        refuse(
+            "There is no cluster to watch.",
+            "No settings name one, no kubeconfig has a current context, and this is no pod that has one.",
+            "Try `shipboard demo`, or name a context: `shipboard serve --context NAME`.",
+            WRONG,
+        )
+
+
+def refuse_remote(settings: Settings, allowed: bool) -> None:
+    """End here when other machines could reach a board that asks nobody who they are, unless that was
+    `allowed`."""
+    if not settings.loopback and not allowed:
+        refuse(
+            f"Shipboard has no login yet, so it does not listen on {settings.host}.",
+            "Everyone who reaches that address would see what you ship.",
+            "Listen on 127.0.0.1 (the default) behind a proxy that asks for a login, or say that you "
+            "know by --allow-remote-without-login.",
+            WRONG,
+        )

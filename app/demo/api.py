@@ -1,0 +1,343 @@
+"""The Kubernetes API over HTTP: authentication, discovery, and the verbs on resources.
+
+Paths are taken apart by hand since the grammar is one line; what a verb means is in `registry` (writing),
+`lists` (reading), `watches` (streaming). Answers are JSON; tables and metadata-only views where asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from app.demo import errors, lists, patches, protobuf, resources, reviews, scale, selectors, tables, watches
+from app.demo.faults import Faults, among
+from app.demo.registry import Registry
+from app.demo.resources import ARGO_GROUP, Resource
+from app.demo.store import Entry, Store, copy, decode, encode
+
+Obj = dict[str, Any]
+MAX_BODY = 8 << 20
+USER = "demo-admin"
+_DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
+_TRUE = ("true", "1", "True")
+_PATCH_TYPES = {
+    "application/merge-patch+json": "merge",
+    "application/strategic-merge-patch+json": "strategic",
+    "application/json-patch+json": "json",
+    "application/apply-patch+yaml": "apply",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A resource path taken apart."""
+
+    resource: Resource
+    namespace: str
+    name: str
+    sub: str
+
+
+class Api:
+    """Answers every request of the Kubernetes paths."""
+
+    def __init__(self, store: Store, registry: Registry, faults: Faults, token: str, key: str) -> None:
+        self.store = store
+        self.registry = registry
+        self.faults = faults
+        self.token = token
+        self.prefix = f"/key/{key}"
+        self.requests = 0
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        """One request, failures included: they become `Status` bodies."""
+        self.requests += 1
+        try:
+            if self.faults.latency:
+                await asyncio.sleep(self.faults.latency)
+            return await self._route(request)
+        except errors.ApiError as error:
+            if error.text is not None:
+                return web.Response(text=error.text, status=error.code)
+            return web.Response(body=encode(error.body), status=error.code, headers=error.headers,
+                                content_type="application/json")  # fmt: skip
+
+    async def _route(self, request: web.Request) -> web.StreamResponse:
+        path = request.path.rstrip("/") or "/"
+        known = request.headers.get("Authorization") == f"Bearer {self.token}"
+        if path.startswith(self.prefix + "/"):
+            path, known = path.removeprefix(self.prefix), True
+        if self.faults.hits_busy():
+            raise errors.busy(self.faults.busy, self.faults.retry_after)
+        if path in ("/healthz", "/livez", "/readyz"):
+            return web.Response(text="ok")
+        if self.faults.unauthorized or not known:
+            raise errors.unauthorized()
+        parts = path.split("/")[1:]
+        installed = resources.served({ARGO_GROUP} if self.faults.crd_absent else ())
+        document = self._document(parts, installed, request.headers.get("Accept", ""))
+        if document is not None:
+            kind = _DISCOVERY if document.get("kind") == "APIGroupDiscoveryList" else "application/json"
+            return web.Response(body=encode(document), headers={"Content-Type": kind})
+        review = reviews.of(parts)
+        if review is not None:
+            if request.method != "POST":
+                raise errors.method_not_allowed()
+            return _json(review(await self._body(request), self.faults, USER, self.store.clock.stamp()), 201)
+        return await self._resource(request, self._target(parts, installed))
+
+    def _document(self, parts: list[str], installed: list[Resource], accept: str) -> Obj | None:
+        aggregated = "v=v2;as=APIGroupDiscoveryList" in accept
+        match parts:
+            case ["version"]:
+                return dict(resources.VERSION)
+            case ["api"]:
+                if aggregated:
+                    return resources.aggregated(installed, core=True)
+                return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}
+            case ["apis"]:
+                if aggregated:
+                    return resources.aggregated(installed, core=False)
+                return resources.group_list(installed)
+            case ["api", "v1"]:
+                return resources.resource_list(installed, "", "v1")
+            case ["apis", group]:
+                found = [g for g in resources.group_list(installed)["groups"] if g["name"] == group]
+                return {"kind": "APIGroup", "apiVersion": "v1", **found[0]} if found else None
+            case ["apis", group, version]:
+                return resources.resource_list(installed, group, version)
+            case ["openapi", "v3"]:
+                return resources.openapi_index(installed)
+            case ["openapi", "v3", "api", version]:
+                return resources.openapi(installed, "", version)
+            case ["openapi", "v3", "apis", group, version]:
+                return resources.openapi(installed, group, version)
+        return None
+
+    def _target(self, parts: list[str], installed: list[Resource]) -> Target:
+        match parts:
+            case ["api", version, *rest]:
+                group = ""
+            case ["apis", group, version, *rest]:
+                pass
+            case _:
+                raise errors.not_served()
+        here = [r for r in installed if (r.group, r.version) == (group, version)]
+        if not here:
+            raise errors.not_served()
+        namespace = ""
+        if len(rest) > 2 and rest[0] == "namespaces" and rest[2] != "status":
+            namespace, rest = rest[1], rest[2:]
+        resource = next((r for r in here if rest and r.plural == rest[0]), None)
+        name, sub = (rest[1] if len(rest) > 1 else ""), (rest[2] if len(rest) > 2 else "")
+        if resource is None or len(rest) > 3 or bool(namespace) > resource.namespaced:
+            raise errors.no_resource()
+        if (sub and sub not in resource.subresources) or (name and resource.namespaced and not namespace):
+            raise errors.no_resource()
+        return Target(resource, namespace, name, sub)
+
+    async def _resource(self, request: web.Request, target: Target) -> web.StreamResponse:
+        query, method = request.query, request.method
+        watching = method == "GET" and query.get("watch") in _TRUE
+        verb = {"GET": "get" if target.name else "list", "POST": "create", "PUT": "update", "PATCH": "patch",
+                "DELETE": "delete" if target.name else "deletecollection"}.get(method, "")  # fmt: skip
+        if watching:
+            verb = "watch"
+        if not verb or (method == "POST" and target.name) or (method in ("PUT", "PATCH") and not target.name):
+            raise errors.method_not_allowed()
+        if self.faults.forbids(verb, target.resource.plural, target.namespace):
+            raise errors.forbidden(target.resource, verb, USER, namespace=target.namespace, name=target.name, sub=target.sub)
+        dry_run = self._dry_run(query, method)
+        if verb == "watch":
+            return await self._watch(request, target)
+        if verb == "list":
+            return await self._list(request, target)
+        if verb == "get":
+            return self._get(request, target)
+        if verb == "create":
+            return self._shown(request, target, self._create(await self._body(request), target, request, dry_run), 201)
+        if verb in ("update", "patch"):
+            return await self._change(request, target, verb, dry_run)
+        return await self._delete(request, target, dry_run)
+
+    # -- reading ---------------------------------------------------------------------------------------------
+    def _get(self, request: web.Request, target: Target) -> web.Response:
+        entry = self._entry(target)
+        if target.sub == "log":
+            return web.Response(text=tables.pod_log(entry.obj, request.query))
+        if target.sub == "scale":
+            return _json(scale.of(target.resource, entry.obj))
+        return self._shown(request, target, entry, 200)
+
+    async def _list(self, request: web.Request, target: Target) -> web.StreamResponse:
+        ask = lists.parse(request.query, target.resource, target.namespace)
+        if ask.continue_token and among(target.resource.plural, self.faults.gone_continue):
+            raise lists.stale_continue(self.store, ask)
+        page = lists.page(self.store, ask)
+        body = lists.encoded(page, target.resource, lists.view(request.headers.get("Accept", "")), self.store.clock)
+        if not self.faults.bandwidth:
+            return web.Response(body=body, content_type="application/json")
+        response = web.StreamResponse(headers={"Content-Type": "application/json"})
+        await response.prepare(request)
+        await watches.trickle(response, body, self.faults.bandwidth)
+        return response
+
+    async def _watch(self, request: web.Request, target: Target) -> web.StreamResponse:
+        query = request.query
+        view = lists.view(request.headers.get("Accept", ""))
+        by_name = f"metadata.name={target.name}" if target.name else ""
+        field_text = ",".join(filter(None, (query.get("fieldSelector", ""), by_name)))
+        table = None
+        if view == "table":
+            def table(rows: list[Entry]) -> bytes:
+                return encode(tables.table(target.resource, rows, {}, self.store.clock.now()))
+        ask = watches.Request(
+            resource=target.resource, namespace=target.namespace,
+            predicate=selectors.both(selectors.labels(query.get("labelSelector", "")),
+                                     selectors.fields(field_text, target.resource)),
+            version=lists.version_of(query), bookmarks=query.get("allowWatchBookmarks") in _TRUE,
+            send_initial=query.get("sendInitialEvents") in _TRUE, match=query.get("resourceVersionMatch", ""),
+            timeout=watches.timeout_of(query.get("timeoutSeconds")), partial=view == "partial", table=table,
+        )  # fmt: skip
+        watches.check(ask)
+        return await watches.Stream(ask, self.store, self.faults).serve(request)
+
+    # -- writing ---------------------------------------------------------------------------------------------
+    def _create(self, obj: Obj, target: Target, request: web.Request, dry_run: bool) -> Entry:
+        meta = obj.setdefault("metadata", {})
+        if not isinstance(meta, dict):
+            raise errors.bad_request("metadata: Invalid value")
+        if not meta.get("name") and meta.get("generateName"):
+            meta["name"] = meta["generateName"] + tables.suffix()
+        if target.resource.namespaced:
+            if meta.setdefault("namespace", target.namespace) != target.namespace:
+                raise errors.bad_request("the namespace of the provided object does not match the namespace sent on "
+                                         "the request")  # fmt: skip
+        else:
+            meta.pop("namespace", None)
+        meta.setdefault("name", "")
+        return self.registry.create(target.resource.plural, obj, manager=_manager(request), dry_run=dry_run)
+
+    async def _change(self, request: web.Request, target: Target, verb: str, dry_run: bool) -> web.Response:
+        kind = "put"
+        if verb == "patch":
+            content = request.content_type
+            kind = _PATCH_TYPES.get(content, "")
+            if not kind or (kind == "strategic" and target.resource.custom):
+                raise errors.unsupported_media()
+        body = await self._body(request, patch=verb == "patch")
+        entry = self._entry(target)
+        if kind == "apply":
+            raise errors.unsupported_media()
+        base = {"kind": target.resource.kind, "apiVersion": target.resource.api_version, **copy(entry)}
+        if target.sub == "scale":
+            shown = scale.of(target.resource, entry.obj)
+            changed = body if kind == "put" else _patched(kind, shown, body)
+            obj = scale.applied(target.resource, base, changed)
+        else:
+            obj = body if kind == "put" else _patched(kind, base, body)
+        obj = self._named(obj, target, entry)
+        done = self.registry.update(target.resource.plural, obj, manager=_manager(request),
+                                    status=target.sub == "status", dry_run=dry_run)  # fmt: skip
+        if target.sub == "scale":
+            return _json(scale.of(target.resource, done.obj))
+        return self._shown(request, target, done, 200)
+
+    def _named(self, obj: Any, target: Target, entry: Entry) -> Obj:
+        if not isinstance(obj, dict) or not isinstance(obj.get("metadata"), dict):
+            raise errors.rejected()
+        meta = obj["metadata"]
+        if meta.setdefault("name", target.name) != target.name:
+            raise errors.bad_request(f"the name of the object ({meta['name']}) does not match the name on the URL ({target.name})")
+        if target.resource.namespaced:
+            meta["namespace"] = target.namespace
+        return obj
+
+    async def _delete(self, request: web.Request, target: Target, dry_run: bool) -> web.Response:
+        options = await self._body(request) if request.can_read_body else {}
+        grace = options.get("gracePeriodSeconds", request.query.get("gracePeriodSeconds"))
+        propagation = options.get("propagationPolicy") or request.query.get("propagationPolicy")
+        plural = target.resource.plural
+        if not target.name:
+            ask = lists.parse(request.query, target.resource, target.namespace)
+            page = lists.page(self.store, ask)
+            for entry in list(page.rows):
+                self.registry.delete(plural, entry.namespace, entry.name, propagation=propagation, dry_run=dry_run)
+            return web.Response(body=lists.encoded(page, target.resource, "json", self.store.clock),
+                                content_type="application/json")  # fmt: skip
+        entry, gone = self.registry.delete(
+            plural, target.namespace, target.name, grace=None if grace is None else int(grace),
+            propagation=propagation, preconditions=options.get("preconditions"), dry_run=dry_run,
+        )  # fmt: skip
+        if not gone or plural == "pods":
+            return self._shown(request, target, entry, 200)
+        details: Obj = {"name": entry.name}
+        if target.resource.group:
+            details["group"] = target.resource.group
+        details |= {"kind": plural, "uid": entry.uid}
+        return _json({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details})
+
+    # -- inside ----------------------------------------------------------------------------------------------
+    def _entry(self, target: Target) -> Entry:
+        entry = self.store.get(target.resource.plural, target.namespace, target.name)
+        if entry is None:
+            raise errors.not_found(target.resource, target.name)
+        return entry
+
+    def _shown(self, request: web.Request, target: Target, entry: Entry, status: int) -> web.Response:
+        view = lists.view(request.headers.get("Accept", ""))
+        if view == "table":
+            return _json(tables.table(target.resource, [entry], {}, self.store.clock.now()), status)
+        if view == "partial":
+            meta = entry.obj["metadata"]
+            return _json({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": meta}, status)
+        head = b'{"kind":"%s","apiVersion":"%s",' % (target.resource.kind.encode(), target.resource.api_version.encode())
+        return web.Response(body=head + entry.tail, status=status, content_type="application/json")
+
+    async def _body(self, request: web.Request, *, patch: bool = False) -> Any:
+        raw = await request.read()
+        try:
+            if request.content_type == "application/vnd.kubernetes.protobuf":
+                parsed = None if patch else protobuf.parse(raw)
+                if parsed is None:
+                    raise errors.unsupported_media()
+                return parsed
+            if not patch and request.content_type not in ("application/json", "application/octet-stream"):
+                raise errors.unsupported_media()
+            return decode(raw) if raw or patch else {}
+        except (msgspec.DecodeError, IndexError, ValueError) as error:
+            what = "patch" if patch else "request body"
+            truncated = "unexpected end of JSON input" if "truncated" in str(error) else str(error)
+            raise errors.bad_request(f"error decoding {what}: {truncated}") from error
+
+    @staticmethod
+    def _dry_run(query: Mapping[str, str], method: str) -> bool:
+        value = query.get("dryRun", "")
+        if value in ("", "All") or method == "GET":
+            return value == "All"
+        kind = {"PATCH": "PatchOptions", "POST": "CreateOptions", "PUT": "UpdateOptions"}.get(method, "DeleteOptions")
+        cause = ("FieldValueNotSupported", f'Unsupported value: ["{value}"]: supported values: "All"', "dryRun")
+        raise errors.invalid(kind, "meta.k8s.io", "", [cause])
+
+
+def _patched(kind: str, base: Obj, body: Any) -> Any:
+    if kind == "json":
+        return patches.json_patch(base, body)
+    if not isinstance(body, dict):
+        raise errors.bad_request("error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}")
+    return patches.merge(base, body) if kind == "merge" else patches.strategic(base, body)
+
+
+def _manager(request: web.Request) -> str:
+    agent = request.headers.get("User-Agent", "unknown").partition("/")[0]
+    return request.query.get("fieldManager") or agent
+
+
+def _json(body: Any, status: int = 200) -> web.Response:
+    return web.Response(body=encode(body), status=status, content_type="application/json")
+

@@ -1,0 +1,80 @@
+"""What can go wrong on demand: the switches a test or a demonstration sets, and the verbs that act once.
+
+`Faults` is plain data, changed over `/_bench/faults` or in process; the HTTP edge and the watches look at it.
+Resource sets hold plurals; "*" stands for every resource.
+"""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import msgspec
+
+
+class Rule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """What is forbidden (403). Empty fields match anything."""
+
+    verb: str = ""
+    resource: str = ""
+    namespace: str = ""
+
+    def covers(self, verb: str, resource: str, namespace: str) -> bool:
+        return all(not mine or mine == theirs for mine, theirs in
+                   ((self.verb, verb), (self.resource, resource), (self.namespace, namespace)))  # fmt: skip
+
+
+class Faults(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The switches; the defaults are a healthy server.
+
+    refuse: the listener is closed and connections are cut. stall: watches stay open and silent (no bookmarks either).
+    bookmarks_only: watches carry bookmarks, no events. lie: share of events lost (0..1) by resource.
+    gone_watch / gone_watch_http: watches answer 410 as an ERROR event / as HTTP 410. gone_continue: a continue
+    token is 410. latency: seconds before any answer. bandwidth: bytes/s of a watch or list (0: unlimited).
+    unauthorized: every request is 401. forbid: 403 rules. busy: 429 or 503 (0: off), with retry_after seconds and
+    busy_share of requests hit. garbage / truncated: the next event of these resources is broken, once each.
+    crd_absent: the Argo Rollouts group is not installed. bookmark_interval: seconds between bookmarks.
+    """
+
+    refuse: bool = False
+    stall: set[str] = msgspec.field(default_factory=set)
+    bookmarks_only: set[str] = msgspec.field(default_factory=set)
+    lie: dict[str, float] = msgspec.field(default_factory=dict)
+    gone_watch: set[str] = msgspec.field(default_factory=set)
+    gone_watch_http: set[str] = msgspec.field(default_factory=set)
+    gone_continue: set[str] = msgspec.field(default_factory=set)
+    latency: float = 0.0
+    bandwidth: int = 0
+    unauthorized: bool = False
+    forbid: list[Rule] = msgspec.field(default_factory=list)
+    busy: int = 0
+    busy_share: float = 1.0
+    retry_after: int = 1
+    garbage: set[str] = msgspec.field(default_factory=set)
+    truncated: set[str] = msgspec.field(default_factory=set)
+    crd_absent: bool = False
+    bookmark_interval: float = 60.0
+
+    def forbids(self, verb: str, resource: str, namespace: str) -> bool:
+        return any(rule.covers(verb, resource, namespace) for rule in self.forbid)
+
+    def loses(self, resource: str) -> bool:
+        """Whether this one event is to be lost."""
+        share = self.lie.get(resource, self.lie.get("*", 0.0))
+        return share > 0 and random.random() < share
+
+    def hits_busy(self) -> bool:
+        return bool(self.busy) and random.random() < self.busy_share
+
+    def set(self, **changes: Any) -> None:
+        """Change some switches, given as plain JSON values. Raises msgspec.ValidationError and changes nothing if wrong."""
+        merged = msgspec.convert({**msgspec.to_builtins(self), **changes}, Faults)
+        for name in self.__struct_fields__:
+            setattr(self, name, getattr(merged, name))
+
+    def reset(self) -> None:
+        self.set(**msgspec.to_builtins(Faults()))
+
+
+def among(resource: str, chosen: set[str]) -> bool:
+    return resource in chosen or "*" in chosen

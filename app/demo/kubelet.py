@@ -1,0 +1,294 @@
+"""The scheduler and a hollow kubelet: pods get a node, start, become ready, fail as told, and end with grace.
+
+A pod's life is a generator that writes a status and yields the seconds until its next one. How a container
+behaves comes from the template annotation `hollow/fail` (image-pull, crash, never-ready, oom), else from the
+cluster's table of images, else from a tag `:bad` (which no registry has). Other annotations:
+`hollow/ready-after` (seconds), `hollow/crash-after`. Words and order as recorded from a real kubelet's writer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+from collections.abc import Iterator
+from typing import Any
+
+from app.demo import shapes
+from app.demo.controllers import Controllers
+from app.demo.nodes import NODES
+from app.demo.resources import Resource
+from app.demo.store import DELETED, Change, copy
+
+Obj = dict[str, Any]
+BACK_OFF = (10, 20, 40, 80, 160, 300)
+TERMINATION = 0.6
+
+
+class Kubelet:
+    """Brings pods to life. One for all nodes."""
+
+    def __init__(self, controllers: Controllers, behaviours: dict[str, str]) -> None:
+        self.controllers = controllers
+        self.store = controllers.store
+        self.clock = controllers.clock
+        self.behaviours = behaviours
+        self._lives: dict[str, tuple[str, asyncio.TimerHandle]] = {}
+        self._turn = itertools.cycle(NODES)
+        self._addresses = itertools.count(2)
+        controllers.add("pods", self.reconcile)
+        controllers.listen(self._changed)
+
+    def place(self) -> tuple[str, str, str]:
+        """The next node: name, address, zone."""
+        return next(self._turn)
+
+    def address(self) -> str:
+        number = next(self._addresses)
+        return f"10.{244 + (number >> 16) % 8}.{(number >> 8) % 256}.{number % 256}"
+
+    def _changed(self, resource: Resource, change: Change) -> None:
+        if resource.plural == "pods" and change.type == DELETED:
+            life = self._lives.pop(change.entry.uid, None)
+            if life:
+                life[1].cancel()
+
+    def reconcile(self, namespace: str, name: str) -> None:
+        """Start a pod's life, or its end once it is being deleted; a settled pod is left alone."""
+        entry = self.store.get("pods", namespace, name)
+        if entry is None:
+            return
+        ending = "deletionTimestamp" in entry.obj["metadata"]
+        known = self._lives.get(entry.uid)
+        stage = "end" if ending else "life"
+        if known and known[0] == stage:
+            return
+        if known:
+            known[1].cancel()
+        elif not ending and "podIP" in (entry.obj.get("status") or {}) and not self._failing(entry.obj):
+            return
+        life = self._end(namespace, name, entry.uid) if ending else self._life(namespace, name, entry.uid)
+        self._step(entry.uid, stage, life)
+
+    def _step(self, uid: str, stage: str, life: Iterator[float]) -> None:
+        try:
+            delay = next(life)
+        except StopIteration:
+            if stage == "life":  # remembered, so that later changes of a settled pod do not start it over
+                self._lives[uid] = (stage, asyncio.get_running_loop().call_later(0, lambda: None))
+            return
+        handle = asyncio.get_running_loop().call_later(self.clock.real(delay), self._step, uid, stage, life)
+        self._lives[uid] = (stage, handle)
+
+    # -- a life ----------------------------------------------------------------------------------------------
+    def _life(self, namespace: str, name: str, uid: str) -> Iterator[float]:
+        pod = self._pod(namespace, name, uid)
+        if pod is None:
+            return
+        if not pod["spec"].get("nodeName"):
+            yield 0.01
+            if (pod := self._pod(namespace, name, uid)) is None:
+                return
+            self._schedule(pod)
+            yield 0.03
+        if (pod := self._pod(namespace, name, uid)) is None:
+            return
+        pod["status"]["startTime"] = self.clock.stamp()
+        self._write(pod, {"waiting": {"reason": "ContainerCreating"}}, sandbox=False)
+        yield random.uniform(0.2, 0.5)
+        behaviour = self._behaviour(pod)
+        if behaviour == "image-pull":
+            yield from self._image_pull(namespace, name, uid)
+            return
+        yield from self._run(namespace, name, uid, behaviour)
+
+    def _schedule(self, pod: Obj) -> None:
+        node, address, zone = self.place()
+        now = self.clock.stamp()
+        pod["spec"]["nodeName"] = node
+        pod["metadata"].setdefault("labels", {})["topology.kubernetes.io/zone"] = zone
+        pod["status"]["conditions"] = [{"type": "PodScheduled", "observedGeneration": 1, "status": "True",
+                                        "lastProbeTime": None, "lastTransitionTime": now}]  # fmt: skip
+        pod["status"]["hostIP"] = address
+        meta = pod["metadata"]
+        self.store.put("pods", pod)
+        self.controllers.recorder.record(pod, "Pod", "v1", "Scheduled", component="default-scheduler",
+                                         message=f"Successfully assigned {meta['namespace']}/{meta['name']} to {node}")  # fmt: skip
+
+    def _image_pull(self, namespace: str, name: str, uid: str) -> Iterator[float]:
+        for delay in itertools.chain(BACK_OFF, itertools.repeat(BACK_OFF[-1])):
+            pod = self._pod(namespace, name, uid)
+            if pod is None:
+                return
+            image = pod["spec"]["containers"][0]["image"]
+            full = image if "/" in image else f"docker.io/library/{image}"
+            why = (f'rpc error: code = NotFound desc = failed to pull and unpack image "{full}": failed to resolve '
+                   f'reference "{full}": {full}: not found')  # fmt: skip
+            self._event(pod, "Pulling", f'Pulling image "{image}"')
+            self._event(pod, "Failed", f'Failed to pull image "{image}": {why}', warning=True)
+            self._event(pod, "Failed", "Error: ErrImagePull", warning=True)
+            self._write(pod, {"waiting": {"reason": "ErrImagePull", "message": why}})
+            yield 1.0
+            if (pod := self._pod(namespace, name, uid)) is None:
+                return
+            self._event(pod, "BackOff", f'Back-off pulling image "{image}"')
+            self._event(pod, "Failed", "Error: ImagePullBackOff", warning=True)
+            text = f'Back-off pulling image "{image}": ErrImagePull: {why}'
+            self._write(pod, {"waiting": {"reason": "ImagePullBackOff", "message": text}})
+            yield delay
+
+    def _run(self, namespace: str, name: str, uid: str, behaviour: str) -> Iterator[float]:
+        """Run the container, again and again if it ends; without trouble there is one pass."""
+        last: Obj = {}
+        for restarts in itertools.count():
+            pod = self._pod(namespace, name, uid)
+            if pod is None:
+                return
+            container, started, spec = shapes.container_id(), self.clock.stamp(), pod["spec"]["containers"][0]
+            self._event(pod, "Pulled", f'Container image "{spec["image"]}" already present on machine')
+            self._event(pod, "Created", "Container created")
+            self._event(pod, "Started", "Container started")
+            running = {"running": {"startedAt": started}}
+            probed = "readinessProbe" in spec
+            instant = not probed and behaviour != "never-ready"
+            self._write(pod, running, ready=instant, restarts=restarts, last=last, container=container)
+            waits = float(self._annotation(pod, "hollow/ready-after", "2"))
+            dies_after = float(self._annotation(pod, "hollow/crash-after", "3"))
+            if behaviour == "never-ready":
+                yield from self._never_ready(namespace, name, uid)
+                return
+            if not instant and behaviour != "crash":
+                yield waits * random.uniform(0.9, 1.1)
+                if (pod := self._pod(namespace, name, uid)) is None:
+                    return
+                self._write(pod, running, ready=True, restarts=restarts, last=last, container=container)
+            if behaviour not in ("crash", "oom"):
+                return
+            yield dies_after * random.uniform(0.9, 1.2)
+            if (pod := self._pod(namespace, name, uid)) is None:
+                return
+            killed = behaviour == "oom"
+            ended = {"terminated": {"exitCode": 137 if killed else 1, "reason": "OOMKilled" if killed else "Error",
+                                    "startedAt": started, "finishedAt": self.clock.stamp(), "containerID": container}}  # fmt: skip
+            self._write(pod, ended, restarts=restarts, last=last, container=container, started=False)
+            last = ended
+            if restarts > 0:
+                delay = BACK_OFF[min(restarts - 1, len(BACK_OFF) - 1)]
+                yield 0.5
+                if (pod := self._pod(namespace, name, uid)) is None:
+                    return
+                text = f"back-off {_go(delay)} restarting failed container={spec['name']} pod={name}_{namespace}({uid})"
+                self._event(pod, "BackOff", f"Back-off restarting failed container {spec['name']} in pod "
+                            f"{name}_{namespace}({uid})", warning=True)  # fmt: skip
+                waiting = {"waiting": {"reason": "CrashLoopBackOff", "message": text}}
+                self._write(pod, waiting, restarts=restarts, last=last, container=container, started=False)
+                yield delay
+            else:
+                yield 0.5
+
+    def _never_ready(self, namespace: str, name: str, uid: str) -> Iterator[float]:
+        while (pod := self._pod(namespace, name, uid)) is not None:
+            text = "Readiness probe failed: HTTP probe failed with statuscode: 503"
+            self._event(pod, "Unhealthy", text, warning=True)
+            yield 10.0
+
+    def _end(self, namespace: str, name: str, uid: str) -> Iterator[float]:
+        """Graceful end: Killing, then phase Succeeded/Failed, then deletionTimestamp moved back, then gone."""
+        pod = self._pod(namespace, name, uid)
+        if pod is None:
+            return
+        started = any((c.get("state") or {}).get("running") for c in pod["status"].get("containerStatuses") or ())
+        if started:
+            self._event(pod, "Killing", f"Stopping container {pod['spec']['containers'][0]['name']}")
+        yield min(TERMINATION, float(pod["metadata"].get("deletionGracePeriodSeconds") or 0)) * random.uniform(0.4, 1)
+        if (pod := self._pod(namespace, name, uid)) is None:
+            return
+        self._write_end(pod, started)
+        yield 0.01
+        if (pod := self._pod(namespace, name, uid)) is None:
+            return
+        pod["metadata"]["deletionTimestamp"] = self.clock.stamp()
+        pod["metadata"]["deletionGracePeriodSeconds"] = 0
+        self.store.put("pods", pod)
+        self.store.remove("pods", namespace, name)
+
+    # -- writing ---------------------------------------------------------------------------------------------
+    def _write(self, pod: Obj, state: Obj, *, ready: bool = False, restarts: int = 0, last: Obj | None = None,
+               container: str = "", started: bool | None = None, sandbox: bool = True) -> None:  # fmt: skip
+        status, meta, now = pod["status"], pod["metadata"], self.clock.stamp()
+        generation = meta.get("generation", 1)
+        before = {c["type"]: c for c in status.get("conditions") or ()}
+        names = " ".join(c["name"] for c in pod["spec"]["containers"])
+        rows = shapes.conditions(ready, now, started=now, generation=generation, names=names, sandbox=sandbox)
+        for row in rows:
+            was = before.get(row["type"])
+            if was and was["status"] == row["status"]:
+                row["lastTransitionTime"] = was["lastTransitionTime"]
+        host = status.get("hostIP", NODES[0][1])
+        up = bool(container) if started is None else started
+        fresh: Obj = {"observedGeneration": generation,
+                      "phase": "Running" if container else "Pending", "conditions": rows, "hostIP": host,
+                      "hostIPs": [{"ip": host}]}  # fmt: skip
+        if sandbox:
+            address = status.get("podIP") or self.address()
+            fresh |= {"podIP": address, "podIPs": [{"ip": address}]}
+        fresh["startTime"] = status.get("startTime", now)
+        fresh["containerStatuses"] = [
+            shapes.container_status(c, state, ready=ready, started=up, restarts=restarts, last=last, container=container)
+            for c in pod["spec"]["containers"]
+        ]
+        fresh["qosClass"] = status.get("qosClass", "BestEffort")
+        pod["status"] = fresh
+        if len(meta.get("managedFields") or ()) < 2:
+            meta["managedFields"] = shapes.pod_managed_fields(pod, now)
+        self.store.put("pods", pod)
+
+    def _write_end(self, pod: Obj, started: bool) -> None:
+        status, now, generation = pod["status"], self.clock.stamp(), pod["metadata"].get("generation", 2)
+        reason = "PodCompleted" if started else "PodFailed"
+        for row in status.get("conditions") or ():
+            row["observedGeneration"] = generation
+            if row["type"] in ("PodReadyToStartContainers", "Ready", "ContainersReady"):
+                row["status"], row["lastTransitionTime"] = "False", now
+                row.pop("message", None)
+            if row["type"] in ("Ready", "ContainersReady") or (row["type"] == "Initialized" and started):
+                row["reason"] = reason
+        status["observedGeneration"] = generation
+        status["phase"] = "Succeeded" if started else "Failed"
+        for row in status.get("containerStatuses") or ():
+            was = (row.get("state") or {}).get("running") or {}
+            if was:
+                row["state"] = {"terminated": {"exitCode": 0, "reason": "Completed", "startedAt": was.get("startedAt"),
+                                               "finishedAt": now, "containerID": row.get("containerID", "")}}  # fmt: skip
+            elif "terminated" not in (row.get("state") or {}):
+                row["state"] = {"terminated": {
+                    "exitCode": 137, "reason": "ContainerStatusUnknown", "startedAt": None, "finishedAt": None,
+                    "message": "The container could not be located when the pod was terminated"}}  # fmt: skip
+            row["ready"], row["started"] = False, False
+        self.store.put("pods", pod)
+
+    def _event(self, pod: Obj, reason: str, message: str, *, warning: bool = False) -> None:
+        name = pod["spec"]["containers"][0]["name"]
+        self.controllers.recorder.record(pod, "Pod", "v1", reason, message, component="kubelet", warning=warning,
+                                         host=pod["spec"].get("nodeName", ""), field_path=f"spec.containers{{{name}}}")  # fmt: skip
+
+    def _pod(self, namespace: str, name: str, uid: str) -> Obj | None:
+        entry = self.store.get("pods", namespace, name)
+        return copy(entry) if entry is not None and entry.uid == uid else None
+
+    def _behaviour(self, pod: Obj) -> str:
+        image = pod["spec"]["containers"][0]["image"]
+        default = "image-pull" if image.endswith(":bad") else ""
+        return self._annotation(pod, "hollow/fail", self.behaviours.get(image, default))
+
+    def _failing(self, pod: Obj) -> bool:
+        rows: list[Obj] = pod["status"].get("containerStatuses") or [{}]
+        return any(not row.get("ready") for row in rows)
+
+    @staticmethod
+    def _annotation(pod: Obj, key: str, default: str) -> str:
+        return str((pod["metadata"].get("annotations") or {}).get(key, default))
+
+
+def _go(seconds: int) -> str:
+    return f"{seconds // 60}m{seconds % 60}s" if seconds >= 60 else f"{seconds}s"

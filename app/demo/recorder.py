@@ -1,0 +1,71 @@
+"""Events as a cluster writes them: one object per (object, reason, message), counted up, expiring.
+
+The scheduler writes events.k8s.io style (eventTime, no count); everybody else counts with first and last time.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any
+
+from app.demo.clock import micro_stamp, seconds_of
+from app.demo.store import Store, copy
+
+Obj = dict[str, Any]
+TIME_TO_LIVE = 3600.0
+MOST = 3000
+
+
+class Recorder:
+    """Writes Event objects and forgets old ones (the server's default is one hour)."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._known: OrderedDict[tuple[str, ...], tuple[str, str]] = OrderedDict()
+
+    def record(self, about: Obj, kind: str, api_version: str, reason: str, message: str, *, component: str,
+               warning: bool = False, host: str = "", field_path: str = "") -> None:  # fmt: skip
+        """Count an event up or write a new one."""
+        meta = about["metadata"]
+        key = (meta["uid"], reason, message, component)
+        now = self.store.clock.now()
+        at = self._known.get(key)
+        entry = self.store.get("events", *at) if at else None
+        if entry is not None and component != "default-scheduler":
+            obj = copy(entry)
+            obj["count"] = obj.get("count", 1) + 1
+            obj["lastTimestamp"] = self.store.clock.stamp()
+            self.store.put("events", obj, quiet=True)
+            return
+        involved: Obj = {"kind": kind, "namespace": meta.get("namespace", ""), "name": meta["name"], "uid": meta["uid"],
+                         "apiVersion": api_version, "resourceVersion": meta.get("resourceVersion", "")}  # fmt: skip
+        if field_path:
+            involved["fieldPath"] = field_path
+        name = f"{meta['name']}.{int(now * 1e9) + self.store.version % 1000:016x}"
+        namespace = meta.get("namespace") or "default"
+        obj = {"metadata": {"name": name, "namespace": namespace}, "involvedObject": involved, "reason": reason,
+               "message": message}  # fmt: skip
+        if component == "default-scheduler":
+            obj |= {"source": {}, "firstTimestamp": None, "lastTimestamp": None, "type": "Warning" if warning else "Normal",
+                    "eventTime": micro_stamp(now), "action": "Scheduling" if warning else "Binding",
+                    "reportingComponent": component, "reportingInstance": f"{component}-demo"}  # fmt: skip
+        else:
+            source = {"component": component, "host": host} if host else {"component": component}
+            stamp = self.store.clock.stamp()
+            obj |= {"source": source, "firstTimestamp": stamp, "lastTimestamp": stamp, "count": 1,
+                    "type": "Warning" if warning else "Normal", "eventTime": None, "reportingComponent": component,
+                    "reportingInstance": host}  # fmt: skip
+        self.store.create("events", obj, quiet=True)
+        self._known[key] = (namespace, name)
+        self._expire(now)
+
+    def _expire(self, now: float) -> None:
+        while self._known:
+            key, at = next(iter(self._known.items()))
+            entry = self.store.get("events", *at)
+            if entry is not None:
+                last = entry.obj.get("lastTimestamp") or entry.obj.get("eventTime")
+                if now - seconds_of(last) < TIME_TO_LIVE and len(self._known) <= MOST:
+                    return
+                self.store.remove("events", *at, quiet=True)
+            del self._known[key]

@@ -1,0 +1,182 @@
+"""How a pod looks: spec as the API server completes it, status as a kubelet writes it, in the keys' real order.
+
+Pure functions over plain objects. Bulk a real object carries (managedFields, token volume, environment) is here
+too, so that a reader has something to drop.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from typing import Any
+
+from app.demo.registry import field_set, managed
+from app.demo.resources import BY_PLURAL
+from app.demo.store import encode
+
+Obj = dict[str, Any]
+_SAFE = "bcdfghjklmnpqrstvwxz2456789"
+_TOKEN_MOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
+UNREADY = "containers with unready status: [{}]"
+
+
+def safe_hash(value: Any, length: int = 10) -> str:
+    """A short stable hash in the alphabet Kubernetes uses for names."""
+    digest = int.from_bytes(hashlib.sha256(encode(value)).digest()[:12])
+    text = ""
+    while len(text) < length:
+        digest, digit = divmod(digest, len(_SAFE))
+        text += _SAFE[digit]
+    return text
+
+
+def template_hash(template: Obj) -> str:
+    """The hash of a pod template, independent of key order and of a hash label in it."""
+    return safe_hash(_ordered(bare_template(template)), random.Random(len(encode(template))).choice((9, 10)))
+
+
+def bare_template(template: Obj) -> Obj:
+    """A template without the controllers' hash labels: what two revisions are compared by."""
+    meta = template.get("metadata") or {}
+    labels = {k: v for k, v in (meta.get("labels") or {}).items()
+              if k not in ("pod-template-hash", "rollouts-pod-template-hash")}  # fmt: skip
+    return {**template, "metadata": {**meta, "labels": labels}}
+
+
+def _ordered(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _ordered(value[key]) for key in sorted(value)}
+    return [_ordered(item) for item in value] if isinstance(value, list) else value
+
+
+def container_id() -> str:
+    return "containerd://" + random.randbytes(32).hex()
+
+
+def image_id(image: str) -> str:
+    """The digest an image resolves to: repository@sha256, always the same for the same reference."""
+    repository = image.partition("@")[0]
+    head, _, tail = repository.rpartition("/")
+    name = tail.partition(":")[0]
+    return f"{head}/{name}@sha256:{hashlib.sha256(image.encode()).hexdigest()}".lstrip("/")
+
+
+def pod(owner: Obj, owner_kind: str, owner_version: str, template: Obj, name: str, namespace: str, now: str) -> Obj:
+    """A new pod of a ReplicaSet: pending, unscheduled, with the projected token and the default tolerations."""
+    meta, spec = template.get("metadata") or {}, template["spec"]
+    volume = f"kube-api-access-{safe_hash(name, 5)}"
+    mount = {"name": volume, "readOnly": True, "mountPath": _TOKEN_MOUNT}
+    containers = [{**c, "volumeMounts": [*(c.get("volumeMounts") or ()), mount]} for c in spec["containers"]]
+    sources: list[Obj] = [
+        {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
+        {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
+        {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": {"apiVersion": "v1",
+                                                                      "fieldPath": "metadata.namespace"}}]}},
+    ]  # fmt: skip
+    volumes = [*(spec.get("volumes") or ()), {"name": volume, "projected": {"sources": sources, "defaultMode": 420}}]
+    tolerations = [{"key": f"node.kubernetes.io/{why}", "operator": "Exists", "effect": "NoExecute",
+                    "tolerationSeconds": 300} for why in ("not-ready", "unreachable")]  # fmt: skip
+    account = spec.get("serviceAccountName", "default")
+    resources = any(c.get("resources") for c in containers)
+    return {
+        "metadata": {
+            "name": name,
+            "generateName": f"{owner['metadata']['name']}-",
+            "namespace": namespace,
+            "creationTimestamp": now,
+            "labels": dict(meta.get("labels") or {}),
+            "annotations": dict(meta.get("annotations") or {}),
+            "ownerReferences": [reference(owner, owner_kind, owner_version)],
+            "managedFields": [],
+        },
+        "spec": {
+            "volumes": volumes,
+            "containers": containers,
+            **{k: v for k, v in spec.items() if k not in ("containers", "volumes", "securityContext", "schedulerName")},
+            "serviceAccountName": account,
+            "serviceAccount": account,
+            "securityContext": spec.get("securityContext", {}),
+            "schedulerName": spec.get("schedulerName", "default-scheduler"),
+            "tolerations": tolerations,
+            "priority": 0,
+            "enableServiceLinks": True,
+            "preemptionPolicy": "PreemptLowerPriority",
+        },
+        "status": {"phase": "Pending", "qosClass": "Burstable" if resources else "BestEffort"},
+    }
+
+
+def reference(owner: Obj, kind: str, api_version: str) -> Obj:
+    """A controlling ownerReference."""
+    meta = owner["metadata"]
+    return {"apiVersion": api_version, "kind": kind, "name": meta["name"], "uid": meta["uid"], "controller": True,
+            "blockOwnerDeletion": True}  # fmt: skip
+
+
+def pod_managed_fields(obj: Obj, now: str, *, status: bool = True) -> list[Obj]:
+    """managedFields of a pod: the controller's on the spec and (once it has written) the kubelet's on the status."""
+    resource = BY_PLURAL["pods"]
+    labels, annotations = obj["metadata"].get("labels") or {}, obj["metadata"].get("annotations") or {}
+    meta: Obj = {"f:annotations": {".": {}, **{f"f:{k}": {} for k in annotations}}, "f:generateName": {},
+            "f:labels": {".": {}, **{f"f:{k}": {} for k in labels}},
+            "f:ownerReferences": {".": {}, **{f'k:{{"uid":"{r["uid"]}"}}': {} for r in
+                                             obj["metadata"].get("ownerReferences") or ()}}}  # fmt: skip
+    spec = {k: v for k, v in obj["spec"].items() if k not in ("volumes", "tolerations", "nodeName", "priority")}
+    entries = [managed(resource, "kube-controller-manager", now, {"f:metadata": meta, "f:spec": field_set(spec, depth=9)})]
+    if status:
+        entries.append(managed(resource, "kubelet", now, {"f:status": field_set(obj["status"], depth=6)}, "status"))
+    return entries
+
+
+def conditions(ready: bool, since: str, *, started: str, generation: int, names: str, containers_ready: bool | None = None,
+               sandbox: bool = True) -> list[Obj]:  # fmt: skip
+    """The five conditions of a scheduled pod. `since`: when readiness last changed; `started`: when it was scheduled."""
+    contained = ready if containers_ready is None else containers_ready
+
+    def one(kind: str, ok: bool, at: str) -> Obj:
+        row: Obj = {"type": kind, "observedGeneration": generation, "status": "True" if ok else "False",
+                    "lastProbeTime": None, "lastTransitionTime": at}  # fmt: skip
+        if not ok and kind in ("Ready", "ContainersReady"):
+            row |= {"reason": "ContainersNotReady", "message": UNREADY.format(names)}
+        return row
+
+    return [one("PodReadyToStartContainers", sandbox, started), one("Initialized", True, started),
+            one("Ready", ready, since), one("ContainersReady", contained, since),
+            one("PodScheduled", True, started)]  # fmt: skip
+
+
+def container_status(spec: Obj, state: Obj, *, ready: bool = False, started: bool = False, restarts: int = 0,
+                     last: Obj | None = None, container: str = "") -> Obj:  # fmt: skip
+    """One containerStatus. Without a container id the image is not there yet (imageID empty, no containerID)."""
+    row: Obj = {"name": spec["name"], "state": state, "lastState": last or {}, "ready": ready,
+                "restartCount": restarts, "image": spec["image"],
+                "imageID": image_id(spec["image"]) if container else ""}  # fmt: skip
+    if container:
+        row["containerID"] = container
+    row["started"] = started
+    if container and spec.get("resources"):
+        row["resources"] = spec["resources"]
+    return row
+
+
+def settled(obj: Obj, node: str, address: str, host: str, since: str) -> Obj:
+    """A pod made running and ready, in place, as of `since`."""
+    generation = 1
+    names = " ".join(c["name"] for c in obj["spec"]["containers"])
+    obj["spec"]["nodeName"] = node
+    obj["status"] = {
+        "observedGeneration": generation,
+        "phase": "Running",
+        "conditions": conditions(True, since, started=since, generation=generation, names=names),
+        "hostIP": host,
+        "hostIPs": [{"ip": host}],
+        "podIP": address,
+        "podIPs": [{"ip": address}],
+        "startTime": since,
+        "containerStatuses": [
+            container_status(c, {"running": {"startedAt": since}}, ready=True, started=True, container=container_id())
+            for c in obj["spec"]["containers"]
+        ],
+        "qosClass": obj["status"]["qosClass"],
+    }
+    return obj

@@ -1,0 +1,61 @@
+"""How a cluster can fail to answer, as one tree of errors whose text is safe to show."""
+
+from __future__ import annotations
+
+from .names import cut
+
+
+class ClusterError(Exception):
+    """What happened, why, and what to do; each a plain sentence without its full stop, `why` and `todo` may
+    be empty."""
+
+    def __init__(self, what: str, why: str = "", todo: str = "") -> None:
+        super().__init__(what, why, todo)
+        self.what, self.why, self.todo = what, cut(why), todo
+
+    def __str__(self) -> str:
+        return " ".join(f"{part.rstrip('.')}." for part in (self.what, self.why, self.todo) if part)
+
+
+class Misconfigured(ClusterError):
+    """The kubeconfig, context or service account cannot be used."""
+
+
+class Unreachable(ClusterError):
+    """No connection, or no answer in time."""
+
+
+class Broken(ClusterError):
+    """An answer that stopped half way, or that is not what it claims to be."""
+
+
+class Gone(ClusterError):
+    """410: the version or continue token asked for is too old; list again."""
+
+
+class Unauthorized(ClusterError):
+    """401: the credentials are not accepted (any more)."""
+
+
+class Denied(ClusterError):
+    """403: the account may not do this."""
+
+
+class Absent(ClusterError):
+    """404: no such group, resource or object."""
+
+
+class Oversized(ClusterError):
+    """A page larger than is read at once; ask for fewer items."""
+
+
+class Throttled(ClusterError):
+    """429, or another status with Retry-After: come back in `retry_after` seconds."""
+
+    def __init__(self, what: str, why: str, retry_after: float) -> None:
+        super().__init__(what, why, "Shipboard waits as long as the server asked for")
+        self.retry_after = retry_after
+
+
+class Failed(ClusterError):
+    """Any other error status."""

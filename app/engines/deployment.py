@@ -1,0 +1,315 @@
+"""The native Deployment, read as `kubectl rollout status` reads it: generation, deadline, then the
+counters.
+
+kubectl looks neither at `paused` nor at pods, so both are added: a pause says that it waits for a person,
+and pods say why nothing moves, or that a rollout which kubectl called successful crashes. Whether a rollout
+succeeded is history's to say: what is complete is IDLE here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from ..domain.names import cut
+from ..domain.rollout import (
+    Health,
+    Phase,
+    Pod,
+    PodCounts,
+    Problem,
+    Revision,
+    RolloutState,
+    Strategy,
+    WaitKind,
+    WaitsFor,
+)
+from . import pods as squares
+from . import reading
+from . import revisions as served
+from .port import DEPLOYMENT, POD, REPLICASET, Kin, Kind
+from .reading import condition, count
+from .shapes import (
+    Condition,
+    Deployment,
+    DeploymentSpec,
+    DeploymentStatus,
+    ReplicaSet,
+    Root,
+    Template,
+)
+
+name = "deployment"
+root: Kind = DEPLOYMENT
+kin: tuple[Kind, ...] = (REPLICASET, POD)
+
+HASH = "pod-template-hash"
+_FINISHED = "NewReplicaSetAvailable"
+_NO_SPEC, _NO_STATUS = DeploymentSpec(), DeploymentStatus()
+
+
+def claims(root: Root) -> bool:
+    """Every Deployment."""
+    return isinstance(root, Deployment)
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What one look at the objects gave, before it is judged."""
+
+    counts: PodCounts
+    seen: bool
+    done: bool  # by kubectl's tests 3 to 5
+    finished: bool  # the controller closed this rollout before; what happens now happens after it
+    paused: bool
+    progressing: Condition | None
+    available: Condition | None
+    limit: int | None
+    recreate: bool
+    min_ready: int
+    unmade: str  # the version asked for, when no ReplicaSet runs its template yet
+    new: Revision | None
+    old_ready: int
+    problems: tuple[Problem, ...]
+    blind: str  # what could not be looked at, in words
+
+
+def observe(root: Root, kin: Kin) -> RolloutState:
+    """The state of a Deployment with its ReplicaSets and their Pods."""
+    if not isinstance(root, Deployment):
+        return RolloutState(Phase.UNKNOWN, Health.UNKNOWN, "This is not a Deployment")
+    spec, status = root.spec or _NO_SPEC, root.status or _NO_STATUS
+    seen = reading.generation_seen(root.metadata, status.observed_generation)
+    counts = PodCounts(
+        wanted=reading.wanted(spec.replicas),
+        updated=status.updated_replicas or 0,
+        ready=status.ready_replicas or 0,
+        available=status.available_replicas or 0,
+        total=status.replicas or 0,
+    )
+    progressing = condition(status.conditions, "Progressing")
+    new_rs = new_replicaset(root, kin.replicasets)
+    current = new_rs or max(kin.replicasets, key=lambda rs: (_number(rs) or 0, served.age(rs)), default=None)
+    uid = current.metadata.uid if current else ""
+    revisions = served.newest_first(
+        served.read(rs, rs.metadata.uid, _number(rs), ("new",) if rs is new_rs else ("old",))
+        for rs in kin.replicasets
+    )
+    shown = next((r for r in revisions if r.key == uid), None) or _unreadable(root, kin)
+    squares_ = _pods(kin, new_rs)
+    recreate = spec.strategy is not None and spec.strategy.type == "Recreate"
+    finished = progressing is not None and progressing.reason == _FINISHED
+    look = _Look(
+        counts=counts,
+        seen=seen,
+        done=seen
+        and counts.updated >= counts.wanted
+        and counts.total <= counts.updated
+        and counts.available >= counts.updated,
+        finished=finished and counts.total == counts.updated,
+        paused=bool(spec.paused),
+        progressing=progressing,
+        available=condition(status.conditions, "Available"),
+        limit=spec.progress_deadline_seconds,
+        recreate=recreate,
+        min_ready=spec.min_ready_seconds or 0,
+        unmade=_unmade(spec.template, current, new_rs),
+        new=shown if new_rs else None,
+        old_ready=sum(r.ready for r in revisions if r.key != uid),
+        problems=_problems(status, progressing, spec.progress_deadline_seconds, seen, squares_),
+        blind=_blind(kin.missing),
+    )
+    phase, health, message, waits = _judge(look)
+    moving = phase in (Phase.PROGRESSING, Phase.FAILED, Phase.PAUSED) and not look.finished
+    return RolloutState(
+        phase=phase,
+        health=health,
+        message=message,
+        strategy=Strategy.RECREATE if recreate else Strategy.ROLLING,
+        revision=shown,
+        stable=_served_before(look, revisions, uid),
+        revisions=revisions,
+        counts=counts,
+        waits_for=waits,
+        progress=_progress(look),
+        paused=look.paused,
+        pods=tuple(p for p, _ in squares_),
+        problems=look.problems,
+        started_at=_started(new_rs, kin) if new_rs and (moving or phase is Phase.IDLE) else None,
+        deadline_at=reading.deadline(progressing, spec.progress_deadline_seconds)
+        if phase is Phase.PROGRESSING and not look.finished
+        else None,
+    )
+
+
+def new_replicaset(root: Deployment, owned: Sequence[ReplicaSet]) -> ReplicaSet | None:
+    """The ReplicaSet that runs the Deployment's template, or None while there is none (paused, or not
+    reconciled yet).
+
+    The controller gives it the Deployment's revision number; templates are compared as far as they were
+    decoded, which tells an edit that is not made yet apart. An edit that shows only in what is not decoded
+    (env) is told by the counters: while paused, a ReplicaSet with pods of which none counts as updated is
+    not the new one.
+    """
+    spec, status = root.spec or _NO_SPEC, root.status or _NO_STATUS
+    same = [rs for rs in owned if served.same_template(spec.template, rs, HASH)]
+    asked = reading.number(root.metadata.annotations.revision) if root.metadata.annotations else None
+    numbered = next((rs for rs in same if asked is not None and _number(rs) == asked), None)
+    if numbered is None:
+        return max(same, key=served.age, default=None)
+    has_pods = numbered.status is not None and numbered.status.replicas
+    return None if spec.paused and has_pods and not status.updated_replicas else numbered
+
+
+def _judge(look: _Look) -> tuple[Phase, Health, str, WaitsFor]:
+    counts, reason = look.counts, (look.progressing.reason if look.progressing else None)
+    first = look.problems[0].message if look.problems else ""
+    hard = any(p.category not in squares.SOFT for p in look.problems)
+    if not look.seen:
+        change = f"The change to {look.unmade}" if look.unmade else "A change"
+        return (
+            Phase.PENDING,
+            Health.PROGRESSING,
+            f"{change} is not yet noticed by the controller",
+            WaitsFor(WaitKind.CONTROLLER, "the controller to notice the change"),
+        )
+    if reason == "ProgressDeadlineExceeded":
+        message = first if len(look.problems) < 2 else f"{first}. {look.problems[-1].message}"
+        return Phase.FAILED, Health.DEGRADED, message, WaitsFor(WaitKind.PERSON, "Fix forward or roll back")
+    short = look.available is not None and look.available.status == "False"
+    if look.paused:
+        when = (
+            look.progressing.last_update_time if look.progressing and reason == "DeploymentPaused" else None
+        )
+        health = Health.DEGRADED if hard or (look.done and short) else Health.SUSPENDED
+        if look.done:
+            return Phase.IDLE, health, "Paused: changes wait until it is resumed", WaitsFor()
+        what = f"{look.unmade} starts when it is resumed" if look.unmade else _counted(look)
+        message = f"{first}. Paused by a person" if first else f"Paused by a person: {what}"
+        return Phase.PAUSED, health, message, WaitsFor(WaitKind.PERSON, "Resume to go on", since=when)
+    if look.done:
+        if short:
+            return Phase.IDLE, Health.DEGRADED, first or "Fewer pods are available than it needs", WaitsFor()
+        broken = any(p.pods and p.category not in squares.SOFT for p in look.problems)
+        health = Health.DEGRADED if broken else Health.HEALTHY
+        return Phase.IDLE, health, first or look.blind or _scaled_to_zero(counts), WaitsFor()
+    message = first or _counted(look)
+    starved = look.finished and short and not counts.available
+    health = Health.DEGRADED if hard or starved else Health.PROGRESSING
+    what = "the cluster to bring pods back" if look.finished else "the cluster to replace pods"
+    return Phase.PROGRESSING, health, message, WaitsFor(WaitKind.CONTROLLER, what)
+
+
+def _counted(look: _Look) -> str:
+    """How far it is, in one sentence."""
+    c = look.counts
+    if look.finished:
+        return f"{c.available} of {count(c.wanted, 'pod')} are available"
+    if look.recreate and not c.updated and c.total:
+        return f"{count(c.total, 'old pod')} must end before new ones start"
+    new_ready = look.new.ready if look.new else max(0, c.ready - look.old_ready)
+    if new_ready < c.wanted or c.updated < c.wanted:
+        return f"{min(new_ready, c.updated)} of {count(c.wanted, 'new pod')} are ready"
+    if c.total > c.updated:
+        return f"All new pods are ready; {count(c.total - c.updated, 'old pod')} must still end"
+    held = f"; each must stay so for {reading.spell(look.min_ready)}" if look.min_ready else ""
+    return f"{c.available} of {count(c.wanted, 'new pod')} are available{held}"
+
+
+def _scaled_to_zero(counts: PodCounts) -> str:
+    return "" if counts.wanted else "Scaled to zero"
+
+
+def _progress(look: _Look) -> int:
+    """Thirds: new pods made, new pods available, old pods gone; 100 only when kubectl would say done."""
+    c, d = look.counts, look.counts.wanted
+    if not look.seen:
+        return 0
+    if look.done:
+        return 100
+    if d <= 0:
+        return 99
+    old = c.total - c.updated
+    up = look.new.available if look.new else max(0, c.available - old)
+    thirds = min(c.updated, d) + min(up, d) + max(0, d - old)
+    return max(0, min(99, 100 * thirds // (3 * d)))
+
+
+def _problems(
+    status: DeploymentStatus,
+    progressing: Condition | None,
+    limit: int | None,
+    seen: bool,
+    read: Sequence[tuple[Pod, str]],
+) -> tuple[Problem, ...]:
+    """Problems of the newest revision, causes first; none while the status still describes another spec."""
+    if not seen:
+        return ()
+    found = squares.problems(p for p in read if p[0].new)
+    failure = condition(status.conditions, "ReplicaFailure")
+    if failure is not None and failure.status == "True":
+        found.append(squares.refused(failure))
+    if progressing is not None and progressing.reason == "ReplicaSetCreateError":
+        found.append(squares.refused(progressing))
+    if progressing is not None and progressing.reason == "ProgressDeadlineExceeded":
+        took = reading.spell(reading.DEFAULT_DEADLINE if limit is None else limit)
+        text = f"No progress within its deadline of {took}"
+        found.append(Problem("deadline", progressing.reason, text, 0, progressing.last_transition_time))
+    return squares.in_order(found)
+
+
+def _pods(kin: Kin, new_rs: ReplicaSet | None) -> list[tuple[Pod, str]]:
+    new = new_rs.metadata.uid if new_rs else None
+    read = []
+    for pod in kin.pods:
+        owner = pod.metadata.owner_uid
+        read.append(squares.read(pod, owner, owner == new))
+    read.sort(key=lambda p: (not p[0].new, p[0].name))
+    return read
+
+
+def _blind(missing: frozenset[str]) -> str:
+    if "Pod" in missing:
+        return "Its pods cannot be looked at"
+    return "Its ReplicaSets cannot be looked at" if "ReplicaSet" in missing else ""
+
+
+def _unreadable(root: Deployment, kin: Kin) -> Revision | None:
+    """The revision as the Deployment alone tells it; the number is a fair key here, since undo makes a new
+    one."""
+    asked = root.metadata.annotations.revision if root.metadata.annotations else None
+    if "ReplicaSet" not in kin.missing or not asked:
+        return None
+    template = root.spec.template if root.spec else None
+    return Revision(
+        key=f"{root.metadata.uid}:{cut(asked, 20)}",
+        number=reading.number(asked),
+        images=reading.images(template),
+        version=reading.version(template),
+        roles=("new",),
+    )
+
+
+def _served_before(look: _Look, revisions: Sequence[Revision], uid: str) -> Revision | None:
+    """The old revision that still serves most; a Recreate stops it first, so there the youngest old one."""
+    if look.done or look.finished:
+        return None
+    stopped = next((r for r in revisions if r.key != uid), None) if look.recreate and look.new else None
+    return served.serving(revisions, uid) or stopped
+
+
+def _started(new_rs: ReplicaSet, kin: Kin) -> datetime | None:
+    annotations = new_rs.metadata.annotations
+    reused = annotations is not None and annotations.revision_history is not None
+    return served.began(new_rs, reused, kin.replicasets, kin.pods)
+
+
+def _unmade(asked: Template | None, current: ReplicaSet | None, new_rs: ReplicaSet | None) -> str:
+    version = reading.version(asked)
+    made = reading.version(served.template(current)) if current else ""
+    return "" if new_rs is not None or version == made else version
+
+
+def _number(rs: ReplicaSet) -> int | None:
+    return reading.number(rs.metadata.annotations.revision if rs.metadata.annotations else None)

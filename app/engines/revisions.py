@@ -1,0 +1,92 @@
+"""ReplicaSets read as revisions: which one runs a template, what each is, and when the move to one began.
+
+Numbers are only what kubectl prints (undo renumbers a ReplicaSet), so callers pass the key that identifies
+a revision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from ..domain.names import cut
+from ..domain.rollout import Revision
+from .reading import images, version, wanted
+from .shapes import Pod, ReplicaSet, Template
+
+
+def read(rs: ReplicaSet, key: str, no: int | None, roles: tuple[str, ...]) -> Revision:
+    """A ReplicaSet as a revision."""
+    spec, status, meta, made = rs.spec, rs.status, rs.metadata, template(rs)
+    cause = meta.annotations.change_cause if meta.annotations else None
+    return Revision(
+        key=key,
+        number=no,
+        images=images(made),
+        version=version(made),
+        cause=cut(cause) if cause else "",
+        created_at=meta.creation_timestamp,
+        roles=roles,
+        wanted=wanted(spec.replicas if spec else 0),
+        ready=(status.ready_replicas or 0) if status else 0,
+        available=(status.available_replicas or 0) if status else 0,
+    )
+
+
+def newest_first(revisions: Iterable[Revision]) -> tuple[Revision, ...]:
+    """Revisions by falling number, then by age, then by key: the same order for the same set."""
+    return tuple(
+        sorted(
+            revisions,
+            key=lambda r: (r.number or 0, r.created_at.timestamp() if r.created_at else 0.0, r.key),
+            reverse=True,
+        )
+    )
+
+
+def began(
+    current: ReplicaSet, reused: bool, all_: Sequence[ReplicaSet], pods: Iterable[Pod]
+) -> datetime | None:
+    """When the move to `current` began: its ReplicaSet's creation, or, for one that an undo took into use
+    again, the creation of its first pod that is younger than every other ReplicaSet. None when nothing
+    tells."""
+    if not reused:
+        return current.metadata.creation_timestamp
+    uid = current.metadata.uid
+    others = [r.metadata.creation_timestamp for r in all_ if r.metadata.uid != uid]
+    floor = max((t for t in others if t), default=None)
+    born = [p.metadata.creation_timestamp for p in pods if p.metadata.owner_uid == uid]
+    return min((t for t in born if t and (floor is None or t >= floor)), default=None)
+
+
+def serving(revisions: Iterable[Revision], but: str) -> Revision | None:
+    """Of the revisions that have pods, `but` aside, the one that serves most."""
+    old = [r for r in revisions if r.key != but and (r.wanted or r.ready)]
+    return max(old, key=lambda r: (r.available, r.ready, r.wanted, r.number or 0), default=None)
+
+
+def age(rs: ReplicaSet) -> tuple[float, str]:
+    """Orders ReplicaSets from old to young as the deployment controller does: by creation, then by name."""
+    created = rs.metadata.creation_timestamp
+    return (created.timestamp() if created else 0.0, rs.metadata.name)
+
+
+def template(rs: ReplicaSet) -> Template | None:
+    """The pod template it makes pods from."""
+    return rs.spec.template if rs.spec else None
+
+
+def same_template(asked: Template | None, rs: ReplicaSet, hash_label: str) -> bool:
+    """Whether the templates agree in all that is decoded, the hash label aside."""
+    made = template(rs)
+    if asked is None or made is None:
+        return False
+    return asked.spec == made.spec and _marks(asked, hash_label) == _marks(made, hash_label)
+
+
+def _marks(of: Template, hash_label: str) -> tuple[dict[str, str], str | None]:
+    if of.metadata is None:
+        return {}, None
+    annotations = of.metadata.annotations
+    labels = {k: v for k, v in (of.metadata.labels or {}).items() if k != hash_label}
+    return labels, annotations.restarted_at if annotations else None

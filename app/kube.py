@@ -1,0 +1,357 @@
+"""A Kubernetes API server: bytes out, typed errors, nothing else. The only module that imports `kubernetes`.
+
+`kubernetes.aio` serves as transport: kubeconfig contexts, exec plugins, in-cluster tokens, TLS, proxies. Its
+models are not used; callers decode. Every request has a time limit, every body a size limit, and every
+failure becomes one of `domain.refusals`, with text that is safe to show.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import msgspec
+from kubernetes.aio import client, config
+
+from .domain.refusals import (
+    Absent,
+    Broken,
+    ClusterError,
+    Denied,
+    Failed,
+    Gone,
+    Misconfigured,
+    Oversized,
+    Throttled,
+    Unauthorized,
+    Unreachable,
+)
+from .domain.names import cut
+from .engines.port import Kind
+
+CONNECT_SECONDS = 5.0
+PAGE_SECONDS = 60.0
+WATCH_GRACE = 5.0
+"""Seconds past the server's own time limit after which a silent watch counts as broken."""
+MAX_PAGE = 64 << 20
+MAX_LINE = 16 << 20
+MAX_ERROR = 64 << 10
+RENEW_GAP = 5.0
+"""Credentials are read again at most this often, in seconds."""
+
+
+class Details(msgspec.Struct, rename="camel"):
+    """The part of a Status's details that is read."""
+
+    retry_after_seconds: int | None = None
+
+
+class Status(msgspec.Struct, rename="camel"):
+    """A Kubernetes Status: body of an error, or object of a watch's ERROR event."""
+
+    code: int | None = None
+    reason: str | None = None
+    message: str | None = None
+    details: Details | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Answer to an access review, with the server's reason."""
+
+    allowed: bool
+    reason: str = ""
+
+
+def failure(doing: str, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> ClusterError:
+    """The error for an HTTP status (or a Status code) met while `doing` ("list pods in shop")."""
+    try:
+        said = msgspec.json.decode(body, type=Status)
+    except (msgspec.DecodeError, RecursionError):
+        said = Status(message=body[:500].decode("utf-8", "replace").strip())
+    why = cut(said.message or said.reason or f"HTTP {status}")
+    wait = _seconds((headers or {}).get("Retry-After"))
+    if wait is None and said.details and said.details.retry_after_seconds:
+        wait = float(said.details.retry_after_seconds)
+    if status == 401:
+        return Unauthorized(
+            f"Could not {doing}: not signed in", why, "Check the token or certificate Shipboard uses"
+        )
+    if status == 403:
+        return Denied(f"Not permitted to {doing}", why, "Grant it; `shipboard check` prints the rule")
+    if status == 404:
+        return Absent(f"Could not {doing}: not found", why)
+    if status == 410:
+        return Gone(f"Could not {doing}: the version asked for is too old", why)
+    if status == 429 or wait is not None:
+        return Throttled(
+            f"Could not {doing}: the server is busy", why, min(wait if wait is not None else 1.0, 120.0)
+        )
+    return Failed(f"Could not {doing}: the server answered {status}", why)
+
+
+def _seconds(header: str | None) -> float | None:
+    return float(header) if header and header.isascii() and header.isdigit() else None
+
+
+def _doing(verb: str, kind: Kind, namespace: str) -> str:
+    return f"{verb} {kind.plural} in {namespace or 'all namespaces'}"
+
+
+class Cluster:
+    """One API server and the account used on it. Create with `from_kubeconfig`, `in_cluster` or `at`; close
+    after use."""
+
+    def __init__(
+        self, name: str, load: Callable[[], Awaitable[client.ApiClient]], api: client.ApiClient
+    ) -> None:
+        self.name = name
+        self._load = load
+        self._api = api
+        self._renewed = time.monotonic()
+        self._renewing = asyncio.Lock()
+
+    @classmethod
+    async def from_kubeconfig(
+        cls, name: str, path: str | Path | None = None, context: str | None = None
+    ) -> Cluster:
+        """The cluster of a kubeconfig context (None: the current one). Raises Misconfigured; does not connect
+        yet."""
+
+        async def load() -> client.ApiClient:
+            settings = client.Configuration()
+            where = f"context {context or '(current)'} of {path or 'the default kubeconfig'}"
+            try:
+                async with asyncio.timeout(30):
+                    loader = await config.load_kube_config(
+                        str(path) if path else None,
+                        context,
+                        settings,
+                        persist_config=False,
+                    )
+            except TimeoutError:
+                raise Misconfigured(
+                    f"Cannot sign in with {where}", "its exec plugin did not answer in 30 s"
+                ) from None
+            except Exception as error:
+                raise Misconfigured(f"Cannot use {where}", str(error), "Try it with kubectl first") from error
+            if getattr(loader, "exec_plugin_expiry", None):
+                settings.refresh_api_key_hook = _exec_refresh(loader)
+            return _client(settings, proxied=True)
+
+        return cls(name, load, await load())
+
+    @classmethod
+    async def in_cluster(cls, name: str) -> Cluster:
+        """The cluster this process runs in, by its service account; the token file is read again every
+        minute."""
+
+        async def load() -> client.ApiClient:
+            settings = client.Configuration()
+            try:
+                config.load_incluster_config(settings)
+            except Exception as error:
+                raise Misconfigured("Cannot use the service account", str(error), "Is this a pod?") from error
+            return _client(settings, proxied=False)
+
+        return cls(name, load, await load())
+
+    @classmethod
+    async def at(cls, name: str, url: str, token: str = "") -> Cluster:
+        """A server by address, with a bearer token if there is one; for the embedded cluster."""
+
+        async def load() -> client.ApiClient:
+            settings = client.Configuration(
+                host=url, api_key={"BearerToken": f"Bearer {token}"} if token else None
+            )
+            return _client(settings, proxied=False)
+
+        return cls(name, load, await load())
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._api.close()
+
+    async def renew(self) -> None:
+        """Read the credentials again. Open watches end as Broken; calls that come too often do nothing."""
+        async with self._renewing:
+            if time.monotonic() - self._renewed < RENEW_GAP:
+                return
+            self._renewed = time.monotonic()
+            fresh = await self._load()
+            old, self._api = self._api, fresh
+            await old.close()
+
+    async def page(self, kind: Kind, namespace: str = "", *, limit: int = 500, token: str = "") -> bytes:
+        """One page of a list, from the start or from a continue `token`."""
+        query = [("limit", str(limit))] + ([("continue", token)] if token else [])
+        return await self._fetch(
+            _doing("list", kind, namespace), "GET", kind.path(namespace), query, PAGE_SECONDS
+        )
+
+    async def watch(
+        self, kind: Kind, namespace: str, version: str, seconds: int, grace: float = WATCH_GRACE
+    ) -> AsyncGenerator[list[bytes]]:
+        """Event lines from `version` on, as they arrive: an empty list once the server has answered, then at
+        least one list for each read. Ends when the server ends it (after about `seconds`); raises Broken when
+        it does not, when the connection dies, or in the middle of a line."""
+        doing = _doing("watch", kind, namespace)
+        query = [("watch", "true"), ("resourceVersion", version)]
+        query += [("allowWatchBookmarks", "true"), ("timeoutSeconds", str(seconds))]
+        limit = aiohttp.ClientTimeout(total=seconds + grace, sock_connect=CONNECT_SECONDS)
+        response = await self._open(doing, "GET", kind.path(namespace), query, limit)
+        try:
+            yield []
+            tail = b""
+            while chunk := await response.content.readany():
+                lines = (tail + chunk).split(b"\n")
+                tail = lines.pop()
+                if len(tail) > MAX_LINE:
+                    raise Broken(f"Could not {doing}", f"one event is larger than {MAX_LINE >> 20} MiB")
+                yield lines
+            if tail:
+                raise Broken(f"Could not {doing}", "the stream stopped in the middle of an event")
+        except TimeoutError:
+            raise Broken(f"Could not {doing}", "the watch fell silent", "Shipboard opens it again") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise Broken(f"Could not {doing}", f"the connection broke ({type(error).__name__})") from error
+        finally:
+            response.close()
+
+    async def get(self, path: str, *, seconds: float = 10.0) -> bytes:
+        """Body of one GET."""
+        return await self._fetch(f"read {path}", "GET", path, [], seconds)
+
+    async def probe(self, kind: Kind, namespace: str = "", *, seconds: float = 4.0) -> bytes:
+        """A real, cheap request: a LIST of one object, which needs the API server and its store to work.
+        Health end points and open watches do not prove that (a draining server keeps both up)."""
+        query = [("limit", "1")]
+        return await self._fetch(_doing("list", kind, namespace), "GET", kind.path(namespace), query, seconds)
+
+    async def may(self, verb: str, kind: Kind, namespace: str = "") -> Access:
+        """Whether the account may `verb` this kind (SelfSubjectAccessReview)."""
+        group = kind.api.rpartition("/")[0]
+        attributes = {"verb": verb, "group": group, "resource": kind.plural, "namespace": namespace}
+        said = await self._review(
+            "authorization.k8s.io/v1/selfsubjectaccessreviews", {"resourceAttributes": attributes}
+        )
+        return Access(said.get("allowed") is True, cut(str(said.get("reason") or "")))
+
+    async def whoami(self) -> str:
+        """The account's name (SelfSubjectReview, Kubernetes 1.28); Absent on older servers."""
+        said = await self._review("authentication.k8s.io/v1/selfsubjectreviews", {})
+        info = said.get("userInfo")
+        return cut(str(info.get("username") or "")) if isinstance(info, dict) else ""
+
+    async def _review(self, path: str, spec: dict[str, Any]) -> dict[str, Any]:
+        body = await self._fetch(
+            "ask about its own rights", "POST", f"/apis/{path}", [], 10.0, {"spec": spec}
+        )
+        with suppress(ValueError, AttributeError):
+            said = json.loads(body).get("status")
+            if isinstance(said, dict):
+                return said
+        raise Broken("Could not ask about its own rights", "the answer is not a review")
+
+    async def _fetch(
+        self,
+        doing: str,
+        method: str,
+        path: str,
+        query: list[tuple[str, str]],
+        seconds: float,
+        body: Any = None,
+    ) -> bytes:
+        limit = aiohttp.ClientTimeout(total=seconds, sock_connect=min(seconds, CONNECT_SECONDS))
+        response = await self._open(doing, method, path, query, limit, body)
+        try:
+            return await _read(response, MAX_PAGE, doing)
+        except TimeoutError:
+            raise Unreachable(f"Could not {doing}", f"no full answer within {seconds:g} s") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise Broken(f"Could not {doing}", f"the connection broke ({type(error).__name__})") from error
+        finally:
+            response.release()
+
+    async def _open(
+        self,
+        doing: str,
+        method: str,
+        path: str,
+        query: list[tuple[str, str]],
+        limit: aiohttp.ClientTimeout,
+        body: Any = None,
+    ) -> aiohttp.ClientResponse:
+        try:
+            request = await self._api.param_serialize(
+                method,
+                path,
+                query_params=query,
+                header_params={"Accept": "application/json"},
+                body=body,
+                auth_settings=["BearerToken"],
+            )
+            answer = await self._api.call_api(*request, _request_timeout=limit)
+            response: aiohttp.ClientResponse = answer.response
+            if response.status < 400:
+                return response
+        except TimeoutError:
+            raise Unreachable(f"Could not {doing}", "no answer in time") from None
+        except aiohttp.ClientConnectorCertificateError as error:
+            raise Unreachable(f"Could not {doing}", f"certificate not trusted: {error}") from error
+        except (aiohttp.ClientError, OSError, ValueError, RuntimeError, config.ConfigException) as error:
+            raise Unreachable(
+                f"Could not {doing}", _reason(error), "Is the API server up and reachable?"
+            ) from error
+        try:
+            raise failure(doing, response.status, await _read(response, MAX_ERROR, doing), response.headers)
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError, Oversized):
+            raise failure(doing, response.status, b"", response.headers) from None
+        finally:
+            response.close()
+
+
+async def _read(response: aiohttp.ClientResponse, most: int, doing: str) -> bytes:
+    parts, size = [], 0
+    while chunk := await response.content.readany():
+        parts.append(chunk)
+        size += len(chunk)
+        if size > most:
+            response.close()
+            raise Oversized(f"Could not {doing}", f"the answer is larger than {most >> 10} KiB")
+    return b"".join(parts)
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, aiohttp.ClientConnectorError):
+        return f"cannot connect: {error.os_error.strerror or error.os_error}"
+    return f"{type(error).__name__}: {error}"
+
+
+def _client(settings: client.Configuration, *, proxied: bool) -> client.ApiClient:
+    host = urlsplit(settings.host).hostname or ""
+    with suppress(ValueError):
+        proxied = proxied and not ipaddress.ip_address(host).is_loopback
+    settings.client_session_kwargs = {"trust_env": proxied and host != "localhost"}
+    settings.connection_pool_maxsize = 0  # no limit: every watch holds a connection for as long as it lives
+    return client.ApiClient(settings)
+
+
+def _exec_refresh(loader: Any) -> Callable[[client.Configuration], Awaitable[None]]:
+    lock = asyncio.Lock()
+
+    async def refresh(settings: client.Configuration) -> None:
+        async with lock:
+            await loader.load_from_exec_plugin()
+            settings.api_key["BearerToken"] = loader.token
+
+    return refresh

@@ -1,0 +1,251 @@
+"""Puts the parts together: settings → database, live, ingest, fleet, hub, collectors → one web application.
+
+Whatever runs for ever is supervised: a task that dies is logged, shown in /healthz and started again. Parts
+start in the order they need one another and end in the reverse of it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import structlog
+from fastapi import FastAPI
+
+from app import __version__
+from app.domain.errors import StoreUnavailable
+from app.domain.facts import Fact, SourceObserved
+from app.domain.freshness import Freshness
+from app.engines import ENGINES
+from app.ingest import Ingest
+from app.kube import Cluster, ClusterError
+from app.live import Live
+from app.read.fleet import Fleet
+from app.settings import ClusterSettings, Settings
+from app.sources.runner import Collector
+from app.store.db import Database
+from app.store.retention import prune
+from app.web import errors, files, headers, logs, ops, pages
+from app.web.metrics import Door, Metrics
+from app.web.render import Renderer
+from app.web.streams import Hub
+from app.web.watchdog import Watchdog
+
+WRITER_BEAT = 10.0
+"""Seconds between two proofs that the database takes writes."""
+RETENTION_EVERY = 3600.0
+STOP_SECONDS = 2.0
+"""How long the parts may take to stop."""
+
+Work = Callable[[], Awaitable[None]]
+log = structlog.get_logger("shipboard")
+
+
+class Supervisor:
+    """Keeps tasks running: one that ends or fails is started again after 1 to 30 s, sooner after a long good
+    life."""
+
+    def __init__(self) -> None:
+        self.down: dict[str, str] = {}
+        """Tasks waiting to be started again, by name, with the reason."""
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    def start(self, name: str, work: Work) -> None:
+        """Run `work` for ever under `name`."""
+        self._tasks[name] = asyncio.create_task(self._keep(name, work), name=name)
+
+    async def stop(self) -> None:
+        """Cancel all tasks and wait for their end, within bounds."""
+        for task in self._tasks.values():
+            task.cancel()
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks.values(), timeout=STOP_SECONDS)
+            for task in late:
+                log.error("a task does not end", task=task.get_name())
+        self._tasks.clear()
+
+    async def _keep(self, name: str, work: Work) -> None:
+        wait = 1.0
+        while True:
+            began = time.monotonic()
+            try:
+                await work()
+                reason = "ended by itself"
+                log.error("a task ended by itself; it is started again", task=name)
+            except (ClusterError, StoreUnavailable) as error:
+                reason = str(error)
+                log.warning("a task cannot go on; it is started again", task=name, reason=reason)
+            except Exception as error:
+                reason = type(error).__name__
+                log.exception("a task failed; it is started again", task=name)
+            wait = 1.0 if time.monotonic() - began > 60 else min(wait * 2, 30.0)
+            self.down[name] = reason
+            await asyncio.sleep(wait * random.uniform(0.5, 1.0))
+            self.down.pop(name, None)
+
+
+def create_app(
+    settings: Settings, work: Mapping[str, Work] | None = None, *, new_database: bool = False
+) -> FastAPI:
+    """The whole application; its lifespan opens and closes everything else. Raises DatabaseRefused from
+    there.
+
+    `work` is more to keep running beside it; `new_database` begins without the history that was lost.
+    `app.state.vitals.draining` and `app.state.hub` are the server's to use.
+    """
+    renderer = Renderer()
+    watchdog = Watchdog()
+    metrics = Metrics(watchdog)
+    supervisor = Supervisor()
+    fleets: list[Fleet] = []
+    vitals = ops.Vitals(lambda: any(s.lists for f in fleets for s in f.sources.values()), watchdog.trouble)
+    vitals.down = supervisor.down
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        database = await Database.open(settings.database, new=new_database)
+        try:
+            live = Live()
+            fleet = Fleet(database)
+            hub = Hub(database, live, fleet, environments=settings.environments)
+            app.include_router(pages.routes(hub, renderer))
+            door = _reporting(metrics.counted(Ingest(database, live)), vitals)
+            app.state.hub = vitals.projection = metrics.parts.hub = hub
+            metrics.parts.fleet = fleet
+            fleets[:] = [fleet]
+            supervisor.start("watchdog", watchdog.run)
+            supervisor.start("projection", hub.run)
+            supervisor.start("writer", lambda: _prove_writing(database, vitals))
+            supervisor.start("retention", lambda: _forget(database, settings.retention_days))
+            for cluster in settings.clusters:
+                supervisor.start(f"cluster {cluster.name}", _collecting(cluster, settings, door))
+            for name, more in (work or {}).items():
+                supervisor.start(name, more)
+            log.info("started", version=__version__, clusters=[c.name for c in settings.clusters])
+            yield
+            hub.closing.set()
+        finally:
+            await supervisor.stop()
+            await database.close()
+            log.info("ended")
+
+    app = FastAPI(
+        title="Shipboard",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/api/v1/openapi.json",
+        max_body_size=1 << 20,
+    )
+    app.state.vitals = vitals
+    app.state.error_page = lambda shown: _error_page(renderer, shown)
+    errors.install(app)
+    files.install(app)
+    ops.install(app, vitals, metrics.exposition)
+    # The last one added stands outermost: every answer gets an id and the headers, refusals and failures too.
+    app.add_middleware(errors.Unexpected)
+    app.add_middleware(
+        headers.KnownHosts,
+        hosts=_hosts(settings),
+        refuse=errors.unknown_host,
+        nearby=not settings.loopback,
+    )
+    app.add_middleware(headers.SecurityHeaders, https=settings.public_url.startswith("https:"))
+    app.add_middleware(logs.RequestLog)
+    return app
+
+
+def _error_page(renderer: Renderer, shown: Mapping[str, Any]) -> str:
+    context = {
+        "status": shown["status"],
+        "what": shown["title"],
+        "why": shown["detail"],
+        "todo": "",
+        "reference": shown["request_id"],
+        "now": datetime.now(UTC),
+        "pages": pages.PAGES,
+    }
+    return renderer.page("error.html", context)
+
+
+def _hosts(settings: Settings) -> frozenset[str]:
+    """The names this board answers to."""
+    public = urlsplit(settings.public_url).hostname
+    return headers.LOOPBACK | ({f"[{public}]" if ":" in public else public} if public else set())
+
+
+def _reporting(ingest: Door, vitals: ops.Vitals) -> Door:
+    """`ingest`, telling the probes how it went."""
+
+    async def door(facts: Sequence[Fact]) -> None:
+        try:
+            await ingest(facts)
+        except StoreUnavailable as error:
+            vitals.wrote("ingest", str(error))
+            raise
+        vitals.wrote("ingest")
+
+    return door
+
+
+async def _prove_writing(database: Database, vitals: ops.Vitals) -> None:
+    """Come round the writer's lock and the database's every few seconds, however little is to be written."""
+    while True:
+        try:
+            async with database.writing():
+                pass
+            vitals.wrote("probe")
+        except StoreUnavailable as error:
+            vitals.wrote("probe", str(error))
+        await asyncio.sleep(WRITER_BEAT)
+
+
+async def _forget(database: Database, days: int) -> None:
+    """Delete history older than `days`, little by little, every hour; not at the start, which has more to
+    do."""
+    while True:
+        await asyncio.sleep(RETENTION_EVERY)
+        gone = await prune(database, datetime.now(UTC) - timedelta(days=days))
+        log.info("old history deleted", rows=gone)
+
+
+def _collecting(cluster: ClusterSettings, settings: Settings, ingest: Door) -> Work:
+    """The work of following one cluster; where it cannot even be tried, its sources say why."""
+
+    async def work() -> None:
+        try:
+            opened = await open_cluster(cluster)
+        except ClusterError as error:
+            await ingest(_unheard(cluster, str(error)))
+            raise
+        try:
+            await Collector(opened, ingest, settings.place_rules, namespaces=cluster.namespaces).run()
+        finally:
+            await opened.close()
+
+    return work
+
+
+async def open_cluster(cluster: ClusterSettings) -> Cluster:
+    """The cluster that `cluster` describes; not connected yet. Raises ClusterError."""
+    if cluster.in_cluster:
+        return await Cluster.in_cluster(cluster.name)
+    return await Cluster.from_kubeconfig(cluster.name, cluster.kubeconfig, cluster.context or None)
+
+
+def _unheard(cluster: ClusterSettings, why: str) -> list[SourceObserved]:
+    """What its sources would say if there were any: nothing known, and the reason."""
+    now = datetime.now(UTC)
+    kinds = {engine.root.name for engine in ENGINES}
+    return [
+        SourceObserved(cluster.name, kind, namespace, Freshness.UNKNOWN, None, now, why)
+        for kind in sorted(kinds)
+        for namespace in cluster.namespaces or ("",)
+    ]

@@ -1,0 +1,234 @@
+"""From workload rows to what a cell shows: the worst of several workloads, steps as segments, pods as squares. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from ..domain.names import cut
+from ..domain.rollout import Attention, Phase, PodCondition, RolloutState, Step, StepState, WaitKind
+from .board import BoardRow, Cell, Column, Gap, Member, Pods, Segment, Square, Waiting
+from .query import version_of
+from .rows import WorkloadRow
+from .words import kubectl, slug, word
+
+LANDED = timedelta(hours=1)
+"""How long what landed is shown in the full healthy colour."""
+SQUARES = 24
+"""Most pods drawn one by one."""
+SEGMENTS = 8
+"""Most steps drawn; of a longer strategy those around the current one."""
+MESSAGE = 240
+"""Longest message in a cell, in characters."""
+SEVERITY = tuple(Attention)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a workload can be seen. If not: why, and when its source was last heard (None: never)."""
+
+    unseen: bool
+    message: str = ""
+    heard_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A workload as it may be shown: what it said, through the verdict on its sources."""
+
+    row: WorkloadRow
+    verdict: Verdict
+
+    @property
+    def attention(self) -> Attention:
+        """Its own, unless it cannot be seen."""
+        return Attention.UNKNOWN if self.verdict.unseen else self.row.attention
+
+    @property
+    def key(self) -> tuple[int, float, str]:
+        """Worst first: severity, then the longest waiting or the newest, then the name."""
+        since = self.row.since.timestamp()
+        age = since if self.attention is Attention.WAITING else -since
+        return SEVERITY.index(self.attention), age, str(self.row.ref)
+
+
+def board_row(service: str, seen: Sequence[Seen], columns: Sequence[Column], now: datetime) -> BoardRow:
+    """One service over `columns`; `seen` are its workloads in any order, at least one in one of the columns."""
+    cells: list[Cell | None] = []
+    before: Cell | None = None
+    for column in columns:
+        here = sorted((s for s in seen if s.row.place.environment == column.name), key=lambda s: s.key)
+        cell = _cell(column, here, before, now) if here else None
+        before = cell or before
+        cells.append(cell)
+    shown = [(i, c) for i, c in enumerate(cells) if c]
+    place, worst = min(shown, key=lambda ic: (SEVERITY.index(ic[1].attention), -ic[0]))
+    team = next((s.row.place.team for s in seen if s.row.place.team), "")
+    rank = _rank(service, worst, from_last=len(columns) - 1 - place)
+    return BoardRow(service, slug(service), team, worst.attention, rank, tuple(cells))
+
+
+def _rank(service: str, cell: Cell, from_last: int) -> str:
+    """Text that sorts worst first: of what waits the oldest, of what fails or moves the nearest to production and then
+    the newest, of the rest the name."""
+    seconds = int(cell.since.timestamp())
+    match cell.attention:
+        case Attention.WAITING:
+            order = f"00-{seconds:012d}"
+        case Attention.FAILED | Attention.MOVING:
+            order = f"{from_last:02d}-{10**12 - seconds:012d}"
+        case _:
+            order = f"00-{0:012d}"
+    return f"{SEVERITY.index(cell.attention)}-{order}-{service}"
+
+
+def _cell(column: Column, seen: Sequence[Seen], before: Cell | None, now: datetime) -> Cell:
+    worst = seen[0]
+    state, row, attention = worst.row.state, worst.row, worst.attention
+    members = _members(seen)
+    landed = attention is Attention.GOOD and row.landed_at is not None and now - row.landed_at < LANDED
+    version = version_of(row)
+    tells = not worst.verdict.unseen and attention not in (Attention.GOOD, Attention.UNKNOWN)
+    steps = _segments(state.steps) if tells else ()
+    moves = tells and attention is Attention.MOVING and not steps
+    return Cell(
+        environment=column.name,
+        title=column.title,
+        attention=attention,
+        version=version,
+        word=word(state, attention),
+        since=worst.verdict.heard_at or row.since,
+        quiet=attention is Attention.GOOD and not landed,
+        landed=landed,
+        gap=Gap.NONE if before is None else Gap.SAME if before.version == version else Gap.DIFFERS,
+        message=_message(worst),
+        members=members,
+        mixed=len({(m.version, m.attention) for m in members}) > 1,
+        landed_at=row.landed_at,
+        heard_at=worst.verdict.heard_at,
+        until=state.waits_for.until if tells and state.waits_for.kind is WaitKind.TIMER else None,
+        steps=steps,
+        progress=state.progress if moves else None,
+        pods=_pods(state) if tells else None,
+    )
+
+
+def _members(seen: Sequence[Seen]) -> tuple[Member, ...]:
+    clusters, names = {s.row.ref.cluster for s in seen}, {s.row.ref.name for s in seen}
+    members = []
+    for s in seen:
+        ref = s.row.ref
+        parts = [ref.cluster] if len(clusters) > 1 else []
+        parts += [ref.name] if len(names) > 1 or not parts else []
+        members.append(
+            Member(
+                label=" ".join(parts),
+                ref=str(ref),
+                kubectl=kubectl(ref),
+                attention=s.attention,
+                version=version_of(s.row),
+                word=word(s.row.state, s.attention),
+            )
+        )
+    return tuple(members)
+
+
+def _message(worst: Seen) -> str:
+    """One line for what is not good. What merely moves is told by its steps and pods, unless something is wrong."""
+    state = worst.row.state
+    if worst.verdict.unseen:
+        was = word(state, worst.row.attention)
+        said = "" if was == "Unknown" else f"It was {was[0].lower()}{was[1:]}."
+        why = worst.verdict.message or ("" if worst.verdict.heard_at else "Not looked at yet.")
+        return cut(" ".join(filter(None, (why, said))), MESSAGE)
+    if worst.attention is Attention.GOOD:
+        return ""
+    if worst.attention is Attention.MOVING and not state.problems:
+        return ""
+    return cut(state.message or state.waits_for.what, MESSAGE)
+
+
+def _segments(steps: Sequence[Step]) -> tuple[Segment, ...]:
+    """Steps as people count them: what follows a weight (a pause, an analysis) is part of that weight's segment."""
+    groups: list[tuple[str, list[StepState]]] = []
+    for step in steps:
+        if step.weight is not None and (not groups or groups[-1][0] != str(step.weight)):
+            groups.append((str(step.weight), [step.state]))
+        elif groups and groups[-1][0].isdecimal():
+            groups[-1][1].append(step.state)
+        else:
+            groups.append((step.label or step.kind, [step.state]))
+    if groups and groups[-1][0].isdecimal() and groups[-1][0] != "100":
+        done = all(state is StepState.DONE for state in groups[-1][1])
+        groups.append(("100", [StepState.NOW if done else StepState.NEXT]))
+    segments = [Segment(cut(label, 16), _together(states)) for label, states in groups]
+    now = next((i for i, s in enumerate(segments) if s.state is not StepState.DONE), 0)
+    start = max(0, min(now - SEGMENTS // 2, len(segments) - SEGMENTS))
+    return tuple(segments[start : start + SEGMENTS])
+
+
+def _together(states: Sequence[StepState]) -> StepState:
+    if all(s is StepState.DONE for s in states):
+        return StepState.DONE
+    return StepState.NEXT if all(s is StepState.NEXT for s in states) else StepState.NOW
+
+
+def _pods(state: RolloutState) -> Pods | None:
+    counted: Counter[Square] = Counter()
+    for pod in state.pods:
+        if pod.condition is PodCondition.FAILING:
+            counted[Square.FAILING] += 1
+        elif pod.condition is PodCondition.ENDING:
+            counted[Square.ENDING] += 1
+        elif not pod.new:
+            counted[Square.OLD] += 1
+        else:
+            counted[Square.NEW if pod.condition is PodCondition.READY else Square.STARTING] += 1
+    if not counted:
+        counted = Counter({Square.NEW: state.counts.updated})
+        counted[Square.OLD] = max(0, state.counts.total - state.counts.updated)
+    total, wanted = sum(counted.values()), state.counts.wanted
+    if not total:
+        return None
+    new = counted[Square.NEW]
+    text = f"{new:,} of {wanted:,}"
+    stays = state.phase in (Phase.FAILED, Phase.ABORTED) or state.problems
+    if stays and state.stable and state.stable.version:
+        text += f" new, {state.stable.version} serves"
+    label = f"{new:,} of {wanted:,} pods are new and ready"
+    if counted[Square.FAILING]:
+        label += f", {counted[Square.FAILING]:,} failing"
+    if total > SQUARES:
+        text = f"{text}, {total:,} pods"
+    return Pods(_shares(counted, total), text, label)
+
+
+def _shares(counted: Counter[Square], total: int) -> tuple[Square, ...]:
+    """Squares in the order of `Square`; beyond SQUARES pods each kind has its share, and at least one."""
+    squares: list[Square] = []
+    for square in Square:
+        n = counted[square]
+        drawn = n if total <= SQUARES else max(1, round(n * SQUARES / total)) if n else 0
+        squares += [square] * drawn
+    return tuple(squares)
+
+
+def waiting(service: str, seen: Sequence[Seen], columns: Sequence[Column]) -> tuple[Waiting, ...]:
+    """What of a service waits for a person, in the shown columns."""
+    names = {c.name for c in columns}
+    return tuple(
+        Waiting(
+            service=service,
+            slug=slug(str(s.row.ref)),
+            environment=s.row.place.environment,
+            cluster=s.row.ref.cluster,
+            version=version_of(s.row),
+            ask=cut(s.row.state.waits_for.what or s.row.state.message, MESSAGE),
+            team=s.row.place.team,
+            since=s.row.state.waits_for.since or s.row.since,
+        )
+        for s in seen
+        if s.attention is Attention.WAITING and s.row.place.environment in names
+    )

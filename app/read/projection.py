@@ -1,0 +1,259 @@
+"""One view of the board, kept up: what changes costs by what changed, never by how many services there are.
+
+A view is a query on a fleet. Indexes by service, by source and by rank let one changed workload rebuild one row; only
+new or vanished environments (columns) build everything anew.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from heapq import heappop, heappush
+from typing import TypeVar
+
+from ..domain.freshness import Freshness
+from ..domain.rollout import Attention, Phase
+from ..engines.port import POD, REPLICASET
+from ..live import Topic
+from .board import Board, BoardChange, BoardRow, Column, Empty, Listening, Sentence, Waiting
+from .cells import LANDED, Seen, Verdict, board_row, waiting
+from .columns import columns
+from .day import DayStrip
+from .empty import why_empty
+from .fleet import Fleet
+from .query import BoardQuery
+from .rows import SourceRow, WorkloadRow
+from .sources import contacts, covering, judged, listening
+from .words import sentence
+
+Scope = tuple[str, str, str]
+"""Cluster, namespace and kind: all workloads of a scope depend on the same sources."""
+K = TypeVar("K")
+_BLIND = (Freshness.STALE, Freshness.UNKNOWN)
+
+
+class BoardProjection:
+    """A `Board` that follows its fleet. `environments` is the promotion order as told by settings."""
+
+    def __init__(
+        self, fleet: Fleet, query: BoardQuery, now: datetime, environments: Sequence[str] = ()
+    ) -> None:
+        self._fleet, self._query, self._told = fleet, query, tuple(environments)
+        self._now = now
+        self._workloads: dict[str, WorkloadRow] = {}
+        self._members: defaultdict[str, set[str]] = defaultdict(set)
+        self._scopes: defaultdict[Scope, set[str]] = defaultdict(set)
+        self._verdicts: dict[Scope, Verdict] = {}
+        self._environments: Counter[str] = Counter()
+        self._sources: dict[str, SourceRow] = {}
+        self._listening: tuple[Listening, ...] = ()
+        self._index(fleet.workloads.keys())
+        self._judge(now)
+        self._build()
+
+    def apply(self, topics: Iterable[Topic], now: datetime) -> BoardChange:
+        """Take in the rows that `topics` name, as the fleet has them now."""
+        self._now = now
+        by_sort: defaultdict[str, set[str]] = defaultdict(set)
+        for topic in topics:
+            by_sort[topic.sort].add(topic.key)
+        touched = self._index(by_sort["workload"])
+        heard = self._listening
+        if by_sort["source"]:
+            touched |= self._judge(now)
+        change = self._settle(touched)
+        day = [self._put_rollout(key) for key in sorted(by_sort["rollout"])]
+        return replace(change, day=change.day or any(day), sources=self._listening != heard)
+
+    def tick(self, now: datetime) -> BoardChange:
+        """Take in what time alone changes: silent sources, the end of a landing's glow, the day strip's minute."""
+        minute = int(now.timestamp()) // 60 != int(self._now.timestamp()) // 60
+        self._now = now
+        heard = self._listening
+        touched = self._judge(now)
+        while self._glowing and self._glowing[0][0] <= now:
+            touched.add(heappop(self._glowing)[1])
+        return replace(self._settle(touched), day=minute, sources=self._listening != heard)
+
+    def row(self, service: str) -> BoardRow:
+        """The row of a shown service; KeyError when it is not shown."""
+        return self._rows[service]
+
+    @property
+    def contacts(self) -> Mapping[str, datetime | None]:
+        """When each cluster was last heard; beside the board, since it never stands still."""
+        return contacts(self._sources.values())
+
+    @property
+    def board(self) -> Board:
+        """The whole read model."""
+        rows = tuple(self._rows[service] for _, service in self._order)
+        waits = sorted((w for ws in self._waiting.values() for w in ws), key=lambda w: (w.since, w.slug))
+        day = self._day.day(self._now)
+        told = [c.since for r in rows for c in r.cells if c] + [t.at for t in day.ticks]
+        said, empty, landed = self._said
+        return Board(
+            sentence=said,
+            environments=self._columns,
+            rows=rows,
+            waiting=tuple(waits),
+            day=day,
+            sources=self._listening,
+            empty=empty,
+            query=self._query,
+            all_environments=self._all_columns,
+            total=len(self._members),
+            last_landed_at=landed,
+            as_of=max([*told, landed] if landed else told, default=None),
+        )
+
+    def _index(self, keys: Iterable[str]) -> set[str]:
+        """Read workloads again into the indexes; the services they belonged or belong to."""
+        touched: set[str] = set()
+        for key in keys:
+            old, new = self._workloads.pop(key, None), self._fleet.workloads.get(key)
+            if old:
+                self._environments[old.place.environment] -= 1
+                _drop(self._members, old.place.service, key)
+                _drop(self._scopes, _scope(old), key)
+                touched.add(old.place.service)
+            if new:
+                self._workloads[key] = new
+                self._environments[new.place.environment] += 1
+                self._members[new.place.service].add(key)
+                self._scopes[_scope(new)].add(key)
+                self._verdicts.setdefault(_scope(new), self._verdict(_scope(new)))
+                touched.add(new.place.service)
+        return touched
+
+    def _judge(self, now: datetime) -> set[str]:
+        """Look at the sources again; the services that can be seen now, or no longer."""
+        self._sources = {key: judged(row, now) for key, row in self._fleet.sources.items()}
+        self._listening = listening(self._sources.values())
+        touched: set[str] = set()
+        for scope, keys in self._scopes.items():
+            verdict = self._verdict(scope)
+            if verdict != self._verdicts.get(scope):
+                self._verdicts[scope] = verdict
+                touched |= {self._workloads[key].place.service for key in keys}
+        return touched
+
+    def _verdict(self, scope: Scope) -> Verdict:
+        cluster, namespace, kind = scope
+        rows = (row for row in self._sources.values() if row.cluster == cluster)
+        kinds = frozenset({kind, REPLICASET.name, POD.name})
+        freshness, source = covering(rows, kinds, namespace)
+        if freshness not in _BLIND:
+            return Verdict(unseen=False)
+        return Verdict(True, source.message if source else "", source.contact_at if source else None)
+
+    def _build(self) -> None:
+        """Everything anew, for the columns there are now."""
+        found = (name for name, n in self._environments.items() if n > 0)
+        self._all_columns: tuple[Column, ...] = columns(found, self._told)
+        wanted = self._query.environment
+        self._columns = tuple(c for c in self._all_columns if not wanted or c.name in wanted)
+        self._rows: dict[str, BoardRow] = {}
+        self._order: list[tuple[str, str]] = []
+        self._counts: Counter[Attention] = Counter()
+        self._rollouts_failed: set[str] = set()
+        self._waiting: dict[str, tuple[Waiting, ...]] = {}
+        self._glowing: list[tuple[datetime, str]] = []
+        self._landed: dict[str, datetime] = {}
+        self._said: tuple[Sentence, Empty | None, datetime | None] = (Sentence((), ""), None, None)
+        self._day = DayStrip(self._all_columns[-1].name if self._all_columns else "")
+        self._settle_rows(set(self._members))
+        for key in self._fleet.rollouts:
+            self._put_rollout(key)
+
+    def _settle(self, touched: set[str]) -> BoardChange:
+        before = self._all_columns
+        if touched and columns((n for n, c in self._environments.items() if c > 0), self._told) != before:
+            self._build()
+            return BoardChange(
+                rows=tuple(s for _, s in self._order),
+                sentence=True,
+                day=True,
+                waiting=True,
+                sources=True,
+                environments=True,
+            )
+        return self._settle_rows(touched)
+
+    def _settle_rows(self, touched: set[str]) -> BoardChange:
+        waits, said = dict(self._waiting), self._said
+        rows, removed, added = [], [], []
+        for service in sorted(touched):
+            old, new = self._rows.pop(service, None), self._make(service)
+            if old:
+                del self._order[bisect_left(self._order, (old.rank, service))]
+                self._counts[old.attention] -= 1
+            if new:
+                self._rows[service] = new
+                insort(self._order, (new.rank, service))
+                self._counts[new.attention] += 1
+            if old and not new:
+                removed.append(service)
+            elif new and not old:
+                added.append(service)
+            elif old != new:
+                rows.append(service)
+        counts = {a: n for a, n in self._counts.items() if n}
+        total = len(self._members)
+        self._said = (
+            sentence(counts, len(self._rollouts_failed), total),
+            None if self._order else why_empty(self._sources.values(), self._listening, total),
+            max(self._landed.values(), default=None),
+        )
+        return BoardChange(
+            rows=tuple(rows),
+            removed=tuple(removed),
+            added=tuple(added),
+            sentence=self._said != said,
+            waiting=self._waiting != waits,
+        )
+
+    def _make(self, service: str) -> BoardRow | None:
+        """The row of a service in this view, None when the query leaves it out."""
+        self._waiting.pop(service, None)
+        self._landed.pop(service, None)
+        self._rollouts_failed.discard(service)
+        names = {c.name for c in self._columns}
+        workloads = [self._workloads[key] for key in self._members.get(service, ())]
+        mine = [w for w in workloads if w.place.environment in names and self._query.takes(w)]
+        if not mine or not self._query.finds(mine):
+            return None
+        seen = [Seen(w, self._verdicts[_scope(w)]) for w in mine]
+        row = board_row(service, seen, self._columns, self._now)
+        if self._query.attention and row.attention not in self._query.attention:
+            return None
+        if asked := waiting(service, seen, self._columns):
+            self._waiting[service] = asked
+        if any(
+            s.attention is Attention.FAILED and s.row.state.phase in (Phase.FAILED, Phase.ABORTED)
+            for s in seen
+        ):
+            self._rollouts_failed.add(service)
+        if landed := [c.landed_at for c in row.cells if c and c.landed_at]:
+            self._landed[service] = max(landed)
+        for cell in row.cells:
+            if cell and cell.landed and cell.landed_at:
+                heappush(self._glowing, (cell.landed_at + LANDED, service))
+        return row
+
+    def _put_rollout(self, key: str) -> bool:
+        row = self._fleet.rollouts.get(key)
+        return self._day.put(key, row if row and self._query.takes_rollout(row) else None)
+
+
+def _scope(row: WorkloadRow) -> Scope:
+    return row.ref.cluster, row.ref.namespace, row.ref.kind
+
+
+def _drop(index: dict[K, set[str]], name: K, key: str) -> None:
+    index[name].discard(key)
+    if not index[name]:
+        del index[name]

@@ -1,0 +1,20 @@
+"""Settings: one optional YAML file, a few SHIPBOARD_* variables and the command line, in one frozen value.
+
+The command line wins over the environment, the environment over the file, the file over the defaults.
+Whatever is wrong is refused as a whole, with every mistake named at its line; nothing is guessed.
+"""
+
+from __future__ import annotations
+
+from .load import VARIABLES, load
+from .model import ClusterSettings, Settings
+from .problems import Problem, SettingsRefused
+
+__all__ = [
+    "VARIABLES",
+    "ClusterSettings",
+    "Problem",
+    "Settings",
+    "SettingsRefused",
+    "load",
+]

@@ -1,0 +1,163 @@
+"""Dirty roots to facts, and facts to `ingest`: at once after quiet, coalesced when busy, never a queue.
+
+What waits is a set of uids and the newest fact of each source, so an ingest that is slow or down costs
+freshness, not memory; nothing leaves the sets before `ingest` has returned.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+
+from ..domain.facts import Fact, SourceObserved, WorkloadGone, WorkloadObserved, WorkloadsListed
+from ..domain.names import Place, WorkloadRef, cut
+from ..domain.places import PlaceRules, place
+from ..domain.rollout import Health, Phase, RolloutState
+from ..engines.port import Engine
+from .cache import Cache
+from .decode import Unreadable
+from .timing import Backoff, Timing
+
+log = logging.getLogger(__name__)
+
+Ingest = Callable[[Sequence[Fact]], Awaitable[None]]
+
+SLICE = 200
+"""Most workloads observed and ingested in one go: bounds the time the event loop is held and a transaction's
+size."""
+
+
+class Flusher:
+    """Observes and delivers. `missing` tells which kinds could not be looked at for a root's kind and
+    namespace, `ready` whether enough has been listed to look at roots at all."""
+
+    def __init__(
+        self,
+        cluster: str,
+        cache: Cache,
+        ingest: Ingest,
+        rules: PlaceRules,
+        engines: Sequence[Engine],
+        *,
+        missing: Callable[[Engine, str], frozenset[str]],
+        ready: Callable[[], bool],
+        now: Callable[[], datetime],
+        clock: Callable[[], float],
+        timing: Timing,
+        rng: random.Random,
+    ) -> None:
+        self.bell = asyncio.Event()
+        self.failures = 0
+        self._cluster, self._cache, self._ingest, self._rules, self._engines = (
+            cluster,
+            cache,
+            ingest,
+            rules,
+            engines,
+        )
+        self._missing, self._ready, self._now, self._clock = missing, ready, now, clock
+        self._timing, self._backoff = timing, Backoff(timing, rng)
+        self._sources: dict[str, SourceObserved] = {}
+        self._listed: set[tuple[str, str]] = set()
+        self._last: dict[str, tuple[WorkloadRef, Place, RolloutState]] = {}
+
+    def source(self, fact: SourceObserved) -> None:
+        """Deliver how a source is; a newer fact replaces one that still waits."""
+        self._sources[fact.key] = fact
+        self.bell.set()
+
+    def listed(self, kind: str, namespace: str) -> None:
+        """A complete list of a root kind was read: tell which workloads exist."""
+        self._listed.add((kind, namespace))
+        self.bell.set()
+
+    async def run(self) -> None:
+        """For ever."""
+        while True:
+            await self.bell.wait()
+            self.bell.clear()
+            began = self._clock()
+            if not await self.flush():
+                continue
+            cost = self._clock() - began
+            await asyncio.sleep(min(max(2 * cost, self._timing.flush_least), self._timing.flush_most))
+
+    async def flush(self) -> bool:
+        """Deliver one slice of what waits; rings the bell when more is left. Answers whether anything was
+        delivered."""
+        sources, self._sources = self._sources, {}
+        listed: set[tuple[str, str]] = set()
+        taken: list[str] = []
+        if self._ready():
+            listed, self._listed = self._listed, set()
+            dirty = self._cache.dirty
+            while dirty and len(taken) < SLICE:
+                taken.append(dirty.pop())
+        now = self._now()
+        observed = [self._observe(uid, now) for uid in taken]
+        facts: list[Fact] = [
+            WorkloadsListed(self._cluster, kind, namespace, self._cache.shown(kind, namespace), now)
+            for kind, namespace in sorted(listed)
+        ]
+        facts += [fact for fact in observed if fact is not None]
+        facts += sources.values()
+        if facts:
+            try:
+                await self._ingest(facts)
+            except Exception as error:
+                self._cache.dirty.update(taken)
+                self._listed |= listed
+                self._sources = sources | self._sources
+                self.failures += 1
+                if self.failures == 1:
+                    log.error("%s: facts not taken, trying again: %s", self._cluster, type(error).__name__)
+                self.bell.set()
+                await asyncio.sleep(min(self._backoff.next(), 5.0))
+                return False
+            self.failures = 0
+            self._backoff.reset()
+            self._remember(observed)
+        if self._cache.dirty and self._ready():
+            self.bell.set()
+        return bool(facts)
+
+    def _remember(self, facts: Sequence[WorkloadObserved | WorkloadGone | None]) -> None:
+        for fact in facts:
+            if isinstance(fact, WorkloadObserved):
+                self._last[fact.uid] = (fact.ref, fact.place, fact.state)
+            elif fact is not None:
+                self._last.pop(fact.uid, None)
+
+    def _observe(self, uid: str, now: datetime) -> WorkloadObserved | WorkloadGone | None:
+        """The fact a dirty root gives, None when it says nothing new."""
+        root = self._cache.roots.get(uid)
+        if root is None or self._cache.hidden(root):
+            return WorkloadGone(self._cluster, uid, now) if uid in self._last else None
+        kind = self._cache.kind_of(uid)
+        if isinstance(root, Unreadable):
+            ref = WorkloadRef(self._cluster, root.namespace, kind, root.name)
+            engine = next(e.name for e in self._engines if e.root.name == kind)
+            state, labels = _unknown(f"Cannot be read: {root.reason}"), root.labels
+        else:
+            meta = root.metadata
+            ref, labels = WorkloadRef(self._cluster, meta.namespace, kind, meta.name), meta.labels or {}
+            reading = next((e for e in self._engines if e.root.name == kind and e.claims(root)), None)
+            if reading is None:
+                return None
+            engine = reading.name
+            try:
+                state = reading.observe(root, self._cache.kin(uid, self._missing(reading, meta.namespace)))
+            except Exception as error:
+                log.exception("%s: engine %s failed on a %s", self._cluster, engine, kind)
+                state = _unknown(f"Cannot be read: error in Shipboard ({type(error).__name__}); see its log")
+        where = place(ref, labels, self._rules)
+        if self._last.get(uid) == (ref, where, state):
+            return None
+        return WorkloadObserved(ref, uid, where, engine, state, now)
+
+
+def _unknown(message: str) -> RolloutState:
+    return RolloutState(Phase.UNKNOWN, Health.UNKNOWN, cut(message))

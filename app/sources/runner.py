@@ -1,0 +1,231 @@
+"""The collector of one cluster: a source for each kind the engines read, one probe, one flusher. Runs for
+ever.
+
+Kinds come from the engines. A kind that may not be listed in all namespaces is followed in the configured
+namespaces instead. Nothing here ends because of what a server does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from ..domain.facts import Fact
+from ..domain.places import PlaceRules
+from ..engines import ENGINES
+from ..engines.port import Engine, Kind
+from ..domain.refusals import ClusterError, Denied, Unauthorized
+from ..kube import Cluster
+from .cache import Cache
+from .flush import Flusher
+from .pulse import Pulse
+from .timing import Timing
+from .watched import Source, Standing
+
+log = logging.getLogger(__name__)
+
+
+def kinds(engines: Sequence[Engine] = ENGINES) -> tuple[Kind, ...]:
+    """Every kind the engines need watched, roots first, without doubles."""
+    return tuple(dict.fromkeys([e.root for e in engines] + [kind for e in engines for kind in e.kin]))
+
+
+class Collector:
+    """Follows one cluster and hands facts to `ingest`. `namespaces` are used for kinds that may not be listed
+    in all. `clock` is monotonic seconds, `now` aware UTC."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        ingest: Callable[[Sequence[Fact]], Awaitable[None]],
+        rules: PlaceRules | None = None,
+        *,
+        namespaces: Sequence[str] = (),
+        engines: Sequence[Engine] = ENGINES,
+        timing: Timing | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        rng: random.Random | None = None,
+    ) -> None:
+        self.cluster = cluster
+        self.sources: dict[tuple[str, str], Source] = {}
+        self._rules = rules or PlaceRules()
+        self._namespaces = tuple(n for n in namespaces if not self._rules.ignores(n))
+        self._engines = tuple(engines)
+        self._timing = timing or Timing()
+        self._clock, self._rng = clock, rng or random.Random()  # noqa: S311
+        self._roots = frozenset(e.root.name for e in engines)
+        self.cache = Cache(self._roots, self._rules.ignores)
+        self._pulse = Pulse(clock)
+        self._now = now
+        self._started = clock()
+        self._open = False
+        self._told: dict[tuple[str, str], tuple[object, float]] = {}
+        self._flusher = Flusher(
+            cluster.name,
+            self.cache,
+            ingest,
+            self._rules,
+            self._engines,
+            missing=self._missing,
+            ready=self._ready,
+            now=now,
+            clock=clock,
+            timing=self._timing,
+            rng=self._rng,
+        )
+
+    async def run(self) -> None:
+        """For ever; cancel to stop."""
+        self._started = self._clock()
+        async with asyncio.TaskGroup() as tasks:
+            for kind in kinds(self._engines):
+                self._source(kind, "")
+                tasks.create_task(self._follow(kind), name=f"{self.cluster.name}:{kind.plural}")
+            tasks.create_task(self._probe(), name=f"{self.cluster.name}:probe")
+            tasks.create_task(self._report(), name=f"{self.cluster.name}:report")
+            tasks.create_task(self._flusher.run(), name=f"{self.cluster.name}:flush")
+
+    # -- sources --------------------
+
+    def _source(self, kind: Kind, namespace: str) -> Source:
+        source = Source(
+            self.cluster,
+            kind,
+            namespace,
+            self.cache,
+            self._pulse,
+            timing=self._timing,
+            clock=self._clock,
+            rng=self._rng,
+            changed=self._changed,
+            standing_changed=self._standing_changed,
+            give_up_denied=not namespace and bool(self._namespaces),
+        )
+        self.sources[kind.name, namespace] = source
+        return source
+
+    async def _follow(self, kind: Kind) -> None:
+        await self.sources[kind.name, ""].run()
+        del self.sources[kind.name, ""]
+        async with asyncio.TaskGroup() as tasks:
+            for namespace in self._namespaces:
+                tasks.create_task(self._source(kind, namespace).run(), name=f"{kind.plural}:{namespace}")
+
+    def _covering(self, kind: str, namespace: str) -> Source | None:
+        return self.sources.get((kind, "")) or self.sources.get((kind, namespace))
+
+    def _missing(self, engine: Engine, namespace: str) -> frozenset[str]:
+        covering = {kind.name: self._covering(kind.name, namespace) for kind in engine.kin}
+        return frozenset(
+            k for k, source in covering.items() if source is None or source.standing is not Standing.LISTED
+        )
+
+    def _ready(self) -> bool:
+        """Whether roots may be looked at: every kind is listed or known not to be, or that takes too long."""
+        if not self._open and (
+            all(s.settled for s in self.sources.values())
+            or self._clock() - self._started > self._timing.patience
+        ):
+            self._open = True
+            self.cache.touch_all()
+        return self._open
+
+    def _changed(self) -> None:
+        if self.cache.dirty and self._ready():
+            self._flusher.bell.set()
+
+    def _standing_changed(self, source: Source) -> None:
+        kind = source.kind.name
+        if kind in self._roots:
+            if source.standing is Standing.LISTED or (
+                source.standing is Standing.ABSENT and source.absences > 1
+            ):
+                self._flusher.listed(kind, source.namespace)
+        else:
+            self.cache.touch_all()
+        self._tell(source)
+        self._changed()
+
+    # -- freshness --------------------
+
+    async def _probe(self) -> None:
+        """Ask a real question every few seconds. That an answer is a refusal (403) still proves the API
+        works."""
+        while True:
+            asked_at = self._clock()
+            source = self._probed()
+            reached = {key: s.version for key, s in self.sources.items()}
+            try:
+                body = await self.cluster.probe(
+                    source.kind, source.namespace, seconds=self._timing.probe_limit
+                )
+                self._pulse.answered(asked_at)
+                self._compare(reached[source.kind.name, source.namespace], body)
+            except Denied:
+                self._pulse.answered(asked_at)
+            except ClusterError as error:
+                self._pulse.trouble = error
+                if isinstance(error, Unauthorized):
+                    await self._renew()
+            except Exception:
+                log.exception("%s: probe: unexpected", self.cluster.name)
+            await asyncio.sleep(max(0.0, self._timing.probe_every - (self._clock() - asked_at)))
+
+    def _probed(self) -> Source:
+        return next((s for s in self.sources.values() if s.standing is Standing.LISTED), None) or next(
+            iter(self.sources.values())
+        )
+
+    async def _renew(self) -> None:
+        try:
+            await self.cluster.renew()
+        except ClusterError as error:
+            self._pulse.trouble = error
+
+    def _compare(self, reached: str, body: bytes) -> None:
+        """A list cannot be older than what was already seen, unless the store was restored from a backup."""
+        try:
+            version = msgspec.json.decode(body, type=_Versioned).metadata.resource_version
+        except (msgspec.DecodeError, RecursionError):
+            return
+        if version.isdigit() and reached.isdigit() and int(version) < int(reached):
+            log.warning("%s: versions went backwards; listing everything again", self.cluster.name)
+            for source in self.sources.values():
+                source.distrust()
+
+    async def _report(self) -> None:
+        """Tell of each source at once when its state changes, and else now and then."""
+        while True:
+            for source in tuple(self.sources.values()):
+                self._tell(source)
+            self._changed()
+            await asyncio.sleep(self._timing.tick)
+
+    def _tell(self, source: Source) -> None:
+        if (
+            source.standing is Standing.UNLISTED
+            and not source.namespace
+            and self._namespaces
+            and source.trouble is None
+        ):
+            return  # it may yet be replaced by sources of single namespaces
+        key, condition = (source.kind.name, source.namespace), source.condition()
+        told, at = self._told.get(key, (None, 0.0))
+        if told != condition or self._clock() - at >= self._timing.report:
+            self._told[key] = (condition, self._clock())
+            self._flusher.source(source.observed(self._now()))
+
+
+class _Meta(msgspec.Struct, rename="camel"):
+    resource_version: str = ""
+
+
+class _Versioned(msgspec.Struct):
+    metadata: _Meta

@@ -1,0 +1,329 @@
+"""One kind of object on one cluster, kept in step by list and watch for ever, whatever happens to the server.
+
+List in pages, watch from there, resume from the last version after every normal or abnormal end, list again
+only when the server says 410 or a periodic comparison is due. A relist is applied as a difference, so it
+shows no ghost and no false delete. Sources: Kubernetes API concepts ("Efficient detection of changes"),
+client-go's reflector.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Callable
+from contextlib import aclosing, suppress
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from ..domain.facts import SourceObserved
+from ..domain.freshness import Freshness, judge
+from ..engines.port import Kind
+from ..domain.refusals import (
+    Absent,
+    Broken,
+    ClusterError,
+    Denied,
+    Gone,
+    Misconfigured,
+    Oversized,
+    Throttled,
+    Unauthorized,
+)
+from ..kube import Cluster
+from .cache import Cache
+from .intake import Intake
+from .pulse import Pulse
+from .timing import Backoff, Timing
+
+log = logging.getLogger(__name__)
+
+
+class Standing(StrEnum):
+    """What is known of a kind on this cluster."""
+
+    UNLISTED = "unlisted"
+    LISTED = "listed"
+    DENIED = "denied"
+    ABSENT = "absent"
+
+
+class Source:
+    """One list→watch loop. `changed` is called after each batch that touched anything, `standing_changed`
+    when the kind became listed, denied or absent. All times are those of `clock`, monotonic seconds."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        kind: Kind,
+        namespace: str,
+        cache: Cache,
+        pulse: Pulse,
+        *,
+        timing: Timing,
+        clock: Callable[[], float],
+        rng: random.Random,
+        changed: Callable[[], None],
+        standing_changed: Callable[[Source], None],
+        give_up_denied: bool = False,
+    ) -> None:
+        self.kind, self.namespace = kind, namespace
+        self.standing = Standing.UNLISTED
+        self.version = ""
+        self.lists = self.watches = self.errors = 0
+        self.contact: float | None = None
+        self.trouble: ClusterError | None = None
+        self.absences = 0
+        self._cluster, self._cache, self._pulse = cluster, cache, pulse
+        self._timing, self._clock, self._rng = timing, clock, rng
+        self._changed, self._standing_changed = changed, standing_changed
+        self._give_up_denied = give_up_denied
+        self._intake = Intake(kind, cache)
+        self._backoff = Backoff(timing, rng)
+        self._listed_at = self._logged_at = float("-inf")
+        self._relist_at = float("inf")
+        self._broke_at, self._stuck = "", 0
+        self._page = timing.page
+        self._suspect = False
+        self._leash: asyncio.Timeout | None = None
+
+    # -- the loop --------------------
+
+    async def run(self) -> None:
+        """For ever. Returns only when denied before the first list and told to give up then."""
+        while True:
+            try:
+                if not self.version or self._clock() >= self._relist_at:
+                    await self._list()
+                await self._watch()
+            except Denied as error:
+                if self._give_up_denied and not self.lists_done:
+                    return
+                await self._stand(Standing.DENIED, error, self._timing.denied_retry)
+            except Absent as error:
+                self.absences += 1
+                await self._stand(Standing.ABSENT, error, self._timing.absent_retry)
+            except ClusterError as error:
+                await self._recover(error)
+            except Exception:
+                log.exception("%s: %s: unexpected; starting over", self._cluster.name, self.kind.name)
+                self.version = ""
+                await self._recover(
+                    Broken(f"Could not follow {self.kind.plural}", "an error in Shipboard; see its log")
+                )
+
+    @property
+    def drift(self) -> int:
+        """Differences that full lists found and the watches before them should have delivered."""
+        return self._intake.drift
+
+    @property
+    def lists_done(self) -> bool:
+        """Whether a list was ever completed."""
+        return self._listed_at > float("-inf")
+
+    @property
+    def settled(self) -> bool:
+        """Whether it is known what there is, or why it cannot be known."""
+        return self.standing is not Standing.UNLISTED
+
+    def distrust(self) -> None:
+        """The server's versions went backwards (a restored store): list again and believe nothing cached."""
+        self._suspect = True
+        self._relist_at = max(self._clock(), self._listed_at + self._timing.list_gap)
+        if self._leash is not None and self._relist_at <= self._clock():
+            self._leash.reschedule(asyncio.get_running_loop().time())
+
+    def condition(self) -> tuple[Freshness, str, tuple[str, ...]]:
+        """Freshness, message and unreadable objects as they are now: what is told at once when it changes."""
+        age = None if self.contact is None else self._clock() - self.contact
+        known = self.standing in (Standing.LISTED, Standing.ABSENT)
+        freshness = judge(age, self._pulse.age) if known else Freshness.UNKNOWN
+        return freshness, self._message(freshness), self._cache.unreadable(self.kind.name, self.namespace)
+
+    def observed(self, now: datetime) -> SourceObserved:
+        """How this source is at `now`."""
+        age = None if self.contact is None else self._clock() - self.contact
+        freshness, message, unreadable = self.condition()
+        return SourceObserved(
+            cluster=self._cluster.name,
+            kind=self.kind.name,
+            namespace=self.namespace,
+            freshness=freshness,
+            contact_at=None if age is None else now - timedelta(seconds=age),
+            seen_at=now,
+            message=message,
+            objects=self._cache.count(self.kind.name, self.namespace),
+            lists=self.lists,
+            watches=self.watches,
+            events=self._intake.events,
+            errors=self.errors,
+            unreadable=unreadable,
+        )
+
+    def _message(self, freshness: Freshness) -> str:
+        if self.standing is Standing.ABSENT:
+            return f"{self.kind.plural}.{self.kind.api.partition('/')[0]} is not installed there; looking again each minute."
+        if freshness is Freshness.LIVE:
+            return ""
+        trouble = self.trouble or (self._pulse.trouble if self.standing is not Standing.UNLISTED else None)
+        if trouble is not None:
+            return str(trouble)
+        if self.standing is Standing.UNLISTED:
+            return f"Reading {self.kind.plural} for the first time."
+        return "The API server does not answer in time; Shipboard keeps trying."
+
+    # -- list --------------------
+
+    async def _list(self) -> None:
+        self.lists += 1
+        began = self._clock()
+        kind, namespace, before = self.kind.name, self.namespace, self.version
+        self._intake.version = before
+        trusted, self._suspect = not self._suspect, False
+        seen: set[str] = set()
+        token, restarts = "", 0
+        while True:
+            asked_at = self._clock()
+            try:
+                body = await self._cluster.page(self.kind, namespace, limit=self._page, token=token)
+                page = self._intake.page(body, seen, trusted)
+            except Oversized:
+                if self._page == 1:
+                    raise
+                self._page = max(1, self._page // 10)
+                continue
+            except Gone:
+                if not token or restarts == 3:
+                    raise
+                token, restarts = "", restarts + 1
+                seen.clear()
+                continue
+            except (Denied, Absent):
+                raise
+            except ClusterError as error:
+                if not token:
+                    raise
+                await self._recover(
+                    error
+                )  # the token still holds: go on from this page instead of starting over
+                continue
+            self._heard()
+            self._pulse.answered(asked_at)
+            self._changed()
+            token = page.token
+            if not token:
+                break
+        ghosts = self._cache.retain(kind, namespace, seen)
+        self._intake.drift += ghosts if before and trusted else 0
+        self.version = self._intake.version = page.version
+        self._listed_at = began
+        self._relist_at = self._clock() + self._timing.relist * self._rng.uniform(0.95, 1.05)
+        self.absences = 0
+        self._settle(Standing.LISTED)
+        self._changed()
+
+    # -- watch --------------------
+
+    async def _watch(self) -> None:
+        self.watches += 1
+        seconds = max(1, int(self._rng.uniform(self._timing.watch_least, self._timing.watch_most)))
+        began = self._clock()
+        try:
+            async with asyncio.timeout(None) as self._leash:
+                lines = self._cluster.watch(
+                    self.kind, self.namespace, self.version, seconds, self._timing.watch_grace
+                )
+                async with aclosing(lines) as batches:
+                    async for batch in batches:
+                        self._heard()
+                        self.trouble = None
+                        if batch:
+                            self._take(batch)
+        except TimeoutError:
+            return
+        finally:
+            self._leash = None
+        self._heard()
+        if self._clock() - began < self._timing.retry_floor:
+            await self._pause(
+                self._backoff.next()
+            )  # a server that ends every watch at once must not make us spin
+        else:
+            self._backoff.reset()
+
+    def _take(self, batch: list[bytes]) -> None:
+        before = self._intake.events
+        try:
+            self._intake.apply(batch)
+        finally:
+            self.version = self._intake.version
+            if self._intake.events > before:
+                self._backoff.reset()
+                self._changed()
+
+    # -- trouble --------------------
+
+    async def _recover(self, error: ClusterError) -> None:
+        self.errors += 1
+        if isinstance(error, Gone):
+            self.version = ""
+            if self._clock() - self._listed_at >= self._timing.list_gap:
+                return
+            await self._pause(self._backoff.next())
+            return
+        if self._clock() - self._logged_at >= 60:
+            self._logged_at = self._clock()
+            log.warning("%s: %s", self._cluster.name, error)
+        self.trouble = error
+        if isinstance(error, Broken) and self.version:
+            self._stuck = self._stuck + 1 if self.version == self._broke_at else 1
+            self._broke_at = self.version
+            if self._stuck > 2 and self._clock() - self._listed_at >= self._timing.list_gap:
+                self.version = ""  # the same event breaks the watch each time: a list leads past it
+        if isinstance(error, Unauthorized):
+            with suppress(ClusterError):
+                await self._renew()
+        await self._pause(self._backoff.next(), error.retry_after if isinstance(error, Throttled) else 0.0)
+
+    async def _renew(self) -> None:
+        try:
+            await self._cluster.renew()
+        except Misconfigured as error:
+            self.trouble = error
+            raise
+
+    async def _pause(self, seconds: float, least: float = 0.0) -> None:
+        """Wait; a server that answers again after an outage ends the wait early, but never before `least`."""
+        await asyncio.sleep(least or self._timing.retry_floor)
+        if (rest := seconds - self._timing.retry_floor) > 0 and not least:
+            await self._pulse.recovered(rest)
+
+    async def _stand(self, standing: Standing, error: ClusterError, seconds: float) -> None:
+        self.version = ""
+        self.trouble = error
+        if standing is Standing.DENIED:
+            self.errors += 1
+            self.contact = None
+        else:
+            self._heard()
+        if self.absences > 1:  # a starting API server may answer one 404 for a resource that is there
+            self._cache.retain(self.kind.name, self.namespace, set())
+        if not self._settle(standing) and self.absences == 2:
+            self._standing_changed(self)
+        self._changed()
+        await asyncio.sleep(seconds)
+
+    def _settle(self, standing: Standing) -> bool:
+        if standing is Standing.LISTED:
+            self.trouble = None
+        if standing is self.standing:
+            return False
+        self.standing = standing
+        if standing is not Standing.LISTED:
+            log.warning("%s: %s is %s: %s", self._cluster.name, self.kind.name, standing, self.trouble)
+        self._standing_changed(self)
+        return True
+
+    def _heard(self) -> None:
+        self.contact = self._clock()

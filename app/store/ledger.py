@@ -1,0 +1,239 @@
+"""Facts become rows: what changed is written in a few batched statements, what did not is not written at all.
+
+Facts of one batch are taken in their order; those of one workload must come from one collector at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Table, bindparam, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.domain import history
+from app.domain.facts import Fact, SourceObserved, WorkloadGone, WorkloadObserved, WorkloadsListed
+from app.domain.names import Place, Topic, WorkloadRef
+from app.store import mapping
+from app.store.mapping import Values
+from app.store.tables import ROLLOUT, SOURCE, TRANSITION, WORKLOAD
+
+_AT_ONCE = 1000
+"""Keys asked for in one query."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A workload's row, as far as the next look is compared with it. `state` is encoded."""
+
+    ref: WorkloadRef
+    place: Place
+    engine: str
+    state: str
+    snapshot: history.Snapshot
+    gone: bool = False
+
+    @property
+    def face(self) -> tuple[WorkloadRef, Place, str, str, bool]:
+        """What makes a look differ from the one before."""
+        return self.ref, self.place, self.engine, self.state, self.gone
+
+
+@dataclass(slots=True)
+class _Batch:
+    """What one call adds to the database. `known` and `sources` are the rows as they will be."""
+
+    known: dict[str, _Known]
+    sources: dict[str, SourceObserved]
+    listed: Mapping[WorkloadsListed, Iterable[str]]
+    workloads: dict[str, Values] = field(default_factory=dict)
+    ended: dict[str, datetime] = field(default_factory=dict)
+    transitions: list[Values] = field(default_factory=list)
+    rollouts: dict[str, Values] = field(default_factory=dict)
+    topics: set[Topic] = field(default_factory=set)
+
+    def take(self, fact: Fact) -> None:
+        """Fold one fact in."""
+        match fact:
+            case WorkloadObserved():
+                self._observed(fact)
+            case WorkloadGone():
+                self._gone(fact.key, fact.seen_at)
+            case WorkloadsListed():
+                for key in {
+                    *self.listed[fact],
+                    *(k for k in self.workloads if _covers(fact, self.known[k].ref)),
+                }:
+                    if key.partition(":")[2] not in fact.uids:
+                        self._gone(key, fact.seen_at)
+            case SourceObserved():
+                before = self.sources.get(fact.key)
+                if before is None or replace(fact, seen_at=before.seen_at) != before:
+                    self.sources[fact.key] = fact
+                    self.topics.add(Topic("source", fact.key))
+
+    def _observed(self, fact: WorkloadObserved) -> None:
+        key, state = fact.key, mapping.encode_state(fact.state)
+        known = self.known.get(key)
+        if known and known.face == (fact.ref, fact.place, fact.engine, state, False):
+            return
+        change = history.fold(key, known.snapshot if known else None, fact.state, fact.seen_at)
+        self.known[key] = _Known(fact.ref, fact.place, fact.engine, state, change.snapshot)
+        self.workloads[key] = mapping.workload_values(fact, state, change.snapshot)
+        self.ended.pop(key, None)
+        self.topics.add(Topic("workload", key))
+        if change.transition:
+            self.transitions.append(mapping.transition_values(key, change.transition))
+        for rollout in change.rollouts:
+            self._rollout(key, fact.place, rollout)
+
+    def _gone(self, key: str, at: datetime) -> None:
+        known = self.known.get(key)
+        if known is None or known.gone:
+            return
+        rollout = history.end(known.snapshot, at)
+        if rollout:
+            self._rollout(key, known.place, rollout)
+        self.known[key] = replace(known, snapshot=replace(known.snapshot, rollout=None), gone=True)
+        self.ended[key] = at
+        self.topics.add(Topic("workload", key))
+
+    def _rollout(self, key: str, place: Place, rollout: history.Rollout) -> None:
+        self.rollouts[rollout.id] = mapping.rollout_values(key, place, rollout)
+        self.topics.add(Topic("rollout", rollout.id))
+
+
+class Ledger:
+    """Records facts. With `remember`, compares looks with what it wrote before, which spares a query.
+
+    Remembering is right only for the one process that writes the database, and only while every unit of work
+    commits: call `forget` after one that may not have.
+    """
+
+    def __init__(self, *, remember: bool = False) -> None:
+        self._remember = remember
+        self._known: dict[str, _Known] = {}
+        self._sources: dict[str, SourceObserved] = {}
+
+    def forget(self) -> None:
+        """Compare with the database again."""
+        self._known.clear()
+        self._sources.clear()
+
+    async def record(self, session: AsyncSession, facts: Sequence[Fact]) -> frozenset[Topic]:
+        """Write what `facts` change, in the session's unit of work; returns the topics of the changed rows."""
+        batch = await self._load(session, facts)
+        for fact in facts:
+            batch.take(fact)
+        if batch.topics:
+            await _write(await session.connection(), batch)
+        if self._remember:
+            self._known.update((key, known) for key, known in batch.known.items() if not known.gone)
+            for key in batch.ended:
+                self._known.pop(key, None)
+            self._sources.update(batch.sources)
+        return frozenset(batch.topics)
+
+    async def _load(self, session: AsyncSession, facts: Sequence[Fact]) -> _Batch:
+        listed: dict[WorkloadsListed, list[str]] = {}
+        keys = {fact.key for fact in facts if isinstance(fact, WorkloadObserved | WorkloadGone)}
+        for fact in facts:
+            if isinstance(fact, WorkloadsListed):
+                listed[fact] = await _alive(await session.connection(), fact)
+                keys.update(key for key in listed[fact] if key.partition(":")[2] not in fact.uids)
+        known = {key: self._known[key] for key in keys if key in self._known}
+        if missing := sorted(keys - known.keys()):
+            known |= await _workloads(await session.connection(), missing)
+        names = {fact.key for fact in facts if isinstance(fact, SourceObserved)}
+        sources = {name: self._sources[name] for name in names if name in self._sources}
+        if unknown := sorted(names - sources.keys()):
+            rows = await (await session.connection()).execute(select(SOURCE).where(SOURCE.c.key.in_(unknown)))
+            sources |= {row.key: mapping.source_of(row) for row in rows}
+        return _Batch(known, sources, listed)
+
+
+async def record(session: AsyncSession, facts: Sequence[Fact]) -> frozenset[Topic]:
+    """Write what `facts` change, compared with the database alone; returns the topics of the changed rows."""
+    return await Ledger().record(session, facts)
+
+
+def _covers(listing: WorkloadsListed, ref: WorkloadRef) -> bool:
+    return (listing.cluster, listing.kind) == (ref.cluster, ref.kind) and listing.namespace in (
+        "",
+        ref.namespace,
+    )
+
+
+async def _alive(connection: AsyncConnection, listing: WorkloadsListed) -> list[str]:
+    table = WORKLOAD.c
+    query = select(table.key).where(
+        table.cluster == listing.cluster, table.kind == listing.kind, table.gone_at.is_(None)
+    )
+    if listing.namespace:
+        query = query.where(table.namespace == listing.namespace)
+    return list(await connection.scalars(query))
+
+
+async def _workloads(connection: AsyncConnection, keys: Sequence[str]) -> dict[str, _Known]:
+    known: dict[str, _Known] = {}
+    for start in range(0, len(keys), _AT_ONCE):
+        rows = await connection.execute(_PREVIOUS, {"keys": keys[start : start + _AT_ONCE]})
+        for row in rows:
+            known[row.key] = _Known(
+                mapping.ref_of(row),
+                mapping.place_of(row),
+                row.engine,
+                row.state,
+                mapping.snapshot_of(row),
+                row.gone_at is not None,
+            )
+    return known
+
+
+async def _write(connection: AsyncConnection, batch: _Batch) -> None:
+    dialect = connection.dialect.name
+    sources = [mapping.source_values(batch.sources[t.key]) for t in batch.topics if t.sort == "source"]
+    ended = [{"ended_key": key, "at": at} for key, at in batch.ended.items()]
+    work: tuple[tuple[Any, list[Values]], ...] = (
+        (_upsert(dialect, WORKLOAD), list(batch.workloads.values())),
+        (_END, ended),
+        (_upsert(dialect, ROLLOUT), list(batch.rollouts.values())),
+        (TRANSITION.insert(), batch.transitions),
+        (_upsert(dialect, SOURCE), sources),
+    )
+    for statement, rows in work:
+        if rows:
+            await connection.execute(statement, rows)
+
+
+@cache
+def _upsert(dialect: str, table: Table) -> Any:
+    insert = (postgresql if dialect == "postgresql" else sqlite).insert(table)
+    (key,) = table.primary_key.columns
+    others = {column.name: insert.excluded[column.name] for column in table.columns if column is not key}
+    return insert.on_conflict_do_update(index_elements=[key], set_=others)
+
+
+_END = (
+    update(WORKLOAD)
+    .where(WORKLOAD.c.key == bindparam("ended_key"))
+    .values(gone_at=bindparam("at"), rollout=None)
+)
+_PREVIOUS = (
+    select(
+        WORKLOAD,
+        *(
+            ROLLOUT.c[name]
+            for name in ("strategy", "from_revision", "from_version", "to_revision", "to_version")
+        ),
+        ROLLOUT.c.back,
+        ROLLOUT.c.started_at,
+    )
+    .outerjoin(ROLLOUT, ROLLOUT.c.id == WORKLOAD.c.rollout)
+    .where(WORKLOAD.c.key.in_(bindparam("keys", expanding=True)))
+)

@@ -1,0 +1,117 @@
+"""The tables. Plain types that SQLite and PostgreSQL share; all times aware UTC.
+
+What is queried by is a column; what is always read together is one document (`Workload.state`). The
+migrations are the only thing that creates these tables in a database.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Index, MetaData, Table, Text
+from sqlmodel import Field, SQLModel
+
+SQLModel.metadata.naming_convention = {
+    "pk": "pk_%(table_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s",
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+}
+
+
+class Workload(SQLModel, table=True):
+    """A workload as last observed. `key` is "cluster:uid"; `state` is the RolloutState as JSON
+    (store.mapping).
+
+    `step`, `revision`, `version` and `revision_at` are what history compares the next look with; `rollout` is
+    the id of the open one. `seen_at` is the last look that differed; `gone_at` is set once the cluster no
+    longer has it.
+    """
+
+    __table_args__ = (Index(None, "cluster", "kind", "namespace"), Index(None, "gone_at"))
+
+    key: str = Field(primary_key=True)
+    cluster: str
+    namespace: str
+    kind: str
+    name: str
+    service: str
+    environment: str
+    team: str
+    engine: str
+    phase: str
+    health: str
+    attention: str
+    step: int | None
+    revision: str | None
+    version: str
+    revision_at: datetime | None
+    message: str
+    state: str = Field(sa_type=Text)
+    since: datetime
+    seen_at: datetime
+    gone_at: datetime | None
+    landed_at: datetime | None
+    rollout: str | None
+
+
+class Transition(SQLModel, table=True):
+    """Append-only: a workload went from one phase, step or revision to another."""
+
+    __table_args__ = (Index(None, "workload", "at"), Index(None, "at"))
+
+    id: int | None = Field(default=None, primary_key=True)
+    workload: str = Field(foreign_key="workload.key")
+    at: datetime
+    before: str
+    after: str
+    revision: str
+    version: str
+    step: int | None
+    message: str
+
+
+class Rollout(SQLModel, table=True):
+    """One rollout; running while `ended_at` is null. Place and versions are those of its time."""
+
+    __table_args__ = (Index(None, "workload", "started_at"), Index(None, "ended_at"))
+
+    id: str = Field(primary_key=True)
+    workload: str = Field(foreign_key="workload.key")
+    service: str
+    environment: str
+    team: str
+    strategy: str
+    from_revision: str
+    from_version: str
+    to_revision: str
+    to_version: str
+    back: bool
+    started_at: datetime
+    ended_at: datetime | None
+    outcome: str | None
+
+
+class Source(SQLModel, table=True):
+    """A source as it last described itself; `unreadable` is a JSON array of strings."""
+
+    key: str = Field(primary_key=True)
+    cluster: str
+    kind: str
+    namespace: str
+    freshness: str
+    contact_at: datetime | None
+    seen_at: datetime
+    message: str
+    objects: int
+    lists: int
+    watches: int
+    events: int
+    errors: int
+    unreadable: str = Field(sa_type=Text)
+
+
+METADATA: MetaData = SQLModel.metadata
+WORKLOAD: Table = METADATA.tables["workload"]
+TRANSITION: Table = METADATA.tables["transition"]
+ROLLOUT: Table = METADATA.tables["rollout"]
+SOURCE: Table = METADATA.tables["source"]

@@ -1,0 +1,87 @@
+"""One way to answer for everything that is live: a stream to who asks for one, else the view's bytes with
+their tag."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+
+from fastapi import Request
+from starlette.responses import Response
+
+from app.read.fleet import Fleet
+
+from . import sse
+from .errors import Refusal
+from .streams import Full, Hub
+from .views import Content, View, ViewKey, etag
+from .wire import Stream
+
+VARY = "Accept, Accept-Encoding, HX-Request"
+_TAG = re.compile(r'(?:W/)?("[^"]*")')
+
+
+def live(request: Request, hub: Hub, key: ViewKey, content: Callable[[Fleet, datetime], Content]) -> Response:
+    """The view of `key` as the client wants it: stream or body. `content` makes what it shows, if there is
+    none yet.
+
+    Raises Refusal (503) beyond the limit of streams or views. A body may only be asked for once the hub is
+    ready.
+    """
+
+    def view() -> View:
+        return hub.view(key, content)
+
+    try:
+        if wants_stream(request):
+            return Stream(hub, view)
+        shown = view()
+    except Full as full:
+        raise Refusal(
+            503,
+            "Too many watchers",
+            "As many streams as this server allows are open. Close one, or try again in a few seconds.",
+            headers={"retry-after": str(full.retry_after)},
+        ) from None
+    if _takes_gzip(request):
+        body, tag = shown.packed()
+        return tagged(request, body, tag, key.media_type, {"content-encoding": "gzip"})
+    body, tag = shown.answer()
+    return tagged(request, body, tag, key.media_type)
+
+
+def tagged(
+    request: Request,
+    body: bytes,
+    tag: str = "",
+    media_type: str = "application/json",
+    headers: dict[str, str] | None = None,
+) -> Response:
+    """`body` with its entity tag (the hash of it, if none is given), or 304 to who has it already (RFC
+    9110, 13.1.2)."""
+    tag = tag or etag(body)
+    headers = {"cache-control": "private, no-cache", "etag": tag, "vary": VARY, **(headers or {})}
+    if matches(request.headers.getlist("if-none-match"), tag):
+        return Response(status_code=304, headers=headers)
+    return Response(body, 200, headers, media_type=media_type)
+
+
+def matches(conditions: list[str], tag: str) -> bool:
+    """Whether `tag` is among the If-None-Match field lines, by weak comparison; "*" matches anything."""
+    line = ",".join(conditions).strip()
+    return line == "*" or tag in _TAG.findall(line)
+
+
+def wants_stream(request: Request) -> bool:
+    """Whether the client asked for events."""
+    return any(sse.MEDIA_TYPE in line.lower() for line in request.headers.getlist("accept"))
+
+
+def _takes_gzip(request: Request) -> bool:
+    for line in request.headers.getlist("accept-encoding"):
+        for part in line.lower().split(","):
+            coding, _, weight = part.partition(";")
+            if coding.strip() == "gzip":
+                return weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return False

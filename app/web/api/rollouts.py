@@ -1,0 +1,88 @@
+"""/rollouts: what was rolled out when, and how it ended."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import Response
+
+from app.domain.errors import StoreUnavailable
+from app.domain.rollout import Outcome, Strategy
+from app.read import rollouts as read
+from app.read.fleet import Fleet
+from app.read.rollouts import RolloutQuery
+from app.read.rows import RolloutRow
+from app.web.answers import live, wants_stream
+from app.web.errors import Refusal
+from app.web.streams import Hub
+from app.web.views import ViewKey
+
+from . import cursors, sample
+from .contents import ListContent
+from .listing import Cursor, Limit, Listed, Names, answers, canonical, distinct, listed, starting
+
+_NAME = "rollouts"
+_POSITION = msgspec.json.Decoder(read.Position)
+_PAGE = Listed((sample.ROLLOUT,), None)
+_EVENTS = ({"op": "snapshot", "items": [sample.ROLLOUT]}, {"op": "put", "item": sample.ROLLOUT})
+
+
+async def _query(
+    service: Names,
+    environment: Names,
+    team: Names,
+    cluster: Names,
+    strategy: Annotated[list[Strategy], Query(default_factory=list)],
+    outcome: Annotated[list[Outcome], Query(default_factory=list)],
+    running: Annotated[
+        bool | None, Query(description="Only those that run, or only those that are over.")
+    ] = None,
+) -> RolloutQuery:
+    return RolloutQuery(
+        service=distinct(service),
+        environment=distinct(environment),
+        team=distinct(team),
+        cluster=distinct(cluster),
+        strategy=distinct(strategy),
+        outcome=distinct(outcome),
+        running=running,
+    )
+
+
+def _list(fleet: Fleet, query: RolloutQuery, now: datetime) -> ListContent[None]:
+    def make(key: str, _: None) -> RolloutRow | None:
+        row = fleet.rollouts.get(key)
+        return row if row and query.takes(row) else None
+
+    return ListContent("rollout", lambda: fleet.rollouts, lambda _: None, make, now)
+
+
+def add(router: APIRouter, hub: Hub) -> None:
+    """Add the operation to `router`."""
+
+    @router.get("/rollouts", response_model=Listed[RolloutRow], responses=answers(_PAGE, _EVENTS, 400))
+    async def rollouts(
+        request: Request,
+        query: Annotated[RolloutQuery, Depends(_query)],
+        limit: Limit = 100,
+        cursor: Cursor = "",
+    ) -> Response:
+        """Rollouts, the latest to start first.
+
+        As a stream: those that run or ended within 24 hours as `{"op":"snapshot","items":[…]}`, then each
+        that began, changed or ended as `{"op":"put","item":…}`.
+        """
+        if wants_stream(request):
+            key = ViewKey(request.url.path, canonical(query), "application/json")
+            return live(request, hub, key, lambda fleet, now: _list(fleet, query, now))
+        after = cursors.decode(_NAME, cursor, _POSITION) if cursor else None
+        if not hub.ready:
+            return starting()
+        try:
+            rows, position = await read.page(hub.database, query, after, limit)
+        except StoreUnavailable as error:
+            raise Refusal(503, "Database unavailable", str(error), headers={"retry-after": "5"}) from None
+        return listed(request, _NAME, rows, position)

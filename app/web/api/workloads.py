@@ -1,0 +1,126 @@
+"""/workloads: every workload as a list, and each in full."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Depends, Query, Request
+from starlette.responses import Response
+
+from app.domain.names import WorkloadRef
+from app.domain.rollout import Attention, Phase
+from app.read import workloads as read
+from app.read.fleet import Fleet
+from app.read.workloads import Verdicts, WorkloadDetail, WorkloadItem, WorkloadQuery
+from app.web.answers import live, wants_stream
+from app.web.errors import Refusal
+from app.web.streams import Hub
+from app.web.views import ViewKey
+
+from . import cursors, sample
+from .contents import ListContent, ResourceContent
+from .listing import Cursor, Limit, Listed, Names, Words, answers, canonical, distinct, listed, starting
+
+_NAME = "workloads"
+_POSITION = msgspec.json.Decoder(read.Position)
+
+
+async def _query(
+    service: Names,
+    environment: Names,
+    team: Names,
+    cluster: Names,
+    namespace: Names,
+    kind: Names,
+    phase: Annotated[list[Phase], Query(default_factory=list)],
+    attention: Annotated[list[Attention], Query(default_factory=list)],
+    q: Words = "",
+) -> WorkloadQuery:
+    return WorkloadQuery(
+        q=" ".join(q.split()),
+        service=distinct(service),
+        environment=distinct(environment),
+        team=distinct(team),
+        cluster=distinct(cluster),
+        namespace=distinct(namespace),
+        kind=distinct(kind),
+        phase=distinct(phase),
+        attention=distinct(attention),
+    )
+
+
+def _list(fleet: Fleet, query: WorkloadQuery, now: datetime) -> ListContent[Verdicts]:
+    def make(key: str, verdicts: Verdicts) -> WorkloadItem | None:
+        row = fleet.workloads.get(key)
+        return read.item(row, verdicts) if row and query.takes(row, verdicts.attention(row)) else None
+
+    return ListContent(
+        "workload", lambda: fleet.workloads, lambda t: Verdicts(fleet.sources.values(), t), make, now
+    )
+
+
+def _detail(fleet: Fleet, ref: WorkloadRef) -> Callable[[datetime], WorkloadDetail | None]:
+    def make(now: datetime) -> WorkloadDetail | None:
+        row = read.find(fleet, ref)
+        return read.detail(row, Verdicts(fleet.sources.values(), now)) if row else None
+
+    return make
+
+
+_ITEMS, _ = read.page(sample.FLEET, WorkloadQuery(), sample.NOW, None, 10)
+_PAGE = Listed(_ITEMS, None)
+_ONE = _detail(sample.FLEET, sample.WORKLOAD.ref)(sample.NOW)
+_EVENTS = (
+    {"op": "snapshot", "items": _ITEMS},
+    {"op": "put", "item": _ITEMS[0]},
+    {"op": "delete", "key": "east:5a1b"},
+)
+
+
+def add(router: APIRouter, hub: Hub) -> None:
+    """Add the operations to `router`."""
+
+    @router.get("/workloads", response_model=Listed[WorkloadItem], responses=answers(_PAGE, _EVENTS, 400))
+    async def workloads(
+        request: Request,
+        query: Annotated[WorkloadQuery, Depends(_query)],
+        limit: Limit = 100,
+        cursor: Cursor = "",
+    ) -> Response:
+        """Workloads by cluster, namespace, kind and name.
+
+        As a stream: all of them as `{"op":"snapshot","items":[…]}`, then what changed as
+        `{"op":"put","item":…}` and what left as `{"op":"delete","key":…}`.
+        """
+        if wants_stream(request):
+            key = ViewKey(request.url.path, canonical(query), "application/json")
+            return live(request, hub, key, lambda fleet, now: _list(fleet, query, now))
+        after = cursors.decode(_NAME, cursor, _POSITION) if cursor else None
+        if not hub.ready:
+            return starting()
+        items, position = read.page(hub.fleet, query, hub.clock(), after, limit)
+        return listed(request, _NAME, items, position)
+
+    @router.get(
+        "/workloads/{cluster}/{namespace}/{kind}/{name}",
+        response_model=WorkloadDetail,
+        responses=answers(_ONE, [_ONE], 404),
+    )
+    async def workload(request: Request, cluster: str, namespace: str, kind: str, name: str) -> Response:
+        """One workload with its revisions, steps, pods and problems. As a stream: the whole, again
+        whenever it changed; null once it is gone."""
+        make = _detail(hub.fleet, WorkloadRef(cluster, namespace, kind, name))
+        if not hub.ready and not wants_stream(request):
+            return starting()
+        if hub.ready and make(hub.clock()) is None:
+            raise Refusal(
+                404,
+                "No such workload",
+                f"Nothing is known of {cluster}/{namespace}/{kind}/{name}. It may have been deleted, or never been "
+                "seen; /api/v1/workloads lists all there are and /sources what is listened to.",
+            )
+        key = ViewKey(request.url.path, "", "application/json")
+        return live(request, hub, key, lambda fleet, now: ResourceContent(make, now))

@@ -1,0 +1,109 @@
+"""Templates to bytes: whole pages and single regions out of the same files.
+
+A region is a Jinja block whose name is the id of the element it holds. Blocks rendered alone do not see what
+their template imports at its top, so the macros of `ui.html` are a global of the environment, `ui`.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2.runtime import Context
+
+from .files import resources
+from .formats import FILTERS, ago, timer
+
+MACROS = "ui.html"
+MARK = "\x00"
+"""Stands for what is filled in later. Templates escape or cut everything from outside, so it comes from
+nowhere else."""
+_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]", re.IGNORECASE)
+
+_AGE = re.compile(r'(<time [^<>]*?datetime="([0-9TZ:-]{20})" data-(ago|timer)[^<>]*>)[^<]*')
+
+
+class Renderer:
+    """The Jinja environment of all pages: autoescape whatever the file is called; undefined names are
+    errors."""
+
+    def __init__(self, templates: Path | None = None, static: Path | None = None) -> None:
+        environment = Environment(
+            loader=FileSystemLoader(templates or resources("templates")),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+            cache_size=-1,
+        )
+        environment.filters.update(FILTERS)
+        environment.globals.update(asset=_assets(static or resources("static")), safe_url=safe_url)
+        environment.globals["ui"] = environment.get_template(MACROS).module
+        self._environment = environment
+
+    def page(self, template: str, context: Mapping[str, object], put: Mapping[str, str] | None = None) -> str:
+        """`template` as a whole; a block named in `put` is that text instead."""
+        loaded = self._environment.get_template(template)
+        drawn = loaded.new_context(dict(context))
+        _put(drawn, put or {})
+        return "".join(loaded.root_render_func(drawn))
+
+    def region(
+        self, template: str, block: str, context: Mapping[str, object], put: Mapping[str, str] | None = None
+    ) -> str:
+        """One block of `template`; blocks inside it that are named in `put` are that text instead."""
+        loaded = self._environment.get_template(template)
+        drawn = loaded.new_context(dict(context))
+        _put(drawn, put or {})
+        return "".join(loaded.blocks[block](drawn)).strip()
+
+
+def _assets(static: Path) -> Callable[[str], str]:
+    """Where a static file is found: by its hashed name if it is a vendor's, else as it is called."""
+    manifest = static / "vendor/manifest.json"
+    hashed: dict[str, str] = json.loads(manifest.read_text()) if manifest.exists() else {}
+    return lambda name: f"/static/vendor/{hashed[name]}" if name in hashed else f"/static/{name}"
+
+
+def _put(context: Context, put: Mapping[str, str]) -> None:
+    for name, text in put.items():
+        context.blocks[name] = [_fixed(text)]
+
+
+def _fixed(text: str) -> Callable[[Context], Iterator[str]]:
+    def block(_: Context) -> Iterator[str]:
+        yield text
+
+    return block
+
+
+def safe_url(url: str) -> str:
+    """`url` if a link to it is harmless, else "": absolute http or https, a plain ASCII host, no userinfo,
+    nothing unprintable and no backslash (browsers read it as a slash)."""
+    if not url.isascii() or not url.isprintable() or "\\" in url or " " in url:
+        return ""
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018 - raises for a port that is none
+    except ValueError:
+        return ""
+    host = parts.netloc.rpartition(":")[0] if parts.port is not None else parts.netloc
+    plain = parts.scheme in ("http", "https") and "@" not in parts.netloc and _HOST.fullmatch(host)
+    return url if plain else ""
+
+
+def aged(html: str, now: datetime) -> str:
+    """`html` with every age in it told as of `now`: what was drawn earlier must not look younger than it
+    is."""
+
+    def told(match: re.Match[str]) -> str:
+        at = datetime.fromisoformat(match[2])
+        return match[1] + (ago(at, now) if match[3] == "ago" else timer(at, now))
+
+    return _AGE.sub(told, html)

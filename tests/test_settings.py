@@ -1,0 +1,196 @@
+"""Settings: what is right is read, what is wrong is refused with its place and its cure, all at once."""
+
+from pathlib import Path
+
+import pytest
+
+from app.settings import ClusterSettings, Settings, SettingsRefused, load
+from app.settings.clusters import found
+
+WHOLE = """
+listen: {host: 0.0.0.0, port: 9000}
+database: postgresql://ship:secret@db.example.org:5432/shipboard
+clusters:
+  - {name: production, kubeconfig: kube/prod.yaml, context: prod, namespaces: [shop, pay]}
+  - {name: here, in_cluster: true}
+environments:
+  order: [staging, production]
+  rules: [{environment: production, cluster: 'prod*', namespace: '*'}]
+service_labels: [app]
+team_labels: [team]
+ignore_namespaces: ['kube-*']
+retention_days: 30
+log_format: json
+public_url: https://Ship.example.org
+drain_seconds: 2.5
+"""
+
+
+def read(tmp_path: Path, text: str | bytes, environ: dict[str, str] | None = None, **overrides) -> Settings:
+    file = tmp_path / "shipboard.yaml"
+    file.write_bytes(text.encode() if isinstance(text, str) else text)
+    return load(file, environ or {}, tmp_path, overrides)
+
+
+def refusal(tmp_path: Path, text: str | bytes, environ: dict[str, str] | None = None, **overrides) -> str:
+    with pytest.raises(SettingsRefused) as refused:
+        read(tmp_path, text, environ, **overrides)
+    return str(refused.value).replace(f"{tmp_path}/shipboard.yaml:", "@")
+
+
+def test_settings_whole_file_is_read(tmp_path):
+    settings = read(tmp_path, WHOLE)
+    assert (settings.host, settings.port, settings.loopback) == ("0.0.0.0", 9000, False)
+    assert settings.database == "postgresql+psycopg://ship:secret@db.example.org:5432/shipboard"
+    assert settings.clusters == (
+        ClusterSettings("production", tmp_path / "kube/prod.yaml", "prod", False, ("shop", "pay")),
+        ClusterSettings("here", in_cluster=True),
+    )
+    assert settings.environments == ("staging", "production")
+    assert settings.environment_rules[0].cluster == "prod*"
+    assert (settings.retention_days, settings.drain_seconds) == (30, 2.5)
+    assert settings.public_url == "https://ship.example.org"
+
+
+def test_settings_without_a_file_have_defaults(tmp_path):
+    settings = load(None, {"XDG_STATE_HOME": "/state"}, tmp_path)
+    assert settings == Settings(database="sqlite+aiosqlite:////state/shipboard/shipboard.db")
+    assert settings.loopback
+
+
+def test_settings_shown_have_no_password_and_read_the_same_again(tmp_path):
+    import yaml
+
+    shown = read(tmp_path, WHOLE).as_file()
+    assert shown["database"] == "postgresql+psycopg://ship:***@db.example.org:5432/shipboard"
+    assert "secret" not in repr(shown)
+    again = read(tmp_path, yaml.safe_dump(shown))
+    assert again.clusters == read(tmp_path, WHOLE).clusters
+    assert again.environment_rules == read(tmp_path, WHOLE).environment_rules
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "@1:1: is empty"),
+        ("# nothing\n", "@1:1: is empty"),
+        ("null", "is empty, where keys with values belong"),
+        ("listen: {port: 0}", "@1:16: listen.port: '0' is not a whole number from 1 to 65535"),
+        ("listen: {port: 010}", "@1:16: listen.port: '010' is not a whole number"),
+        ("listen: {port: true}", "@1:16: listen.port: 'true' is not a whole number"),
+        ("listen:\n  hots: x", "@2:3: listen.hots: is no setting. Did you mean host?"),
+        ("retention_dayz: 3", "@1:1: retention_dayz: is no setting. Did you mean retention_days?"),
+        ("retention_days: 3\nretention_days: 4", "@2:1: retention_days: is set twice"),
+        ("listen: 8000", "@1:9: listen: is a single value, where keys with values belong"),
+        ("clusters: {name: a}", "@1:11: clusters: is a group of keys, where a list belongs"),
+        ("clusters: [{context: a}]", "@1:12: clusters[0].name: is missing"),
+        (
+            "clusters: [{name: no}]",
+            "@1:19: clusters[0].name: YAML reads no as true or false; put it in quotes",
+        ),
+        ("clusters: [{name: 1.10}]", "clusters[0].name: YAML reads 1.10 as a number; put it in quotes"),
+        ("clusters: [{name: a, in_cluster: true, context: b}]", "not both"),
+        ("clusters: [{name: a}, {name: a}]", "clusters: has two clusters called 'a'"),
+        ("clusters: [{name: a, namespaces: [Shop]}]", "clusters[0].namespaces[0]: 'Shop' is not a namespace"),
+        ("environments: {order: [a, a]}", "names an environment twice"),
+        (
+            "environments: {order: [staging, production], rules: [{environment: producton}]}",
+            "Did you mean production?",
+        ),
+        ("database: mysql://u:secret@h/x", "@1:11: database: 'mysql' is not a database we speak"),
+        ("database: 'sqlite://'", "names no file"),
+        ("database: 'sqlite:///:memory:'", "names no file"),
+        ("database: postgresql://host", "names no database"),
+        ("public_url: ship.example.org", "public_url: 'ship.example.org' is not http:// or https://"),
+        ("public_url: https://a/b", "nothing after it"),
+        ("log_format: xml", "log_format: 'xml' is neither json nor text"),
+        ("drain_seconds: 60", "drain_seconds: '60' is not a number of seconds from 0 to 9"),
+        ("retention_days: ", "retention_days: '' is not a whole number"),
+        ("log_format: ", "log_format: is empty"),
+        ("service_labels: ['a b']", "service_labels[0]: 'a b' is not a label key"),
+        ("listen: {port: 1\n", "is not YAML"),
+        ("a: b: c", "@1:5: is not YAML"),
+        ("\tlisten: 1", "is not YAML"),
+        ("listen: &a {port: *a}", "listen.port: is a group of keys, where one value belongs"),
+        ("--- {}\n--- {}", "is not YAML"),
+        ("!!python/object/apply:os.system [x]", "is a list, where keys with values belong"),
+        ("clusters: &a [*a]", "clusters[0]: is a list, where keys with values belong"),
+        ("[" * 3000, "is not YAML"),
+        (b"\xff\xfe\xff", "is not YAML"),
+        (b"listen: {port: \x00}", "is not YAML"),
+        (b" " * 1_000_001, "is larger than"),
+    ],
+)
+def test_settings_bad_file_is_refused_with_its_place(tmp_path, text, said):
+    message = refusal(tmp_path, text)
+    assert said in message
+    assert "secret" not in message
+
+
+def test_settings_all_mistakes_are_named_at_once(tmp_path):
+    message = refusal(
+        tmp_path,
+        "listen: {port: x}\nretention_days: 0\nfoo: 1",
+        {"SHIPBOARD_LOG_FORMAT": "xml"},
+        port=0,
+    )
+    for place in ("@1:16", "@2:17", "@3:1", "SHIPBOARD_LOG_FORMAT", "--port"):
+        assert place in message
+    assert "for example:  retention_days: 90" in message
+
+
+@pytest.mark.parametrize("how", ["missing", "directory", "variable", "empty variable"])
+def test_settings_file_that_was_asked_for_must_be_there(tmp_path, how):
+    asked = {"missing": tmp_path / "no.yaml", "directory": tmp_path}.get(how)
+    environ = {
+        "variable": {"SHIPBOARD_CONFIG": str(tmp_path / "no.yaml")},
+        "empty variable": {"SHIPBOARD_CONFIG": " "},
+    }.get(how, {})
+    with pytest.raises(SettingsRefused, match=r"cannot be read|set but empty"):
+        load(asked, environ, tmp_path)
+
+
+def test_settings_precedence_is_command_line_environment_file(tmp_path):
+    text = "listen: {host: 127.0.0.1, port: 1}\nretention_days: 1\nlog_format: json"
+    environ = {"SHIPBOARD_LISTEN_PORT": "2", "SHIPBOARD_RETENTION_DAYS": "2"}
+    settings = read(tmp_path, text, environ, port=3)
+    assert (settings.port, settings.retention_days, settings.log_format) == (3, 2, "json")
+
+
+def test_settings_file_here_is_found_by_itself(tmp_path):
+    (tmp_path / "shipboard.yaml").write_text("retention_days: 7")
+    assert load(None, {}, tmp_path).retention_days == 7
+
+
+def test_settings_unknown_variable_is_a_warning_and_service_links_are_none(tmp_path):
+    environ = {
+        "SHIPBOARD_LISTEN_PRT": "1",
+        "SHIPBOARD_PORT": "tcp://10.0.0.1:80",
+        "SHIPBOARD_PORT_80_TCP_ADDR": "10.0.0.1",
+        "SHIPBOARD_SERVICE_HOST": "10.0.0.1",
+    }
+    settings = load(None, environ, tmp_path)
+    assert settings.warnings == ("SHIPBOARD_LISTEN_PRT sets nothing. Did you mean SHIPBOARD_LISTEN_PORT?",)
+    assert settings.port == 8000
+
+
+def test_settings_database_path_is_a_sqlite_file(tmp_path):
+    assert read(tmp_path, "database: /var/x.db").database == "sqlite+aiosqlite:////var/x.db"
+    assert read(tmp_path, "database: sqlite:////var/x.db").database == "sqlite+aiosqlite:////var/x.db"
+
+
+def test_clusters_follow_kubectl_then_the_pod(tmp_path):
+    config, account = tmp_path / "config", tmp_path / "account"
+    config.write_text("current-context: blue\n")
+    account.mkdir()
+    (account / "token").write_text("x")
+    pod = {"KUBERNETES_SERVICE_HOST": "10.0.0.1", "KUBECONFIG": str(tmp_path / "none")}
+    assert found({"KUBECONFIG": f"{tmp_path}/none:{config}"})[0].context == "blue"
+    assert found(pod, service_account=account) == (ClusterSettings("in-cluster", in_cluster=True),)
+    assert found({"KUBECONFIG": str(tmp_path / "none")}, service_account=account) == ()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "current-context: 7", "a: {", "current-context: ''"])
+def test_clusters_unreadable_kubeconfig_names_none(tmp_path, text):
+    (tmp_path / "config").write_text(text)
+    assert found({"KUBECONFIG": str(tmp_path / "config")}, service_account=tmp_path) == ()

@@ -1,0 +1,51 @@
+"""Static files: kept for ever by hashed name, revalidated by tag otherwise, and nothing outside their
+directory."""
+
+import pytest
+from fastapi import FastAPI
+from httpx2 import ASGITransport, AsyncClient
+
+from app.web import errors, files
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def http(tmp_path) -> AsyncClient:
+    (tmp_path / "static/vendor").mkdir(parents=True)
+    (tmp_path / "static/vendor/htmx.0123456789ab.js").write_text("1")
+    (tmp_path / "static/app.css").write_text("a{}")
+    (tmp_path / "secret").write_text("secret")
+    app = FastAPI(openapi_url=None)
+    errors.install(app)
+    files.install(app, tmp_path / "static")
+    return AsyncClient(transport=ASGITransport(app), base_url="http://localhost")
+
+
+async def test_file_with_its_hash_in_the_name_is_kept_for_ever(http):
+    answer = await http.get("/static/vendor/htmx.0123456789ab.js")
+    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+    gone = await http.get("/static/vendor/htmx.ffffffffffff.js")
+    assert gone.status_code == 404
+    assert gone.headers["cache-control"] == "no-store"
+
+
+async def test_file_without_a_hash_is_asked_for_again_and_not_sent_again(http):
+    first = await http.get("/static/app.css")
+    assert first.headers["cache-control"] == "no-cache"
+    again = await http.get("/static/app.css", headers={"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["cache-control"] == "no-cache"
+
+
+@pytest.mark.parametrize(
+    "path", ["/static/../secret", "/static/%2e%2e/secret", "/static/..%2fsecret", "/static//etc/passwd"]
+)
+async def test_file_outside_is_not_there(http, path):
+    answer = await http.get(path)
+    assert answer.status_code == 404
+    assert "secret" not in answer.text.replace(path, "")
+
+
+async def test_robots_are_sent_away(http):
+    assert (await http.get("/robots.txt")).text == "User-agent: *\nDisallow: /\n"
