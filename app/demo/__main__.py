@@ -20,23 +20,34 @@ from app.demo.cluster import EmbeddedCluster
 
 def main(argv: list[str] | None = None) -> int:
     """Parse arguments and run; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m app.demo", description="A Kubernetes API with a moving fleet, on loopback.")
+    parser = argparse.ArgumentParser(
+        prog="python -m app.demo", description="A Kubernetes API with a moving fleet, on loopback."
+    )
     parser.add_argument("--port", type=int, default=0, help="port of the API (default: any free one)")
     parser.add_argument("--host", default="127.0.0.1", help="a loopback address")
     parser.add_argument("--kubeconfig", help="where to write the kubeconfig (default: a temporary file)")
     parser.add_argument("--no-fleet", action="store_true", help="an empty cluster")
     parser.add_argument("--fill", metavar="WORKLOADSxPODS", help="settled load, e.g. 1000x10")
     parser.add_argument("--token", default="", help="the bearer token (default: random)")
-    parser.add_argument("--time-scale", type=float, default=1.0, help="how much faster than real the cluster's time runs")
-    parser.add_argument("--bookmarks", type=float, default=60.0, metavar="SECONDS", help="seconds between bookmarks")
+    parser.add_argument(
+        "--time-scale", type=float, default=1.0, help="how much faster than real the cluster's time runs"
+    )
+    parser.add_argument(
+        "--bookmarks", type=float, default=60.0, metavar="SECONDS", help="seconds between bookmarks"
+    )
     parser.add_argument("--with-parent", action="store_true", help="stop when standard input is closed")
     options = parser.parse_args(argv)
     fill = re.fullmatch(r"(\d+)x(\d+)", options.fill) if options.fill else None
     if options.fill and not fill:
         parser.error(f"--fill takes WORKLOADSxPODS such as 1000x10, not {options.fill!r}")
     try:
-        cluster = EmbeddedCluster(port=options.port, host=options.host, fleet=not options.no_fleet, token=options.token,
-                                  time_scale=options.time_scale)  # fmt: skip
+        cluster = EmbeddedCluster(
+            port=options.port,
+            host=options.host,
+            fleet=not options.no_fleet,
+            token=options.token,
+            time_scale=options.time_scale,
+        )
     except ValueError as error:
         parser.error(str(error))
     cluster.faults.bookmark_interval = options.bookmarks
@@ -45,7 +56,9 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-async def _run(cluster: EmbeddedCluster, kubeconfig: str | None, fill: tuple[int, int] | None, with_parent: bool) -> None:
+async def _run(
+    cluster: EmbeddedCluster, kubeconfig: str | None, fill: tuple[int, int] | None, with_parent: bool
+) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -53,7 +66,9 @@ async def _run(cluster: EmbeddedCluster, kubeconfig: str | None, fill: tuple[int
     async with cluster:
         if fill:
             await cluster.bench.fill(*fill)
-        path = cluster.kubeconfig(kubeconfig or os.path.join(tempfile.mkdtemp(prefix="shipboard-demo-"), "kubeconfig"))
+        path = cluster.kubeconfig(
+            kubeconfig or os.path.join(tempfile.mkdtemp(prefix="shipboard-demo-"), "kubeconfig")
+        )
         ready = {"url": cluster.url, "kubeconfig": path, "context": "demo", "bench": cluster.bench_url}
         print(json.dumps(ready), flush=True)
         if with_parent:

@@ -7,6 +7,7 @@ Paths are taken apart by hand since the grammar is one line; what a verb means i
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,7 @@ from app.demo.registry import Registry
 from app.demo.resources import ARGO_GROUP, Resource
 from app.demo.store import Entry, Store, copy, decode, encode
 
+log = logging.getLogger(__name__)
 Obj = dict[str, Any]
 MAX_BODY = 8 << 20
 USER = "demo-admin"
@@ -61,11 +63,20 @@ class Api:
             if self.faults.latency:
                 await asyncio.sleep(self.faults.latency)
             return await self._route(request)
+        except (AttributeError, KeyError, TypeError) as error:
+            # a body of the wrong shape where no rule of ours looked: the real server's decoder would refuse it
+            log.info("a malformed body for %s %s: %s", request.method, request.path[:200], type(error).__name__)
+            refusal = errors.bad_request("the object provided is unrecognized or of the wrong shape")
+            return web.Response(body=encode(refusal.body), status=400, content_type="application/json")
         except errors.ApiError as error:
             if error.text is not None:
                 return web.Response(text=error.text, status=error.code)
-            return web.Response(body=encode(error.body), status=error.code, headers=error.headers,
-                                content_type="application/json")  # fmt: skip
+            return web.Response(
+                body=encode(error.body),
+                status=error.code,
+                headers=error.headers,
+                content_type="application/json",
+            )
 
     async def _route(self, request: web.Request) -> web.StreamResponse:
         path = request.path.rstrip("/") or "/"
@@ -144,14 +155,21 @@ class Api:
     async def _resource(self, request: web.Request, target: Target) -> web.StreamResponse:
         query, method = request.query, request.method
         watching = method == "GET" and query.get("watch") in _TRUE
-        verb = {"GET": "get" if target.name else "list", "POST": "create", "PUT": "update", "PATCH": "patch",
-                "DELETE": "delete" if target.name else "deletecollection"}.get(method, "")  # fmt: skip
+        verb = {
+            "GET": "get" if target.name else "list",
+            "POST": "create",
+            "PUT": "update",
+            "PATCH": "patch",
+            "DELETE": "delete" if target.name else "deletecollection",
+        }.get(method, "")
         if watching:
             verb = "watch"
         if not verb or (method == "POST" and target.name) or (method in ("PUT", "PATCH") and not target.name):
             raise errors.method_not_allowed()
         if self.faults.forbids(verb, target.resource.plural, target.namespace):
-            raise errors.forbidden(target.resource, verb, USER, namespace=target.namespace, name=target.name, sub=target.sub)
+            raise errors.forbidden(
+                target.resource, verb, USER, namespace=target.namespace, name=target.name, sub=target.sub
+            )
         dry_run = self._dry_run(query, method)
         if verb == "watch":
             return await self._watch(request, target)
@@ -160,7 +178,9 @@ class Api:
         if verb == "get":
             return self._get(request, target)
         if verb == "create":
-            return self._shown(request, target, self._create(await self._body(request), target, request, dry_run), 201)
+            return self._shown(
+                request, target, self._create(await self._body(request), target, request, dry_run), 201
+            )
         if verb in ("update", "patch"):
             return await self._change(request, target, verb, dry_run)
         return await self._delete(request, target, dry_run)
@@ -179,7 +199,9 @@ class Api:
         if ask.continue_token and among(target.resource.plural, self.faults.gone_continue):
             raise lists.stale_continue(self.store, ask)
         page = lists.page(self.store, ask)
-        body = lists.encoded(page, target.resource, lists.view(request.headers.get("Accept", "")), self.store.clock)
+        body = lists.encoded(
+            page, target.resource, lists.view(request.headers.get("Accept", "")), self.store.clock
+        )
         if not self.faults.bandwidth:
             return web.Response(body=body, content_type="application/json")
         response = web.StreamResponse(headers={"Content-Type": "application/json"})
@@ -194,16 +216,25 @@ class Api:
         field_text = ",".join(filter(None, (query.get("fieldSelector", ""), by_name)))
         table = None
         if view == "table":
+
             def table(rows: list[Entry]) -> bytes:
                 return encode(tables.table(target.resource, rows, {}, self.store.clock.now()))
+
         ask = watches.Request(
-            resource=target.resource, namespace=target.namespace,
-            predicate=selectors.both(selectors.labels(query.get("labelSelector", "")),
-                                     selectors.fields(field_text, target.resource)),
-            version=lists.version_of(query), bookmarks=query.get("allowWatchBookmarks") in _TRUE,
-            send_initial=query.get("sendInitialEvents") in _TRUE, match=query.get("resourceVersionMatch", ""),
-            timeout=watches.timeout_of(query.get("timeoutSeconds")), partial=view == "partial", table=table,
-        )  # fmt: skip
+            resource=target.resource,
+            namespace=target.namespace,
+            predicate=selectors.both(
+                selectors.labels(query.get("labelSelector", "")),
+                selectors.fields(field_text, target.resource),
+            ),
+            version=lists.version_of(query),
+            bookmarks=query.get("allowWatchBookmarks") in _TRUE,
+            send_initial=query.get("sendInitialEvents") in _TRUE,
+            match=query.get("resourceVersionMatch", ""),
+            timeout=watches.timeout_of(query.get("timeoutSeconds")),
+            partial=view == "partial",
+            table=table,
+        )
         watches.check(ask)
         return await watches.Stream(ask, self.store, self.faults).serve(request)
 
@@ -216,8 +247,9 @@ class Api:
             meta["name"] = meta["generateName"] + tables.suffix()
         if target.resource.namespaced:
             if meta.setdefault("namespace", target.namespace) != target.namespace:
-                raise errors.bad_request("the namespace of the provided object does not match the namespace sent on "
-                                         "the request")  # fmt: skip
+                raise errors.bad_request(
+                    "the namespace of the provided object does not match the namespace sent on the request"
+                )
         else:
             meta.pop("namespace", None)
         meta.setdefault("name", "")
@@ -242,8 +274,13 @@ class Api:
         else:
             obj = body if kind == "put" else _patched(kind, base, body)
         obj = self._named(obj, target, entry)
-        done = self.registry.update(target.resource.plural, obj, manager=_manager(request),
-                                    status=target.sub == "status", dry_run=dry_run)  # fmt: skip
+        done = self.registry.update(
+            target.resource.plural,
+            obj,
+            manager=_manager(request),
+            status=target.sub == "status",
+            dry_run=dry_run,
+        )
         if target.sub == "scale":
             return _json(scale.of(target.resource, done.obj))
         return self._shown(request, target, done, 200)
@@ -253,7 +290,9 @@ class Api:
             raise errors.rejected()
         meta = obj["metadata"]
         if meta.setdefault("name", target.name) != target.name:
-            raise errors.bad_request(f"the name of the object ({meta['name']}) does not match the name on the URL ({target.name})")
+            raise errors.bad_request(
+                f"the name of the object ({meta['name']}) does not match the name on the URL ({target.name})"
+            )
         if target.resource.namespaced:
             meta["namespace"] = target.namespace
         return obj
@@ -267,20 +306,31 @@ class Api:
             ask = lists.parse(request.query, target.resource, target.namespace)
             page = lists.page(self.store, ask)
             for entry in list(page.rows):
-                self.registry.delete(plural, entry.namespace, entry.name, propagation=propagation, dry_run=dry_run)
-            return web.Response(body=lists.encoded(page, target.resource, "json", self.store.clock),
-                                content_type="application/json")  # fmt: skip
+                self.registry.delete(
+                    plural, entry.namespace, entry.name, propagation=propagation, dry_run=dry_run
+                )
+            return web.Response(
+                body=lists.encoded(page, target.resource, "json", self.store.clock),
+                content_type="application/json",
+            )
         entry, gone = self.registry.delete(
-            plural, target.namespace, target.name, grace=None if grace is None else int(grace),
-            propagation=propagation, preconditions=options.get("preconditions"), dry_run=dry_run,
-        )  # fmt: skip
+            plural,
+            target.namespace,
+            target.name,
+            grace=None if grace is None else int(grace),
+            propagation=propagation,
+            preconditions=options.get("preconditions"),
+            dry_run=dry_run,
+        )
         if not gone or plural == "pods":
             return self._shown(request, target, entry, 200)
         details: Obj = {"name": entry.name}
         if target.resource.group:
             details["group"] = target.resource.group
         details |= {"kind": plural, "uid": entry.uid}
-        return _json({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details})
+        return _json(
+            {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}
+        )
 
     # -- inside ----------------------------------------------------------------------------------------------
     def _entry(self, target: Target) -> Entry:
@@ -295,8 +345,13 @@ class Api:
             return _json(tables.table(target.resource, [entry], {}, self.store.clock.now()), status)
         if view == "partial":
             meta = entry.obj["metadata"]
-            return _json({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": meta}, status)
-        head = b'{"kind":"%s","apiVersion":"%s",' % (target.resource.kind.encode(), target.resource.api_version.encode())
+            return _json(
+                {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": meta}, status
+            )
+        head = b'{"kind":"%s","apiVersion":"%s",' % (
+            target.resource.kind.encode(),
+            target.resource.api_version.encode(),
+        )
         return web.Response(body=head + entry.tail, status=status, content_type="application/json")
 
     async def _body(self, request: web.Request, *, patch: bool = False) -> Any:
@@ -320,8 +375,14 @@ class Api:
         value = query.get("dryRun", "")
         if value in ("", "All") or method == "GET":
             return value == "All"
-        kind = {"PATCH": "PatchOptions", "POST": "CreateOptions", "PUT": "UpdateOptions"}.get(method, "DeleteOptions")
-        cause = ("FieldValueNotSupported", f'Unsupported value: ["{value}"]: supported values: "All"', "dryRun")
+        kind = {"PATCH": "PatchOptions", "POST": "CreateOptions", "PUT": "UpdateOptions"}.get(
+            method, "DeleteOptions"
+        )
+        cause = (
+            "FieldValueNotSupported",
+            f'Unsupported value: ["{value}"]: supported values: "All"',
+            "dryRun",
+        )
         raise errors.invalid(kind, "meta.k8s.io", "", [cause])
 
 
@@ -329,7 +390,9 @@ def _patched(kind: str, base: Obj, body: Any) -> Any:
     if kind == "json":
         return patches.json_patch(base, body)
     if not isinstance(body, dict):
-        raise errors.bad_request("error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}")
+        raise errors.bad_request(
+            "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}"
+        )
     return patches.merge(base, body) if kind == "merge" else patches.strategic(base, body)
 
 
@@ -340,4 +403,3 @@ def _manager(request: web.Request) -> str:
 
 def _json(body: Any, status: int = 200) -> web.Response:
     return web.Response(body=encode(body), status=status, content_type="application/json")
-

@@ -68,7 +68,11 @@ class Bench:
                         if log.end - log.slowest() < log.window // 2:
                             break
                         await asyncio.sleep(0.001)
-        return {"events": done, "seconds": round(time.perf_counter() - started, 3), "resourceVersion": str(store.version)}
+        return {
+            "events": done,
+            "seconds": round(time.perf_counter() - started, 3),
+            "resourceVersion": str(store.version),
+        }
 
     async def touch(self, rate: float, seconds: float, *, resource: str = "pods") -> Obj:
         """`rate` MODIFIED events a second for `seconds`, round robin, in the background; replaces an earlier one."""
@@ -94,8 +98,13 @@ class Bench:
         if current is None:
             return
         obj = current.obj
-        meta = {**obj["metadata"], "annotations": {**(obj["metadata"].get("annotations") or {}),
-                                                   "bench/touched": str(self.cluster.store.version)}}  # fmt: skip
+        meta = {
+            **obj["metadata"],
+            "annotations": {
+                **(obj["metadata"].get("annotations") or {}),
+                "bench/touched": str(self.cluster.store.version),
+            },
+        }
         self.cluster.store.put(resource, {**obj, "metadata": meta}, quiet=True)
 
     async def ready(self, namespace: str, name: str, value: bool, at: float | None = None) -> Obj:
@@ -172,22 +181,32 @@ class Bench:
                 return await self._faults(request.method, body)
             verb = self._verbs().get(what)
             if verb is None or request.method != "POST":
-                return web.json_response({"error": f"unknown verb {what!r}", "verbs": sorted(self._verbs())}, status=404)
+                return web.json_response(
+                    {"error": f"unknown verb {what!r}", "verbs": sorted(self._verbs())}, status=404
+                )
             return web.Response(body=encode(await verb(**body)), content_type="application/json")
         except (msgspec.ValidationError, msgspec.DecodeError, TypeError, ValueError, KeyError) as error:
             return web.json_response({"error": str(error)}, status=400)
 
     def _verbs(self) -> dict[str, Callable[..., Awaitable[Obj]]]:
-        return {"fill": self.fill, "blast": self.blast, "touch": self.touch, "ready": self.ready,
-                "poison": self.poison, "compact": self.compact, "backup": self.backup, "restart": self.restart,
-                "drop": self.drop, "image": self.image}  # fmt: skip
+        return {
+            "fill": self.fill,
+            "blast": self.blast,
+            "touch": self.touch,
+            "ready": self.ready,
+            "poison": self.poison,
+            "compact": self.compact,
+            "backup": self.backup,
+            "restart": self.restart,
+            "drop": self.drop,
+            "image": self.image,
+        }
 
     async def _faults(self, method: str, body: Obj) -> web.Response:
         faults = self.cluster.faults
         if method == "POST":
-            faults.set(**body)
+            faults.switch(**body)
         elif method == "DELETE":
             faults.reset()
         await self.cluster.apply_faults()
         return web.Response(body=encode(faults), content_type="application/json")
-

@@ -31,6 +31,7 @@ from app.demo.fleet import Fleet
 from app.demo.kubelet import Kubelet
 from app.demo.registry import Registry
 from app.demo.replicasets import ReplicaSets
+from app.demo.rollouts import Rollouts
 from app.demo.store import LOG_WINDOW, Store
 
 Obj = dict[str, Any]
@@ -39,8 +40,17 @@ Obj = dict[str, Any]
 class EmbeddedCluster:
     """A Kubernetes API server with controllers, in this process. Use as an async context manager."""
 
-    def __init__(self, *, port: int = 0, host: str = "127.0.0.1", fleet: bool = False, token: str = "",
-                 time_scale: float = 1.0, window: int = LOG_WINDOW, argo: bool = True) -> None:  # fmt: skip
+    def __init__(
+        self,
+        *,
+        port: int = 0,
+        host: str = "127.0.0.1",
+        fleet: bool = False,
+        token: str = "",
+        time_scale: float = 1.0,
+        window: int = LOG_WINDOW,
+        argo: bool = True,
+    ) -> None:
         """`time_scale`: how much faster than real the cluster's own time runs. Raises ValueError off loopback."""
         if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
             raise ValueError(f"the embedded cluster has no TLS and binds loopback addresses only, not {host}")
@@ -57,6 +67,7 @@ class EmbeddedCluster:
         self.kubelet = Kubelet(self.controllers, self.behaviours)
         ReplicaSets(self.controllers)
         Deployments(self.controllers)
+        Rollouts(self.controllers)
         Endpoints(self.controllers)
         self.api = Api(self.store, self.registry, self.faults, self.token, self.key)
         self.bench = Bench(self)
@@ -88,7 +99,9 @@ class EmbeddedCluster:
             "kind": "Config",
             "clusters": [{"name": "demo", "cluster": {"server": f"{self.url}/key/{self.key}"}}],
             "users": [{"name": "demo", "user": {"token": self.token}}],
-            "contexts": [{"name": "demo", "context": {"cluster": "demo", "user": "demo", "namespace": "default"}}],
+            "contexts": [
+                {"name": "demo", "context": {"cluster": "demo", "user": "demo", "namespace": "default"}}
+            ],
             "current-context": "demo",
         }
         target = Path(path)
@@ -106,8 +119,13 @@ class EmbeddedCluster:
         application = web.Application(client_max_size=MAX_BODY)
         application.router.add_route("*", "/_bench/{verb:.*}", self.bench.answer)
         application.router.add_route("*", "/{path:.*}", self._answer)
-        self._runner = web.AppRunner(application, access_log=None, handler_cancellation=True, shutdown_timeout=0.2,
-                                     keepalive_timeout=75)  # fmt: skip
+        self._runner = web.AppRunner(
+            application,
+            access_log=None,
+            handler_cancellation=True,
+            shutdown_timeout=0.2,
+            keepalive_timeout=75,
+        )
         await self._runner.setup()
         await self._listen()
         bench = web.TCPSite(self._runner, self.host, 0)
@@ -117,8 +135,9 @@ class EmbeddedCluster:
             self.fleet.start()
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None,
-                        trace: TracebackType | None) -> None:  # fmt: skip
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         if self.fleet:
             self.fleet.stop()
         self.bench.stop()

@@ -86,7 +86,9 @@ class Controllers:
             reconcile(namespace, name)
         except Exception:
             # one broken object must not stop the others; it is tried again like any other failure
-            log.exception("the %s controller failed on %s/%s; it will try again in 10 s", plural, namespace, name)
+            log.exception(
+                "the %s controller failed on %s/%s; it will try again in 10 s", plural, namespace, name
+            )
             self.enqueue(plural, namespace, name, 10.0)
 
     def _changed(self, resource: Resource, change: Change) -> None:
@@ -129,7 +131,9 @@ class Controllers:
         foreground = "foregroundDeletion" in (entry.obj["metadata"].get("finalizers") or ())
         for kind, child in children:
             if "deletionTimestamp" not in child.obj["metadata"]:
-                self.registry.delete(kind, child.namespace, child.name, propagation="Foreground" if foreground else None)
+                self.registry.delete(
+                    kind, child.namespace, child.name, propagation="Foreground" if foreground else None
+                )
         if foreground and not children:
             self._finish(plural, entry.namespace, entry.name, "foregroundDeletion")
 

@@ -41,6 +41,12 @@ def fill(resource: Resource, obj: Obj) -> Obj:
         if resource.plural == "deployments":
             _deployment(spec)
         obj.setdefault("status", {"replicas": 0} if resource.plural == "replicasets" else {})
+    elif resource.plural == "rollouts":
+        # the one default of the CRD's schema
+        template = (obj.get("spec") or {}).get("template") or {}
+        for container in (template.get("spec") or {}).get("containers") or ():
+            for port in container.get("ports") or ():
+                port.setdefault("protocol", "TCP")
     elif resource.plural == "pods":
         pod_spec(obj.setdefault("spec", {}))
         obj.setdefault("status", {"phase": "Pending", "qosClass": _qos(obj["spec"])})
@@ -89,8 +95,12 @@ def pod_spec(spec: Obj) -> None:
             port.setdefault("protocol", "TCP")
         for probe in (container.get(key) for key in ("readinessProbe", "livenessProbe", "startupProbe")):
             if isinstance(probe, dict):
-                for key, value in (("timeoutSeconds", 1), ("periodSeconds", 10), ("successThreshold", 1),
-                                   ("failureThreshold", 3)):  # fmt: skip
+                for key, value in (
+                    ("timeoutSeconds", 1),
+                    ("periodSeconds", 10),
+                    ("successThreshold", 1),
+                    ("failureThreshold", 3),
+                ):
                     probe.setdefault(key, value)
                 if "httpGet" in probe:
                     probe["httpGet"].setdefault("scheme", "HTTP")
@@ -103,18 +113,27 @@ def _qos(spec: Obj) -> str:
     resources = [container.get("resources") or {} for container in spec.get("containers") or ()]
     if not any(resources):
         return "BestEffort"
-    guaranteed = all(r.get("limits") and r.get("limits") == r.get("requests", r.get("limits")) for r in resources)
+    guaranteed = all(
+        r.get("limits") and r.get("limits") == r.get("requests", r.get("limits")) for r in resources
+    )
     return "Guaranteed" if guaranteed else "Burstable"
 
 
 def _service(obj: Obj) -> None:
     spec = obj.setdefault("spec", {})
-    address = f"10.96.{hash(obj['metadata']['name']) % 200 + 1}.{hash(obj['metadata'].get('namespace')) % 250 + 1}"
+    address = (
+        f"10.96.{hash(obj['metadata']['name']) % 200 + 1}.{hash(obj['metadata'].get('namespace')) % 250 + 1}"
+    )
     for port in spec.get("ports") or ():
         port.setdefault("protocol", "TCP")
         port.setdefault("targetPort", port.get("port"))
-    for key, value in (("type", "ClusterIP"), ("sessionAffinity", "None"), ("clusterIP", address),
-                       ("ipFamilyPolicy", "SingleStack"), ("internalTrafficPolicy", "Cluster")):  # fmt: skip
+    for key, value in (
+        ("type", "ClusterIP"),
+        ("sessionAffinity", "None"),
+        ("clusterIP", address),
+        ("ipFamilyPolicy", "SingleStack"),
+        ("internalTrafficPolicy", "Cluster"),
+    ):
         spec.setdefault(key, value)
     spec.setdefault("clusterIPs", [spec["clusterIP"]])
     spec.setdefault("ipFamilies", ["IPv4"])
@@ -130,15 +149,22 @@ def undecodable(obj_text: str, why: str) -> ApiError:
 def wrong_type(resource: Resource, obj: Obj) -> str | None:
     """The Go decoder's complaint about the first number or list field of the wrong type, or None."""
     spec = obj.get("spec")
-    for key, kind in (("replicas", int), ("minReadySeconds", int), ("progressDeadlineSeconds", int),
-                      ("revisionHistoryLimit", int), ("paused", bool)):  # fmt: skip
+    for key, kind in (
+        ("replicas", int),
+        ("minReadySeconds", int),
+        ("progressDeadlineSeconds", int),
+        ("revisionHistoryLimit", int),
+        ("paused", bool),
+    ):
         value = spec.get(key) if isinstance(spec, dict) else None
         if value is not None and (not isinstance(value, kind) or (kind is int and isinstance(value, bool))):
             name = {str: "string", dict: "object", list: "array", bool: "bool"}.get(type(value), "number")
             goal = "bool" if kind is bool else "int32"
             return f"json: cannot unmarshal {name} into Go struct field {resource.kind}Spec.spec.{key} of type {goal}"
     if spec is not None and not isinstance(spec, dict):
-        return f"json: cannot unmarshal into Go struct field {resource.kind}.spec of type v1.{resource.kind}Spec"
+        return (
+            f"json: cannot unmarshal into Go struct field {resource.kind}.spec of type v1.{resource.kind}Spec"
+        )
     return None
 
 
@@ -162,7 +188,10 @@ def check(resource: Resource, obj: Obj, old: Obj | None) -> None:
             bad("Required value", "spec.selector", "FieldValueRequired")
         elif not matches(selector, own):
             shown = "{" + ",".join(f'"{k}":"{v}"' for k, v in sorted(own.items())) + "}"
-            bad(f"Invalid value: {shown}: `selector` does not match template `labels`", "spec.template.metadata.labels")
+            bad(
+                f"Invalid value: {shown}: `selector` does not match template `labels`",
+                "spec.template.metadata.labels",
+            )
         if old is not None and selector != old["spec"].get("selector"):
             labels = (selector or {}).get("matchLabels") or {}
             shown = '{"matchLabels":{' + ",".join(f'"{k}":"{v}"' for k, v in labels.items()) + "}}"
@@ -180,13 +209,21 @@ def _check_deployment(spec: Obj, bad: Any) -> None:
     strategy = spec["strategy"]
     rolling = strategy.get("rollingUpdate")
     if strategy["type"] == "Recreate" and rolling:
-        bad("Forbidden: may not be specified when strategy `type` is 'Recreate'", "spec.strategy.rollingUpdate",
-            "FieldValueForbidden")  # fmt: skip
+        bad(
+            "Forbidden: may not be specified when strategy `type` is 'Recreate'",
+            "spec.strategy.rollingUpdate",
+            "FieldValueForbidden",
+        )
     elif rolling and all(rolling.get(key) in (0, "0%") for key in ("maxSurge", "maxUnavailable")):
-        bad("Invalid value: 0: may not be 0 when `maxSurge` is 0", "spec.strategy.rollingUpdate.maxUnavailable")
+        bad(
+            "Invalid value: 0: may not be 0 when `maxSurge` is 0",
+            "spec.strategy.rollingUpdate.maxUnavailable",
+        )
     if spec["progressDeadlineSeconds"] <= spec.get("minReadySeconds", 0):
-        bad(f"Invalid value: {spec['progressDeadlineSeconds']}: must be greater than minReadySeconds",
-            "spec.progressDeadlineSeconds")  # fmt: skip
+        bad(
+            f"Invalid value: {spec['progressDeadlineSeconds']}: must be greater than minReadySeconds",
+            "spec.progressDeadlineSeconds",
+        )
 
 
 def _check_containers(spec: Obj, path: str, bad: Any) -> None:

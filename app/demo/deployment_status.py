@@ -20,8 +20,14 @@ def set_condition(rows: list[Obj], kind: str, status: str, reason: str, message:
     if current and current["status"] == status and current["reason"] == reason:
         return rows
     since = current["lastTransitionTime"] if current and current["status"] == status else now
-    fresh = {"type": kind, "status": status, "lastUpdateTime": now, "lastTransitionTime": since, "reason": reason,
-             "message": message}  # fmt: skip
+    fresh = {
+        "type": kind,
+        "status": status,
+        "lastUpdateTime": now,
+        "lastTransitionTime": since,
+        "reason": reason,
+        "message": message,
+    }
     return [*(row for row in rows if row["type"] != kind), fresh]
 
 
@@ -41,13 +47,23 @@ def calculate(deployment: Obj, sets: list[Entry], new: Entry | None) -> Obj:
     status: Obj = {key: value for key, value in counts.items() if value}
     status["terminatingReplicas"] = sum(item.get("terminatingReplicas", 0) for item in own)
     status["conditions"] = list((deployment.get("status") or {}).get("conditions") or ())
-    failed = [(item.obj.get("status") or {}).get("conditions") or () for item in ([new] if new else []) + sets]
+    failed = [
+        (item.obj.get("status") or {}).get("conditions") or () for item in ([new] if new else []) + sets
+    ]
     failure = next((row for rows in failed for row in rows if row["type"] == "ReplicaFailure"), None)
     rows = [row for row in status["conditions"] if row["type"] != "ReplicaFailure"]
     if failure:
         at = failure["lastTransitionTime"]
-        rows.append({"type": "ReplicaFailure", "status": failure["status"], "lastUpdateTime": at,
-                     "lastTransitionTime": at, "reason": failure["reason"], "message": failure["message"]})  # fmt: skip
+        rows.append(
+            {
+                "type": "ReplicaFailure",
+                "status": failure["status"],
+                "lastUpdateTime": at,
+                "lastTransitionTime": at,
+                "reason": failure["reason"],
+                "message": failure["message"],
+            }
+        )
     status["conditions"] = rows
     return status
 
@@ -57,10 +73,17 @@ def available_condition(deployment: Obj, status: Obj, now: str, max_unavailable:
     allowed = max_unavailable if deployment["spec"]["strategy"]["type"] == "RollingUpdate" else 0
     rows: list[Obj] = status["conditions"]
     if status.get("availableReplicas", 0) >= deployment["spec"]["replicas"] - allowed:
-        return set_condition(rows, "Available", "True", "MinimumReplicasAvailable",
-                             "Deployment has minimum availability.", now)  # fmt: skip
-    return set_condition(rows, "Available", "False", "MinimumReplicasUnavailable",
-                         "Deployment does not have minimum availability.", now)  # fmt: skip
+        return set_condition(
+            rows, "Available", "True", "MinimumReplicasAvailable", "Deployment has minimum availability.", now
+        )
+    return set_condition(
+        rows,
+        "Available",
+        "False",
+        "MinimumReplicasUnavailable",
+        "Deployment does not have minimum availability.",
+        now,
+    )
 
 
 class Progress:
@@ -85,22 +108,42 @@ class Progress:
         name = new.name if new else deployment["metadata"]["name"]
         subject = f'ReplicaSet "{name}"' if new else f'Deployment "{name}"'
         if updated == replicas == status.get("availableReplicas", 0) == count:
-            status["conditions"] = set_condition(rows, "Progressing", "True", "NewReplicaSetAvailable",
-                                                 f"{subject} has successfully progressed.", now)  # fmt: skip
+            status["conditions"] = set_condition(
+                rows,
+                "Progressing",
+                "True",
+                "NewReplicaSetAvailable",
+                f"{subject} has successfully progressed.",
+                now,
+            )
             return None
         if self._moved(old, status):
             since = current["lastTransitionTime"] if current and current["status"] == "True" else now
             others = [row for row in rows if row["type"] != "Progressing"]
-            status["conditions"] = [*others, {
-                "type": "Progressing", "status": "True", "lastUpdateTime": now, "lastTransitionTime": since,
-                "reason": "ReplicaSetUpdated", "message": f"{subject} is progressing."}]  # fmt: skip
+            status["conditions"] = [
+                *others,
+                {
+                    "type": "Progressing",
+                    "status": "True",
+                    "lastUpdateTime": now,
+                    "lastTransitionTime": since,
+                    "reason": "ReplicaSetUpdated",
+                    "message": f"{subject} is progressing.",
+                },
+            ]
             return float(deadline) + 1
         if current is None or current["reason"] == "ProgressDeadlineExceeded":
             return None
         left = seconds_of(current["lastUpdateTime"]) + deadline - self.clock.now()
         if left < 0:
-            status["conditions"] = set_condition(rows, "Progressing", "False", "ProgressDeadlineExceeded",
-                                                 f"{subject} has timed out progressing.", now)  # fmt: skip
+            status["conditions"] = set_condition(
+                rows,
+                "Progressing",
+                "False",
+                "ProgressDeadlineExceeded",
+                f"{subject} has timed out progressing.",
+                now,
+            )
             return None
         return left + 1
 

@@ -20,8 +20,14 @@ MANAGER = "kube-controller-manager"
 PREFIX = "deployment.kubernetes.io"
 REVISION, HISTORY = f"{PREFIX}/revision", f"{PREFIX}/revision-history"
 DESIRED, MOST = f"{PREFIX}/desired-replicas", f"{PREFIX}/max-replicas"
-_OWN = (REVISION, HISTORY, DESIRED, MOST, "kubectl.kubernetes.io/last-applied-configuration",
-        "deprecated.deployment.rollback.to")  # fmt: skip
+_OWN = (
+    REVISION,
+    HISTORY,
+    DESIRED,
+    MOST,
+    "kubectl.kubernetes.io/last-applied-configuration",
+    "deprecated.deployment.rollback.to",
+)
 
 
 def share(value: Any, total: int, *, up: bool) -> int:
@@ -124,7 +130,9 @@ class Deployments:
             return
         if any(self.store.children(item.uid, "pods") for item in old):
             self._sync(deployment)
-            self.controllers.enqueue("deployments", deployment["metadata"]["namespace"], deployment["metadata"]["name"], 0.2)
+            self.controllers.enqueue(
+                "deployments", deployment["metadata"]["namespace"], deployment["metadata"]["name"], 0.2
+            )
             return
         deployment, made, _ = self._ensure_new(deployment, sets)
         self._resize(deployment, made, deployment["spec"]["replicas"])
@@ -141,7 +149,9 @@ class Deployments:
     def _sets(self, entry: Entry) -> list[Entry]:
         """Own ReplicaSets, oldest first; orphans that match the selector are adopted."""
         for item in list(self.store.in_namespace("replicasets", entry.namespace)):
-            if controller_uid(item.obj) is None and matches(entry.obj["spec"]["selector"], item.obj["metadata"].get("labels") or {}):
+            if controller_uid(item.obj) is None and matches(
+                entry.obj["spec"]["selector"], item.obj["metadata"].get("labels") or {}
+            ):
                 obj = copy(item)
                 obj["metadata"]["ownerReferences"] = [shapes.reference(entry.obj, "Deployment", "apps/v1")]
                 self.store.put("replicasets", obj)
@@ -152,7 +162,9 @@ class Deployments:
 
     def _new(self, deployment: Obj, sets: list[Entry]) -> Entry | None:
         wanted = shapes.bare_template(deployment["spec"]["template"])
-        return next((item for item in sets if shapes.bare_template(item.obj["spec"]["template"]) == wanted), None)
+        return next(
+            (item for item in sets if shapes.bare_template(item.obj["spec"]["template"]) == wanted), None
+        )
 
     def _ensure_new(self, deployment: Obj, sets: list[Entry]) -> tuple[Obj, Entry, list[Entry]]:
         new = self._new(deployment, sets)
@@ -165,25 +177,42 @@ class Deployments:
         labels = {**(template["metadata"].get("labels") or {}), "pod-template-hash": hashed}
         surge, _ = limits(spec)
         room = spec["replicas"] + surge - sum(_asked(item) for item in sets)
-        count = min(spec["replicas"], max(0, room)) if spec["strategy"]["type"] == "RollingUpdate" else spec["replicas"]
+        count = (
+            min(spec["replicas"], max(0, room))
+            if spec["strategy"]["type"] == "RollingUpdate"
+            else spec["replicas"]
+        )
         revision = str(1 + max((_revision(item) for item in sets), default=0))
         body: Obj = {
             "metadata": {
-                "name": f"{meta['name']}-{hashed}", "namespace": meta["namespace"], "labels": labels,
-                "annotations": {**_carried(meta), DESIRED: str(spec["replicas"]),
-                                MOST: str(spec["replicas"] + surge), REVISION: revision},
+                "name": f"{meta['name']}-{hashed}",
+                "namespace": meta["namespace"],
+                "labels": labels,
+                "annotations": {
+                    **_carried(meta),
+                    DESIRED: str(spec["replicas"]),
+                    MOST: str(spec["replicas"] + surge),
+                    REVISION: revision,
+                },
                 "ownerReferences": [shapes.reference(deployment, "Deployment", "apps/v1")],
             },
             "spec": {
                 "replicas": count,
                 **({"minReadySeconds": spec["minReadySeconds"]} if spec.get("minReadySeconds") else {}),
-                "selector": {"matchLabels": {**(spec["selector"].get("matchLabels") or {}), "pod-template-hash": hashed}},
+                "selector": {
+                    "matchLabels": {
+                        **(spec["selector"].get("matchLabels") or {}),
+                        "pod-template-hash": hashed,
+                    }
+                },
                 "template": {**template, "metadata": {**template["metadata"], "labels": labels}},
             },
-        }  # fmt: skip
+        }
         made = self.registry.create("replicasets", body, manager=MANAGER)
         self._event(deployment, "ScalingReplicaSet", f"Scaled up replica set {made.name} from 0 to {count}")
-        deployment = self._announce(deployment, revision, "NewReplicaSetCreated", f'Created new replica set "{made.name}"')
+        deployment = self._announce(
+            deployment, revision, "NewReplicaSetCreated", f'Created new replica set "{made.name}"'
+        )
         return deployment, made, self._sets_of(deployment)
 
     def _adopt_revision(self, deployment: Obj, new: Entry, sets: list[Entry]) -> tuple[Obj, Entry]:
@@ -200,9 +229,13 @@ class Deployments:
             obj["metadata"]["annotations"] = wanted
             new = self.registry.update("replicasets", obj, manager=MANAGER)
         revision = wanted.get(REVISION, "1")
-        known = any(c["type"] == "Progressing" for c in (deployment.get("status") or {}).get("conditions") or ())
+        known = any(
+            c["type"] == "Progressing" for c in (deployment.get("status") or {}).get("conditions") or ()
+        )
         if (deployment["metadata"].get("annotations") or {}).get(REVISION) != revision or not known:
-            deployment = self._announce(deployment, revision, "FoundNewReplicaSet", f'Found new replica set "{new.name}"')
+            deployment = self._announce(
+                deployment, revision, "FoundNewReplicaSet", f'Found new replica set "{new.name}"'
+            )
         return deployment, new
 
     def _announce(self, deployment: Obj, revision: str, reason: str, message: str) -> Obj:
@@ -210,14 +243,21 @@ class Deployments:
         obj = copy_of(deployment)
         obj["metadata"].setdefault("annotations", {})[REVISION] = revision
         obj.setdefault("status", {})
-        obj["status"]["conditions"] = set_condition(obj["status"].get("conditions") or [], "Progressing", "True", reason,
-                                                    message, self.clock.stamp())  # fmt: skip
+        obj["status"]["conditions"] = set_condition(
+            obj["status"].get("conditions") or [], "Progressing", "True", reason, message, self.clock.stamp()
+        )
         return copy(self.registry.update("deployments", obj, manager=MANAGER, status=True))
 
     def _clean_up(self, deployment: Obj, sets: list[Entry], new: Entry | None) -> None:
         old = [item for item in sets if new is None or item.uid != new.uid]
-        idle = [item for item in old if not _asked(item) and not (item.obj.get("status") or {}).get("replicas")
-                and (item.obj.get("status") or {}).get("observedGeneration", 0) >= item.obj["metadata"]["generation"]]  # fmt: skip
+        idle = [
+            item
+            for item in old
+            if not _asked(item)
+            and not (item.obj.get("status") or {}).get("replicas")
+            and (item.obj.get("status") or {}).get("observedGeneration", 0)
+            >= item.obj["metadata"]["generation"]
+        ]
         extra = len(old) - deployment["spec"]["revisionHistoryLimit"]
         for item in sorted(idle, key=_revision)[: max(0, extra)]:
             self.registry.delete("replicasets", item.namespace, item.name)
@@ -225,13 +265,18 @@ class Deployments:
     # -- scaling ---------------------------------------------------------------------------------------------
     def _is_scaling(self, deployment: Obj, sets: list[Entry]) -> bool:
         wanted = str(deployment["spec"]["replicas"])
-        return any(_asked(item) and (item.obj["metadata"].get("annotations") or {}).get(DESIRED, wanted) != wanted for item in sets)
+        return any(
+            _asked(item) and (item.obj["metadata"].get("annotations") or {}).get(DESIRED, wanted) != wanted
+            for item in sets
+        )
 
     def _scale(self, deployment: Obj, sets: list[Entry], new: Entry | None) -> list[Entry]:
         """Bring the sets to the Deployment's size: one alone takes it all, several share in proportion."""
         spec = deployment["spec"]
         active = [item for item in sets if _asked(item)]
-        only = active[0] if len(active) == 1 else (new or (sets[-1] if sets else None)) if not active else None
+        only = (
+            active[0] if len(active) == 1 else (new or (sets[-1] if sets else None)) if not active else None
+        )
         if only is not None:
             self._resize(deployment, only, spec["replicas"])
         elif new is not None and _asked(new) == _available(new) == spec["replicas"]:
@@ -265,23 +310,30 @@ class Deployments:
         self.registry.update("replicasets", obj, manager=MANAGER)
         if before != count:
             way = "up" if count > before else "down"
-            self._event(deployment, "ScalingReplicaSet", f"Scaled {way} replica set {item.name} from {before} to {count}")
+            self._event(
+                deployment,
+                "ScalingReplicaSet",
+                f"Scaled {way} replica set {item.name} from {before} to {count}",
+            )
         return before != count
 
     # -- status ----------------------------------------------------------------------------------------------
     def _mark_pause(self, deployment: Obj) -> Obj:
         status = deployment.get("status") or {}
         current = next((c for c in status.get("conditions") or () if c["type"] == "Progressing"), None)
-        if current is None or current["reason"] == "ProgressDeadlineExceeded":
-            return deployment
+        reason = current["reason"] if current else ""
         paused = bool(deployment["spec"].get("paused"))
-        if paused is (current["reason"] == "DeploymentPaused"):
+        if reason == "ProgressDeadlineExceeded" or paused is (reason == "DeploymentPaused"):
             return deployment
-        reason, message = (("DeploymentPaused", "Deployment is paused") if paused
-                           else ("DeploymentResumed", "Deployment is resumed"))  # fmt: skip
+        reason, message = (
+            ("DeploymentPaused", "Deployment is paused")
+            if paused
+            else ("DeploymentResumed", "Deployment is resumed")
+        )
         obj = copy_of(deployment)
-        obj["status"]["conditions"] = set_condition(status["conditions"], "Progressing", "Unknown", reason, message,
-                                                    self.clock.stamp())  # fmt: skip
+        obj["status"]["conditions"] = set_condition(
+            status.get("conditions") or [], "Progressing", "Unknown", reason, message, self.clock.stamp()
+        )
         return copy(self.registry.update("deployments", obj, manager=MANAGER, status=True))
 
     def _sync(self, deployment: Obj) -> None:
@@ -296,7 +348,9 @@ class Deployments:
             self.controllers.enqueue("deployments", meta["namespace"], meta["name"], wait)
 
     def _write(self, deployment: Obj, status: Obj) -> None:
-        status["conditions"] = available_condition(deployment, status, self.clock.stamp(), limits(deployment["spec"])[1])
+        status["conditions"] = available_condition(
+            deployment, status, self.clock.stamp(), limits(deployment["spec"])[1]
+        )
         if status == (deployment.get("status") or {}):
             return
         obj = copy_of(deployment)
@@ -305,8 +359,9 @@ class Deployments:
         self.registry.update("deployments", obj, manager=MANAGER, status=True)
 
     def _event(self, deployment: Obj, reason: str, message: str) -> None:
-        self.controllers.recorder.record(deployment, "Deployment", "apps/v1", reason, message,
-                                         component="deployment-controller")  # fmt: skip
+        self.controllers.recorder.record(
+            deployment, "Deployment", "apps/v1", reason, message, component="deployment-controller"
+        )
 
 
 def copy_of(obj: Obj) -> Obj:
@@ -324,7 +379,8 @@ def _asked(item: Entry) -> int:
 
 
 def _available(item: Entry) -> int:
-    return int((item.obj.get("status") or {}).get("availableReplicas", 0))
+    # right after a scale-down the set's status is still the old one
+    return min(int((item.obj.get("status") or {}).get("availableReplicas", 0)), _asked(item))
 
 
 def _revision(item: Entry) -> int:

@@ -37,22 +37,43 @@ class Endpoints:
         selector = service.obj["spec"].get("selector") if service else None
         if service is None or not selector:
             return
-        endpoints = [_endpoint(pod.obj) for pod in self.store.in_namespace("pods", namespace)
-                     if selector.items() <= (pod.obj["metadata"].get("labels") or {}).items()
-                     and pod.obj["status"].get("podIP")]  # fmt: skip
+        endpoints = [
+            _endpoint(pod.obj)
+            for pod in self.store.in_namespace("pods", namespace)
+            if selector.items() <= (pod.obj["metadata"].get("labels") or {}).items()
+            and pod.obj["status"].get("podIP")
+        ]
         endpoints.sort(key=lambda item: item["targetRef"]["name"])
-        ports = [{key: value for key, value in (("name", port.get("name", "")), ("protocol", port.get("protocol", "TCP")),
-                                                ("port", port.get("targetPort", port["port"])))}
-                 for port in service.obj["spec"].get("ports") or ()]  # fmt: skip
+        ports = [
+            {
+                key: value
+                for key, value in (
+                    ("name", port.get("name", "")),
+                    ("protocol", port.get("protocol", "TCP")),
+                    ("port", port.get("targetPort", port["port"])),
+                )
+            }
+            for port in service.obj["spec"].get("ports") or ()
+        ]
         slices = self.store.children(service.uid, "endpointslices")
         trigger = {"endpoints.kubernetes.io/last-change-trigger-time": self.store.clock.stamp()}
         if not slices:
-            labels = {"endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
-                      "kubernetes.io/service-name": name}  # fmt: skip
-            meta = {"name": f"{name}-{suffix()}", "generateName": f"{name}-", "namespace": namespace, "labels": labels,
-                    "annotations": trigger, "ownerReferences": [shapes.reference(service.obj, "Service", "v1")]}  # fmt: skip
-            self.store.create("endpointslices", {"metadata": meta, "addressType": "IPv4", "endpoints": endpoints,
-                                                 "ports": ports})  # fmt: skip
+            labels = {
+                "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
+                "kubernetes.io/service-name": name,
+            }
+            meta = {
+                "name": f"{name}-{suffix()}",
+                "generateName": f"{name}-",
+                "namespace": namespace,
+                "labels": labels,
+                "annotations": trigger,
+                "ownerReferences": [shapes.reference(service.obj, "Service", "v1")],
+            }
+            self.store.create(
+                "endpointslices",
+                {"metadata": meta, "addressType": "IPv4", "endpoints": endpoints, "ports": ports},
+            )
             return
         if slices[0].obj["endpoints"] == endpoints and slices[0].obj["ports"] == ports:
             return
@@ -67,8 +88,15 @@ def _endpoint(pod: Obj) -> Obj:
     meta = pod["metadata"]
     ending = "deletionTimestamp" in meta
     serving = ready_since(pod) is not None
-    return {"addresses": [pod["status"]["podIP"]],
-            "conditions": {"ready": serving and not ending, "serving": serving, "terminating": ending},
-            "targetRef": {"kind": "Pod", "namespace": meta["namespace"], "name": meta["name"], "uid": meta["uid"]},
-            "nodeName": pod["spec"].get("nodeName"),
-            "zone": (meta.get("labels") or {}).get("topology.kubernetes.io/zone", "")}  # fmt: skip
+    return {
+        "addresses": [pod["status"]["podIP"]],
+        "conditions": {"ready": serving and not ending, "serving": serving, "terminating": ending},
+        "targetRef": {
+            "kind": "Pod",
+            "namespace": meta["namespace"],
+            "name": meta["name"],
+            "uid": meta["uid"],
+        },
+        "nodeName": pod["spec"].get("nodeName"),
+        "zone": (meta.get("labels") or {}).get("topology.kubernetes.io/zone", ""),
+    }

@@ -13,14 +13,28 @@ from app.demo.resources import Resource
 class ApiError(Exception):
     """A failure with an HTTP status code and a `Status` body (or plain text when `text` is given)."""
 
-    def __init__(self, code: int, reason: str, message: str, *, details: dict[str, Any] | None = None,
-                 headers: dict[str, str] | None = None, text: bool = False) -> None:  # fmt: skip
+    def __init__(
+        self,
+        code: int,
+        reason: str,
+        message: str,
+        *,
+        details: dict[str, Any] | None = None,
+        headers: dict[str, str] | None = None,
+        text: bool = False,
+    ) -> None:
         super().__init__(message)
         self.code = code
         self.headers = headers or {}
         self.text = message if text else None
-        self.body: dict[str, Any] = {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-                                     "message": message, "reason": reason}  # fmt: skip
+        self.body: dict[str, Any] = {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Failure",
+            "message": message,
+            "reason": reason,
+        }
         if details is not None:
             self.body["details"] = details
         self.body["code"] = code
@@ -44,7 +58,9 @@ def no_resource() -> ApiError:
 
 
 def not_found(resource: Resource, name: str) -> ApiError:
-    return ApiError(404, "NotFound", f'{resource.qualified} "{name}" not found', details=_details(resource, name))
+    return ApiError(
+        404, "NotFound", f'{resource.qualified} "{name}" not found', details=_details(resource, name)
+    )
 
 
 def already_exists(resource: Resource, name: str) -> ApiError:
@@ -58,20 +74,29 @@ def conflict(resource: Resource, name: str, why: str = "") -> ApiError:
     return ApiError(409, "Conflict", message, details=_details(resource, name))
 
 
-def forbidden(resource: Resource, verb: str, user: str, *, namespace: str | None, name: str = "", sub: str = "") -> ApiError:
+def forbidden(
+    resource: Resource, verb: str, user: str, *, namespace: str | None, name: str = "", sub: str = ""
+) -> ApiError:
     subject = f'{resource.qualified} "{name}"' if name else resource.qualified
     what = f"{resource.plural}/{sub}" if sub else resource.plural
     where = f'in the namespace "{namespace}"' if namespace else "at the cluster scope"
-    message = (f'{subject} is forbidden: User "{user}" cannot {verb} resource "{what}" '
-               f'in API group "{resource.group}" {where}')  # fmt: skip
+    message = (
+        f'{subject} is forbidden: User "{user}" cannot {verb} resource "{what}" '
+        f'in API group "{resource.group}" {where}'
+    )
     return ApiError(403, "Forbidden", message, details=_details(resource, name))
 
 
 def terminating(resource: Resource, name: str, namespace: str) -> ApiError:
-    cause = {"reason": "NamespaceTerminating", "message": f"namespace {namespace} is being terminated",
-             "field": "metadata.namespace"}  # fmt: skip
-    message = (f'{resource.qualified} "{name}" is forbidden: unable to create new content in namespace '
-               f"{namespace} because it is being terminated")  # fmt: skip
+    cause = {
+        "reason": "NamespaceTerminating",
+        "message": f"namespace {namespace} is being terminated",
+        "field": "metadata.namespace",
+    }
+    message = (
+        f'{resource.qualified} "{name}" is forbidden: unable to create new content in namespace '
+        f"{namespace} because it is being terminated"
+    )
     return ApiError(403, "Forbidden", message, details={**_details(resource, name), "causes": [cause]})
 
 
@@ -108,8 +133,9 @@ def method_not_allowed() -> ApiError:
 
 
 def not_acceptable() -> ApiError:
-    return ApiError(406, "NotAcceptable", "406: Not Acceptable\n\nAvailable representations: application/json",
-                    details={})  # fmt: skip
+    return ApiError(
+        406, "NotAcceptable", "406: Not Acceptable\n\nAvailable representations: application/json", details={}
+    )
 
 
 def unsupported_media() -> ApiError:
@@ -128,8 +154,10 @@ def too_old(asked: int, floor: int) -> ApiError:
 
 
 def too_large(asked: int, current: int) -> ApiError:
-    details = {"causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
-               "retryAfterSeconds": 1}  # fmt: skip
+    details = {
+        "causes": [{"reason": "ResourceVersionTooLarge", "message": "Too large resource version"}],
+        "retryAfterSeconds": 1,
+    }
     message = f"Timeout: Too large resource version: {asked}, current: {current}"
     return ApiError(504, "Timeout", message, details=details)
 
@@ -140,5 +168,10 @@ def busy(code: int, retry_after: int) -> ApiError:
         message, reason = "Too many requests, please try again later.", "TooManyRequests"
     else:
         message, reason = "the server is currently unable to handle the request", "ServiceUnavailable"
-    return ApiError(code, reason, message, details={"retryAfterSeconds": retry_after},
-                    headers={"Retry-After": str(retry_after)})  # fmt: skip
+    return ApiError(
+        code,
+        reason,
+        message,
+        details={"retryAfterSeconds": retry_after},
+        headers={"Retry-After": str(retry_after)},
+    )

@@ -20,8 +20,10 @@ class Rule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     namespace: str = ""
 
     def covers(self, verb: str, resource: str, namespace: str) -> bool:
-        return all(not mine or mine == theirs for mine, theirs in
-                   ((self.verb, verb), (self.resource, resource), (self.namespace, namespace)))  # fmt: skip
+        return all(
+            not mine or mine == theirs
+            for mine, theirs in ((self.verb, verb), (self.resource, resource), (self.namespace, namespace))
+        )
 
 
 class Faults(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -66,14 +68,14 @@ class Faults(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     def hits_busy(self) -> bool:
         return bool(self.busy) and random.random() < self.busy_share
 
-    def set(self, **changes: Any) -> None:
+    def switch(self, **changes: Any) -> None:
         """Change some switches, given as plain JSON values. Raises msgspec.ValidationError and changes nothing if wrong."""
         merged = msgspec.convert({**msgspec.to_builtins(self), **changes}, Faults)
         for name in self.__struct_fields__:
             setattr(self, name, getattr(merged, name))
 
     def reset(self) -> None:
-        self.set(**msgspec.to_builtins(Faults()))
+        self.switch(**msgspec.to_builtins(Faults()))
 
 
 def among(resource: str, chosen: set[str]) -> bool:

@@ -107,13 +107,26 @@ class Kubelet:
         now = self.clock.stamp()
         pod["spec"]["nodeName"] = node
         pod["metadata"].setdefault("labels", {})["topology.kubernetes.io/zone"] = zone
-        pod["status"]["conditions"] = [{"type": "PodScheduled", "observedGeneration": 1, "status": "True",
-                                        "lastProbeTime": None, "lastTransitionTime": now}]  # fmt: skip
+        pod["status"]["conditions"] = [
+            {
+                "type": "PodScheduled",
+                "observedGeneration": 1,
+                "status": "True",
+                "lastProbeTime": None,
+                "lastTransitionTime": now,
+            }
+        ]
         pod["status"]["hostIP"] = address
         meta = pod["metadata"]
         self.store.put("pods", pod)
-        self.controllers.recorder.record(pod, "Pod", "v1", "Scheduled", component="default-scheduler",
-                                         message=f"Successfully assigned {meta['namespace']}/{meta['name']} to {node}")  # fmt: skip
+        self.controllers.recorder.record(
+            pod,
+            "Pod",
+            "v1",
+            "Scheduled",
+            component="default-scheduler",
+            message=f"Successfully assigned {meta['namespace']}/{meta['name']} to {node}",
+        )
 
     def _image_pull(self, namespace: str, name: str, uid: str) -> Iterator[float]:
         for delay in itertools.chain(BACK_OFF, itertools.repeat(BACK_OFF[-1])):
@@ -122,8 +135,10 @@ class Kubelet:
                 return
             image = pod["spec"]["containers"][0]["image"]
             full = image if "/" in image else f"docker.io/library/{image}"
-            why = (f'rpc error: code = NotFound desc = failed to pull and unpack image "{full}": failed to resolve '
-                   f'reference "{full}": {full}: not found')  # fmt: skip
+            why = (
+                f'rpc error: code = NotFound desc = failed to pull and unpack image "{full}": failed to resolve '
+                f'reference "{full}": {full}: not found'
+            )
             self._event(pod, "Pulling", f'Pulling image "{image}"')
             self._event(pod, "Failed", f'Failed to pull image "{image}": {why}', warning=True)
             self._event(pod, "Failed", "Error: ErrImagePull", warning=True)
@@ -168,8 +183,15 @@ class Kubelet:
             if (pod := self._pod(namespace, name, uid)) is None:
                 return
             killed = behaviour == "oom"
-            ended = {"terminated": {"exitCode": 137 if killed else 1, "reason": "OOMKilled" if killed else "Error",
-                                    "startedAt": started, "finishedAt": self.clock.stamp(), "containerID": container}}  # fmt: skip
+            ended = {
+                "terminated": {
+                    "exitCode": 137 if killed else 1,
+                    "reason": "OOMKilled" if killed else "Error",
+                    "startedAt": started,
+                    "finishedAt": self.clock.stamp(),
+                    "containerID": container,
+                }
+            }
             self._write(pod, ended, restarts=restarts, last=last, container=container, started=False)
             last = ended
             if restarts > 0:
@@ -178,8 +200,12 @@ class Kubelet:
                 if (pod := self._pod(namespace, name, uid)) is None:
                     return
                 text = f"back-off {_go(delay)} restarting failed container={spec['name']} pod={name}_{namespace}({uid})"
-                self._event(pod, "BackOff", f"Back-off restarting failed container {spec['name']} in pod "
-                            f"{name}_{namespace}({uid})", warning=True)  # fmt: skip
+                self._event(
+                    pod,
+                    "BackOff",
+                    f"Back-off restarting failed container {spec['name']} in pod {name}_{namespace}({uid})",
+                    warning=True,
+                )
                 waiting = {"waiting": {"reason": "CrashLoopBackOff", "message": text}}
                 self._write(pod, waiting, restarts=restarts, last=last, container=container, started=False)
                 yield delay
@@ -197,10 +223,14 @@ class Kubelet:
         pod = self._pod(namespace, name, uid)
         if pod is None:
             return
-        started = any((c.get("state") or {}).get("running") for c in pod["status"].get("containerStatuses") or ())
+        started = any(
+            (c.get("state") or {}).get("running") for c in pod["status"].get("containerStatuses") or ()
+        )
         if started:
             self._event(pod, "Killing", f"Stopping container {pod['spec']['containers'][0]['name']}")
-        yield min(TERMINATION, float(pod["metadata"].get("deletionGracePeriodSeconds") or 0)) * random.uniform(0.4, 1)
+        yield min(
+            TERMINATION, float(pod["metadata"].get("deletionGracePeriodSeconds") or 0)
+        ) * random.uniform(0.4, 1)
         if (pod := self._pod(namespace, name, uid)) is None:
             return
         self._write_end(pod, started)
@@ -213,8 +243,18 @@ class Kubelet:
         self.store.remove("pods", namespace, name)
 
     # -- writing ---------------------------------------------------------------------------------------------
-    def _write(self, pod: Obj, state: Obj, *, ready: bool = False, restarts: int = 0, last: Obj | None = None,
-               container: str = "", started: bool | None = None, sandbox: bool = True) -> None:  # fmt: skip
+    def _write(
+        self,
+        pod: Obj,
+        state: Obj,
+        *,
+        ready: bool = False,
+        restarts: int = 0,
+        last: Obj | None = None,
+        container: str = "",
+        started: bool | None = None,
+        sandbox: bool = True,
+    ) -> None:
         status, meta, now = pod["status"], pod["metadata"], self.clock.stamp()
         generation = meta.get("generation", 1)
         before = {c["type"]: c for c in status.get("conditions") or ()}
@@ -226,15 +266,21 @@ class Kubelet:
                 row["lastTransitionTime"] = was["lastTransitionTime"]
         host = status.get("hostIP", NODES[0][1])
         up = bool(container) if started is None else started
-        fresh: Obj = {"observedGeneration": generation,
-                      "phase": "Running" if container else "Pending", "conditions": rows, "hostIP": host,
-                      "hostIPs": [{"ip": host}]}  # fmt: skip
+        fresh: Obj = {
+            "observedGeneration": generation,
+            "phase": "Running" if container else "Pending",
+            "conditions": rows,
+            "hostIP": host,
+            "hostIPs": [{"ip": host}],
+        }
         if sandbox:
             address = status.get("podIP") or self.address()
             fresh |= {"podIP": address, "podIPs": [{"ip": address}]}
         fresh["startTime"] = status.get("startTime", now)
         fresh["containerStatuses"] = [
-            shapes.container_status(c, state, ready=ready, started=up, restarts=restarts, last=last, container=container)
+            shapes.container_status(
+                c, state, ready=ready, started=up, restarts=restarts, last=last, container=container
+            )
             for c in pod["spec"]["containers"]
         ]
         fresh["qosClass"] = status.get("qosClass", "BestEffort")
@@ -258,19 +304,41 @@ class Kubelet:
         for row in status.get("containerStatuses") or ():
             was = (row.get("state") or {}).get("running") or {}
             if was:
-                row["state"] = {"terminated": {"exitCode": 0, "reason": "Completed", "startedAt": was.get("startedAt"),
-                                               "finishedAt": now, "containerID": row.get("containerID", "")}}  # fmt: skip
+                row["state"] = {
+                    "terminated": {
+                        "exitCode": 0,
+                        "reason": "Completed",
+                        "startedAt": was.get("startedAt"),
+                        "finishedAt": now,
+                        "containerID": row.get("containerID", ""),
+                    }
+                }
             elif "terminated" not in (row.get("state") or {}):
-                row["state"] = {"terminated": {
-                    "exitCode": 137, "reason": "ContainerStatusUnknown", "startedAt": None, "finishedAt": None,
-                    "message": "The container could not be located when the pod was terminated"}}  # fmt: skip
+                row["state"] = {
+                    "terminated": {
+                        "exitCode": 137,
+                        "reason": "ContainerStatusUnknown",
+                        "startedAt": None,
+                        "finishedAt": None,
+                        "message": "The container could not be located when the pod was terminated",
+                    }
+                }
             row["ready"], row["started"] = False, False
         self.store.put("pods", pod)
 
     def _event(self, pod: Obj, reason: str, message: str, *, warning: bool = False) -> None:
         name = pod["spec"]["containers"][0]["name"]
-        self.controllers.recorder.record(pod, "Pod", "v1", reason, message, component="kubelet", warning=warning,
-                                         host=pod["spec"].get("nodeName", ""), field_path=f"spec.containers{{{name}}}")  # fmt: skip
+        self.controllers.recorder.record(
+            pod,
+            "Pod",
+            "v1",
+            reason,
+            message,
+            component="kubelet",
+            warning=warning,
+            host=pod["spec"].get("nodeName", ""),
+            field_path=f"spec.containers{{{name}}}",
+        )
 
     def _pod(self, namespace: str, name: str, uid: str) -> Obj | None:
         entry = self.store.get("pods", namespace, name)

@@ -53,8 +53,10 @@ def version_of(query: Mapping[str, str]) -> str:
     """resourceVersion as text, checked to be a number. Raises 400."""
     text = query.get("resourceVersion", "")
     if text and not text.isdigit():
-        raise errors.bad_request(f'invalid resource version: resourceVersion: Invalid value: "{text}": '
-                                 f'strconv.ParseUint: parsing "{text}": invalid syntax')  # fmt: skip
+        raise errors.bad_request(
+            f'invalid resource version: resourceVersion: Invalid value: "{text}": '
+            f'strconv.ParseUint: parsing "{text}": invalid syntax'
+        )
     return text
 
 
@@ -65,7 +67,8 @@ def parse(query: Mapping[str, str], resource: Resource, namespace: str) -> Ask:
         resource=resource,
         namespace=namespace,
         predicate=selectors.both(
-            selectors.labels(query.get("labelSelector", "")), selectors.fields(query.get("fieldSelector", ""), resource)
+            selectors.labels(query.get("labelSelector", "")),
+            selectors.fields(query.get("fieldSelector", ""), resource),
         ),
         limit=int(limit) if limit.isdigit() else 0,
         continue_token=query.get("continue", ""),
@@ -138,8 +141,14 @@ def encoded(page: Page, resource: Resource, shape: str, clock: Clock) -> bytes:
         return encode(tables.table(resource, page.rows, meta, clock.now()))
     if shape == "partial":
         own = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1"}
-        return encode({"kind": "PartialObjectMetadataList", "apiVersion": "meta.k8s.io/v1", "metadata": meta,
-                       "items": [{**own, "metadata": entry.obj["metadata"]} for entry in page.rows]})  # fmt: skip
+        return encode(
+            {
+                "kind": "PartialObjectMetadataList",
+                "apiVersion": "meta.k8s.io/v1",
+                "metadata": meta,
+                "items": [{**own, "metadata": entry.obj["metadata"]} for entry in page.rows],
+            }
+        )
     head = encode({"kind": f"{resource.kind}List", "apiVersion": resource.api_version, "metadata": meta})[:-1]
     # items of built-in kinds carry no kind and apiVersion; those of custom resources do
     lead = b"{"
@@ -147,7 +156,9 @@ def encoded(page: Page, resource: Resource, shape: str, clock: Clock) -> bytes:
         lead = b'{"apiVersion":"%s","kind":"%s",' % (resource.api_version.encode(), resource.kind.encode())
     if not page.rows:
         return head + b',"items":[]}'
-    return b"".join((head, b',"items":[', lead, (b"," + lead).join([entry.tail for entry in page.rows]), b"]}"))
+    return b"".join(
+        (head, b',"items":[', lead, (b"," + lead).join([entry.tail for entry in page.rows]), b"]}")
+    )
 
 
 def _order(entry: Entry) -> str:

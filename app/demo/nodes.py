@@ -27,22 +27,45 @@ def install(cluster: EmbeddedCluster) -> None:
         namespace(cluster, name)
     born = stamp(cluster.clock.now() - 90 * 86400)
     for name, address, zone in NODES:
-        labels = {"kubernetes.io/arch": "amd64", "kubernetes.io/hostname": name, "kubernetes.io/os": "linux",
-                  "topology.kubernetes.io/zone": zone}  # fmt: skip
+        labels = {
+            "kubernetes.io/arch": "amd64",
+            "kubernetes.io/hostname": name,
+            "kubernetes.io/os": "linux",
+            "topology.kubernetes.io/zone": zone,
+        }
         room = {"cpu": "64", "ephemeral-storage": "500Gi", "memory": "256Gi", "pods": "5k"}
         conditions: list[dict[str, Any]] = [
-            {"type": kind, "status": status, "lastHeartbeatTime": cluster.clock.stamp(), "lastTransitionTime": born,
-             "reason": reason, "message": message} for kind, status, reason, message in _CONDITIONS
-        ]  # fmt: skip
+            {
+                "type": kind,
+                "status": status,
+                "lastHeartbeatTime": cluster.clock.stamp(),
+                "lastTransitionTime": born,
+                "reason": reason,
+                "message": message,
+            }
+            for kind, status, reason, message in _CONDITIONS
+        ]
         status: dict[str, Any] = {
-            "capacity": room, "allocatable": room, "conditions": conditions,
+            "capacity": room,
+            "allocatable": room,
+            "conditions": conditions,
             "addresses": [{"type": "InternalIP", "address": address}, {"type": "Hostname", "address": name}],
             "daemonEndpoints": {"kubeletEndpoint": {"Port": 0}},
-            "nodeInfo": {"machineID": name, "systemUUID": name, "bootID": name, "kernelVersion": "6.1.0",
-                         "osImage": "Debian GNU/Linux 12", "containerRuntimeVersion": "hollow://1",
-                         "kubeletVersion": VERSION["gitVersion"], "kubeProxyVersion": "", "operatingSystem": "linux",
-                         "architecture": "amd64"},
-        }  # fmt: skip
-        fields = managed(BY_PLURAL["nodes"], "kubelet", born, {"f:status": field_set(status, depth=6)}, "status")
+            "nodeInfo": {
+                "machineID": name,
+                "systemUUID": name,
+                "bootID": name,
+                "kernelVersion": "6.1.0",
+                "osImage": "Debian GNU/Linux 12",
+                "containerRuntimeVersion": "hollow://1",
+                "kubeletVersion": VERSION["gitVersion"],
+                "kubeProxyVersion": "",
+                "operatingSystem": "linux",
+                "architecture": "amd64",
+            },
+        }
+        fields = managed(
+            BY_PLURAL["nodes"], "kubelet", born, {"f:status": field_set(status, depth=6)}, "status"
+        )
         meta = {"name": name, "labels": labels, "creationTimestamp": born, "managedFields": [fields]}
         cluster.store.create("nodes", {"metadata": meta, "spec": {}, "status": status}, quiet=True)

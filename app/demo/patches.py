@@ -81,7 +81,10 @@ def _strategic_list(target: list[Any], patch: list[Any], keys: tuple[str, ...]) 
         key = next((name for name in keys if name in item), None)
         if key is None:
             raise bad_request(f"map: {list(item)} does not contain declared merge key: {keys[0]}")
-        at = next((i for i, have in enumerate(result) if isinstance(have, dict) and have.get(key) == item[key]), None)
+        at = next(
+            (i for i, have in enumerate(result) if isinstance(have, dict) and have.get(key) == item[key]),
+            None,
+        )
         if item.get("$patch") == "delete":
             if at is not None:
                 del result[at]
@@ -95,7 +98,9 @@ def _strategic_list(target: list[Any], patch: list[Any], keys: tuple[str, ...]) 
 def json_patch(target: Any, operations: Any) -> Any:
     """RFC 6902 on a copy. A failed test or a path that is not there: 422 that names nothing, as the server does."""
     if not isinstance(operations, list):
-        raise bad_request("error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch")
+        raise bad_request(
+            "error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch"
+        )
     root = {"": _copy(target)}
     for operation in operations:
         try:

@@ -17,20 +17,50 @@ def objects(resource: str, namespace: str) -> list[Obj]:
         "list-status": {"spec": {}, "status": []},
         "null-labels": {"spec": {}, "status": {}},
         "wrong-numbers": {
-            "spec": {"replicas": "three", "template": None, "selector": None, "strategy": {"canary": {"steps": "all"}}},
-            "status": {"replicas": "many", "observedGeneration": {}, "readyReplicas": None, "currentStepIndex": "x"},
+            "spec": {
+                "replicas": "three",
+                "template": None,
+                "selector": None,
+                "strategy": {"canary": {"steps": "all"}},
+            },
+            "status": {
+                "replicas": "many",
+                "observedGeneration": {},
+                "readyReplicas": None,
+                "currentStepIndex": "x",
+            },
         },
         "null-items": {
-            "spec": {"containers": [None, {"name": None, "image": None}], "template": {"spec": {"containers": None}}},
-            "status": {"conditions": [None, {"type": None}, {}], "containerStatuses": [None, {"state": None}]},
+            "spec": {
+                "containers": [None, {"name": None, "image": None}],
+                "template": {"spec": {"containers": None}},
+            },
+            "status": {
+                "conditions": [None, {"type": None}, {}],
+                "containerStatuses": [None, {"state": None}],
+            },
         },
         "hostile-text": {
-            "spec": {"containers": [{"name": "<script>alert(1)</script>", "image": '"><img src=x onerror=alert(1)>'}]},
-            "status": {"message": "<script>alert(1)</script>\u202e\u0000", "conditions": [
-                {"type": "Ready", "status": "maybe", "reason": "{{7*7}}", "message": _LONG, "lastTransitionTime": "soon"}]},
+            "spec": {
+                "containers": [
+                    {"name": "<script>alert(1)</script>", "image": '"><img src=x onerror=alert(1)>'}
+                ]
+            },
+            "status": {
+                "message": "<script>alert(1)</script>\u202e\u0000",
+                "conditions": [
+                    {
+                        "type": "Ready",
+                        "status": "maybe",
+                        "reason": "{{7*7}}",
+                        "message": _LONG,
+                        "lastTransitionTime": "soon",
+                    }
+                ],
+            },
         },
         "huge-text": {"spec": {}, "status": {"phase": _LONG, "message": _LONG, "reason": _LONG}},
-    }  # fmt: skip
+    }
     made = []
     for name, body in spoiled.items():
         meta: Obj = {"name": f"poison-{name}", "namespace": namespace}

@@ -27,7 +27,9 @@ def parse(raw: bytes) -> Obj | None:
             return {"metadata": {"name": meta.get(1, b"").decode()}}
         case "SelfSubjectAccessReview":
             asked = dict(_fields(dict(_fields(body.get(2, b""))).get(1, b"")))
-            attributes = {name: asked.get(number, b"").decode() for number, name in enumerate(_ATTRIBUTES, start=1)}
+            attributes = {
+                name: asked.get(number, b"").decode() for number, name in enumerate(_ATTRIBUTES, start=1)
+            }
             return {"spec": {"resourceAttributes": attributes}}
         case "SelfSubjectReview":
             return {}

@@ -23,8 +23,19 @@ class Recorder:
         self.store = store
         self._known: OrderedDict[tuple[str, ...], tuple[str, str]] = OrderedDict()
 
-    def record(self, about: Obj, kind: str, api_version: str, reason: str, message: str, *, component: str,
-               warning: bool = False, host: str = "", field_path: str = "") -> None:  # fmt: skip
+    def record(
+        self,
+        about: Obj,
+        kind: str,
+        api_version: str,
+        reason: str,
+        message: str,
+        *,
+        component: str,
+        warning: bool = False,
+        host: str = "",
+        field_path: str = "",
+    ) -> None:
         """Count an event up or write a new one."""
         meta = about["metadata"]
         key = (meta["uid"], reason, message, component)
@@ -37,24 +48,48 @@ class Recorder:
             obj["lastTimestamp"] = self.store.clock.stamp()
             self.store.put("events", obj, quiet=True)
             return
-        involved: Obj = {"kind": kind, "namespace": meta.get("namespace", ""), "name": meta["name"], "uid": meta["uid"],
-                         "apiVersion": api_version, "resourceVersion": meta.get("resourceVersion", "")}  # fmt: skip
+        involved: Obj = {
+            "kind": kind,
+            "namespace": meta.get("namespace", ""),
+            "name": meta["name"],
+            "uid": meta["uid"],
+            "apiVersion": api_version,
+            "resourceVersion": meta.get("resourceVersion", ""),
+        }
         if field_path:
             involved["fieldPath"] = field_path
         name = f"{meta['name']}.{int(now * 1e9) + self.store.version % 1000:016x}"
         namespace = meta.get("namespace") or "default"
-        obj = {"metadata": {"name": name, "namespace": namespace}, "involvedObject": involved, "reason": reason,
-               "message": message}  # fmt: skip
+        obj = {
+            "metadata": {"name": name, "namespace": namespace},
+            "involvedObject": involved,
+            "reason": reason,
+            "message": message,
+        }
         if component == "default-scheduler":
-            obj |= {"source": {}, "firstTimestamp": None, "lastTimestamp": None, "type": "Warning" if warning else "Normal",
-                    "eventTime": micro_stamp(now), "action": "Scheduling" if warning else "Binding",
-                    "reportingComponent": component, "reportingInstance": f"{component}-demo"}  # fmt: skip
+            obj |= {
+                "source": {},
+                "firstTimestamp": None,
+                "lastTimestamp": None,
+                "type": "Warning" if warning else "Normal",
+                "eventTime": micro_stamp(now),
+                "action": "Scheduling" if warning else "Binding",
+                "reportingComponent": component,
+                "reportingInstance": f"{component}-demo",
+            }
         else:
             source = {"component": component, "host": host} if host else {"component": component}
             stamp = self.store.clock.stamp()
-            obj |= {"source": source, "firstTimestamp": stamp, "lastTimestamp": stamp, "count": 1,
-                    "type": "Warning" if warning else "Normal", "eventTime": None, "reportingComponent": component,
-                    "reportingInstance": host}  # fmt: skip
+            obj |= {
+                "source": source,
+                "firstTimestamp": stamp,
+                "lastTimestamp": stamp,
+                "count": 1,
+                "type": "Warning" if warning else "Normal",
+                "eventTime": None,
+                "reportingComponent": component,
+                "reportingInstance": host,
+            }
         self.store.create("events", obj, quiet=True)
         self._known[key] = (namespace, name)
         self._expire(now)

@@ -21,7 +21,9 @@ class Registry:
     def __init__(self, store: Store) -> None:
         self.store = store
 
-    def create(self, plural: str, obj: Obj, *, manager: str, dry_run: bool = False, quiet: bool = False) -> Entry:
+    def create(
+        self, plural: str, obj: Obj, *, manager: str, dry_run: bool = False, quiet: bool = False
+    ) -> Entry:
         """Default, validate and store a new object. 409 when it exists, 404/403 when its namespace is not there/going."""
         resource = BY_PLURAL[plural]
         meta = obj["metadata"]
@@ -33,8 +35,10 @@ class Registry:
                 raise errors.terminating(resource, meta["name"], meta["namespace"])
         complaint = defaults.wrong_type(resource, obj)
         if complaint:
-            raise errors.bad_request(f"{resource.kind} in version \"{resource.version}\" cannot be handled as a "
-                                     f"{resource.kind}: {complaint}")  # fmt: skip
+            raise errors.bad_request(
+                f'{resource.kind} in version "{resource.version}" cannot be handled as a '
+                f"{resource.kind}: {complaint}"
+            )
         defaults.fill(resource, obj)
         defaults.check(resource, obj, None)
         if self.store.get(plural, meta.get("namespace", ""), meta["name"]) is not None:
@@ -51,7 +55,9 @@ class Registry:
             return entry
         return self.store.create(plural, obj, quiet=quiet)
 
-    def update(self, plural: str, obj: Obj, *, manager: str, status: bool = False, dry_run: bool = False) -> Entry:
+    def update(
+        self, plural: str, obj: Obj, *, manager: str, status: bool = False, dry_run: bool = False
+    ) -> Entry:
         """Store a changed object whose metadata names an existing one.
 
         `status` writes take only status (and, for built-ins, annotations and labels); main writes leave status
@@ -67,12 +73,18 @@ class Registry:
         if meta.get("resourceVersion") not in (None, "", old_meta["resourceVersion"]):
             raise errors.conflict(resource, name)
         if meta.get("uid") not in (None, "", old_meta["uid"]):
-            cause = ("FieldValueInvalid", f'Invalid value: "{meta["uid"]}": field is immutable', "metadata.uid")
+            cause = (
+                "FieldValueInvalid",
+                f'Invalid value: "{meta["uid"]}": field is immutable',
+                "metadata.uid",
+            )
             raise errors.invalid(resource.kind, resource.group, name, [cause, cause])
         new = self._status_write(resource, old, obj) if status else self._main_write(resource, old, obj)
         if new == old:
             return entry
-        new["metadata"]["managedFields"] = _stamped(resource, old, new, manager, self.store.clock.stamp(), status)
+        new["metadata"]["managedFields"] = _stamped(
+            resource, old, new, manager, self.store.clock.stamp(), status
+        )
         if dry_run:
             return Entry(new, entry.version)
         if "deletionTimestamp" in old_meta and not new["metadata"].get("finalizers") and plural != "pods":
@@ -83,8 +95,10 @@ class Registry:
         meta = dict(old["metadata"])
         if not resource.custom:
             for key in ("annotations", "labels"):
-                if key in obj["metadata"]:
+                if obj["metadata"].get(key):
                     meta[key] = obj["metadata"][key]
+                elif key in obj["metadata"]:
+                    meta.pop(key, None)
         new = {**old, "metadata": meta}
         if "status" in obj:
             new["status"] = obj["status"]
@@ -94,7 +108,11 @@ class Registry:
 
     def _main_write(self, resource: Resource, old: Obj, obj: Obj) -> Obj:
         old_meta, given = old["metadata"], obj["metadata"]
-        meta = {key: old_meta[key] for key in old_meta if key not in ("labels", "annotations", "ownerReferences", "finalizers")}
+        meta = {
+            key: old_meta[key]
+            for key in old_meta
+            if key not in ("labels", "annotations", "ownerReferences", "finalizers")
+        }
         for key in ("labels", "annotations", "ownerReferences", "finalizers"):
             if given.get(key):
                 meta[key] = given[key]
@@ -110,15 +128,28 @@ class Registry:
         defaults.fill(resource, new)
         defaults.check(resource, new, old)
         if resource.generation:
-            changed = any(new.get(key) != old.get(key) for key in new.keys() | old.keys() if key not in ("metadata", "status"))
+            changed = any(
+                new.get(key) != old.get(key)
+                for key in new.keys() | old.keys()
+                if key not in ("metadata", "status")
+            )
             if resource.plural == "deployments":  # the Deployment strategy counts annotations as spec
                 changed = changed or meta.get("annotations") != old_meta.get("annotations")
             if changed and resource.plural != "pods":
                 meta["generation"] = old_meta.get("generation", 1) + 1
         return new
 
-    def delete(self, plural: str, namespace: str, name: str, *, grace: int | None = None,
-               propagation: str | None = None, preconditions: Obj | None = None, dry_run: bool = False) -> tuple[Entry, bool]:  # fmt: skip
+    def delete(
+        self,
+        plural: str,
+        namespace: str,
+        name: str,
+        *,
+        grace: int | None = None,
+        propagation: str | None = None,
+        preconditions: Obj | None = None,
+        dry_run: bool = False,
+    ) -> tuple[Entry, bool]:
         """Delete or begin to: returns the last entry and whether the object is gone already."""
         resource = BY_PLURAL[plural]
         entry = self.store.get(plural, namespace, name)
@@ -169,8 +200,14 @@ class Registry:
 
 def managed(resource: Resource, manager: str, time: str, fields: Obj, subresource: str = "") -> Obj:
     """One managedFields entry."""
-    entry: Obj = {"manager": manager, "operation": "Update", "apiVersion": resource.api_version, "time": time,
-                  "fieldsType": "FieldsV1", "fieldsV1": fields}  # fmt: skip
+    entry: Obj = {
+        "manager": manager,
+        "operation": "Update",
+        "apiVersion": resource.api_version,
+        "time": time,
+        "fieldsType": "FieldsV1",
+        "fieldsV1": fields,
+    }
     if subresource:
         entry["subresource"] = subresource
     return entry
@@ -182,7 +219,10 @@ def field_set(obj: Any, *, depth: int = 12) -> Obj:
     if not isinstance(obj, dict) or depth == 0:
         return fields
     for key, value in obj.items():
-        if key in ("kind", "apiVersion", "name", "namespace", "managedFields", "uid", "creationTimestamp") and depth > 10:
+        if (
+            key in ("kind", "apiVersion", "name", "namespace", "managedFields", "uid", "creationTimestamp")
+            and depth > 10
+        ):
             continue
         child: Obj = {}
         if isinstance(value, dict):
@@ -192,7 +232,10 @@ def field_set(obj: Any, *, depth: int = 12) -> Obj:
                 for name in ("name", "type", "containerPort", "uid", "mountPath", "ip"):
                     if isinstance(item, dict) and name in item:
                         shown = f'"{item[name]}"' if isinstance(item[name], str) else item[name]
-                        child[f'k:{{"{name}":{shown}}}'] = {".": {}, **field_set(item, depth=min(depth - 1, 9))}
+                        child[f'k:{{"{name}":{shown}}}'] = {
+                            ".": {},
+                            **field_set(item, depth=min(depth - 1, 9)),
+                        }
                         break
         fields[f"f:{key}"] = child
     return fields
@@ -201,12 +244,19 @@ def field_set(obj: Any, *, depth: int = 12) -> Obj:
 def _stamped(resource: Resource, old: Obj, new: Obj, manager: str, time: str, status: bool) -> list[Obj]:
     """managedFields after a write: the writer's entry owns the top-level fields that changed."""
     subresource = "status" if status else ""
-    entries = [e for e in old["metadata"].get("managedFields") or ()
-               if (e.get("manager"), e.get("subresource", "")) != (manager, subresource)]  # fmt: skip
+    entries = [
+        e
+        for e in old["metadata"].get("managedFields") or ()
+        if (e.get("manager"), e.get("subresource", "")) != (manager, subresource)
+    ]
     if status:
         fields: Obj = {"f:status": field_set(new.get("status"), depth=6)}
     else:
-        fields = {f"f:{key}": {f"f:{name}": {} for name in value if value[name] != (old.get(key) or {}).get(name)}
-                  for key, value in new.items()
-                  if key not in ("status", "kind", "apiVersion") and isinstance(value, dict) and value != old.get(key)}  # fmt: skip
+        fields = {
+            f"f:{key}": {f"f:{name}": {} for name in value if value[name] != (old.get(key) or {}).get(name)}
+            for key, value in new.items()
+            if key not in ("status", "kind", "apiVersion")
+            and isinstance(value, dict)
+            and value != old.get(key)
+        }
     return [*entries, managed(resource, manager, time, fields, subresource)]

@@ -36,8 +36,12 @@ class ReplicaSets:
         if entry is None:
             return
         pods = self._own(entry)
-        active = [p for p in pods if "deletionTimestamp" not in p.obj["metadata"]
-                  and p.obj["status"].get("phase") not in ("Succeeded", "Failed")]  # fmt: skip
+        active = [
+            p
+            for p in pods
+            if "deletionTimestamp" not in p.obj["metadata"]
+            and p.obj["status"].get("phase") not in ("Succeeded", "Failed")
+        ]
         leaving = sum("deletionTimestamp" in p.obj["metadata"] for p in pods)
         failure = None
         if "deletionTimestamp" not in entry.obj["metadata"]:
@@ -57,8 +61,11 @@ class ReplicaSets:
                 self.store.put("pods", obj)
         for pod in list(self.store.in_namespace("pods", entry.namespace)):
             meta = pod.obj["metadata"]
-            if (controller_uid(pod.obj) is None and "deletionTimestamp" not in meta
-                    and matches(selector, meta.get("labels") or {})):  # fmt: skip
+            if (
+                controller_uid(pod.obj) is None
+                and "deletionTimestamp" not in meta
+                and matches(selector, meta.get("labels") or {})
+            ):
                 obj = copy(pod)
                 obj["metadata"]["ownerReferences"] = [shapes.reference(entry.obj, "ReplicaSet", "apps/v1")]
                 pods.append(self.store.put("pods", obj))
@@ -76,9 +83,18 @@ class ReplicaSets:
                 self._event(entry, "FailedCreate", f"Error creating: {message}", warning=True)
                 self.controllers.enqueue("replicasets", entry.namespace, entry.name, 10.0)
                 return message
-            pod = shapes.pod(entry.obj, "ReplicaSet", "apps/v1", entry.obj["spec"]["template"], pod_name,
-                             entry.namespace, self.clock.stamp())  # fmt: skip
-            pod["metadata"]["managedFields"] = shapes.pod_managed_fields(pod, self.clock.stamp(), status=False)
+            pod = shapes.pod(
+                entry.obj,
+                "ReplicaSet",
+                "apps/v1",
+                entry.obj["spec"]["template"],
+                pod_name,
+                entry.namespace,
+                self.clock.stamp(),
+            )
+            pod["metadata"]["managedFields"] = shapes.pod_managed_fields(
+                pod, self.clock.stamp(), status=False
+            )
             self.store.create("pods", pod)
             self._event(entry, "SuccessfulCreate", f"Created pod: {pod_name}")
         if missing < 0:
@@ -97,28 +113,48 @@ class ReplicaSets:
         since = [seconds_of(at) for p in active if (at := ready_since(p.obj))]
         available = sum(now - at >= hold for at in since)
         if available < len(since):
-            self.controllers.enqueue("replicasets", entry.namespace, entry.name, hold - (now - max(since)) + 0.5)
+            self.controllers.enqueue(
+                "replicasets", entry.namespace, entry.name, hold - (now - max(since)) + 0.5
+            )
         labels = (spec["template"].get("metadata") or {}).get("labels") or {}
         labelled = sum(labels.items() <= (p.obj["metadata"].get("labels") or {}).items() for p in active)
         status: Obj = {"replicas": len(active)}
-        for key, value in (("fullyLabeledReplicas", labelled), ("readyReplicas", len(since)),
-                           ("availableReplicas", available)):  # fmt: skip
+        for key, value in (
+            ("fullyLabeledReplicas", labelled),
+            ("readyReplicas", len(since)),
+            ("availableReplicas", available),
+        ):
             if value:
                 status[key] = value
         status["terminatingReplicas"] = leaving
         status["observedGeneration"] = entry.obj["metadata"]["generation"]
         if failure:
             was = next((c for c in old.get("conditions") or () if c["type"] == "ReplicaFailure"), None)
-            status["conditions"] = [was or {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate",
-                                            "message": failure, "lastTransitionTime": self.clock.stamp()}]  # fmt: skip
+            status["conditions"] = [
+                was
+                or {
+                    "type": "ReplicaFailure",
+                    "status": "True",
+                    "reason": "FailedCreate",
+                    "message": failure,
+                    "lastTransitionTime": self.clock.stamp(),
+                }
+            ]
         if status != old:
             obj = copy(entry)
             obj["status"] = status
             self.registry.update("replicasets", obj, manager=MANAGER, status=True)
 
     def _event(self, entry: Entry, reason: str, message: str, *, warning: bool = False) -> None:
-        self.controllers.recorder.record(entry.obj, "ReplicaSet", "apps/v1", reason, message,
-                                         component="replicaset-controller", warning=warning)  # fmt: skip
+        self.controllers.recorder.record(
+            entry.obj,
+            "ReplicaSet",
+            "apps/v1",
+            reason,
+            message,
+            component="replicaset-controller",
+            warning=warning,
+        )
 
 
 def ready_since(pod: Obj) -> str | None:
@@ -134,4 +170,9 @@ def _worth(pod: Entry) -> tuple[bool, bool, bool, float]:
     """Deletion order, least worth first: unassigned, pending, not ready, then the youngest (k8s ActivePods)."""
     status = pod.obj["status"]
     born = seconds_of(pod.obj["metadata"]["creationTimestamp"])
-    return ("nodeName" in pod.obj["spec"], status.get("phase") == "Running", ready_since(pod.obj) is not None, -born)
+    return (
+        "nodeName" in pod.obj["spec"],
+        status.get("phase") == "Running",
+        ready_since(pod.obj) is not None,
+        -born,
+    )

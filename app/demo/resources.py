@@ -63,32 +63,103 @@ def _workload(extra: dict[str, Any]) -> tuple[tuple[str, Any], ...]:
 _SCALED = ("status", "scale")
 _ALL = ("all",)
 RESOURCES: tuple[Resource, ...] = (
-    Resource("namespaces", "Namespace", namespaced=False, short=("ns",), subresources=("status",),
-             generation=False, skeleton=(("spec", {}), ("status", {}))),
-    Resource("nodes", "Node", namespaced=False, short=("no",), subresources=("status",), generation=False,
-             skeleton=(("spec", {}), ("status", {}))),
-    Resource("pods", "Pod", short=("po",), subresources=("status", "log"), categories=_ALL,
-             skeleton=(("spec", {"containers": None}), ("status", {}))),
-    Resource("services", "Service", short=("svc",), subresources=("status",), generation=False,
-             categories=_ALL, skeleton=(("spec", {}), ("status", {"loadBalancer": {}}))),
+    Resource(
+        "namespaces",
+        "Namespace",
+        namespaced=False,
+        short=("ns",),
+        subresources=("status",),
+        generation=False,
+        skeleton=(("spec", {}), ("status", {})),
+    ),
+    Resource(
+        "nodes",
+        "Node",
+        namespaced=False,
+        short=("no",),
+        subresources=("status",),
+        generation=False,
+        skeleton=(("spec", {}), ("status", {})),
+    ),
+    Resource(
+        "pods",
+        "Pod",
+        short=("po",),
+        subresources=("status", "log"),
+        categories=_ALL,
+        skeleton=(("spec", {"containers": None}), ("status", {})),
+    ),
+    Resource(
+        "services",
+        "Service",
+        short=("svc",),
+        subresources=("status",),
+        generation=False,
+        categories=_ALL,
+        skeleton=(("spec", {}), ("status", {"loadBalancer": {}})),
+    ),
     Resource("configmaps", "ConfigMap", short=("cm",), generation=False),
     Resource("events", "Event", short=("ev",), generation=False, skeleton=(("involvedObject", {}),)),
-    Resource("endpointslices", "EndpointSlice", group="discovery.k8s.io",
-             skeleton=(("addressType", ""), ("endpoints", None), ("ports", None))),
-    Resource("deployments", "Deployment", group="apps", short=("deploy",), subresources=_SCALED,
-             categories=_ALL, skeleton=_workload({"strategy": {}})),
-    Resource("replicasets", "ReplicaSet", group="apps", short=("rs",), subresources=_SCALED,
-             categories=_ALL, skeleton=_workload({})),
-    Resource("statefulsets", "StatefulSet", group="apps", short=("sts",), subresources=_SCALED,
-             categories=_ALL, skeleton=_workload({"serviceName": "", "updateStrategy": {}})),
-    Resource("daemonsets", "DaemonSet", group="apps", short=("ds",), subresources=("status",),
-             categories=_ALL, skeleton=_workload({"updateStrategy": {}})),
-    Resource("controllerrevisions", "ControllerRevision", group="apps", generation=False,
-             skeleton=(("revision", 0),)),
-    Resource("rollouts", "Rollout", group=ARGO_GROUP, version="v1alpha1", short=("ro",),
-             subresources=_SCALED, custom=True),
+    Resource(
+        "endpointslices",
+        "EndpointSlice",
+        group="discovery.k8s.io",
+        skeleton=(("addressType", ""), ("endpoints", None), ("ports", None)),
+    ),
+    Resource(
+        "deployments",
+        "Deployment",
+        group="apps",
+        short=("deploy",),
+        subresources=_SCALED,
+        categories=_ALL,
+        skeleton=_workload({"strategy": {}}),
+    ),
+    Resource(
+        "replicasets",
+        "ReplicaSet",
+        group="apps",
+        short=("rs",),
+        subresources=_SCALED,
+        categories=_ALL,
+        skeleton=_workload({}),
+    ),
+    Resource(
+        "statefulsets",
+        "StatefulSet",
+        group="apps",
+        short=("sts",),
+        subresources=_SCALED,
+        categories=_ALL,
+        skeleton=_workload({"serviceName": "", "updateStrategy": {}}),
+    ),
+    Resource(
+        "daemonsets",
+        "DaemonSet",
+        group="apps",
+        short=("ds",),
+        subresources=("status",),
+        categories=_ALL,
+        skeleton=_workload({"updateStrategy": {}}),
+    ),
+    Resource(
+        "controllerrevisions",
+        "ControllerRevision",
+        group="apps",
+        generation=False,
+        skeleton=(("revision", 0),),
+    ),
+    Resource(
+        "rollouts",
+        "Rollout",
+        group=ARGO_GROUP,
+        version="v1alpha1",
+        short=("ro",),
+        subresources=_SCALED,
+        custom=True,
+    ),
     Resource("analysisruns", "AnalysisRun", group=ARGO_GROUP, version="v1alpha1", short=("ar",), custom=True),
-)  # fmt: skip
+)
 BY_PLURAL: dict[str, Resource] = {resource.plural: resource for resource in RESOURCES}
 
 
@@ -114,20 +185,35 @@ def resource_list(resources: list[Resource], group: str, version: str) -> dict[s
     for resource in resources:
         if (resource.group, resource.version) != (group, version):
             continue
-        row: dict[str, Any] = {"name": resource.plural, "singularName": resource.singular,
-                               "namespaced": resource.namespaced, "kind": resource.kind,
-                               "verbs": list(VERBS), "shortNames": list(resource.short)}  # fmt: skip
+        row: dict[str, Any] = {
+            "name": resource.plural,
+            "singularName": resource.singular,
+            "namespaced": resource.namespaced,
+            "kind": resource.kind,
+            "verbs": list(VERBS),
+            "shortNames": list(resource.short),
+        }
         if resource.categories:
             row["categories"] = list(resource.categories)
         rows.append(row)
         for sub in resource.subresources:
-            rows.append({"name": f"{resource.plural}/{sub}", "singularName": "",
-                         "namespaced": resource.namespaced, "verbs": _verbs(sub),
-                         **_sub_kind(resource, sub)})  # fmt: skip
+            rows.append(
+                {
+                    "name": f"{resource.plural}/{sub}",
+                    "singularName": "",
+                    "namespaced": resource.namespaced,
+                    "verbs": _verbs(sub),
+                    **_sub_kind(resource, sub),
+                }
+            )
     if not rows:
         return None
-    return {"kind": "APIResourceList", "apiVersion": "v1",
-            "groupVersion": f"{group}/{version}" if group else version, "resources": rows}  # fmt: skip
+    return {
+        "kind": "APIResourceList",
+        "apiVersion": "v1",
+        "groupVersion": f"{group}/{version}" if group else version,
+        "resources": rows,
+    }
 
 
 def group_list(resources: list[Resource]) -> dict[str, Any]:
@@ -166,7 +252,12 @@ def aggregated(resources: list[Resource], *, core: bool) -> dict[str, Any]:
         meta = {"name": group} if group else {}
         versions = [{"version": version, "resources": rows, "freshness": "Current"}]
         items.append({"metadata": meta, "versions": versions})
-    return {"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "metadata": {}, "items": items}
+    return {
+        "kind": "APIGroupDiscoveryList",
+        "apiVersion": "apidiscovery.k8s.io/v2",
+        "metadata": {},
+        "items": items,
+    }
 
 
 def openapi_index(resources: list[Resource]) -> dict[str, Any]:
@@ -180,8 +271,10 @@ def openapi_index(resources: list[Resource]) -> dict[str, Any]:
 
 def openapi(resources: list[Resource], group: str, version: str) -> dict[str, Any]:
     """A document without schemas that says one thing kubectl asks: `fieldValidation` is taken by PATCH and POST."""
-    parameters = [{"name": name, "in": "query", "schema": {"type": "string"}}
-                  for name in ("dryRun", "fieldManager", "fieldValidation")]  # fmt: skip
+    parameters = [
+        {"name": name, "in": "query", "schema": {"type": "string"}}
+        for name in ("dryRun", "fieldManager", "fieldValidation")
+    ]
     root = f"/apis/{group}/{version}" if group else f"/api/{version}"
     paths: dict[str, Any] = {}
     for resource in resources:
@@ -190,9 +283,17 @@ def openapi(resources: list[Resource], group: str, version: str) -> dict[str, An
         gvk = {"group": group, "version": version, "kind": resource.kind}
         base = f"{root}/namespaces/{{namespace}}" if resource.namespaced else root
         responses = {"200": {"description": "OK"}}
-        for path, verb, action in ((f"{base}/{resource.plural}/{{name}}", "patch", "patch"),
-                                   (f"{base}/{resource.plural}", "post", "post")):  # fmt: skip
-            paths[path] = {verb: {"x-kubernetes-action": action, "x-kubernetes-group-version-kind": gvk,
-                                  "parameters": parameters, "responses": responses}}  # fmt: skip
+        for path, verb, action in (
+            (f"{base}/{resource.plural}/{{name}}", "patch", "patch"),
+            (f"{base}/{resource.plural}", "post", "post"),
+        ):
+            paths[path] = {
+                verb: {
+                    "x-kubernetes-action": action,
+                    "x-kubernetes-group-version-kind": gvk,
+                    "parameters": parameters,
+                    "responses": responses,
+                }
+            }
     info = {"title": "Kubernetes (embedded demo cluster)", "version": VERSION["gitVersion"]}
     return {"openapi": "3.0.0", "info": info, "paths": paths, "components": {"schemas": {}}}

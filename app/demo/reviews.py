@@ -25,14 +25,24 @@ def _access(body: Any, faults: Faults, user: str, now: str) -> Obj:
     spec = body.get("spec") or {} if isinstance(body, dict) else {}
     asked = spec.get("resourceAttributes") or {}
     resource = "/".join(filter(None, (asked.get("resource", ""), asked.get("subresource", ""))))
-    refused = any(faults.forbids(asked.get("verb", ""), name, asked.get("namespace", ""))
-                  for name in {resource, asked.get("resource", "")})  # fmt: skip
+    refused = any(
+        faults.forbids(asked.get("verb", ""), name, asked.get("namespace", ""))
+        for name in {resource, asked.get("resource", "")}
+    )
     status: Obj = {"allowed": not refused}
-    return {"kind": "SelfSubjectAccessReview", "apiVersion": "authorization.k8s.io/v1", "metadata": {}, "spec": spec,
-            "status": status}  # fmt: skip
+    return {
+        "kind": "SelfSubjectAccessReview",
+        "apiVersion": "authorization.k8s.io/v1",
+        "metadata": {},
+        "spec": spec,
+        "status": status,
+    }
 
 
 def _self(body: Any, faults: Faults, user: str, now: str) -> Obj:
-    return {"kind": "SelfSubjectReview", "apiVersion": "authentication.k8s.io/v1",
-            "metadata": {"creationTimestamp": now},
-            "status": {"userInfo": {"username": user, "uid": "demo", "groups": ["system:authenticated"]}}}  # fmt: skip
+    return {
+        "kind": "SelfSubjectReview",
+        "apiVersion": "authentication.k8s.io/v1",
+        "metadata": {"creationTimestamp": now},
+        "status": {"userInfo": {"username": user, "uid": "demo", "groups": ["system:authenticated"]}},
+    }

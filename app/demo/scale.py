@@ -12,12 +12,21 @@ Obj = dict[str, Any]
 def of(resource: Resource, obj: Obj) -> Obj:
     """The Scale view of an object."""
     meta = obj["metadata"]
-    kept = {key: meta[key] for key in ("name", "namespace", "uid", "resourceVersion", "creationTimestamp") if key in meta}
+    kept = {
+        key: meta[key]
+        for key in ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
+        if key in meta
+    }
     labels = (obj["spec"].get("selector") or {}).get("matchLabels") or {}
     text = ",".join(f"{key}={value}" for key, value in labels.items())
     replicas = (obj.get("status") or {}).get("replicas", 0)
-    return {"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": kept,
-            "spec": {"replicas": obj["spec"].get("replicas", 1)}, "status": {"replicas": replicas, "selector": text}}  # fmt: skip
+    return {
+        "kind": "Scale",
+        "apiVersion": "autoscaling/v1",
+        "metadata": kept,
+        "spec": {"replicas": obj["spec"].get("replicas", 1)},
+        "status": {"replicas": replicas, "selector": text},
+    }
 
 
 def applied(resource: Resource, obj: Obj, scale: Any) -> Obj:

@@ -20,16 +20,25 @@ _TERM = re.compile(
     r"|(?P<key>[^\s,=!()]+)\s*(?:(?P<op>==|=|!=)\s*(?P<value>[^\s,=!()]*)"
     r"|\s+(?P<set>in|notin)\s*\((?P<values>[^()]*)\))?)\s*(?:,|$)"
 )
-_EVENT_FIELDS = tuple(f"involvedObject.{name}" for name in ("kind", "namespace", "name", "uid", "apiVersion",
-                                                            "resourceVersion", "fieldPath"))  # fmt: skip
+_EVENT_FIELDS = tuple(
+    f"involvedObject.{name}"
+    for name in ("kind", "namespace", "name", "uid", "apiVersion", "resourceVersion", "fieldPath")
+)
 _FIELDS: dict[str, tuple[str, ...]] = {
-    "pods": ("spec.nodeName", "status.phase", "spec.restartPolicy", "spec.schedulerName",
-             "spec.serviceAccountName", "status.podIP", "status.nominatedNodeName"),
+    "pods": (
+        "spec.nodeName",
+        "status.phase",
+        "spec.restartPolicy",
+        "spec.schedulerName",
+        "spec.serviceAccountName",
+        "status.podIP",
+        "status.nominatedNodeName",
+    ),
     "events": (*_EVENT_FIELDS, "reason", "reportingComponent", "source", "type"),
     "replicasets": ("status.replicas",),
     "namespaces": ("status.phase",),
     "nodes": ("spec.unschedulable",),
-}  # fmt: skip
+}
 
 
 def labels(text: str) -> Predicate | None:
@@ -41,7 +50,9 @@ def labels(text: str) -> Predicate | None:
         if match is None or match.end() == position:
             found = text[position:].split()
             word = found[1] if len(found) > 1 else (found[0] if found else "")
-            raise bad_request(f"unable to parse requirement: found '{word}', expected: in, notin, =, ==, !=, gt, lt")
+            raise bad_request(
+                f"unable to parse requirement: found '{word}', expected: in, notin, =, ==, !=, gt, lt"
+            )
         tests.append(_label_test(match))
         position = match.end()
     if not tests:
@@ -79,8 +90,12 @@ def matches(selector: Obj | None, own: dict[str, str]) -> bool:
             return False
     for term in selector.get("matchExpressions") or ():
         key, op, values = term["key"], term["operator"], term.get("values") or ()
-        ok = {"In": own.get(key) in values, "NotIn": own.get(key) not in values, "Exists": key in own,
-              "DoesNotExist": key not in own}.get(op, False)  # fmt: skip
+        ok = {
+            "In": own.get(key) in values,
+            "NotIn": own.get(key) not in values,
+            "Exists": key in own,
+            "DoesNotExist": key not in own,
+        }.get(op, False)
         if not ok:
             return False
     return True

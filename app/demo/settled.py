@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from app.demo import defaults, rollouts, shapes
+from app.demo import defaults, rollout_status, shapes
 from app.demo.clock import stamp
+from app.demo.deployments import limits
 from app.demo.registry import field_set, managed
 from app.demo.resources import BY_PLURAL
 from app.demo.store import Entry, encode
@@ -53,18 +54,27 @@ def template(workload: Workload, image: str) -> Obj:
             {"name": "SERVICE_NAME", "value": workload.name},
             {"name": "DATABASE_HOST", "value": f"{workload.name}-db.{workload.namespace}.svc.cluster.local"},
             {"name": "OTEL_EXPORTER_OTLP_ENDPOINT", "value": "http://otel-collector.observability:4317"},
-            {"name": "DATABASE_PASSWORD",
-             "valueFrom": {"secretKeyRef": {"name": f"{workload.name}-db", "key": "password"}}},
+            {
+                "name": "DATABASE_PASSWORD",
+                "valueFrom": {"secretKeyRef": {"name": f"{workload.name}-db", "key": "password"}},
+            },
         ],
         "resources": {"limits": {"memory": "512Mi"}, "requests": {"cpu": "100m", "memory": "256Mi"}},
-    }  # fmt: skip
+    }
     if workload.probe:
-        container["readinessProbe"] = {"httpGet": {"path": "/ready", "port": 8080, "scheme": "HTTP"},
-                                       "timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1,
-                                       "failureThreshold": 3}  # fmt: skip
+        container["readinessProbe"] = {
+            "httpGet": {"path": "/ready", "port": 8080, "scheme": "HTTP"},
+            "timeoutSeconds": 1,
+            "periodSeconds": 10,
+            "successThreshold": 1,
+            "failureThreshold": 3,
+        }
     annotations = {"hollow/ready-after": f"{workload.ready_after:g}", "prometheus.io/scrape": "true"}
     spec: Obj = {"containers": [container], "terminationGracePeriodSeconds": 30}
-    made: Obj = {"metadata": {"labels": {"app": workload.name, **workload.labels}, "annotations": annotations}, "spec": spec}
+    made: Obj = {
+        "metadata": {"labels": {"app": workload.name, **workload.labels}, "annotations": annotations},
+        "spec": spec,
+    }
     defaults.pod_spec(spec)
     return made
 
@@ -72,14 +82,22 @@ def template(workload: Workload, image: str) -> Obj:
 def namespace(cluster: EmbeddedCluster, name: str) -> None:
     """A namespace, if it is not there yet."""
     if cluster.store.get("namespaces", "", name) is None:
-        cluster.registry.create("namespaces", {"metadata": {"name": name}}, manager="kubectl-create", quiet=True)
+        cluster.registry.create(
+            "namespaces", {"metadata": {"name": name}}, manager="kubectl-create", quiet=True
+        )
 
 
-def deployment(cluster: EmbeddedCluster, namespace: str, name: str, replicas: int, *, quiet: bool = False) -> None:
+def deployment(
+    cluster: EmbeddedCluster, namespace: str, name: str, replicas: int, *, quiet: bool = False
+) -> None:
     """A plain settled Deployment, for load."""
     image = f"ghcr.io/acme/{name}:1.{len(name)}.0"
     labels = {"app.kubernetes.io/name": name, "app.kubernetes.io/part-of": "load", "team": "bench"}
-    place(cluster, Workload(name=name, namespace=namespace, image=image, replicas=replicas, labels=labels), quiet=quiet)
+    place(
+        cluster,
+        Workload(name=name, namespace=namespace, image=image, replicas=replicas, labels=labels),
+        quiet=quiet,
+    )
 
 
 def place(cluster: EmbeddedCluster, workload: Workload, *, quiet: bool = False) -> Entry:
@@ -95,79 +113,141 @@ def place(cluster: EmbeddedCluster, workload: Workload, *, quiet: bool = False) 
     for number, (made, hashed) in enumerate(zip(templates, hashes, strict=True), start=1):
         last = number == len(images)
         # revisions are spread between birth and the last change, so that a history has dates
-        when = stamp(now - workload.age + (workload.age - workload.settled_for) * (number - 1) / max(1, len(images) - 1))
+        when = stamp(
+            now
+            - workload.age
+            + (workload.age - workload.settled_for) * (number - 1) / max(1, len(images) - 1)
+        )
         created = when if len(images) > 1 else changed
-        replica_set = _replica_set(entry, workload, made, hashed, number, workload.replicas if last else 0, created)
+        replica_set = _replica_set(
+            entry, workload, made, hashed, number, workload.replicas if last else 0, created
+        )
         placed = store.create("replicasets", replica_set, quiet=quiet)
         if last:
             _pods(cluster, placed, workload.replicas, changed, quiet)
     return entry
 
 
-def _owner(cluster: EmbeddedCluster, workload: Workload, made: Obj, hashed: str, revision: int, born: str, changed: str) -> Obj:
+def _owner(
+    cluster: EmbeddedCluster,
+    workload: Workload,
+    made: Obj,
+    hashed: str,
+    revision: int,
+    born: str,
+    changed: str,
+) -> Obj:
     group = "rollouts" if workload.rollout else "deployments"
     resource = BY_PLURAL[group]
-    spec: Obj = {"replicas": workload.replicas, "selector": {"matchLabels": {"app": workload.name}}, "template": made,
-                 "strategy": workload.strategy, "revisionHistoryLimit": 5, **workload.spec}  # fmt: skip
+    spec: Obj = {
+        "replicas": workload.replicas,
+        "selector": {"matchLabels": {"app": workload.name}},
+        "template": made,
+        "strategy": workload.strategy,
+        "revisionHistoryLimit": 5,
+        **workload.spec,
+    }
     revision_key = "rollout.argoproj.io/revision" if workload.rollout else "deployment.kubernetes.io/revision"
-    meta: Obj = {"name": workload.name, "namespace": workload.namespace, "creationTimestamp": born, "generation": revision,
-                 "labels": {"app": workload.name, **workload.labels}}  # fmt: skip
+    meta: Obj = {
+        "name": workload.name,
+        "namespace": workload.namespace,
+        "creationTimestamp": born,
+        "generation": revision,
+        "labels": {"app": workload.name, **workload.labels},
+    }
     applied = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": meta, "spec": spec}
-    annotations = {revision_key: str(revision),
-                   "kubectl.kubernetes.io/last-applied-configuration": encode(applied).decode() + "\n",
-                   "kubernetes.io/change-cause": f"release {workload.image.rpartition(':')[2]}"}  # fmt: skip
+    annotations = {
+        revision_key: str(revision),
+        "kubectl.kubernetes.io/last-applied-configuration": encode(applied).decode() + "\n",
+        "kubernetes.io/change-cause": f"release {workload.image.rpartition(':')[2]}",
+    }
     obj: Obj = {"metadata": {**meta, "annotations": annotations}, "spec": spec}
     name = f"{workload.name}-{hashed}"
     if workload.rollout:
-        obj["status"] = rollouts.settled_status(workload.replicas, workload.name, workload.strategy, hashed, revision, changed)
+        obj["status"] = rollout_status.settled_status(
+            workload.replicas, workload.name, workload.strategy, hashed, revision, changed
+        )
     else:
         defaults.fill(resource, obj)
         count = workload.replicas
         obj["status"] = {
-            "observedGeneration": revision, "replicas": count, "updatedReplicas": count, "readyReplicas": count,
-            "availableReplicas": count, "terminatingReplicas": 0,
+            "observedGeneration": revision,
+            "replicas": count,
+            "updatedReplicas": count,
+            "readyReplicas": count,
+            "availableReplicas": count,
+            "terminatingReplicas": 0,
             "conditions": [
-                {"type": "Available", "status": "True", "lastUpdateTime": born, "lastTransitionTime": born,
-                 "reason": "MinimumReplicasAvailable", "message": "Deployment has minimum availability."},
-                {"type": "Progressing", "status": "True", "lastUpdateTime": changed, "lastTransitionTime": born,
-                 "reason": "NewReplicaSetAvailable",
-                 "message": f'ReplicaSet "{name}" has successfully progressed.'},
+                {
+                    "type": "Available",
+                    "status": "True",
+                    "lastUpdateTime": born,
+                    "lastTransitionTime": born,
+                    "reason": "MinimumReplicasAvailable",
+                    "message": "Deployment has minimum availability.",
+                },
+                {
+                    "type": "Progressing",
+                    "status": "True",
+                    "lastUpdateTime": changed,
+                    "lastTransitionTime": born,
+                    "reason": "NewReplicaSetAvailable",
+                    "message": f'ReplicaSet "{name}" has successfully progressed.',
+                },
             ],
-        }  # fmt: skip
+        }
     obj["metadata"]["managedFields"] = [
-        managed(resource, "kubectl-client-side-apply", born, field_set({"metadata": meta, "spec": spec}, depth=10)),
-        managed(resource, "rollouts-controller" if workload.rollout else "kube-controller-manager", changed,
-                {"f:status": field_set(obj["status"], depth=6)}, "status"),
-    ]  # fmt: skip
+        managed(
+            resource, "kubectl-client-side-apply", born, field_set({"metadata": meta, "spec": spec}, depth=10)
+        ),
+        managed(
+            resource,
+            "rollouts-controller" if workload.rollout else "kube-controller-manager",
+            changed,
+            {"f:status": field_set(obj["status"], depth=6)},
+            "status",
+        ),
+    ]
     return obj
 
 
-def _replica_set(owner: Entry, workload: Workload, made: Obj, hashed: str, revision: int, count: int, created: str) -> Obj:
+def _replica_set(
+    owner: Entry, workload: Workload, made: Obj, hashed: str, revision: int, count: int, created: str
+) -> Obj:
     key = "rollouts-pod-template-hash" if workload.rollout else "pod-template-hash"
     prefix = "rollout.argoproj.io" if workload.rollout else "deployment.kubernetes.io"
     labels = {**made["metadata"]["labels"], key: hashed}
-    annotations = {f"{prefix}/desired-replicas": str(workload.replicas), f"{prefix}/revision": str(revision),
-                   "kubernetes.io/change-cause": f"release {made['spec']['containers'][0]['image'].rpartition(':')[2]}"}  # fmt: skip
+    annotations = {
+        f"{prefix}/desired-replicas": str(workload.replicas),
+        f"{prefix}/revision": str(revision),
+        "kubernetes.io/change-cause": f"release {made['spec']['containers'][0]['image'].rpartition(':')[2]}",
+    }
     if not workload.rollout:
-        annotations[f"{prefix}/max-replicas"] = str(workload.replicas + max(1, workload.replicas // 4))
+        annotations[f"{prefix}/max-replicas"] = str(workload.replicas + limits(owner.obj["spec"])[0])
     resource = BY_PLURAL["rollouts" if workload.rollout else "deployments"]
     status: Obj = {"replicas": count}
     if count:
         status |= {"fullyLabeledReplicas": count, "readyReplicas": count, "availableReplicas": count}
     status |= {"terminatingReplicas": 0, "observedGeneration": 1}
-    spec = {"replicas": count, "selector": {"matchLabels": {"app": workload.name, key: hashed}},
-            "template": {**made, "metadata": {**made["metadata"], "labels": labels}}}  # fmt: skip
+    spec = {
+        "replicas": count,
+        "selector": {"matchLabels": {"app": workload.name, key: hashed}},
+        "template": {**made, "metadata": {**made["metadata"], "labels": labels}},
+    }
     fields = field_set({"metadata": {"labels": labels, "annotations": annotations}, "spec": spec}, depth=10)
     return {
         "metadata": {
-            "name": f"{workload.name}-{hashed}", "namespace": workload.namespace, "creationTimestamp": created,
-            "labels": labels, "annotations": annotations,
+            "name": f"{workload.name}-{hashed}",
+            "namespace": workload.namespace,
+            "creationTimestamp": created,
+            "labels": labels,
+            "annotations": annotations,
             "ownerReferences": [shapes.reference(owner.obj, resource.kind, resource.api_version)],
             "managedFields": [managed(BY_PLURAL["replicasets"], "kube-controller-manager", created, fields)],
         },
         "spec": spec,
         "status": status,
-    }  # fmt: skip
+    }
 
 
 def _pods(cluster: EmbeddedCluster, owner: Entry, count: int, since: str, quiet: bool) -> None:
@@ -176,7 +256,9 @@ def _pods(cluster: EmbeddedCluster, owner: Entry, count: int, since: str, quiet:
         name = f"{owner.name}-{suffix()}"
         if cluster.store.get("pods", owner.namespace, name):
             name = f"{owner.name}-{suffix()}"
-        pod = shapes.pod(owner.obj, "ReplicaSet", "apps/v1", owner.obj["spec"]["template"], name, owner.namespace, since)
+        pod = shapes.pod(
+            owner.obj, "ReplicaSet", "apps/v1", owner.obj["spec"]["template"], name, owner.namespace, since
+        )
         node, host, zone = cluster.kubelet.place()
         pod["metadata"]["labels"]["topology.kubernetes.io/zone"] = zone
         shapes.settled(pod, node, cluster.kubelet.address(), host, since)

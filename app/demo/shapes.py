@@ -38,8 +38,11 @@ def template_hash(template: Obj) -> str:
 def bare_template(template: Obj) -> Obj:
     """A template without the controllers' hash labels: what two revisions are compared by."""
     meta = template.get("metadata") or {}
-    labels = {k: v for k, v in (meta.get("labels") or {}).items()
-              if k not in ("pod-template-hash", "rollouts-pod-template-hash")}  # fmt: skip
+    labels = {
+        k: v
+        for k, v in (meta.get("labels") or {}).items()
+        if k not in ("pod-template-hash", "rollouts-pod-template-hash")
+    }
     return {**template, "metadata": {**meta, "labels": labels}}
 
 
@@ -61,7 +64,9 @@ def image_id(image: str) -> str:
     return f"{head}/{name}@sha256:{hashlib.sha256(image.encode()).hexdigest()}".lstrip("/")
 
 
-def pod(owner: Obj, owner_kind: str, owner_version: str, template: Obj, name: str, namespace: str, now: str) -> Obj:
+def pod(
+    owner: Obj, owner_kind: str, owner_version: str, template: Obj, name: str, namespace: str, now: str
+) -> Obj:
     """A new pod of a ReplicaSet: pending, unscheduled, with the projected token and the default tolerations."""
     meta, spec = template.get("metadata") or {}, template["spec"]
     volume = f"kube-api-access-{safe_hash(name, 5)}"
@@ -70,12 +75,27 @@ def pod(owner: Obj, owner_kind: str, owner_version: str, template: Obj, name: st
     sources: list[Obj] = [
         {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
         {"configMap": {"name": "kube-root-ca.crt", "items": [{"key": "ca.crt", "path": "ca.crt"}]}},
-        {"downwardAPI": {"items": [{"path": "namespace", "fieldRef": {"apiVersion": "v1",
-                                                                      "fieldPath": "metadata.namespace"}}]}},
-    ]  # fmt: skip
-    volumes = [*(spec.get("volumes") or ()), {"name": volume, "projected": {"sources": sources, "defaultMode": 420}}]
-    tolerations = [{"key": f"node.kubernetes.io/{why}", "operator": "Exists", "effect": "NoExecute",
-                    "tolerationSeconds": 300} for why in ("not-ready", "unreachable")]  # fmt: skip
+        {
+            "downwardAPI": {
+                "items": [
+                    {"path": "namespace", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.namespace"}}
+                ]
+            }
+        },
+    ]
+    volumes = [
+        *(spec.get("volumes") or ()),
+        {"name": volume, "projected": {"sources": sources, "defaultMode": 420}},
+    ]
+    tolerations = [
+        {
+            "key": f"node.kubernetes.io/{why}",
+            "operator": "Exists",
+            "effect": "NoExecute",
+            "tolerationSeconds": 300,
+        }
+        for why in ("not-ready", "unreachable")
+    ]
     account = spec.get("serviceAccountName", "default")
     resources = any(c.get("resources") for c in containers)
     return {
@@ -92,7 +112,11 @@ def pod(owner: Obj, owner_kind: str, owner_version: str, template: Obj, name: st
         "spec": {
             "volumes": volumes,
             "containers": containers,
-            **{k: v for k, v in spec.items() if k not in ("containers", "volumes", "securityContext", "schedulerName")},
+            **{
+                k: v
+                for k, v in spec.items()
+                if k not in ("containers", "volumes", "securityContext", "schedulerName")
+            },
             "serviceAccountName": account,
             "serviceAccount": account,
             "securityContext": spec.get("securityContext", {}),
@@ -109,48 +133,98 @@ def pod(owner: Obj, owner_kind: str, owner_version: str, template: Obj, name: st
 def reference(owner: Obj, kind: str, api_version: str) -> Obj:
     """A controlling ownerReference."""
     meta = owner["metadata"]
-    return {"apiVersion": api_version, "kind": kind, "name": meta["name"], "uid": meta["uid"], "controller": True,
-            "blockOwnerDeletion": True}  # fmt: skip
+    return {
+        "apiVersion": api_version,
+        "kind": kind,
+        "name": meta["name"],
+        "uid": meta["uid"],
+        "controller": True,
+        "blockOwnerDeletion": True,
+    }
 
 
 def pod_managed_fields(obj: Obj, now: str, *, status: bool = True) -> list[Obj]:
     """managedFields of a pod: the controller's on the spec and (once it has written) the kubelet's on the status."""
     resource = BY_PLURAL["pods"]
     labels, annotations = obj["metadata"].get("labels") or {}, obj["metadata"].get("annotations") or {}
-    meta: Obj = {"f:annotations": {".": {}, **{f"f:{k}": {} for k in annotations}}, "f:generateName": {},
-            "f:labels": {".": {}, **{f"f:{k}": {} for k in labels}},
-            "f:ownerReferences": {".": {}, **{f'k:{{"uid":"{r["uid"]}"}}': {} for r in
-                                             obj["metadata"].get("ownerReferences") or ()}}}  # fmt: skip
-    spec = {k: v for k, v in obj["spec"].items() if k not in ("volumes", "tolerations", "nodeName", "priority")}
-    entries = [managed(resource, "kube-controller-manager", now, {"f:metadata": meta, "f:spec": field_set(spec, depth=9)})]
+    meta: Obj = {
+        "f:annotations": {".": {}, **{f"f:{k}": {} for k in annotations}},
+        "f:generateName": {},
+        "f:labels": {".": {}, **{f"f:{k}": {} for k in labels}},
+        "f:ownerReferences": {
+            ".": {},
+            **{f'k:{{"uid":"{r["uid"]}"}}': {} for r in obj["metadata"].get("ownerReferences") or ()},
+        },
+    }
+    spec = {
+        k: v for k, v in obj["spec"].items() if k not in ("volumes", "tolerations", "nodeName", "priority")
+    }
+    entries = [
+        managed(
+            resource, "kube-controller-manager", now, {"f:metadata": meta, "f:spec": field_set(spec, depth=9)}
+        )
+    ]
     if status:
-        entries.append(managed(resource, "kubelet", now, {"f:status": field_set(obj["status"], depth=6)}, "status"))
+        entries.append(
+            managed(resource, "kubelet", now, {"f:status": field_set(obj["status"], depth=6)}, "status")
+        )
     return entries
 
 
-def conditions(ready: bool, since: str, *, started: str, generation: int, names: str, containers_ready: bool | None = None,
-               sandbox: bool = True) -> list[Obj]:  # fmt: skip
+def conditions(
+    ready: bool,
+    since: str,
+    *,
+    started: str,
+    generation: int,
+    names: str,
+    containers_ready: bool | None = None,
+    sandbox: bool = True,
+) -> list[Obj]:
     """The five conditions of a scheduled pod. `since`: when readiness last changed; `started`: when it was scheduled."""
     contained = ready if containers_ready is None else containers_ready
 
     def one(kind: str, ok: bool, at: str) -> Obj:
-        row: Obj = {"type": kind, "observedGeneration": generation, "status": "True" if ok else "False",
-                    "lastProbeTime": None, "lastTransitionTime": at}  # fmt: skip
+        row: Obj = {
+            "type": kind,
+            "observedGeneration": generation,
+            "status": "True" if ok else "False",
+            "lastProbeTime": None,
+            "lastTransitionTime": at,
+        }
         if not ok and kind in ("Ready", "ContainersReady"):
             row |= {"reason": "ContainersNotReady", "message": UNREADY.format(names)}
         return row
 
-    return [one("PodReadyToStartContainers", sandbox, started), one("Initialized", True, started),
-            one("Ready", ready, since), one("ContainersReady", contained, since),
-            one("PodScheduled", True, started)]  # fmt: skip
+    return [
+        one("PodReadyToStartContainers", sandbox, started),
+        one("Initialized", True, started),
+        one("Ready", ready, since),
+        one("ContainersReady", contained, since),
+        one("PodScheduled", True, started),
+    ]
 
 
-def container_status(spec: Obj, state: Obj, *, ready: bool = False, started: bool = False, restarts: int = 0,
-                     last: Obj | None = None, container: str = "") -> Obj:  # fmt: skip
+def container_status(
+    spec: Obj,
+    state: Obj,
+    *,
+    ready: bool = False,
+    started: bool = False,
+    restarts: int = 0,
+    last: Obj | None = None,
+    container: str = "",
+) -> Obj:
     """One containerStatus. Without a container id the image is not there yet (imageID empty, no containerID)."""
-    row: Obj = {"name": spec["name"], "state": state, "lastState": last or {}, "ready": ready,
-                "restartCount": restarts, "image": spec["image"],
-                "imageID": image_id(spec["image"]) if container else ""}  # fmt: skip
+    row: Obj = {
+        "name": spec["name"],
+        "state": state,
+        "lastState": last or {},
+        "ready": ready,
+        "restartCount": restarts,
+        "image": spec["image"],
+        "imageID": image_id(spec["image"]) if container else "",
+    }
     if container:
         row["containerID"] = container
     row["started"] = started
@@ -174,7 +248,9 @@ def settled(obj: Obj, node: str, address: str, host: str, since: str) -> Obj:
         "podIPs": [{"ip": address}],
         "startTime": since,
         "containerStatuses": [
-            container_status(c, {"running": {"startedAt": since}}, ready=True, started=True, container=container_id())
+            container_status(
+                c, {"running": {"startedAt": since}}, ready=True, started=True, container=container_id()
+            )
             for c in obj["spec"]["containers"]
         ],
         "qosClass": obj["status"]["qosClass"],

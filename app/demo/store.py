@@ -147,7 +147,9 @@ class Store:
     def __init__(self, clock: Clock, *, window: int = LOG_WINDOW, version: int = 1000) -> None:
         self.clock = clock
         self.version = version
-        self.tables = {plural: Table(resource, Log(version, window)) for plural, resource in BY_PLURAL.items()}
+        self.tables = {
+            plural: Table(resource, Log(version, window)) for plural, resource in BY_PLURAL.items()
+        }
         self._children: dict[str, dict[str, Entry]] = {}
         self._listeners: list[Listener] = []
 
@@ -167,7 +169,9 @@ class Store:
             rows = table.rows.get(namespace, {})
             return [rows[name] for name in sorted(rows)]
         if table.sorted_rows is None:
-            table.sorted_rows = [table.rows[ns][name] for ns in sorted(table.rows) for name in sorted(table.rows[ns])]
+            table.sorted_rows = [
+                table.rows[ns][name] for ns in sorted(table.rows) for name in sorted(table.rows[ns])
+            ]
         return table.sorted_rows
 
     def in_namespace(self, plural: str, namespace: str) -> Iterable[Entry]:

@@ -55,20 +55,33 @@ def _pod(obj: Obj, now: float) -> list[Any]:
 
 def _deployment(obj: Obj, now: float) -> list[Any]:
     status = obj.get("status") or {}
-    return [f"{status.get('readyReplicas', 0)}/{obj['spec'].get('replicas', 1)}", status.get("updatedReplicas", 0),
-            status.get("availableReplicas", 0), age(obj["metadata"]["creationTimestamp"], now)]  # fmt: skip
+    return [
+        f"{status.get('readyReplicas', 0)}/{obj['spec'].get('replicas', 1)}",
+        status.get("updatedReplicas", 0),
+        status.get("availableReplicas", 0),
+        age(obj["metadata"]["creationTimestamp"], now),
+    ]
 
 
 def _replicaset(obj: Obj, now: float) -> list[Any]:
     status = obj.get("status") or {}
-    return [obj["spec"].get("replicas", 1), status.get("replicas", 0), status.get("readyReplicas", 0),
-            age(obj["metadata"]["creationTimestamp"], now)]  # fmt: skip
+    return [
+        obj["spec"].get("replicas", 1),
+        status.get("replicas", 0),
+        status.get("readyReplicas", 0),
+        age(obj["metadata"]["creationTimestamp"], now),
+    ]
 
 
 def _rollout(obj: Obj, now: float) -> list[Any]:
     status = obj.get("status") or {}
-    return [obj["spec"].get("replicas", 1), status.get("replicas", 0), status.get("updatedReplicas", 0),
-            status.get("availableReplicas", 0), age(obj["metadata"]["creationTimestamp"], now)]  # fmt: skip
+    return [
+        obj["spec"].get("replicas", 1),
+        status.get("replicas", 0),
+        status.get("updatedReplicas", 0),
+        status.get("availableReplicas", 0),
+        age(obj["metadata"]["creationTimestamp"], now),
+    ]
 
 
 def _service(obj: Obj, now: float) -> list[Any]:
@@ -80,14 +93,24 @@ def _service(obj: Obj, now: float) -> list[Any]:
 def _event(obj: Obj, now: float) -> list[Any]:
     about = obj.get("involvedObject") or {}
     last = obj.get("lastTimestamp") or obj.get("eventTime") or obj["metadata"]["creationTimestamp"]
-    return [age(last, now), obj.get("type"), obj.get("reason"),
-            f"{about.get('kind', '').lower()}/{about.get('name')}", obj.get("message")]  # fmt: skip
+    return [
+        age(last, now),
+        obj.get("type"),
+        obj.get("reason"),
+        f"{about.get('kind', '').lower()}/{about.get('name')}",
+        obj.get("message"),
+    ]
 
 
 def _node(obj: Obj, now: float) -> list[Any]:
-    ready = any(c.get("type") == "Ready" and c.get("status") == "True" for c in obj["status"].get("conditions") or ())
-    return ["Ready" if ready else "NotReady", age(obj["metadata"]["creationTimestamp"], now),
-            obj["status"].get("nodeInfo", {}).get("kubeletVersion", "")]  # fmt: skip
+    ready = any(
+        c.get("type") == "Ready" and c.get("status") == "True" for c in obj["status"].get("conditions") or ()
+    )
+    return [
+        "Ready" if ready else "NotReady",
+        age(obj["metadata"]["creationTimestamp"], now),
+        obj["status"].get("nodeInfo", {}).get("kubeletVersion", ""),
+    ]
 
 
 def _other(obj: Obj, now: float) -> list[Any]:
@@ -109,8 +132,16 @@ def table(resource: Resource, rows: list[Entry], meta: Obj, now: float) -> Obj:
     """A meta.k8s.io/v1 Table of some rows."""
     names, cells = _COLUMNS.get(resource.plural, (("Age",), _other))
     named = () if resource.plural == "events" else ("Name",)
-    columns = [{"name": name, "type": "string", "format": "name" if name == "Name" else "", "description": "",
-                "priority": 0} for name in (*named, *names)]  # fmt: skip
+    columns = [
+        {
+            "name": name,
+            "type": "string",
+            "format": "name" if name == "Name" else "",
+            "description": "",
+            "priority": 0,
+        }
+        for name in (*named, *names)
+    ]
     return {
         "kind": "Table",
         "apiVersion": "meta.k8s.io/v1",
@@ -119,12 +150,15 @@ def table(resource: Resource, rows: list[Entry], meta: Obj, now: float) -> Obj:
         "rows": [
             {
                 "cells": [*([entry.name] if named else []), *cells(entry.obj, now)],
-                "object": {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1",
-                           "metadata": entry.obj["metadata"]},
+                "object": {
+                    "kind": "PartialObjectMetadata",
+                    "apiVersion": "meta.k8s.io/v1",
+                    "metadata": entry.obj["metadata"],
+                },
             }
             for entry in rows
         ],
-    }  # fmt: skip
+    }
 
 
 def pod_log(obj: Obj, query: Mapping[str, str]) -> str:
@@ -132,10 +166,14 @@ def pod_log(obj: Obj, query: Mapping[str, str]) -> str:
     meta, status = obj["metadata"], obj.get("status") or {}
     started = seconds_of(status.get("startTime") or meta["creationTimestamp"])
     name = (obj["spec"].get("containers") or [{"name": "app"}])[0]["name"]
-    lines = [f"{stamp(started + n)} {name} {text}" for n, text in
-             enumerate(("INFO starting", "INFO configuration loaded", "INFO listening on :8080"))]  # fmt: skip
-    ended = [c["lastState"]["terminated"] for c in status.get("containerStatuses") or () if c.get("lastState")]
+    lines = [
+        f"{stamp(started + n)} {name} {text}"
+        for n, text in enumerate(("INFO starting", "INFO configuration loaded", "INFO listening on :8080"))
+    ]
+    ended = [
+        c["lastState"]["terminated"] for c in status.get("containerStatuses") or () if c.get("lastState")
+    ]
     if ended:
         lines.append(f"{ended[0].get('finishedAt')} {name} FATAL exit code {ended[0].get('exitCode')}")
     tail = query.get("tailLines", "")
-    return "\n".join(lines[-int(tail):] if tail.isdigit() and int(tail) else lines) + "\n"
+    return "\n".join(lines[-int(tail) :] if tail.isdigit() and int(tail) else lines) + "\n"

@@ -43,10 +43,16 @@ def check(ask: Request) -> None:
     """The 422s of list options on a watch."""
     if ask.send_initial and ask.match != "NotOlderThan":
         message = "Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan"
-        raise errors.invalid("ListOptions", "meta.k8s.io", "", [("FieldValueForbidden", message, "resourceVersionMatch")])
+        raise errors.invalid(
+            "ListOptions", "meta.k8s.io", "", [("FieldValueForbidden", message, "resourceVersionMatch")]
+        )
     if ask.match and not ask.send_initial:
-        message = "Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
-        raise errors.invalid("ListOptions", "meta.k8s.io", "", [("FieldValueForbidden", message, "resourceVersionMatch")])
+        message = (
+            "Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided"
+        )
+        raise errors.invalid(
+            "ListOptions", "meta.k8s.io", "", [("FieldValueForbidden", message, "resourceVersionMatch")]
+        )
 
 
 class Stream:
@@ -56,15 +62,20 @@ class Stream:
         self.ask = ask
         self.store = store
         self.faults = faults
+        self.after = int(ask.version or 0)
         self.log: Log = store.tables[ask.resource.plural].log
         self.head = b'"object":{"kind":"%s","apiVersion":"%s",' % (
-            ask.resource.kind.encode(), ask.resource.api_version.encode())  # fmt: skip
+            ask.resource.kind.encode(),
+            ask.resource.api_version.encode(),
+        )
 
     async def serve(self, http: web.Request) -> web.StreamResponse:
         """Stream until time-out, restart, fault or disconnect."""
         ask, plural = self.ask, self.ask.resource.plural
-        version = int(ask.version or 0)
-        response = web.StreamResponse(headers={"Content-Type": "application/json", "Cache-Control": "no-cache, private"})
+        version = self.after
+        response = web.StreamResponse(
+            headers={"Content-Type": "application/json", "Cache-Control": "no-cache, private"}
+        )
         gone = among(plural, self.faults.gone_watch)
         if among(plural, self.faults.gone_watch_http):
             raise errors.too_old(version, self.log.floor)
@@ -134,7 +145,8 @@ class Stream:
         silent = among(plural, faults.bookmarks_only)
         for change in log.changes[position - log.base : position - log.base + 500]:
             position += 1
-            if silent or faults.loses(plural):
+            # a watch from a version not yet reached begins only there
+            if silent or change.entry.version <= self.after or faults.loses(plural):
                 continue
             line = self._change(change)
             if line is None:
@@ -188,7 +200,11 @@ class Stream:
         if self.ask.table is not None:
             return b'{"type":"%s","object":%s}\n' % (type_.encode(), self.ask.table([entry]))
         if self.ask.partial:
-            obj = {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": entry.obj["metadata"]}
+            obj = {
+                "kind": "PartialObjectMetadata",
+                "apiVersion": "meta.k8s.io/v1",
+                "metadata": entry.obj["metadata"],
+            }
             return b'{"type":"%s","object":%s}\n' % (type_.encode(), encode(obj))
         return b"".join((b'{"type":"', type_.encode(), b'",', self.head, entry.tail, b"}\n"))
 
@@ -196,8 +212,12 @@ class Stream:
         meta: dict[str, Any] = {"resourceVersion": str(version)}
         if annotations:
             meta["annotations"] = annotations
-        obj = {"kind": self.ask.resource.kind, "apiVersion": self.ask.resource.api_version, "metadata": meta,
-               **dict(self.ask.resource.skeleton)}  # fmt: skip
+        obj = {
+            "kind": self.ask.resource.kind,
+            "apiVersion": self.ask.resource.api_version,
+            "metadata": meta,
+            **dict(self.ask.resource.skeleton),
+        }
         return b'{"type":"BOOKMARK","object":' + encode(obj) + b"}\n"
 
 

@@ -1,0 +1,96 @@
+"""kubectl, unchanged, against the embedded cluster."""
+
+import asyncio
+import os
+import shutil
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from app.demo import EmbeddedCluster
+from tests import machine
+from tests.demo.client import DEPLOYMENTS, Client, deployment
+
+pytestmark = pytest.mark.anyio
+Kubectl = Callable[..., Awaitable[str]]
+
+
+@pytest.fixture
+async def kubectl(cluster: EmbeddedCluster, tmp_path: Path) -> Kubectl:
+    """Run kubectl; its output, or a failure that shows it."""
+    binary = os.environ.get("SHIPBOARD_TEST_KUBECTL") or shutil.which("kubectl")
+    if not binary:
+        machine.lacks("kubectl is not installed")
+    environment = {"KUBECONFIG": cluster.kubeconfig(tmp_path / "kubeconfig"), "HOME": str(tmp_path), "PATH": os.defpath}
+
+    async def run(*arguments: str, fails: bool = False) -> str:
+        process = await asyncio.create_subprocess_exec(
+            binary, *arguments, env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        )
+        output, _ = await asyncio.wait_for(process.communicate(), 30)
+        assert (process.returncode != 0) is fails, output.decode()
+        return output.decode()
+
+    return run
+
+
+async def test_kubectl_rolls_out_and_back(client: Client, kubectl: Kubectl) -> None:
+    await client.call("POST", DEPLOYMENTS, deployment())
+    assert "successfully rolled out" in await kubectl("rollout", "status", "deploy/web")
+    await kubectl("set", "image", "deploy/web", "web=web:1.1")
+    assert "successfully rolled out" in await kubectl("rollout", "status", "deploy/web")
+    assert "rolled back" in await kubectl("rollout", "undo", "deploy/web")
+    await kubectl("rollout", "status", "deploy/web")
+    history = await kubectl("rollout", "history", "deploy/web")
+    assert [line.split()[0] for line in history.splitlines()[2:] if line] == ["2", "3"]
+    assert "skipped rollback" in await kubectl("rollout", "undo", "deploy/web", "--to-revision=3")
+
+
+async def test_kubectl_pauses_restarts_and_scales(client: Client, kubectl: Kubectl) -> None:
+    await client.call("POST", DEPLOYMENTS, deployment(replicas=2))
+    await kubectl("rollout", "status", "deploy/web")
+    await kubectl("rollout", "pause", "deploy/web")
+    assert "already paused" in await kubectl("rollout", "pause", "deploy/web", fails=True)
+    assert "can't restart paused" in await kubectl("rollout", "restart", "deploy/web", fails=True)
+    await kubectl("rollout", "resume", "deploy/web")
+    await kubectl("rollout", "restart", "deploy/web")
+    await kubectl("scale", "deploy/web", "--replicas=3")
+    assert "successfully rolled out" in await kubectl("rollout", "status", "deploy/web")
+    assert await kubectl("get", "deploy/web", "-o", "jsonpath={.status.readyReplicas}") == "3"
+
+
+async def test_kubectl_says_when_the_deadline_is_exceeded(client: Client, kubectl: Kubectl) -> None:
+    await client.call("POST", DEPLOYMENTS, deployment(progressDeadlineSeconds=10))
+    await kubectl("rollout", "status", "deploy/web")
+    await kubectl("set", "image", "deploy/web", "web=web:bad")
+    assert "exceeded its progress deadline" in await kubectl("rollout", "status", "deploy/web", fails=True)
+    assert "ImagePullBackOff" in await kubectl("get", "pods") or "ErrImagePull" in await kubectl("get", "pods")
+
+
+async def test_kubectl_shows_describes_and_deletes(client: Client, kubectl: Kubectl) -> None:
+    await client.call("POST", DEPLOYMENTS, deployment(replicas=2))
+    await kubectl("rollout", "status", "deploy/web")
+    assert "2/2" in await kubectl("get", "deploy,rs,pods,nodes")
+    described = await kubectl("describe", "deploy/web")
+    assert "ScalingReplicaSet" in described
+    assert "NewReplicaSetAvailable" in described
+    assert "listening" in await kubectl("logs", "deploy/web")
+    await kubectl("annotate", "deploy/web", "kubernetes.io/change-cause=tried")
+    assert "yes" in await kubectl("auth", "can-i", "patch", "deployments.apps")
+    await kubectl("create", "namespace", "extra")
+    assert "extra" in await kubectl("get", "namespaces")
+    await kubectl("delete", "namespace", "extra")
+    await kubectl("delete", "deploy/web")
+    assert "No resources found" in await kubectl("get", "deploy")
+
+
+async def test_kubectl_applies_twice(kubectl: Kubectl, tmp_path: Path) -> None:
+    import json
+
+    file = tmp_path / "web.json"
+    file.write_text(json.dumps(deployment(replicas=1)))
+    assert "created" in await kubectl("apply", "-f", str(file))
+    assert "unchanged" in await kubectl("apply", "-f", str(file))
+    file.write_text(json.dumps(deployment("web:1.1", replicas=1)))
+    assert "configured" in await kubectl("apply", "-f", str(file))
