@@ -37,12 +37,14 @@ def live(request: Request, hub: Hub, key: ViewKey, content: Callable[[Fleet, dat
         if wants_stream(request):
             return Stream(hub, view)
         shown = view()
-    except Full as full:
-        raise Refusal(
+    except Full:
+        raise refusal(
+            request,
             503,
             "Too many watchers",
-            "As many streams as this server allows are open. Close one, or try again in a few seconds.",
-            headers={"retry-after": str(full.retry_after)},
+            "As many streams or views as this server allows are open.",
+            "Close one, or try again in a few seconds.",
+            headers={"retry-after": "5"},
         ) from None
     if _takes_gzip(request):
         body, tag = shown.packed()
@@ -71,6 +73,14 @@ def matches(conditions: list[str], tag: str) -> bool:
     """Whether `tag` is among the If-None-Match field lines, by weak comparison; "*" matches anything."""
     line = ",".join(conditions).strip()
     return line == "*" or tag in _TAG.findall(line)
+
+
+def refusal(
+    request: Request, status: int, what: str, why: str, todo: str, headers: dict[str, str] | None = None
+) -> Refusal:
+    """A problem to raise: what happened, why, what to do."""
+    members = {"instance": request.url.path, "what": f"{what}.", "why": why, "todo": todo}
+    return Refusal(status, what, f"{why} {todo}", headers=headers, **members)
 
 
 def wants_stream(request: Request) -> bool:

@@ -35,9 +35,7 @@ _log = logging.getLogger(__name__)
 
 
 class Full(Exception):
-    """There are as many streams, or watched views, as allowed. `retry_after` is in seconds."""
-
-    retry_after = 5
+    """There are as many streams, or watched views, as allowed."""
 
 
 class Hub:
@@ -54,6 +52,7 @@ class Hub:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         max_streams: int = 5000,
         environments: Sequence[str] = (),
+        heartbeat: float = HEARTBEAT,
     ) -> None:
         self.database = database
         self.fleet = fleet
@@ -65,6 +64,7 @@ class Hub:
         self._live = live
         self._over = False
         self._max_streams = max_streams
+        self._heartbeat = heartbeat
         self._views: dict[ViewKey, View] = {}
         self._watchers: set[Watcher] = set()
         self._beat_at = time.monotonic()
@@ -118,7 +118,7 @@ class Hub:
                 await self._load()
                 dirty: frozenset[Topic] = frozenset()
                 while True:
-                    dirty |= await listener.changes(max(0.001, HEARTBEAT - self.beat_age()))
+                    dirty |= await listener.changes(max(0.001, self._heartbeat - self.beat_age()))
                     started = time.monotonic()
                     try:
                         await self._pass(dirty)
@@ -154,7 +154,7 @@ class Hub:
         if dirty:
             await self.fleet.refresh(dirty)
             await self._each(lambda view: view.apply(dirty, now))
-        if self.beat_age() >= HEARTBEAT - REST_MIN:
+        if self.beat_age() >= self._heartbeat:
             await self._each(lambda view: view.beat(now))
             self._beat_at = time.monotonic()
             self._sweep(self._beat_at)

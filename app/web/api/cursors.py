@@ -9,10 +9,7 @@ from typing import TypeVar
 
 import msgspec
 
-from app.web.errors import Refusal
-
 MAX_LENGTH = 2000
-REFUSED = "It was not issued for this list. Take it from `next` of the page before, or begin without one."
 T = TypeVar("T")
 
 
@@ -23,14 +20,14 @@ def encode(resource: str, position: object) -> str:
 
 
 def decode(resource: str, text: str, decoder: msgspec.json.Decoder[T]) -> T:
-    """The position that `text` holds. Raises Refusal (400) unless `encode` made it for the same list."""
+    """The position that `text` holds. Raises ValueError unless `encode` made it for the same list."""
     try:
         raw = urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
         if len(text) <= MAX_LENGTH and raw[:6] == _mark(resource, raw[6:]):
             return decoder.decode(raw[6:])
-    except (ValueError, binascii.Error, msgspec.DecodeError):
-        pass
-    raise Refusal(400, "Invalid cursor", REFUSED)
+    except (binascii.Error, msgspec.DecodeError) as error:
+        raise ValueError("garbled cursor") from error
+    raise ValueError("cursor of another list")
 
 
 def _mark(resource: str, body: bytes) -> bytes:

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 from starlette.responses import Response
 
 from app.web import sse
-from app.web.answers import VARY, tagged
+from app.web.answers import VARY, refusal, tagged
 from app.web.errors import MEDIA_TYPE as PROBLEM
 
 from . import cursors
@@ -27,6 +27,11 @@ Limit = Annotated[int, Query(ge=1, le=500, description="Most items in one answer
 Cursor = Annotated[str, Query(max_length=cursors.MAX_LENGTH, description="`next` of the page before.")]
 T = TypeVar("T")
 V = TypeVar("V", bound=str)
+_CURSOR = (
+    "Invalid cursor",
+    "This cursor was not issued for this list.",
+    "Take it from `next` of the page before, or begin without one.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +64,14 @@ def starting() -> Response:
     """202: nothing can be said yet."""
     headers = {"retry-after": "1", "cache-control": "no-store", "vary": VARY}
     return Response(encode(Starting()), 202, headers, media_type="application/json")
+
+
+def position(request: Request, resource: str, cursor: str, decoder: msgspec.json.Decoder[T]) -> T | None:
+    """Where the list goes on (None: at its beginning). Raises Refusal (400)."""
+    try:
+        return cursors.decode(resource, cursor, decoder) if cursor else None
+    except ValueError:
+        raise refusal(request, 400, *_CURSOR) from None
 
 
 def listed(request: Request, resource: str, items: Sequence[object], position: object | None) -> Response:
@@ -121,7 +134,7 @@ def _answer(description: str, media_type: str, model: type, example: object) -> 
 
 
 _WRONG: Mapping[int, tuple[str, str]] = {
-    400: ("Invalid cursor", cursors.REFUSED),
+    400: (_CURSOR[0], " ".join(_CURSOR[1:])),
     404: ("Not found", "No such workload is known. It may have been deleted; /api/v1/workloads lists all."),
     422: ("Invalid request", "Some of the request's values are not what this address takes; see errors."),
     503: ("Too many watchers", "As many streams as this server allows are open. Try again in a few seconds."),

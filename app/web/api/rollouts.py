@@ -15,14 +15,13 @@ from app.read import rollouts as read
 from app.read.fleet import Fleet
 from app.read.rollouts import RolloutQuery
 from app.read.rows import RolloutRow
-from app.web.answers import live, wants_stream
-from app.web.errors import Refusal
+from app.web.answers import live, refusal, wants_stream
 from app.web.streams import Hub
 from app.web.views import ViewKey
 
-from . import cursors, sample
+from . import sample
 from .contents import ListContent
-from .listing import Cursor, Limit, Listed, Names, answers, canonical, distinct, listed, starting
+from .listing import Cursor, Limit, Listed, Names, answers, canonical, distinct, listed, position, starting
 
 _NAME = "rollouts"
 _POSITION = msgspec.json.Decoder(read.Position)
@@ -78,11 +77,12 @@ def add(router: APIRouter, hub: Hub) -> None:
         if wants_stream(request):
             key = ViewKey(request.url.path, canonical(query), "application/json")
             return live(request, hub, key, lambda fleet, now: _list(fleet, query, now))
-        after = cursors.decode(_NAME, cursor, _POSITION) if cursor else None
+        after = position(request, _NAME, cursor, _POSITION)
         if not hub.ready:
             return starting()
         try:
-            rows, position = await read.page(hub.database, query, after, limit)
+            rows, end = await read.page(hub.database, query, after, limit)
         except StoreUnavailable as error:
-            raise Refusal(503, "Database unavailable", str(error), headers={"retry-after": "5"}) from None
-        return listed(request, _NAME, rows, position)
+            why, todo = f"{error.what} {error.why}", error.todo or "Try again in a few seconds."
+            raise refusal(request, 503, "Database unavailable", why, todo, {"retry-after": "5"}) from None
+        return listed(request, _NAME, rows, end)

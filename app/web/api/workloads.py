@@ -15,14 +15,25 @@ from app.domain.rollout import Attention, Phase
 from app.read import workloads as read
 from app.read.fleet import Fleet
 from app.read.workloads import Verdicts, WorkloadDetail, WorkloadItem, WorkloadQuery
-from app.web.answers import live, wants_stream
-from app.web.errors import Refusal
+from app.web.answers import live, refusal, wants_stream
 from app.web.streams import Hub
 from app.web.views import ViewKey
 
-from . import cursors, sample
+from . import sample
 from .contents import ListContent, ResourceContent
-from .listing import Cursor, Limit, Listed, Names, Words, answers, canonical, distinct, listed, starting
+from .listing import (
+    Cursor,
+    Limit,
+    Listed,
+    Names,
+    Words,
+    answers,
+    canonical,
+    distinct,
+    listed,
+    position,
+    starting,
+)
 
 _NAME = "workloads"
 _POSITION = msgspec.json.Decoder(read.Position)
@@ -98,11 +109,11 @@ def add(router: APIRouter, hub: Hub) -> None:
         if wants_stream(request):
             key = ViewKey(request.url.path, canonical(query), "application/json")
             return live(request, hub, key, lambda fleet, now: _list(fleet, query, now))
-        after = cursors.decode(_NAME, cursor, _POSITION) if cursor else None
+        after = position(request, _NAME, cursor, _POSITION)
         if not hub.ready:
             return starting()
-        items, position = read.page(hub.fleet, query, hub.clock(), after, limit)
-        return listed(request, _NAME, items, position)
+        items, end = read.page(hub.fleet, query, hub.clock(), after, limit)
+        return listed(request, _NAME, items, end)
 
     @router.get(
         "/workloads/{cluster}/{namespace}/{kind}/{name}",
@@ -116,11 +127,12 @@ def add(router: APIRouter, hub: Hub) -> None:
         if not hub.ready and not wants_stream(request):
             return starting()
         if hub.ready and make(hub.clock()) is None:
-            raise Refusal(
+            raise refusal(
+                request,
                 404,
                 "No such workload",
-                f"Nothing is known of {cluster}/{namespace}/{kind}/{name}. It may have been deleted, or never been "
-                "seen; /api/v1/workloads lists all there are and /sources what is listened to.",
+                f"Nothing is known of {cluster}/{namespace}/{kind}/{name}: deleted, or never seen.",
+                "See /api/v1/workloads for all there are, and /sources for what is listened to.",
             )
         key = ViewKey(request.url.path, "", "application/json")
         return live(request, hub, key, lambda fleet, now: ResourceContent(make, now))

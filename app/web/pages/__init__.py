@@ -13,8 +13,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.read.fleet import Fleet
-from app.web.answers import VARY, live, wants_stream
-from app.web.errors import Refusal
+from app.web.answers import VARY, live, refusal, wants_stream
 from app.web.render import Renderer
 from app.web.streams import Hub
 from app.web.views import ViewKey
@@ -42,7 +41,8 @@ def _handler(
         try:
             query = page.parse(request.query_params.multi_items())
         except ValueError as error:
-            raise Refusal(400, "Invalid parameter", str(error)) from None
+            todo = "Change the address, or open the page without parameters."
+            raise refusal(request, 400, "Invalid parameter", str(error), todo) from None
 
         def content(fleet: Fleet, now: datetime) -> PageContent:
             projection = page.open(fleet, query, now, hub.environments)
