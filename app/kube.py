@@ -22,6 +22,7 @@ import aiohttp
 import msgspec
 from kubernetes.aio import client, config
 
+from .domain.names import cut
 from .domain.refusals import (
     Absent,
     Broken,
@@ -35,7 +36,6 @@ from .domain.refusals import (
     Unauthorized,
     Unreachable,
 )
-from .domain.names import cut
 from .engines.port import Kind
 
 CONNECT_SECONDS = 5.0

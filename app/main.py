@@ -10,9 +10,8 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
@@ -22,16 +21,17 @@ from app import __version__
 from app.domain.errors import StoreUnavailable
 from app.domain.facts import Fact, SourceObserved
 from app.domain.freshness import Freshness
+from app.domain.refusals import ClusterError, Misconfigured
 from app.engines import ENGINES
 from app.ingest import Ingest
-from app.kube import Cluster, ClusterError
+from app.kube import Cluster
 from app.live import Live
 from app.read.fleet import Fleet
 from app.settings import ClusterSettings, Settings
 from app.sources.runner import Collector
 from app.store.db import Database
 from app.store.retention import prune
-from app.web import errors, files, headers, logs, ops, pages
+from app.web import api, errors, files, headers, logs, ops, pages
 from app.web.metrics import Door, Metrics
 from app.web.render import Renderer
 from app.web.streams import Hub
@@ -39,6 +39,7 @@ from app.web.watchdog import Watchdog
 
 WRITER_BEAT = 10.0
 """Seconds between two proofs that the database takes writes."""
+START_SECONDS = 5.0
 RETENTION_EVERY = 3600.0
 STOP_SECONDS = 2.0
 """How long the parts may take to stop."""
@@ -103,8 +104,7 @@ def create_app(
     watchdog = Watchdog()
     metrics = Metrics(watchdog)
     supervisor = Supervisor()
-    fleets: list[Fleet] = []
-    vitals = ops.Vitals(lambda: any(s.lists for f in fleets for s in f.sources.values()), watchdog.trouble)
+    vitals = ops.Vitals(watchdog.trouble)
     vitals.down = supervisor.down
 
     @asynccontextmanager
@@ -115,12 +115,14 @@ def create_app(
             fleet = Fleet(database)
             hub = Hub(database, live, fleet, environments=settings.environments)
             app.include_router(pages.routes(hub, renderer))
+            app.include_router(api.router(hub))
             door = _reporting(metrics.counted(Ingest(database, live)), vitals)
             app.state.hub = vitals.projection = metrics.parts.hub = hub
             metrics.parts.fleet = fleet
-            fleets[:] = [fleet]
+            vitals.heard = lambda: any(source.lists for source in fleet.sources.values())
             supervisor.start("watchdog", watchdog.run)
             supervisor.start("projection", hub.run)
+            await _until_read(hub)
             supervisor.start("writer", lambda: _prove_writing(database, vitals))
             supervisor.start("retention", lambda: _forget(database, settings.retention_days))
             for cluster in settings.clusters:
@@ -141,11 +143,11 @@ def create_app(
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
-        openapi_url="/api/v1/openapi.json",
+        openapi_url=None,
         max_body_size=1 << 20,
     )
     app.state.vitals = vitals
-    app.state.error_page = lambda shown: _error_page(renderer, shown)
+    app.state.error_page = lambda shown: renderer.page("error.html", {**shown, "now": datetime.now(UTC)})
     errors.install(app)
     files.install(app)
     ops.install(app, vitals, metrics.exposition)
@@ -162,17 +164,13 @@ def create_app(
     return app
 
 
-def _error_page(renderer: Renderer, shown: Mapping[str, Any]) -> str:
-    context = {
-        "status": shown["status"],
-        "what": shown["title"],
-        "why": shown["detail"],
-        "todo": "",
-        "reference": shown["request_id"],
-        "now": datetime.now(UTC),
-        "pages": pages.PAGES,
-    }
-    return renderer.page("error.html", context)
+async def _until_read(hub: Hub) -> None:
+    """Give the board a moment to be read, so that the first page is one; a database that is slow may take
+    longer."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(START_SECONDS):
+            while not hub.ready:  # noqa: ASYNC110 - once a start
+                await asyncio.sleep(0.02)
 
 
 def _hosts(settings: Settings) -> frozenset[str]:
@@ -237,6 +235,10 @@ async def open_cluster(cluster: ClusterSettings) -> Cluster:
     """The cluster that `cluster` describes; not connected yet. Raises ClusterError."""
     if cluster.in_cluster:
         return await Cluster.in_cluster(cluster.name)
+    if cluster.kubeconfig and not cluster.kubeconfig.is_file():
+        raise Misconfigured(
+            f"There is no kubeconfig {cluster.kubeconfig}", "", "Is it mounted, and the path right?"
+        )
     return await Cluster.from_kubeconfig(cluster.name, cluster.kubeconfig, cluster.context or None)
 
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from app.settings import ClusterSettings, Settings, SettingsRefused, load
+from app.settings import VARIABLES, ClusterSettings, Settings, SettingsRefused, load
 from app.settings.clusters import found
+from app.settings.load import SHAPE
 
 WHOLE = """
 listen: {host: 0.0.0.0, port: 9000}
@@ -194,3 +195,12 @@ def test_clusters_follow_kubectl_then_the_pod(tmp_path):
 def test_clusters_unreadable_kubeconfig_names_none(tmp_path, text):
     (tmp_path / "config").write_text(text)
     assert found({"KUBECONFIG": str(tmp_path / "config")}, service_account=tmp_path) == ()
+
+
+def test_settings_example_in_the_documentation_is_right_and_complete():
+    file = Path(__file__).parents[1] / "docs/shipboard.yaml"
+    text = file.read_text()
+    settings = load(file, {}, file.parent)
+    assert [cluster.name for cluster in settings.clusters] == ["production", "tools"]
+    assert all(key in text for key in SHAPE.keys)
+    assert all(variable in text for variable in VARIABLES)

@@ -19,7 +19,7 @@ import yaml
 from app import __version__
 from app.settings import VARIABLES, ClusterSettings, load
 
-from .choose import refuse_remote, refuse_without_clusters, settings_from
+from .choose import make_home, refuse_remote, refuse_without_clusters, settings_from
 from .say import FAILED, expected
 
 cli = typer.Typer(
@@ -92,6 +92,7 @@ def serve(
         )
         refuse_without_clusters(settings)
         refuse_remote(settings, allow_remote_without_login)
+        make_home(settings)
 
         from app.web.server import open_port
 
@@ -150,8 +151,8 @@ Ctrl-C            ends all of it{"" if database else " and keeps nothing"}
         async def watch() -> None:
             code = await cluster.ended()
             typer.echo(
-                f"The embedded cluster ended (exit code {code}). The board keeps what it saw last and says how "
-                "old it is. To start afresh: Ctrl-C, then shipboard demo.",
+                f"The embedded cluster ended (exit code {code}). The board keeps what it saw last and says "
+                "how old it is. To start afresh: Ctrl-C, then shipboard demo.",
                 err=True,
             )
             await asyncio.Event().wait()
@@ -180,6 +181,7 @@ def check(
             database=database,
         )
         refuse_without_clusters(settings)
+        make_home(settings)
 
         from .checking import report
 

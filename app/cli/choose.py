@@ -39,9 +39,6 @@ def settings_from(
     settings = load(config, environ, Path.cwd(), overrides)
     if not settings.clusters:
         settings = replace(settings, clusters=found(environ, kubeconfig))
-    if settings.database == default_database(environ):
-        # Only this directory is ours to make; a missing one of the user's may be a volume that is not mounted.
-        Path(settings.database.partition(":///")[2]).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if namespaces:
         chosen = tuple(replace(c, namespaces=tuple(namespaces)) for c in settings.clusters)
         settings = replace(settings, clusters=chosen)
@@ -63,6 +60,18 @@ def _named(
             )
         contexts = [current]
     return tuple(ClusterSettings(name, kubeconfig, name) for name in contexts)
+
+
+def make_home(settings: Settings) -> None:
+    """Make the directory of the default database; a missing one that was asked for may be a volume not
+    mounted."""
+    if settings.database == default_database(os.environ):
+        home = Path(settings.database.partition(":///")[2]).parent
+        try:
+            home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            what = f"The directory {home} cannot be made."
+            refuse(what, f"{error.strerror}.", "Name another place for the database with --database.")
 
 
 def refuse_without_clusters(settings: Settings) -> None:

@@ -33,10 +33,13 @@ class EmbeddedCluster:
         self._child: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
+        # This very package, whatever else is called `app` where the command was typed.
+        path = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
         # A session of its own: Ctrl-C is for us, and the cluster is to outlive the draining. Should we be
         # killed, its standard input closes, and it ends.
         self._child = subprocess.Popen(
-            [sys.executable, "-m", "app.demo", "--with-parent", "--kubeconfig", str(self.kubeconfig)],
+            [sys.executable, "-P", "-m", "app.demo", "--with-parent", "--kubeconfig", str(self.kubeconfig)],
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,

@@ -32,7 +32,7 @@ def refuse(what: str, why: str = "", todo: str = "", code: int = FAILED) -> NoRe
 def expected() -> Iterator[None]:
     """Turn the errors that can be expected into `refuse`; anything else is a bug and keeps its traceback."""
     from app.domain.errors import ShipboardError
-    from app.kube import ClusterError
+    from app.domain.refusals import ClusterError
     from app.web.server import PortRefused
 
     try:

@@ -70,24 +70,24 @@ async def _run(
             kubeconfig or os.path.join(tempfile.mkdtemp(prefix="shipboard-demo-"), "kubeconfig")
         )
         ready = {"url": cluster.url, "kubeconfig": path, "context": "demo", "bench": cluster.bench_url}
-        print(json.dumps(ready), flush=True)
+        sys.stdout.write(json.dumps(ready) + "\n")
+        sys.stdout.flush()
         if with_parent:
-            await _until_closed(stop)
+            await _on_closed(stop)
         await stop.wait()
 
 
-async def _until_closed(stop: asyncio.Event) -> None:
-    reader = asyncio.StreamReader()
-    loop = asyncio.get_running_loop()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+class _UntilClosed(asyncio.Protocol):
+    def __init__(self, stop: asyncio.Event) -> None:
+        self._stop = stop
 
-    async def drain() -> None:
-        while await reader.read(4096):
-            pass
-        stop.set()
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop.set()
 
-    task = asyncio.create_task(drain())
-    task.add_done_callback(lambda _: stop.set())
+
+async def _on_closed(stop: asyncio.Event) -> None:
+    """Set `stop` when standard input ends. The loop holds the protocol; a task of ours it would not."""
+    await asyncio.get_running_loop().connect_read_pipe(lambda: _UntilClosed(stop), sys.stdin)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,10 @@ class Broken(ClusterError):
     """An answer that stopped half way, or that is not what it claims to be."""
 
 
+class Garbled(Broken):
+    """An answer that arrived whole and makes no sense."""
+
+
 class Gone(ClusterError):
     """410: the version or continue token asked for is too old; list again."""
 

@@ -23,7 +23,7 @@ from ..domain.rollout import (
 from . import reading
 from .argo_steps import SWITCH, Course
 from .pods import SOFT
-from .reading import condition, count
+from .reading import condition, count, share
 from .shapes import BlueGreen, Rollout, RolloutSpec, RolloutStatus, RunStatus
 
 Judgement = tuple[Phase, Health, str, WaitsFor]
@@ -258,7 +258,7 @@ def _verifying(look: Look) -> bool:
 
 def _new_ready(look: Look) -> str:
     ready = look.new.ready if look.new else 0
-    return f"{min(ready, look.counts.wanted)} of {count(look.counts.wanted, 'new pod')} are ready"
+    return share(min(ready, look.counts.wanted), look.counts.wanted, "new pod", "ready")
 
 
 def _counted(look: Look) -> str:
@@ -266,18 +266,18 @@ def _counted(look: Look) -> str:
     counts, course, status = look.counts, look.course, look.status
     if look.promoted or not status.stable_rs:
         if look.spec.restart_at is not None and look.spec.restart_at != status.restarted_at:
-            return f"Restarts its pods: {counts.available} of {counts.wanted} are available"
+            return f"Restarts its pods: {share(counts.available, counts.wanted, 'pod', 'available')}"
         if counts.available >= counts.wanted and counts.total > counts.updated:
             return f"{count(counts.total - counts.updated, 'old pod')} must still end"
-        return f"{counts.available} of {count(counts.wanted, 'pod')} are available"
+        return share(counts.available, counts.wanted, "pod", "available")
     if status.controller_pause and not status.pause_conditions:
         return "Promoted by a person; goes on now"
     if look.blue_green is not None:
         if course.index == SWITCH:
             version = look.new.version if look.new else ""
             return f"Preview is ready; traffic switches to {version or 'it'}"
-        ready, wanted = (look.new.ready, look.new.wanted) if look.new else (0, counts.wanted)
-        return f"{ready} of {count(wanted, 'preview pod')} are ready"
+        ready, wanted = (look.new.ready, look.new.wanted) if look.new else (0, 0)
+        return share(ready, wanted or counts.wanted, "preview pod", "ready")
     if course.now is None:
         return f"Going to 100 %: {_new_ready(look)}"
     if course.now.weight is not None:

@@ -82,7 +82,7 @@ def observe(root: Root, kin: Kin) -> RolloutState:
         stable=before,
         unmade=_unmade(spec, by_hash.get(current)),
         problems=_problems(spec, status, seen, read),
-        blind="Its pods cannot be looked at" if "Pod" in kin.missing else "",
+        blind=reading.blind(kin.missing),
     )
     phase, health, message, waits = argo_phase.judge(look)
     limit = spec.progress_deadline_seconds
@@ -143,13 +143,13 @@ def _progress(look: Look, phase: Phase) -> int:
         return 100
     if not look.seen or look.aborted:
         return 0
-    if look.promoted or not look.course.steps:
+    if look.promoted or phase is Phase.PROMOTING or not look.course.steps:
         up = look.new.available if look.new and not look.promoted else counts.available
         done = 100 * min(up, counts.wanted) // counts.wanted if counts.wanted > 0 else 99
     elif look.blue_green is not None:
         done = argo_steps.blue_green_progress(look.course, look.new)
     else:
-        done = argo_steps.canary_progress(look.course, look.new)
+        done = argo_steps.canary_progress(look.course, look.new, counts.wanted)
     return max(0, min(99, done))
 
 

@@ -60,7 +60,8 @@ def canary(
     running = moved and bool(declared) and index < len(declared)
     wanted = 0 if aborted else _wanted(declared, index, full) if running else 100
     actual = _actual(strategy, status, wanted, new, blind, full) if running else 100
-    return Course(steps, at, None if actual is None else Weight(wanted, actual))
+    known = actual is not None and bool(status.current_pod_hash)
+    return Course(steps, at, Weight(wanted, actual or 0) if known else None)
 
 
 def blue_green(
@@ -84,13 +85,14 @@ def blue_green(
     return Course(tuple(Step(label, label, _state(i, at)) for i, label in enumerate(labels)), at)
 
 
-def canary_progress(course: Course, new: Revision | None) -> int:
+def canary_progress(course: Course, new: Revision | None, replicas: int) -> int:
     """Percent of the steps, a weight step by its pods; a timed pause counts when it is over."""
     if course.index is None or not course.steps:
         return 0
     part = 0.0
-    if course.now is not None and course.now.weight is not None and new is not None and new.wanted > 0:
-        part = min(new.available, new.wanted) / new.wanted
+    if course.now is not None and course.now.weight is not None and new is not None:
+        goal = max(1, new.wanted, -(-replicas * course.now.weight // 100))
+        part = max(0, min(new.available, goal)) / goal
     return int(100 * (course.index + part) / len(course.steps))
 
 
@@ -145,10 +147,8 @@ def _actual(
         return 0
     if strategy.traffic_routing is not None:
         weights = status.canary.weights if status.canary else None
-        told = weights.canary.weight if weights and weights.canary else None
-        if weights and weights.canary:
-            return _percent(told or 0, full)
-        return wanted
+        told = weights.canary if weights else None
+        return wanted if told is None else _percent(told.weight or 0, full)
     if blind:
         return None
-    return min(100, 100 * (new.available if new else 0) // available)
+    return _percent(new.available if new else 0, available)

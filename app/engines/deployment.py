@@ -29,7 +29,7 @@ from . import pods as squares
 from . import reading
 from . import revisions as served
 from .port import DEPLOYMENT, POD, REPLICASET, Kin, Kind
-from .reading import condition, count
+from .reading import condition, count, share
 from .shapes import (
     Condition,
     Deployment,
@@ -45,7 +45,7 @@ root: Kind = DEPLOYMENT
 kin: tuple[Kind, ...] = (REPLICASET, POD)
 
 HASH = "pod-template-hash"
-_FINISHED = "NewReplicaSetAvailable"
+_FINISHED, _EXPIRED = "NewReplicaSetAvailable", "ProgressDeadlineExceeded"
 _NO_SPEC, _NO_STATUS = DeploymentSpec(), DeploymentStatus()
 
 
@@ -60,17 +60,15 @@ class _Look:
 
     counts: PodCounts
     seen: bool
-    done: bool  # by kubectl's tests 3 to 5
+    done: bool  # kubectl would say so
     finished: bool  # the controller closed this rollout before; what happens now happens after it
     paused: bool
     progressing: Condition | None
     available: Condition | None
-    limit: int | None
     recreate: bool
     min_ready: int
     unmade: str  # the version asked for, when no ReplicaSet runs its template yet
     new: Revision | None
-    old_ready: int
     problems: tuple[Problem, ...]
     blind: str  # what could not be looked at, in words
 
@@ -99,29 +97,29 @@ def observe(root: Root, kin: Kin) -> RolloutState:
     shown = next((r for r in revisions if r.key == uid), None) or _unreadable(root, kin)
     squares_ = _pods(kin, new_rs)
     recreate = spec.strategy is not None and spec.strategy.type == "Recreate"
-    finished = progressing is not None and progressing.reason == _FINISHED
+    reason = progressing.reason if progressing else None
+    limit = spec.progress_deadline_seconds
     look = _Look(
         counts=counts,
         seen=seen,
         done=seen
+        and reason != _EXPIRED
         and counts.updated >= counts.wanted
         and counts.total <= counts.updated
         and counts.available >= counts.updated,
-        finished=finished and counts.total == counts.updated,
+        finished=reason == _FINISHED and counts.total == counts.updated,
         paused=bool(spec.paused),
         progressing=progressing,
         available=condition(status.conditions, "Available"),
-        limit=spec.progress_deadline_seconds,
         recreate=recreate,
         min_ready=spec.min_ready_seconds or 0,
         unmade=_unmade(spec.template, current, new_rs),
         new=shown if new_rs else None,
-        old_ready=sum(r.ready for r in revisions if r.key != uid),
-        problems=_problems(status, progressing, spec.progress_deadline_seconds, seen, squares_),
-        blind=_blind(kin.missing),
+        problems=_problems(status, progressing, limit, seen, squares_),
+        blind=reading.blind(kin.missing),
     )
     phase, health, message, waits = _judge(look)
-    moving = phase in (Phase.PROGRESSING, Phase.FAILED, Phase.PAUSED) and not look.finished
+    told = phase is Phase.IDLE or (phase is not Phase.PENDING and not look.finished)
     return RolloutState(
         phase=phase,
         health=health,
@@ -136,8 +134,8 @@ def observe(root: Root, kin: Kin) -> RolloutState:
         paused=look.paused,
         pods=tuple(p for p, _ in squares_),
         problems=look.problems,
-        started_at=_started(new_rs, kin) if new_rs and (moving or phase is Phase.IDLE) else None,
-        deadline_at=reading.deadline(progressing, spec.progress_deadline_seconds)
+        started_at=_started(new_rs, kin) if new_rs and told else None,
+        deadline_at=reading.deadline(progressing, limit)
         if phase is Phase.PROGRESSING and not look.finished
         else None,
     )
@@ -174,7 +172,7 @@ def _judge(look: _Look) -> tuple[Phase, Health, str, WaitsFor]:
             f"{change} is not yet noticed by the controller",
             WaitsFor(WaitKind.CONTROLLER, "the controller to notice the change"),
         )
-    if reason == "ProgressDeadlineExceeded":
+    if reason == _EXPIRED:
         message = first if len(look.problems) < 2 else f"{first}. {look.problems[-1].message}"
         return Phase.FAILED, Health.DEGRADED, message, WaitsFor(WaitKind.PERSON, "Fix forward or roll back")
     short = look.available is not None and look.available.status == "False"
@@ -193,7 +191,12 @@ def _judge(look: _Look) -> tuple[Phase, Health, str, WaitsFor]:
             return Phase.IDLE, Health.DEGRADED, first or "Fewer pods are available than it needs", WaitsFor()
         broken = any(p.pods and p.category not in squares.SOFT for p in look.problems)
         health = Health.DEGRADED if broken else Health.HEALTHY
-        return Phase.IDLE, health, first or look.blind or _scaled_to_zero(counts), WaitsFor()
+        return (
+            Phase.IDLE,
+            health,
+            first or look.blind or ("" if counts.wanted else "Scaled to zero"),
+            WaitsFor(),
+        )
     message = first or _counted(look)
     starved = look.finished and short and not counts.available
     health = Health.DEGRADED if hard or starved else Health.PROGRESSING
@@ -204,21 +207,19 @@ def _judge(look: _Look) -> tuple[Phase, Health, str, WaitsFor]:
 def _counted(look: _Look) -> str:
     """How far it is, in one sentence."""
     c = look.counts
+    if c.wanted <= 0:
+        return f"Scales to zero: {count(c.total, 'pod')} must still end"
     if look.finished:
-        return f"{c.available} of {count(c.wanted, 'pod')} are available"
+        return share(c.available, c.wanted, "pod", "available")
     if look.recreate and not c.updated and c.total:
         return f"{count(c.total, 'old pod')} must end before new ones start"
-    new_ready = look.new.ready if look.new else max(0, c.ready - look.old_ready)
+    new_ready = look.new.ready if look.new else max(0, c.ready - (c.total - c.updated))
     if new_ready < c.wanted or c.updated < c.wanted:
-        return f"{min(new_ready, c.updated)} of {count(c.wanted, 'new pod')} are ready"
+        return share(min(new_ready, c.updated), c.wanted, "new pod", "ready")
     if c.total > c.updated:
         return f"All new pods are ready; {count(c.total - c.updated, 'old pod')} must still end"
     held = f"; each must stay so for {reading.spell(look.min_ready)}" if look.min_ready else ""
-    return f"{c.available} of {count(c.wanted, 'new pod')} are available{held}"
-
-
-def _scaled_to_zero(counts: PodCounts) -> str:
-    return "" if counts.wanted else "Scaled to zero"
+    return share(c.available, c.wanted, "new pod", "available") + held
 
 
 def _progress(look: _Look) -> int:
@@ -252,7 +253,7 @@ def _problems(
         found.append(squares.refused(failure))
     if progressing is not None and progressing.reason == "ReplicaSetCreateError":
         found.append(squares.refused(progressing))
-    if progressing is not None and progressing.reason == "ProgressDeadlineExceeded":
+    if progressing is not None and progressing.reason == _EXPIRED:
         took = reading.spell(reading.DEFAULT_DEADLINE if limit is None else limit)
         text = f"No progress within its deadline of {took}"
         found.append(Problem("deadline", progressing.reason, text, 0, progressing.last_transition_time))
@@ -267,12 +268,6 @@ def _pods(kin: Kin, new_rs: ReplicaSet | None) -> list[tuple[Pod, str]]:
         read.append(squares.read(pod, owner, owner == new))
     read.sort(key=lambda p: (not p[0].new, p[0].name))
     return read
-
-
-def _blind(missing: frozenset[str]) -> str:
-    if "Pod" in missing:
-        return "Its pods cannot be looked at"
-    return "Its ReplicaSets cannot be looked at" if "ReplicaSet" in missing else ""
 
 
 def _unreadable(root: Deployment, kin: Kin) -> Revision | None:

@@ -75,6 +75,8 @@ def read(pod: shapes.Pod, key: str, new: bool) -> tuple[Pod, str]:
         message = cut(status.message) if status and status.message else ""
     elif ready is not None and ready.status == "True":
         state = PodCondition.READY
+        if restarts:
+            reason, message = _last_end(status)
     elif status is None:
         state = PodCondition.STARTING
     else:
@@ -143,6 +145,16 @@ def _trouble(
     if ready.reason == "ContainersNotReady" and not waiting:
         return "", ready.reason, "Runs, but is not ready yet"
     return "", ready.reason or "", ""
+
+
+def _last_end(status: shapes.PodStatus | None) -> tuple[str, str]:
+    """How a container that is ready again ended last: whether that still matters takes a clock to say."""
+    for container in (status.container_statuses or ()) if status else ():
+        ended = container.last_state.terminated if container.last_state else None
+        if ended is not None and (ended.exit_code or ended.signal):
+            _, reason, message = _crash(ended.reason or "Error", ended, container.restart_count or 0)
+            return reason, cut(message)
+    return "", ""
 
 
 def _unscheduled(scheduled: shapes.Condition) -> tuple[str, str, str]:

@@ -1,7 +1,7 @@
 """The port every rollout engine fills: a few constants and pure functions, one module an engine.
 
-A module is the implementation (PEP 544): `ENGINES` in the package lists them from specific to general, and whoever
-watches clusters, offers buttons or tests conformance iterates over that tuple.
+A module is the implementation (PEP 544): `ENGINES` in the package lists them from specific to general, and
+whoever watches clusters, offers buttons or tests conformance iterates over that tuple.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from .shapes import Pod, ReplicaSet, Root
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of Kubernetes object: API group and version ("apps/v1", "v1"), plural path segment, and its name."""
+    """A kind of Kubernetes object: API group and version ("apps/v1", "v1"), plural path segment, and its
+    name."""
 
     api: str
     plural: str
@@ -36,10 +37,11 @@ ROLLOUT = Kind("argoproj.io/v1alpha1", "rollouts", "Rollout")
 
 @dataclass(frozen=True, slots=True)
 class Kin:
-    """The objects below a root, found by controller owner references: its ReplicaSets and their (or its own) Pods.
+    """The objects below a root, found by controller owner references: its ReplicaSets and their (or its
+    own) Pods.
 
-    `missing` names kinds that could not be looked at ("Pod": not permitted or not yet listed); an engine must then not
-    read their absence as zero.
+    `missing` names kinds that could not be looked at ("Pod": not permitted or not yet listed); an engine
+    must then not read their absence as zero.
     """
 
     replicasets: Sequence[ReplicaSet] = ()

@@ -107,6 +107,18 @@ def deadline(progressing: Condition | None, limit: int | None) -> datetime | Non
     return after(progressing.last_update_time, limit)
 
 
+def blind(missing: frozenset[str]) -> str:
+    """What could not be looked at, in words; empty when everything could."""
+    if "Pod" in missing:
+        return "Its pods cannot be looked at"
+    return "Its ReplicaSets cannot be looked at" if "ReplicaSet" in missing else ""
+
+
+def share(n: int, total: int, noun: str, state: str) -> str:
+    """ "0 of 1 new pod is ready", "3 of 6 new pods are ready"."""
+    return f"{n} of {count(total, noun)} {'is' if total == 1 else 'are'} {state}"
+
+
 def count(n: int, noun: str) -> str:
     """ "1 pod", "3 pods"."""
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

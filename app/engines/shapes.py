@@ -1,9 +1,10 @@
-"""Kubernetes objects, as far as the board shows them: msgspec structs decoded straight from the API server's bytes.
+"""Kubernetes objects, as far as the board shows them: msgspec structs decoded straight from the API
+server's bytes.
 
-What is not named here never enters the process: managedFields, env values, last-applied configuration and unknown
-annotations are dropped by the decoder itself. Every field may be absent or null, as in real traffic; an absent number
-is 0 (the API omits empty fields). A wrong type raises `msgspec.ValidationError`, so that one odd object can be set
-aside and named instead of read wrongly.
+What is not named here never enters the process: managedFields, env values, last-applied configuration and
+unknown annotations are dropped by the decoder itself. Every field may be absent or null, as in real
+traffic; an absent number is 0 (the API omits empty fields). A wrong type raises `msgspec.ValidationError`,
+so that one odd object can be set aside and named instead of read wrongly.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from msgspec import field
 
 
 class Shape(msgspec.Struct, rename="camel", kw_only=True, gc=False):
-    """Base of all shapes: camelCase on the wire, never mutated once decoded, not tracked by the garbage collector (no cycles)."""
+    """Base of all shapes: camelCase on the wire, never mutated once decoded, not tracked by the garbage
+    collector (no cycles)."""
 
 
 class Owner(Shape):

@@ -104,7 +104,7 @@ class Member:
 class Cell:
     """A service in one environment, told by its worst workload.
 
-    `heard_at` is set when the cell cannot be seen: what it says was so then. `until` is when a pause ends by itself.
+    `heard_at` is set when the cell cannot be seen: then it was as `was` says ("It was good."). `until` is when a pause ends by itself.
     `progress` (0 to 100) is None where steps say more, or nothing moves.
     """
 
@@ -122,6 +122,7 @@ class Cell:
     mixed: bool
     landed_at: datetime | None = None
     heard_at: datetime | None = None
+    was: str = ""
     until: datetime | None = None
     steps: tuple[Segment, ...] = ()
     progress: int | None = None

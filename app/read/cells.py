@@ -108,6 +108,7 @@ def _cell(column: Column, seen: Sequence[Seen], before: Cell | None, now: dateti
         mixed=len({(m.version, m.attention) for m in members}) > 1,
         landed_at=row.landed_at,
         heard_at=worst.verdict.heard_at,
+        was=_was(worst),
         until=state.waits_for.until if tells and state.waits_for.kind is WaitKind.TIMER else None,
         steps=steps,
         progress=state.progress if moves else None,
@@ -136,18 +137,23 @@ def _members(seen: Sequence[Seen]) -> tuple[Member, ...]:
 
 
 def _message(worst: Seen) -> str:
-    """One line for what is not good. What merely moves is told by its steps and pods, unless something is wrong."""
+    """One line for what is not good. Where steps and pods tell it, they do, unless something is wrong."""
     state = worst.row.state
     if worst.verdict.unseen:
-        was = word(state, worst.row.attention)
-        said = "" if was == "Unknown" else f"It was {was[0].lower()}{was[1:]}."
-        why = worst.verdict.message or ("" if worst.verdict.heard_at else "Not looked at yet.")
-        return cut(" ".join(filter(None, (why, said))), MESSAGE)
+        return cut(worst.verdict.message, MESSAGE) or ("" if worst.verdict.heard_at else "Not looked at yet.")
     if worst.attention is Attention.GOOD:
         return ""
-    if worst.attention is Attention.MOVING and not state.problems:
+    told = worst.attention is Attention.MOVING or (worst.attention is Attention.WAITING and state.steps)
+    if told and not state.problems:
         return ""
     return cut(state.message or state.waits_for.what, MESSAGE)
+
+
+def _was(worst: Seen) -> str:
+    """What an unseen workload last said of itself; empty for one that is seen, or that said nothing."""
+    said = word(worst.row.state, worst.row.attention)
+    told = worst.verdict.unseen and worst.row.attention is not Attention.UNKNOWN
+    return f"It was {said[0].lower()}{said[1:]}." if told else ""
 
 
 def _segments(steps: Sequence[Step]) -> tuple[Segment, ...]:

@@ -28,6 +28,8 @@ _NUMBERS = (
     "twelve",
 )
 
+_INITIALS = frozenset({"ci", "qa", "uat"})
+
 
 def number(n: int) -> str:
     """`n` in words up to twelve, then in figures: 3 gives "three", 1200 gives "1,200"."""
@@ -42,8 +44,8 @@ def slug(text: str) -> str:
 
 
 def title(environment: str) -> str:
-    """An environment's name as a heading: "production" gives "Production"."""
-    return environment[:1].upper() + environment[1:]
+    """An environment's name as a heading: "production" gives "Production", "qa" gives "QA"."""
+    return environment.upper() if environment in _INITIALS else environment[:1].upper() + environment[1:]
 
 
 def kubectl(ref: WorkloadRef) -> str:

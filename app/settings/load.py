@@ -62,7 +62,7 @@ def _environments(order: tuple[str, ...] = (), rules: tuple[Rule, ...] = ()) -> 
 _LABELS = Many(
     Scalar(scalars.label, "app.kubernetes.io/name"), "service_labels: [app.kubernetes.io/name, app]"
 )
-_SHAPE = Table(
+SHAPE = Table(
     {
         "listen": Table({"host": _HOST, "port": _PORT}, "listen: {host: 127.0.0.1, port: 8000}"),
         "database": _DATABASE,
@@ -131,7 +131,7 @@ def load(
     file = _file(file, environ, directory, problems)
     if file is not None:
         try:
-            values |= _flat(read(file, _SHAPE), file)
+            values |= _flat(read(file, SHAPE), file)
         except SettingsRefused as refused:
             problems += refused.problems
     for variable, (setting, scalar) in VARIABLES.items():

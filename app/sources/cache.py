@@ -86,7 +86,7 @@ class Cache:
         }
 
     def retain(self, kind: str, namespace: str, seen: set[str]) -> int:
-        """Remove all objects of a kind (and namespace) that a complete list did not have; answers how many."""
+        """Remove what a complete list of a kind (and namespace) did not have; answers how many."""
         gone = [uid for uid in self.versions(kind, namespace) if uid not in seen]
         for key, poison in tuple(self._unreadable[kind].items()):
             if key not in seen and (not namespace or poison.namespace == namespace):

@@ -97,7 +97,7 @@ class Flusher:
             while dirty and len(taken) < SLICE:
                 taken.append(dirty.pop())
         now = self._now()
-        observed = [self._observe(uid, now) for uid in taken]
+        observed = [self._look(uid, now) for uid in taken]
         facts: list[Fact] = [
             WorkloadsListed(self._cluster, kind, namespace, self._cache.shown(kind, namespace), now)
             for kind, namespace in sorted(listed)
@@ -131,32 +131,32 @@ class Flusher:
             elif fact is not None:
                 self._last.pop(fact.uid, None)
 
-    def _observe(self, uid: str, now: datetime) -> WorkloadObserved | WorkloadGone | None:
+    def _look(self, uid: str, now: datetime) -> WorkloadObserved | WorkloadGone | None:
         """The fact a dirty root gives, None when it says nothing new."""
         root = self._cache.roots.get(uid)
         if root is None or self._cache.hidden(root):
             return WorkloadGone(self._cluster, uid, now) if uid in self._last else None
         kind = self._cache.kind_of(uid)
         if isinstance(root, Unreadable):
-            ref = WorkloadRef(self._cluster, root.namespace, kind, root.name)
-            engine = next(e.name for e in self._engines if e.root.name == kind)
-            state, labels = _unknown(f"Cannot be read: {root.reason}"), root.labels
+            ref, labels = WorkloadRef(self._cluster, root.namespace, kind, root.name), root.labels
+            engine = next(e for e in self._engines if e.root.name == kind)
+            state = _unknown(f"Cannot be read: {root.reason}")
         else:
             meta = root.metadata
             ref, labels = WorkloadRef(self._cluster, meta.namespace, kind, meta.name), meta.labels or {}
-            reading = next((e for e in self._engines if e.root.name == kind and e.claims(root)), None)
-            if reading is None:
+            claimed = next((e for e in self._engines if e.root.name == kind and e.claims(root)), None)
+            if claimed is None:
                 return None
-            engine = reading.name
+            engine = claimed
             try:
-                state = reading.observe(root, self._cache.kin(uid, self._missing(reading, meta.namespace)))
+                state = engine.observe(root, self._cache.kin(uid, self._missing(engine, meta.namespace)))
             except Exception as error:
-                log.exception("%s: engine %s failed on a %s", self._cluster, engine, kind)
+                log.exception("%s: engine %s failed on a %s", self._cluster, engine.name, kind)
                 state = _unknown(f"Cannot be read: error in Shipboard ({type(error).__name__}); see its log")
         where = place(ref, labels, self._rules)
         if self._last.get(uid) == (ref, where, state):
             return None
-        return WorkloadObserved(ref, uid, where, engine, state, now)
+        return WorkloadObserved(ref, uid, where, engine.name, state, now)
 
 
 def _unknown(message: str) -> RolloutState:

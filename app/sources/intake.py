@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
-from ..domain.refusals import Broken
+from ..domain.refusals import Garbled
 from ..engines.port import Kind
 from ..kube import failure
 from .cache import Cache
@@ -27,11 +27,11 @@ class Intake:
         self._put = cache.writer(kind.name)
 
     def page(self, body: bytes, seen: set[str], trusted: bool) -> Page:
-        """Apply one list page and add what it names to `seen`. Raises Broken when it is not a list."""
+        """Apply one list page and add what it names to `seen`. Raises Garbled when it is not a list."""
         try:
             page = self._reader.page(body)
         except Garbage as error:
-            raise Broken(f"Could not read the list of {self._kind.plural}", str(error)) from None
+            raise Garbled(f"Could not read the list of {self._kind.plural}", str(error)) from None
         reached = _number(self.version) if trusted else -1
         for item in page.items:
             meta = item.metadata
@@ -47,7 +47,7 @@ class Intake:
         return page
 
     def apply(self, lines: list[bytes]) -> None:
-        """Apply event lines. Raises Broken for garbage, and the error an ERROR event stands for."""
+        """Apply event lines. Raises Garbled for garbage, and the error an ERROR event stands for."""
         decode, put = self._reader.event, self._put
         version, count = self.version, 0
         try:
@@ -97,9 +97,9 @@ class Intake:
             self._cache.set_aside(item)
         return item.version
 
-    def _garbled(self, why: str) -> Broken:
+    def _garbled(self, why: str) -> Garbled:
         what = f"The watch of {self._kind.plural} sent something that is no event"
-        return Broken(what, why, "Shipboard opens it again")
+        return Garbled(what, why, "Shipboard opens it again")
 
 
 def _anonymous(kind: str, namespace: str, name: str) -> Unreadable:

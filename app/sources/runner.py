@@ -18,9 +18,9 @@ import msgspec
 
 from ..domain.facts import Fact
 from ..domain.places import PlaceRules
+from ..domain.refusals import ClusterError, Denied, Unauthorized
 from ..engines import ENGINES
 from ..engines.port import Engine, Kind
-from ..domain.refusals import ClusterError, Denied, Unauthorized
 from ..kube import Cluster
 from .cache import Cache
 from .flush import Flusher
@@ -59,13 +59,14 @@ class Collector:
         self._namespaces = tuple(n for n in namespaces if not self._rules.ignores(n))
         self._engines = tuple(engines)
         self._timing = timing or Timing()
-        self._clock, self._rng = clock, rng or random.Random()  # noqa: S311
+        self._clock, self._rng = clock, rng or random.Random()
         self._roots = frozenset(e.root.name for e in engines)
         self.cache = Cache(self._roots, self._rules.ignores)
         self._pulse = Pulse(clock)
         self._now = now
         self._started = clock()
         self._open = False
+        self._probes = 0
         self._told: dict[tuple[str, str], tuple[object, float]] = {}
         self._flusher = Flusher(
             cluster.name,
@@ -81,12 +82,14 @@ class Collector:
             rng=self._rng,
         )
 
+        for kind in kinds(self._engines):
+            self._source(kind, "")
+
     async def run(self) -> None:
         """For ever; cancel to stop."""
         self._started = self._clock()
         async with asyncio.TaskGroup() as tasks:
             for kind in kinds(self._engines):
-                self._source(kind, "")
                 tasks.create_task(self._follow(kind), name=f"{self.cluster.name}:{kind.plural}")
             tasks.create_task(self._probe(), name=f"{self.cluster.name}:probe")
             tasks.create_task(self._report(), name=f"{self.cluster.name}:report")
@@ -179,9 +182,10 @@ class Collector:
             await asyncio.sleep(max(0.0, self._timing.probe_every - (self._clock() - asked_at)))
 
     def _probed(self) -> Source:
-        return next((s for s in self.sources.values() if s.standing is Standing.LISTED), None) or next(
-            iter(self.sources.values())
-        )
+        """Each listed source in turn, so that every kind's version is compared now and then."""
+        listed = [s for s in self.sources.values() if s.standing is Standing.LISTED]
+        self._probes += 1
+        return listed[self._probes % len(listed)] if listed else next(iter(self.sources.values()))
 
     async def _renew(self) -> None:
         try:

@@ -18,18 +18,19 @@ from enum import StrEnum
 
 from ..domain.facts import SourceObserved
 from ..domain.freshness import Freshness, judge
-from ..engines.port import Kind
 from ..domain.refusals import (
     Absent,
     Broken,
     ClusterError,
     Denied,
+    Garbled,
     Gone,
     Misconfigured,
     Oversized,
     Throttled,
     Unauthorized,
 )
+from ..engines.port import Kind
 from ..kube import Cluster
 from .cache import Cache
 from .intake import Intake
@@ -162,8 +163,9 @@ class Source:
         )
 
     def _message(self, freshness: Freshness) -> str:
-        if self.standing is Standing.ABSENT:
-            return f"{self.kind.plural}.{self.kind.api.partition('/')[0]} is not installed there; looking again each minute."
+        if isinstance(self.trouble, Absent):
+            group = self.kind.api.partition("/")[0]
+            return f"{self.kind.plural}.{group} is not installed there. Shipboard looks again each minute."
         if freshness is Freshness.LIVE:
             return ""
         trouble = self.trouble or (self._pulse.trouble if self.standing is not Standing.UNLISTED else None)
@@ -180,7 +182,7 @@ class Source:
         began = self._clock()
         kind, namespace, before = self.kind.name, self.namespace, self.version
         self._intake.version = before
-        trusted, self._suspect = not self._suspect, False
+        trusted = not self._suspect
         seen: set[str] = set()
         token, restarts = "", 0
         while True:
@@ -204,9 +206,8 @@ class Source:
             except ClusterError as error:
                 if not token:
                     raise
-                await self._recover(
-                    error
-                )  # the token still holds: go on from this page instead of starting over
+                # the token still holds: go on from this page instead of starting over
+                await self._recover(error)
                 continue
             self._heard()
             self._pulse.answered(asked_at)
@@ -218,6 +219,7 @@ class Source:
         self._intake.drift += ghosts if before and trusted else 0
         self.version = self._intake.version = page.version
         self._listed_at = began
+        self._suspect = False
         self._relist_at = self._clock() + self._timing.relist * self._rng.uniform(0.95, 1.05)
         self.absences = 0
         self._settle(Standing.LISTED)
@@ -246,9 +248,8 @@ class Source:
             self._leash = None
         self._heard()
         if self._clock() - began < self._timing.retry_floor:
-            await self._pause(
-                self._backoff.next()
-            )  # a server that ends every watch at once must not make us spin
+            # a server that ends every watch at once must not make us spin
+            await self._pause(self._backoff.next())
         else:
             self._backoff.reset()
 
@@ -276,11 +277,12 @@ class Source:
             self._logged_at = self._clock()
             log.warning("%s: %s", self._cluster.name, error)
         self.trouble = error
-        if isinstance(error, Broken) and self.version:
+        if isinstance(error, Garbled) and self.version:
             self._stuck = self._stuck + 1 if self.version == self._broke_at else 1
             self._broke_at = self.version
             if self._stuck > 2 and self._clock() - self._listed_at >= self._timing.list_gap:
-                self.version = ""  # the same event breaks the watch each time: a list leads past it
+                # the same event breaks the watch each time: a list leads past it
+                self.version = ""
         if isinstance(error, Unauthorized):
             with suppress(ClusterError):
                 await self._renew()

@@ -54,16 +54,13 @@ class Database:
             file = await asyncio.to_thread(SqliteFile.claim, Path(address.database or ""), new)
             address = address.set(database=str(file.path))
             return cls(_sqlite(address, "IMMEDIATE", 1), _sqlite(address, "DEFERRED", 4), file)
-        engine = create_async_engine(
-            address, connect_args=postgresql.LIMITS, pool_pre_ping=True, pool_timeout=WAIT, pool_recycle=1800
-        )
+        writer = postgresql.engine(address, wait=WAIT)
         try:
-            await postgresql.prepare(engine)
+            await postgresql.prepare(writer)
         except BaseException:
-            await engine.dispose()
+            await writer.dispose()
             raise
-        snapshots = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-        return cls(engine, snapshots, None)
+        return cls(writer, postgresql.engine(address, wait=WAIT, read_only=True), None)
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncSession]:
@@ -72,7 +69,8 @@ class Database:
         Raises StoreUnavailable: nothing was kept, or (connection lost during commit) it cannot be told.
         """
         try:
-            await asyncio.wait_for(self._turn.acquire(), WAIT)
+            async with asyncio.timeout(WAIT):
+                await self._turn.acquire()
         except TimeoutError as error:
             raise StoreUnavailable(
                 "The change was not stored.", f"Other writes kept it waiting for {WAIT:.0f} s.", "Try again."

@@ -126,7 +126,7 @@ class Ledger:
         self._sources.clear()
 
     async def record(self, session: AsyncSession, facts: Sequence[Fact]) -> frozenset[Topic]:
-        """Write what `facts` change, in the session's unit of work; returns the topics of the changed rows."""
+        """Write what `facts` change, in the session's unit of work; returns the topics of changed rows."""
         batch = await self._load(session, facts)
         for fact in facts:
             batch.take(fact)

@@ -4,22 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
-from sqlalchemy import text
+from sqlalchemy import URL, text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from app.domain.errors import DatabaseRefused
 from app.store import migrations, schema
 
-LIMITS: dict[str, object] = {
-    "connect_timeout": 3,
-    # A network that swallows packets must not hold a connection for the kernel's 15 minutes.
-    "tcp_user_timeout": 5000,
-    "application_name": "shipboard",
-    "options": "-c statement_timeout=5000 -c lock_timeout=2000 -c idle_in_transaction_session_timeout=10000",
-}
-"""Connection parameters of libpq; the times in `options` are milliseconds."""
-
+_LIMITS = "-c statement_timeout=5000 -c lock_timeout=2000 -c idle_in_transaction_session_timeout=10000"
 _HINTS = (
     ("password authentication failed", "Check the user and the password in the database URL."),
     ("no password supplied", "Put a password into the database URL."),
@@ -27,6 +19,28 @@ _HINTS = (
     ("role ", "Create the user, or name another one in the database URL."),
     ("database ", "Create it (createdb), or name another one in the database URL."),
 )
+
+
+def engine(address: URL, *, wait: float, read_only: bool = False) -> AsyncEngine:
+    """A pool of connections with limits on everything that could hang; waits `wait` seconds for a free one.
+
+    With `read_only` its transactions see one moment and cannot write. That is set once a connection and not
+    for each use, where a cancelled task would lose the connection.
+    """
+    options = f"{_LIMITS} -c default_transaction_read_only=on" if read_only else _LIMITS
+    return create_async_engine(
+        address,
+        connect_args={
+            "connect_timeout": 3,
+            "tcp_user_timeout": 5000,  # or a network that swallows packets would hold it for 15 minutes
+            "application_name": "shipboard",
+            "options": options,
+        },
+        isolation_level="REPEATABLE READ" if read_only else "READ COMMITTED",
+        pool_pre_ping=True,
+        pool_timeout=wait,
+        pool_recycle=1800,
+    )
 
 
 async def prepare(engine: AsyncEngine) -> None:

@@ -72,48 +72,44 @@ class SqliteFile:
 
     def _prepare(self, new: bool) -> None:
         marker = self.path.with_name(self.path.name + ".created")
-        existed = marker.exists() or self.path.with_name(self.path.name + "-wal").exists()
-        size = self.path.stat().st_size if self.path.exists() else 0
-        if existed and not size and not new:
-            state = "empty" if self.path.exists() else "missing"
-            raise DatabaseRefused(
-                f"The database {self.path} is {state}.",
-                "Files beside it show that it was in use here.",
-                _RESTORE,
-            )
+        must_hold = not new and (marker.exists() or self.path.with_name(self.path.name + "-wal").exists())
+        if must_hold and not (self.path.exists() and self.path.stat().st_size):
+            raise _lost(self.path)
         try:
-            self._check_and_migrate()
+            self._check_and_migrate(must_hold)
             marker.write_text(
-                f"Shipboard keeps its database in {self.path.name}. As long as this file exists, Shipboard takes "
+                f"Shipboard keeps its database in {self.path.name}. While this file exists, Shipboard takes "
                 "a missing database for a loss and not for a first start.\n"
             )
         except (sqlite3.Error, DBAPIError, OSError) as error:
             raise _refusal(self.path, error) from error
 
-    def _check_and_migrate(self) -> None:
+    def _check_and_migrate(self, must_hold: bool) -> None:
         with closing(sqlite3.connect(self.path, timeout=2.0, isolation_level=None)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
-            _check(self.path, connection)
-            tables = {
-                name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            }
+            _check(connection)
+            names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+            tables = {name for (name,) in names}
             found = None
             if "alembic_version" in tables:
-                found = next(
-                    (v for (v,) in connection.execute("SELECT version_num FROM alembic_version")), None
-                )
+                versions = connection.execute("SELECT version_num FROM alembic_version")
+                found = next((version for (version,) in versions), None)
+            if must_hold and not tables:
+                raise _lost(self.path)
             if not schema.must_upgrade(str(self.path), found, empty=not tables - {"alembic_version"}):
                 return
             if found:
-                self._back_up(connection, found)
+                back_up(self.path, connection, found)
         migrations.upgrade(URL.create("sqlite", database=str(self.path)).render_as_string())
 
-    def _back_up(self, connection: sqlite3.Connection, found: str) -> None:
-        backup = self.path.with_name(f"{self.path.name}.schema-{found}")
-        partial = backup.with_name(backup.name + ".partial")
-        partial.unlink(missing_ok=True)
-        connection.execute("VACUUM INTO ?", (str(partial),))
-        partial.replace(backup)
+
+def back_up(path: Path, connection: sqlite3.Connection, found: str) -> None:
+    """Copy the database at `path`, of schema `found`, to a file beside it. Raises sqlite3.Error."""
+    backup = path.with_name(f"{path.name}.schema-{found}")
+    partial = backup.with_name(backup.name + ".partial")
+    partial.unlink(missing_ok=True)
+    connection.execute("VACUUM INTO ?", (str(partial),))
+    partial.replace(backup)
 
 
 def _lock(path: Path) -> int:
@@ -159,7 +155,7 @@ def _filesystem(folder: Path) -> str:
     return kind
 
 
-def _check(path: Path, connection: sqlite3.Connection) -> None:
+def _check(connection: sqlite3.Connection) -> None:
     deadline = time.monotonic() + CHECK_FOR
     connection.set_progress_handler(lambda: time.monotonic() > deadline, 20_000)
     try:
@@ -172,6 +168,13 @@ def _check(path: Path, connection: sqlite3.Connection) -> None:
         connection.set_progress_handler(None, 0)
     if found != "ok":
         raise sqlite3.DatabaseError(found)
+
+
+def _lost(path: Path) -> DatabaseRefused:
+    state = "empty" if path.exists() else "missing"
+    return DatabaseRefused(
+        f"The database {path} is {state}.", "Files beside it show that it was in use here.", _RESTORE
+    )
 
 
 def _refusal(path: Path, error: Exception) -> DatabaseRefused:

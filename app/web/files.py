@@ -41,7 +41,7 @@ def install(app: FastAPI, directory: Path | None = None) -> None:
         return PlainTextResponse("User-agent: *\nDisallow: /\n", headers={"cache-control": "max-age=86400"})
 
     async def favicon() -> Response:
-        return RedirectResponse("/static/icon.svg", 308, {"cache-control": "max-age=86400"})
+        return RedirectResponse("/static/favicon.svg", 308, {"cache-control": "max-age=86400"})
 
     app.add_api_route("/robots.txt", robots, methods=["GET", "HEAD"], include_in_schema=False)
     app.add_api_route("/favicon.ico", favicon, methods=["GET", "HEAD"], include_in_schema=False)

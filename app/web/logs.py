@@ -51,8 +51,8 @@ def configure(style: str = "", stream: TextIO | None = None, quiet: bool = False
         logger = logging.getLogger(name)
         logger.handlers.clear()
         logger.propagate = True
-    # What uvicorn says of a normal start and end, the process says itself.
-    logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+    for name in ("alembic", "uvicorn.error"):  # of a normal start and end the process says enough itself
+        logging.getLogger(name).setLevel(logging.WARNING)
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

@@ -16,6 +16,7 @@ from prometheus_client import (
     Histogram,
     PlatformCollector,
     ProcessCollector,
+    disable_created_metrics,
     generate_latest,
 )
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -35,6 +36,7 @@ class Metrics:
     for."""
 
     def __init__(self, watchdog: Watchdog) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self.registry)
@@ -106,6 +108,8 @@ class _Parts(Collector):
         if self.hub is not None:
             yield GaugeMetricFamily("shipboard_streams", "Streams open", self.hub.streams)
             yield GaugeMetricFamily("shipboard_views", "Views kept up", self.hub.views)
+            redrawn = self.hub.redrawn
+            yield CounterMetricFamily("shipboard_regions_redrawn", "Regions whose bytes changed", redrawn)
             age = self.hub.beat_age()
             yield GaugeMetricFamily("shipboard_heartbeat_age_seconds", "Age of the last heartbeat", age)
         if self.fleet is not None and self.hub is not None and self.hub.ready:

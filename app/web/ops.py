@@ -36,25 +36,27 @@ class Projection(Protocol):
 class Vitals:
     """The process's state, as its probes see it. Parts report; the routes read."""
 
-    def __init__(self, heard: Callable[[], bool], trouble: Callable[[], str]) -> None:
+    def __init__(self, trouble: Callable[[], str], clock: Callable[[], float] = time.monotonic) -> None:
         self.draining = False
         self.projection: Projection | None = None
         """Set once the database is open."""
+        self.heard: Callable[[], bool] = lambda: False
+        """Whether any cluster was ever listed."""
         self.down: Mapping[str, str] = {}
         """Supervised tasks that are down, by name, with the reason."""
         self._refused: dict[str, str] = {}
-        self._heard = heard
         self._trouble = trouble
-        self._began = self._written = time.monotonic()
+        self._clock = clock
+        self._began = self._written = clock()
 
     def wrote(self, who: str, refused: str = "") -> None:
         """A writer came round: it wrote, or the database said why not."""
-        self._written = time.monotonic()
+        self._written = self._clock()
         self._refused[who] = refused
 
     def ages(self) -> dict[str, float]:
         """Seconds since projection and writer last advanced."""
-        now = time.monotonic()
+        now = self._clock()
         projection = self.projection.beat_age() if self.projection else now - self._began
         return {"projection": round(projection, 1), "writer": round(now - self._written, 1)}
 
@@ -71,7 +73,7 @@ class Vitals:
             found.append("draining: this process was told to end")
         if self.projection is None or not self.projection.ready:
             found.append("starting: the board is not read yet")
-        elif not self._heard() and time.monotonic() - self._began < FIRST_LIST:
+        elif not self.heard() and self._clock() - self._began < FIRST_LIST:
             found.append("starting: no cluster has been listed yet")
         refused = sorted({why.rstrip(".") for why in self._refused.values() if why})
         found += [f"the database does not take writes: {why}" for why in refused]

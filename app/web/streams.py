@@ -59,6 +59,8 @@ class Hub:
         self.clock = clock
         self.environments = environments
         self.ready = False
+        self.redrawn = 0
+        """Regions drawn anew since the start, over all views."""
         self.closing = asyncio.Event()
         self.epoch = secrets.token_hex(4)
         self._live = live
@@ -112,6 +114,7 @@ class Hub:
 
     async def run(self) -> None:
         """Keep every view up, for ever. When it ends, or `closing` is set, every stream says farewell."""
+        self._over = self.closing.is_set()
         teller = asyncio.create_task(self._end_when_closing())
         try:
             with self._live.listening() as listener:
@@ -161,8 +164,10 @@ class Hub:
 
     async def _each(self, work: Callable[[View], None]) -> None:
         for key, view in tuple(self._views.items()):
+            before = view.redrawn
             try:
                 work(view)
+                self.redrawn += view.redrawn - before
             except Exception:
                 _log.exception("a view of %s could not be rendered; it is closed", key.path)
                 self._views.pop(key, None)

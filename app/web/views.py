@@ -119,6 +119,7 @@ class View:
         self.used_at = used_at
         self.watchers: set[Watcher] = set()
         self.version = 0
+        self.redrawn = 0
         self._epoch = epoch
         self._patch = Patch()
         self._state = self._moved_at = 0
@@ -177,6 +178,7 @@ class View:
     def _bump(self, patch: Patch) -> None:
         self.version += 1
         self._patch = patch
+        self.redrawn += len(patch.changed) + len(patch.added)
         self._messages.clear()
         if patch:
             self._state = self.version

@@ -1,10 +1,13 @@
 """Looks at workloads, for tests of the store and of what reads it."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 from app.domain.facts import WorkloadObserved
 from app.domain.names import Place, WorkloadRef
 from app.domain.rollout import Health, Phase, Pod, PodCondition, PodCounts, Revision, RolloutState, Strategy
+from app.store.db import Database
 
 NOW = datetime(2026, 10, 1, 12, tzinfo=UTC)
 
@@ -44,3 +47,13 @@ def workload(
     return WorkloadObserved(
         ref, f"u{number}", Place(f"service-{number // 3}", "production"), "deployment", kept, at
     )
+
+
+@asynccontextmanager
+async def opened(url: str, *, new: bool = False) -> AsyncIterator[Database]:
+    """The database at `url`, closed at the end."""
+    database = await Database.open(url, new=new)
+    try:
+        yield database
+    finally:
+        await database.close()

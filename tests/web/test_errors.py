@@ -108,7 +108,7 @@ async def test_page_is_not_what_the_api_or_a_stream_gets():
         ("/api/v1/refused", BROWSER["accept"]),
         ("/refused", "text/event-stream, text/html"),
     ):
-        answer = await ask(path, accept=accept)
+        answer = await ask(path, headers={"accept": accept})
         assert answer.headers["content-type"] == "application/problem+json"
 
 

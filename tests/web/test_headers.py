@@ -117,4 +117,4 @@ async def test_hosts_two_in_one_request_are_refused():
 async def test_hosts_forwarded_ones_change_nothing():
     async with client() as http:
         answer = await http.get("/favicon.ico", headers={"x-forwarded-host": "evil.example"})
-    assert answer.headers["location"] == "/static/icon.svg"
+    assert answer.headers["location"] == "/static/favicon.svg"

@@ -59,9 +59,8 @@ def _warming(renderer: Renderer, now: datetime) -> Response:
     headers = {"retry-after": "1", "refresh": "1", "cache-control": "no-store", "vary": VARY}
     said = {
         "status": 503,
-        "what": "Shipboard is starting.",
-        "why": "It is reading what it knows from its database.",
-        "todo": "This page comes back by itself.",
+        "title": "Shipboard is starting",
+        "detail": "It is reading what it knows from its database. This page comes back by itself.",
         "now": now,
     }
     return Response(renderer.page("error.html", said), 503, headers, media_type="text/html")

@@ -1,0 +1,52 @@
+"""History older than is wanted is deleted, a little at a time, so that nothing waits for it.
+
+A workload that is there keeps its row and its open rollout for ever; SQLite reuses the space without giving
+it back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+
+from sqlalchemy import Delete, Select, delete, exists, select
+
+from app.store.db import Database
+from app.store.tables import ROLLOUT, TRANSITION, WORKLOAD
+
+BATCH = 500
+"""Rows deleted in one transaction, at most."""
+
+
+async def prune(database: Database, before: datetime, *, batch: int = BATCH, pause: float = 0.1) -> int:
+    """Delete transitions, rollouts that ended and workloads gone before `before`; returns the number of rows.
+
+    `batch` rows a transaction, with `pause` seconds between two. Raises StoreUnavailable; what was deleted by
+    then stays so.
+    """
+    return sum([await _drain(database, expired, batch, pause) for expired in _expired(before)])
+
+
+def _expired(before: datetime) -> tuple[Select[str] | Select[int], ...]:
+    """Primary keys of what may go, in an order that leaves no reference dangling."""
+    of_workload = (TRANSITION.c.workload == WORKLOAD.c.key, ROLLOUT.c.workload == WORKLOAD.c.key)
+    return (
+        select(TRANSITION.c.id).where(TRANSITION.c.at < before),
+        select(ROLLOUT.c.id).where(ROLLOUT.c.ended_at < before),
+        select(WORKLOAD.c.key).where(
+            WORKLOAD.c.gone_at < before, *(~exists().where(of) for of in of_workload)
+        ),
+    )
+
+
+async def _drain(database: Database, expired: Select[str] | Select[int], batch: int, pause: float) -> int:
+    (key,) = expired.selected_columns
+    statement: Delete = delete(key.table).where(key.in_(expired.limit(batch)))
+    deleted, total = batch, 0
+    while deleted == batch:
+        if total:
+            await asyncio.sleep(pause)
+        async with database.writing() as session:
+            deleted = (await (await session.connection()).execute(statement)).rowcount
+        total += deleted
+    return total

@@ -1,0 +1,99 @@
+"""How templates write instants, lengths and counts. Pure filters; `static/js/app.js` ticks the same texts in the same words.
+
+Instants are aware datetimes and print in UTC; ages are never negative, since clocks differ.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+
+from ..domain.freshness import Freshness
+from ..domain.rollout import Attention
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_DAY_STRIP = timedelta(hours=24)
+
+
+def iso(at: datetime) -> str:
+    """For the `datetime` attribute: 2026-11-23T14:32:08Z."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def clock(at: datetime) -> str:
+    """Time of day to the second: 14:32:08."""
+    return at.astimezone(UTC).strftime("%H:%M:%S")
+
+
+def hour(at: datetime) -> str:
+    """Time of day to the minute: 14:32."""
+    return at.astimezone(UTC).strftime("%H:%M")
+
+
+def ago(at: datetime, now: datetime, fine: bool = False) -> str:
+    """How long ago, in the largest unit: 48 s, 11 min, 3 h, 9 d; `fine` keeps the minutes: 3 h 05 min."""
+    seconds = max(0, int((now - at).total_seconds()))
+    if seconds < _MINUTE:
+        return f"{seconds} s"
+    if seconds < _HOUR:
+        return f"{seconds // _MINUTE} min"
+    if fine and seconds < _DAY:
+        return f"{seconds // _HOUR} h {seconds % _HOUR // _MINUTE:02d} min"
+    return f"{seconds // _HOUR} h" if seconds < _DAY else f"{seconds // _DAY} d"
+
+
+def timer(at: datetime, now: datetime) -> str:
+    """How long ago as a running timer: 8:51, 1:42:07, 2 d 03:12."""
+    seconds = max(0, int((now - at).total_seconds()))
+    days, rest = divmod(seconds, _DAY)
+    hours, rest = divmod(rest, _HOUR)
+    if days:
+        return f"{days} d {hours:02d}:{rest // _MINUTE:02d}"
+    minutes = f"{rest // _MINUTE:02d}:{rest % _MINUTE:02d}"
+    return f"{hours}:{minutes}" if hours else minutes.removeprefix("0")
+
+
+def share(at: datetime, now: datetime) -> str:
+    """Where an instant lies in the 24 hours before `now`, in percent: 93.21."""
+    part = 1 - (now - at) / _DAY_STRIP
+    return f"{min(1.0, max(0.0, part)) * 100:.2f}"
+
+
+def hours_before(now: datetime, step: int = 3) -> list[datetime]:
+    """The full hours of the last 24, each `step`-th of the day, that leave room for their label at both ends."""
+    first = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=23)
+    hours = (first + timedelta(hours=i) for i in range(24))
+    return [h for h in hours if h.hour % step == 0 and 0.02 < 1 - (now - h) / _DAY_STRIP < 0.98]
+
+
+def beat(now: datetime) -> str:
+    """A letter that differs from one 5 s heartbeat to the next, also when one comes late or is left out."""
+    return "abc"[int(now.timestamp()) // 5 % 3]
+
+
+def phase(state: Attention | Freshness | None) -> str:
+    """The `data-phase` that states.css gives a colour: only what is good or LIVE is "healthy"."""
+    if state is None:
+        return "none"
+    if isinstance(state, Freshness):
+        return "healthy" if state is Freshness.LIVE else "unknown"
+    return "healthy" if state is Attention.GOOD else state.value
+
+
+def thousands(n: int) -> str:
+    """2980 gives 2,980."""
+    return f"{n:,}"
+
+
+FILTERS: Mapping[str, Callable[..., object]] = {
+    "iso": iso,
+    "clock": clock,
+    "hour": hour,
+    "ago": ago,
+    "timer": timer,
+    "share": share,
+    "hours_before": hours_before,
+    "beat": beat,
+    "phase": phase,
+    "thousands": thousands,
+}

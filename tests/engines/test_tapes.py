@@ -1,0 +1,248 @@
+"""Replays of a real cluster: never a phase better than the truth.
+
+The truth is reckoned here a second time, from the JSON and by the rules of kubectl and of Argo Rollouts
+alone, and compared with what kubectl itself printed while the tape ran.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from itertools import groupby
+from typing import Any
+
+import pytest
+
+from app.domain.rollout import SETTLED, Attention, Health, Phase, PodCondition, RolloutState, attention
+from tests.engines.tape import Command, Mark, Moment, replay
+
+DEPLOYMENTS = ("01", "02", "03", "04", "06", "11", "15")
+ROLLOUTS = ("21", "22", "23")
+A_MOMENT = 0.3  # seconds between kubectl's end and the same fact on our watch
+
+
+@cache
+def tape(name: str) -> tuple[Moment | Command | Mark, ...]:
+    return tuple(replay(name))
+
+
+def moments(name: str, root: str = "web") -> list[Moment]:
+    return [m for m in tape(name) if isinstance(m, Moment) and m.name == root]
+
+
+def kubectl(raw: dict[str, Any]) -> str:
+    """What `kubectl rollout status` would say of a Deployment."""
+    spec, status = raw["spec"], raw.get("status", {})
+    updated = status.get("updatedReplicas", 0)
+    if raw["metadata"]["generation"] > status.get("observedGeneration", 0):
+        return "unobserved"
+    for condition in status.get("conditions", []):
+        if condition["type"] == "Progressing" and condition["reason"] == "ProgressDeadlineExceeded":
+            return "error"
+    if updated < spec["replicas"] or status.get("replicas", 0) > updated:
+        return "waiting"
+    return "waiting" if status.get("availableReplicas", 0) < updated else "done"
+
+
+def argo(raw: dict[str, Any]) -> str:
+    """What `GetRolloutPhase` would say of a Rollout whose status has a phase."""
+    status = raw.get("status", {})
+    if "phase" not in status or raw["metadata"]["generation"] != int(status["observedGeneration"]):
+        return "unobserved"
+    if status.get("controllerPause") and not status.get("pauseConditions"):
+        return "Progressing"
+    return str(status["phase"])
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_deployment_is_at_every_event_what_kubectl_would_say(name: str) -> None:
+    allowed = {
+        "unobserved": {Phase.PENDING},
+        "error": {Phase.FAILED},
+        "waiting": {Phase.PROGRESSING, Phase.PAUSED},
+        "done": {Phase.IDLE},
+    }
+
+    for moment in (m for m in tape(name) if isinstance(m, Moment)):
+        assert moment.state.phase in allowed[kubectl(moment.raw)], moment
+
+
+@pytest.mark.parametrize("name", ROLLOUTS)
+def test_rollout_is_at_every_event_what_argo_would_say(name: str) -> None:
+    allowed = {
+        "unobserved": {Phase.PENDING},
+        "Healthy": {Phase.IDLE},
+        "Degraded": {Phase.FAILED, Phase.ABORTED},
+        "Paused": {Phase.PAUSED, Phase.AWAITING_APPROVAL},
+        "Progressing": {Phase.PROGRESSING, Phase.VERIFYING, Phase.PROMOTING},
+    }
+
+    for moment in moments(name):
+        status = moment.raw.get("status", {})
+        theirs = argo(moment.raw)
+        if theirs == "Paused" and status.get("abort"):
+            assert moment.state.phase is Phase.ABORTED
+        elif theirs == "Paused" and status.get("promoteFull"):
+            assert moment.state.phase is Phase.PROMOTING
+        elif (
+            theirs == "Paused" and not status.get("pauseConditions") and not moment.raw["spec"].get("paused")
+        ):
+            assert moment.state.phase is Phase.PROGRESSING
+        else:
+            assert moment.state.phase in allowed[theirs], moment
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_state_agrees_with_what_kubectl_printed(name: str) -> None:
+    compared = 0
+    for command in (c for c in tape(name) if isinstance(c, Command) and c.words[:2] == ("rollout", "status")):
+        seen = moments(name, command.words[2].removeprefix("deployment/"))
+        before = [m.state for m in seen if m.t <= command.t]
+        around = [m.state for m in seen if command.t - A_MOMENT <= m.t <= command.t + A_MOMENT] or before[-1:]
+        compared += 1
+        if "successfully rolled out" in command.said:
+            assert any(s.phase is Phase.IDLE and s.progress == 100 for s in (*around, before[-1])), command
+        elif "exceeded its progress deadline" in command.said:
+            assert any(s.phase is Phase.FAILED for s in (*around, before[-1])), command
+        else:
+            assert "timed out" in command.said
+            waited = [m.state for m in seen if command.t0 + A_MOMENT <= m.t <= command.t]
+            assert waited
+            assert all(s.phase is not Phase.IDLE for s in waited), command
+    assert compared
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS + ROLLOUTS)
+def test_every_moment_keeps_the_promises_of_a_state(name: str) -> None:
+    for moment in (m for m in tape(name) if isinstance(m, Moment)):
+        state = moment.state
+        assert (state.progress == 100) == (state.phase is Phase.IDLE)
+        assert state.message or (state.phase in SETTLED and state.health is Health.HEALTHY)
+        assert state.stable is None or state.stable != state.revision
+        assert state.deadline_at is None or state.phase in (Phase.PROGRESSING, Phase.PROMOTING)
+        if state.phase is Phase.IDLE:
+            assert attention(state) in (Attention.GOOD, Attention.FAILED)
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_healthy_never_hides_a_failing_pod(name: str) -> None:
+    for moment in (m for m in tape(name) if isinstance(m, Moment)):
+        if moment.state.phase is Phase.IDLE and any(
+            p.new and p.condition is PodCondition.FAILING for p in moment.state.pods
+        ):
+            assert attention(moment.state) is Attention.FAILED
+
+
+def chapters(name: str) -> list[tuple[str, str]]:
+    """The steps of the scenario in which web was seen, each with its phases in order."""
+    told: list[tuple[str, list[str]]] = [("", [])]
+    for item in tape(name):
+        if isinstance(item, Mark):
+            told.append((item.text, []))
+        elif isinstance(item, Moment) and item.name == "web":
+            told[-1][1].append(item.state.phase.value)
+    return [(text, " ".join(phase for phase, _ in groupby(phases))) for text, phases in told if phases]
+
+
+STORIES = {
+    "02": [
+        ("create", "pending progressing idle"),
+        ("set bad image", "pending"),
+        ("kubectl rollout status fails at the deadline", "pending progressing failed"),
+        ("fix forward", "pending progressing idle"),
+    ],
+    "03": [
+        ("create", "pending progressing idle"),
+        ("set image", "pending progressing"),
+        ("pause", "progressing pending paused"),
+        ("scale while paused 8 -> 12", "pending paused"),
+        ("set image while paused", "pending paused"),
+        ("resume", "pending progressing idle"),
+    ],
+    "21": [
+        ("create", "pending progressing idle"),
+        ("set image web:1.1", "pending progressing awaiting_approval"),
+        ("promote (one step)", "progressing paused progressing paused progressing idle"),
+        ("set image web:1.2", "pending progressing awaiting_approval"),
+        ("promote full", "promoting progressing idle"),
+        ("set image web:1.3", "pending progressing awaiting_approval"),
+        ("abort", "aborted"),
+        ("retry", "aborted progressing awaiting_approval"),
+        ("abort, then back to the stable image (undo): Healthy", "aborted"),
+        ("set image web:1.2", "pending progressing idle"),
+        ("set image web:bad", "pending progressing failed"),
+        ("set image web:1.2", "pending progressing idle"),
+        ("spec.paused", "pending paused pending idle"),
+        ("restart", "pending progressing idle"),
+        ("scale subresource", "pending idle"),
+        (
+            "errors: invalid spec is accepted by the API (schema only) and the controller says InvalidSpec; "
+            "schema violation 422; stale PUT 409; 404; viewer 403",
+            "idle pending failed",
+        ),
+    ],
+    "22": [
+        ("create", "pending progressing idle"),
+        ("set image web:2.0", "pending progressing awaiting_approval"),
+        ("promote", "progressing idle"),
+        ("set image web:3.0", "pending progressing awaiting_approval"),
+        ("abort", "aborted"),
+        ("set image web:2.0", "pending idle"),
+        ("set image web:bad", "pending progressing failed progressing failed"),
+        ("set image web:2.0", "pending idle"),
+    ],
+    "23": [
+        ("create", "pending progressing idle"),
+        ("set image web:1.1", "pending progressing verifying progressing paused progressing idle"),
+        ("set image web:1.2", "pending progressing verifying aborted"),
+        ("set image web:1.1", "pending idle"),
+        ("set image web:1.3", "pending progressing verifying paused"),
+        ("promote past the inconclusive step, as the plugin does", "progressing paused progressing idle"),
+        ("set image web:1.4", "pending progressing verifying aborted"),
+    ],
+}
+
+
+@pytest.mark.parametrize("name", STORIES)
+def test_tape_is_told_as_the_story_it_is(name: str) -> None:
+    assert chapters(name) == STORIES[name]
+
+
+def last(name: str) -> RolloutState:
+    return moments(name)[-1].state
+
+
+def test_last_state_of_each_tape_is_how_it_ended() -> None:
+    for name in ("01", "02", "03", "04", "06", "22"):
+        assert (last(name).phase, last(name).health, last(name).message) == (Phase.IDLE, Health.HEALTHY, "")
+    assert last("11").message == "Runs out of memory and is killed (5 restarts)"
+    assert last("15").phase is Phase.FAILED
+    assert last("15").message.startswith("Cannot create pods: error looking up service account")
+    assert last("21").message.startswith("Its spec is invalid: spec.strategy.steps[0].setWeight")
+    assert last("23").phase is Phase.ABORTED
+    assert last("23").message.startswith("Aborted, 1.3 serves: ")
+
+
+def test_undo_goes_back_to_the_very_revision_whatever_its_number() -> None:
+    settled = [m.state.revision for m in moments("04") if m.state.phase is Phase.IDLE]
+    story = [(r.key, r.number) for r in settled if r is not None]
+
+    keys = [key for key, _ in groupby(key for key, _ in story)]
+    assert [number for number, _ in groupby(number for _, number in story)] == [1, 2, 3, 4, 5, 7]
+    assert keys[1] == keys[3]
+    assert keys[0] == keys[4]
+    assert len(set(keys)) == 3
+
+
+def test_share_on_the_canary_follows_its_steps() -> None:
+    shares = [m.state.weight.wanted for m in moments("21") if m.t < 13.9 and m.state.weight is not None]
+
+    assert [share for share, _ in groupby(shares)] == [100, 20, 60, 80, 100]
+
+
+def test_crash_loop_that_kubectl_called_a_success_is_shown_as_failed() -> None:
+    after = [m.state for m in moments("11", "noprobe") if m.t > 27.2]
+
+    assert after[-1].health is Health.DEGRADED
+    assert attention(after[-1]) is Attention.FAILED
+    assert after[-1].message == "Exits at start with code 1 (2 restarts)"
+    assert after[-1].stable is None

@@ -1,0 +1,39 @@
+"""Old history goes, in small batches; what is current stays."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import func, select
+
+from app.domain.facts import Fact, WorkloadGone
+from app.domain.rollout import Phase
+from app.store.ledger import record
+from app.store.retention import prune
+from app.store.tables import ROLLOUT, TRANSITION, WORKLOAD
+from tests.store.looks import NOW, opened, revision, state, workload
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_prune_deletes_what_is_old_and_leaves_what_is_current(database_url):
+    moving = state(Phase.PROGRESSING, "2", stable=revision("1"))
+    old, new = NOW - timedelta(days=40), NOW - timedelta(days=1)
+    facts: list[Fact] = []
+    for n in range(10):
+        life = [state(), moving, state(key="2"), replace(moving, revision=revision("3"))]
+        facts += [workload(n, seen, at=old + timedelta(minutes=i)) for i, seen in enumerate(life)]
+    facts += [WorkloadGone("east", f"u{n}", old + timedelta(hours=1)) for n in range(4)]
+    facts += [workload(9, state(key="3"), at=new), WorkloadGone("east", "u8", new)]
+    async with opened(database_url) as database:
+        async with database.writing() as session:
+            await record(session, facts)
+        # 1 of 31 transitions is new; of 20 rollouts 10 were promoted and 4 aborted long ago; 4 are long gone.
+        assert await prune(database, NOW - timedelta(days=30), batch=7, pause=0) == 30 + 14 + 4
+        assert await prune(database, NOW - timedelta(days=30), batch=7, pause=0) == 0
+        tables = (TRANSITION, ROLLOUT, WORKLOAD)
+        async with database.reading() as connection:
+            counts = [await connection.scalar(select(func.count()).select_from(table)) for table in tables]
+            running = await connection.scalar(select(func.count()).where(ROLLOUT.c.ended_at.is_(None)))
+    assert counts == [1, 6, 6]
+    assert running == 4
