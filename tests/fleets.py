@@ -79,7 +79,14 @@ def source(
 ) -> SourceRow:
     """A source, last heard so many seconds before NOW (None: never)."""
     return SourceRow(
-        cluster, kind, namespace, freshness, None if heard is None else before(seconds=heard), NOW, message, **counts
+        cluster,
+        kind,
+        namespace,
+        freshness,
+        None if heard is None else before(seconds=heard),
+        NOW,
+        message,
+        **counts,
     )
 
 
@@ -187,7 +194,9 @@ WAITS = WaitsFor(WaitKind.PERSON, "Go on from 25 % to 50 %?", since=before(hours
 CRASH = Problem("crash", "CrashLoopBackOff", "Exits at start: PAYMENTS_HMAC_KEY is not set.", 2)
 
 
-def good(service: str, *versions: str, team: str = "", environments: tuple[str, ...], hours: float) -> list[WorkloadRow]:
+def good(
+    service: str, *versions: str, team: str = "", environments: tuple[str, ...], hours: float
+) -> list[WorkloadRow]:
     """A service at rest in several environments."""
     return [
         workload(service, e, state(v), since=before(hours=hours * (i + 1)), team=team)
@@ -203,8 +212,13 @@ def storefront(environments: tuple[str, ...] = ("test", "staging", "production")
             "payments-worker",
             "Payments",
             state(
-                "2.31.0", Phase.FAILED, Health.DEGRADED, pods=(0, 0, 2, 6), stable="2.30.4",
-                message="Exits at start: PAYMENTS_HMAC_KEY is not set.", problems=(CRASH,),
+                "2.31.0",
+                Phase.FAILED,
+                Health.DEGRADED,
+                pods=(0, 0, 2, 6),
+                stable="2.30.4",
+                message="Exits at start: PAYMENTS_HMAC_KEY is not set.",
+                problems=(CRASH,),
             ),
             before(minutes=11),
         ),
@@ -212,8 +226,15 @@ def storefront(environments: tuple[str, ...] = ("test", "staging", "production")
             "checkout-api",
             "Checkout",
             state(
-                "4.19.0", Phase.AWAITING_APPROVAL, Health.SUSPENDED, pods=(3, 0, 0, 9), weight=25, stable="4.18.2",
-                strategy=Strategy.CANARY, steps=canary(25, 5, 25, 50), waits_for=WAITS,
+                "4.19.0",
+                Phase.AWAITING_APPROVAL,
+                Health.SUSPENDED,
+                pods=(3, 0, 0, 9),
+                weight=25,
+                stable="4.18.2",
+                strategy=Strategy.CANARY,
+                steps=canary(25, 5, 25, 50),
+                waits_for=WAITS,
                 message="Go on from 25 % to 50 %?",
             ),
             before(hours=1, minutes=42, seconds=7),
@@ -222,7 +243,12 @@ def storefront(environments: tuple[str, ...] = ("test", "staging", "production")
             "pricing",
             "Commerce",
             state(
-                "2.8.0", Phase.PAUSED, Health.SUSPENDED, pods=(2, 0, 0, 4), stable="2.7.9", paused=True,
+                "2.8.0",
+                Phase.PAUSED,
+                Health.SUSPENDED,
+                pods=(2, 0, 0, 4),
+                stable="2.7.9",
+                paused=True,
                 message="Paused by hand with 2 of 6 pods new. It goes on when somebody resumes it.",
                 waits_for=WaitsFor(WaitKind.PERSON, "Resume the rollout of 2.8.0?"),
             ),
@@ -232,7 +258,11 @@ def storefront(environments: tuple[str, ...] = ("test", "staging", "production")
             "storefront-web",
             "Web",
             state(
-                "31.6.0", Phase.AWAITING_APPROVAL, Health.SUSPENDED, pods=(4, 0, 0, 4), stable="31.5.2",
+                "31.6.0",
+                Phase.AWAITING_APPROVAL,
+                Health.SUSPENDED,
+                pods=(4, 0, 0, 4),
+                stable="31.5.2",
                 strategy=Strategy.BLUE_GREEN,
                 steps=(Step("preview", "preview", StepState.NOW), Step("switch", "switch", StepState.NEXT)),
                 message="The preview is ready. Switch traffic to 31.6.0?",
@@ -243,16 +273,30 @@ def storefront(environments: tuple[str, ...] = ("test", "staging", "production")
         (
             "search-indexer",
             "Search",
-            state("1.12.0", Phase.PROGRESSING, Health.PROGRESSING, pods=(7, 2, 0, 3), progress=58, stable="1.11.3",
-                  message="7 of 12 pods are new."),
+            state(
+                "1.12.0",
+                Phase.PROGRESSING,
+                Health.PROGRESSING,
+                pods=(7, 2, 0, 3),
+                progress=58,
+                stable="1.11.3",
+                message="7 of 12 pods are new.",
+            ),
             before(minutes=4),
         ),
         (
             "recommendations",
             "Search",
             state(
-                "0.93.1", Phase.VERIFYING, Health.PROGRESSING, pods=(1, 0, 0, 9), weight=5, stable="0.92.0",
-                strategy=Strategy.CANARY, steps=canary(5, 5, 20, 60), message="Analysis runs.",
+                "0.93.1",
+                Phase.VERIFYING,
+                Health.PROGRESSING,
+                pods=(1, 0, 0, 9),
+                weight=5,
+                stable="0.92.0",
+                strategy=Strategy.CANARY,
+                steps=canary(5, 5, 20, 60),
+                message="Analysis runs.",
             ),
             before(minutes=6),
         ),
@@ -260,21 +304,37 @@ def storefront(environments: tuple[str, ...] = ("test", "staging", "production")
     rows: list[WorkloadRow] = []
     for service, team, what, since in busy:
         rows += [
-            workload(service, e, state(what.revision.version if what.revision else ""), team=team,
-                     since=before(hours=2 + i))
+            workload(
+                service,
+                e,
+                state(what.revision.version if what.revision else ""),
+                team=team,
+                since=before(hours=2 + i),
+            )
             for i, e in enumerate(calm)
         ]
         rows.append(workload(service, last, what, since=since, team=team))
     moving = state("7.0.2", Phase.PROGRESSING, Health.PROGRESSING, pods=(2, 1, 0, 1), progress=66)
-    rows += good("identity", *["7.0.2"] * len(calm), "7.0.1", team="Platform", environments=environments, hours=9)
+    rows += good(
+        "identity", *["7.0.2"] * len(calm), "7.0.1", team="Platform", environments=environments, hours=9
+    )
     rows.append(workload("identity", calm[-1], moving, since=before(minutes=2), team="Platform"))
-    rows += good("fraud-scoring-feature-service", *["12.4.0-rc.2"] * len(calm), "12.3.8", team="Risk",
-                 environments=environments, hours=50)
+    rows += good(
+        "fraud-scoring-feature-service",
+        *["12.4.0-rc.2"] * len(calm),
+        "12.3.8",
+        team="Risk",
+        environments=environments,
+        hours=50,
+    )
     rows += good("cart", *["3.11.4"] * len(environments), environments=environments, hours=1)
     rows.append(workload("cart", last, state("3.11.4"), since=before(minutes=12), landed=before(minutes=12)))
     for service, version, hours in (
-        ("catalogue", "9.2.0", 3), ("invoicing", "1.44.2", 5), ("notifications", "6.0.3", 24),
-        ("shipping-rates", "2.20.0", 4), ("warehouse-sync", "5.7.1", 100),
+        ("catalogue", "9.2.0", 3),
+        ("invoicing", "1.44.2", 5),
+        ("notifications", "6.0.3", 24),
+        ("shipping-rates", "2.20.0", 4),
+        ("warehouse-sync", "5.7.1", 100),
     ):
         rows += good(service, *[version] * len(environments), environments=environments, hours=hours)
     rows.append(workload("catalogue", last, state("9.1.7"), since=before(days=2)))
@@ -286,7 +346,10 @@ def storefront_sources() -> list[SourceRow]:
     return [
         *live(),
         source(
-            kind="Pod", namespace="fraud-scoring-feature-service-production", freshness=Freshness.UNKNOWN, heard=240,
+            kind="Pod",
+            namespace="fraud-scoring-feature-service-production",
+            freshness=Freshness.UNKNOWN,
+            heard=240,
             message="Not permitted to list pods in risk-prod. Bind the role shipboard-read there.",
         ),
     ]

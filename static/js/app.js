@@ -31,8 +31,20 @@
     }
   }
 
+  // A stream that was refused, or whose connection died without a word, is opened again; htmx sees to all other ends.
+  let heard = Date.now(), asked = 0;
+  function revive() {
+    const stream = document.querySelector("[data-stream]");
+    if (!stream || document.hidden || Date.now() - Math.max(heard, asked) < 15000) return;
+    asked = Date.now();
+    const open = stream._htmx?.sse;
+    if (open) open.reader?.cancel();
+    else stream.dispatchEvent(new Event("reopen"));
+  }
+
   let beats = 0;
   function tick() {
+    revive();
     write("[data-timer]", timer);
     write(".foot [data-ago]", ago);
     if (beats++ % 15 === 0) write("main [data-ago]", ago);
@@ -68,7 +80,7 @@
     if (line && line.textContent !== text) line.textContent = text;
   }
 
-  document.addEventListener("htmx:sse:after:message", () => { say(false); settle(); });
+  document.addEventListener("htmx:sse:after:message", () => { heard = Date.now(); say(false); settle(); });
   document.addEventListener("htmx:sse:error", () => say(true));
   document.addEventListener("htmx:sse:close", () => say(true));
 

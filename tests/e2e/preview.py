@@ -25,7 +25,18 @@ from app.read.query import BoardQuery
 from app.read.sources import SourcesProjection
 from app.web.formats import FILTERS
 from tests import fleets
-from tests.fleets import NOW, StillFleet, a_day, before, live, source, state, storefront, storefront_sources, workload
+from tests.fleets import (
+    NOW,
+    StillFleet,
+    a_day,
+    before,
+    live,
+    source,
+    state,
+    storefront,
+    storefront_sources,
+    workload,
+)
 
 ROOT = Path(__file__).parents[2]
 OUT = ROOT / "test-results/preview"
@@ -44,7 +55,9 @@ def templates() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(FILTERS)
-    environment.globals["asset"] = lambda name: f"/static/{f'vendor/{names[name]}' if name in names else name}"
+    environment.globals["asset"] = lambda name: (
+        f"/static/{f'vendor/{names[name]}' if name in names else name}"
+    )
     environment.globals["ui"] = environment.get_template("ui.html").module
     return environment
 
@@ -59,13 +72,19 @@ def board(fleet: StillFleet, query: str = "", told: tuple[str, ...] = ()) -> str
 def sources(fleet: StillFleet) -> str:
     """The sources' page."""
     shown = SourcesProjection(fleet, NOW)
-    return templates().get_template("sources.html").render(sources=shown.sources, contacts=shown.contacts, now=NOW)
+    return (
+        templates()
+        .get_template("sources.html")
+        .render(sources=shown.sources, contacts=shown.contacts, now=NOW)
+    )
 
 
 def error(status: int, title: str, detail: str) -> str:
     """An error's page."""
-    return templates().get_template("error.html").render(
-        status=status, title=title, detail=detail, request_id="01JD9Z3K7W", now=NOW
+    return (
+        templates()
+        .get_template("error.html")
+        .render(status=status, title=title, detail=detail, request_id="01JD9Z3K7W", now=NOW)
     )
 
 
@@ -78,46 +97,93 @@ def busy(environments: tuple[str, ...] = ("test", "staging", "production")) -> S
 
 
 def calm() -> StillFleet:
-    rows = [replace(r, state=state(r.state.revision.version), attention=Attention.GOOD)  # type: ignore[union-attr]
-            for r in storefront()]
+    rows = [
+        replace(r, state=state(r.state.revision.version), attention=Attention.GOOD)  # type: ignore[union-attr]
+        for r in storefront()
+    ]
     return StillFleet(rows, live(), a_day()[:50])
 
 
 def all_bad() -> StillFleet:
     rows = storefront()
     told = [r.state for r in rows if r.attention not in (Attention.GOOD, Attention.UNKNOWN)]
-    long = replace(told[0], message="Readiness probe failed: HTTP 503 from /healthz, upstream connect error or "
-                   "disconnect/reset before headers, reset reason: connection refused, and so on at some length.")
-    worse = [replace(r, state=(long, *told)[i % 7], attention=fleets.attention((long, *told)[i % 7]),
-                     since=before(minutes=7 * i + 1)) for i, r in enumerate(rows)]
+    long = replace(
+        told[0],
+        message="Readiness probe failed: HTTP 503 from /healthz, upstream connect error or "
+        "disconnect/reset before headers, reset reason: connection refused, and so on at some length.",
+    )
+    worse = [
+        replace(
+            r,
+            state=(long, *told)[i % 7],
+            attention=fleets.attention((long, *told)[i % 7]),
+            since=before(minutes=7 * i + 1),
+        )
+        for i, r in enumerate(rows)
+    ]
     return StillFleet(worse, live(), a_day())
 
 
 def many(n: int) -> StillFleet:
     rows = storefront()
     for i in range(n):
-        rows += fleets.good(f"service-{i:04d}", "1.2.3", "1.2.3", "1.2.2" if i % 9 == 0 else "1.2.3",
-                            environments=("test", "staging", "production"), hours=1 + i % 40)
+        rows += fleets.good(
+            f"service-{i:04d}",
+            "1.2.3",
+            "1.2.3",
+            "1.2.2" if i % 9 == 0 else "1.2.3",
+            environments=("test", "staging", "production"),
+            hours=1 + i % 40,
+        )
     return StillFleet(rows, live(), a_day())
 
 
 def odd() -> StillFleet:
     """Long names, many pods, several workloads in a cell, hostile text, a timed pause, a silent cluster."""
     long = "a-service-whose-name-goes-on-and-on-because-nobody-said-stop"
-    rolling = state("2024.11.23-build.48213.4f1c2ae9d0", Phase.PROGRESSING, fleets.Health.PROGRESSING,
-                    pods=(36, 12, 3, 72), progress=30, problems=(fleets.CRASH,),
-                    message="Three pods crash: <script>alert(1)</script> & \"quotes\" in the log.")
-    timed = state("5.1.0", Phase.PAUSED, fleets.Health.SUSPENDED, pods=(2, 0, 0, 8), weight=20,
-                  strategy=Strategy.CANARY, steps=fleets.canary(20, 5, 10, 20, 30, 40, 50, 60, 80),
-                  waits_for=fleets.WaitsFor(fleets.WaitKind.TIMER, "Pause of 10 min", NOW + timedelta(minutes=6)))
+    rolling = state(
+        "2024.11.23-build.48213.4f1c2ae9d0",
+        Phase.PROGRESSING,
+        fleets.Health.PROGRESSING,
+        pods=(36, 12, 3, 72),
+        progress=30,
+        problems=(fleets.CRASH,),
+        message='Three pods crash: <script>alert(1)</script> & "quotes" in the log.',
+    )
+    timed = state(
+        "5.1.0",
+        Phase.PAUSED,
+        fleets.Health.SUSPENDED,
+        pods=(2, 0, 0, 8),
+        weight=20,
+        strategy=Strategy.CANARY,
+        steps=fleets.canary(20, 5, 10, 20, 30, 40, 50, 60, 80),
+        waits_for=fleets.WaitsFor(fleets.WaitKind.TIMER, "Pause of 10 min", NOW + timedelta(minutes=6)),
+    )
     rows = [
         workload(long, "staging", state("1.0.0")),
-        workload(long, "production", rolling, since=before(minutes=3), team="A team with a rather long name as well"),
+        workload(
+            long,
+            "production",
+            rolling,
+            since=before(minutes=3),
+            team="A team with a rather long name as well",
+        ),
         workload("timed", "production", timed, since=before(minutes=4), team="Core"),
         workload("shop", "production", state("3.2.0"), name="web", team="Shop"),
-        workload("shop", "production", state("3.1.9", Phase.FAILED, fleets.Health.DEGRADED, pods=(0, 0, 1, 2),
-                 message="The image cannot be pulled: 3.1.9 is not in the registry."), name="worker",
-                 since=before(minutes=40)),
+        workload(
+            "shop",
+            "production",
+            state(
+                "3.1.9",
+                Phase.FAILED,
+                fleets.Health.DEGRADED,
+                pods=(0, 0, 1, 2),
+                message="The image cannot be pulled: 3.1.9 is not in the registry.",
+            ),
+            name="worker",
+            since=before(minutes=40),
+        ),
         workload("shop", "production", state("3.2.0"), name="cron"),
         workload("far", "production", state("1.4.0"), cluster="eu-west-1", since=before(days=3)),
         workload("far", "production", state("1.4.0"), cluster="us-east-1", since=before(days=3)),
@@ -134,14 +200,37 @@ def odd() -> StillFleet:
 def some_sources() -> StillFleet:
     counts = {"objects": 1204, "lists": 3, "watches": 17, "events": 48211}
     rows = [source(c, k, **counts) for c in ("eu-west-1", "ap-south-1") for k in (*fleets.KINDS, "Rollout")]
-    rows += [source("us-east-1", k, freshness=Freshness.STALE, heard=268, errors=9, lists=1,
-                    message="No answer since 14:27:40: connection refused, 9 tries. Check the address in the settings "
-                    "and that this machine may reach it.") for k in fleets.KINDS]
-    rows.append(source("eu-west-1", "Pod", "risk-prod", Freshness.UNKNOWN, None, errors=1,
-                       message="Not permitted to list pods in risk-prod. Bind the role shipboard-read there."))
+    rows += [
+        source(
+            "us-east-1",
+            k,
+            freshness=Freshness.STALE,
+            heard=268,
+            errors=9,
+            lists=1,
+            message="No answer since 14:27:40: connection refused, 9 tries. Check the address in the settings "
+            "and that this machine may reach it.",
+        )
+        for k in fleets.KINDS
+    ]
+    rows.append(
+        source(
+            "eu-west-1",
+            "Pod",
+            "risk-prod",
+            Freshness.UNKNOWN,
+            None,
+            errors=1,
+            message="Not permitted to list pods in risk-prod. Bind the role shipboard-read there.",
+        )
+    )
     rows.append(source("demo", "Deployment", freshness=Freshness.DELAYED, heard=12, **counts))
-    rows.append(replace(source("demo", "Pod", **counts),
-                        unreadable=("shop/cart-7c9: field status is not an object", "shop/x: too large")))
+    rows.append(
+        replace(
+            source("demo", "Pod", **counts),
+            unreadable=("shop/cart-7c9: field status is not an object", "shop/x: too large"),
+        )
+    )
     return StillFleet(storefront(), rows)
 
 
@@ -156,26 +245,45 @@ PICTURES: dict[str, Picture] = {
     "bad": (lambda: board(all_bad()), (WIDE, LAPTOP, PHONE), ("dark",)),
     "odd": (lambda: board(odd()), (WIDE, LAPTOP, PHONE), BOTH),
     "many": (lambda: board(many(300)), (WIDE,), ("dark",)),
-    "filter": (lambda: board(busy(), "attention=failed&attention=waiting&team=Payments"), (WIDE, PHONE), ("dark",)),
+    "filter": (
+        lambda: board(busy(), "attention=failed&attention=waiting&team=Payments"),
+        (WIDE, PHONE),
+        ("dark",),
+    ),
     "nothing": (lambda: board(busy(), "q=nowhere"), (WIDE, PHONE), ("dark",)),
     "stale": (lambda: board(busy()), (WIDE, PHONE), BOTH),
     "none": (lambda: board(StillFleet()), (DESK,), ("dark",)),
     "looking": (
-        lambda: board(StillFleet([], [source(kind="Pod", heard=None, freshness=Freshness.UNKNOWN), source(kind="X")])),
+        lambda: board(
+            StillFleet([], [source(kind="Pod", heard=None, freshness=Freshness.UNKNOWN), source(kind="X")])
+        ),
         (DESK,),
         ("dark",),
     ),
     "blind": (
-        lambda: board(StillFleet([], [source(heard=None, freshness=Freshness.UNKNOWN, message="Connection refused.")])),
+        lambda: board(
+            StillFleet([], [source(heard=None, freshness=Freshness.UNKNOWN, message="Connection refused.")])
+        ),
         (DESK,),
         ("dark",),
     ),
     "empty": (lambda: board(StillFleet([], live())), (DESK,), ("dark",)),
     "sources": (lambda: sources(some_sources()), (WIDE, LAPTOP, PHONE), BOTH),
-    "e404": (lambda: error(404, "Not Found", "There is nothing at this address. The board is at /."), (DESK,), BOTH),
-    "e500": (lambda: error(500, "Server Error", "The log has it under this request id."), (PHONE,), ("dark",)),
-    "e503": (lambda: error(503, "Warming up", "Shipboard reads its database. It will be there in a moment."), (DESK,),
-             ("dark",)),
+    "e404": (
+        lambda: error(404, "Not Found", "There is nothing at this address. The board is at /."),
+        (DESK,),
+        BOTH,
+    ),
+    "e500": (
+        lambda: error(500, "Server Error", "The log has it under this request id."),
+        (PHONE,),
+        ("dark",),
+    ),
+    "e503": (
+        lambda: error(503, "Warming up", "Shipboard reads its database. It will be there in a moment."),
+        (DESK,),
+        ("dark",),
+    ),
 }
 
 
@@ -184,14 +292,21 @@ def serve(pages: dict[str, str]) -> http.server.ThreadingHTTPServer:
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         def do_GET(self) -> None:
-            page = pages.get(self.path.partition("?")[0].removesuffix(".html").lstrip("/")) if ".html" in self.path else None
+            page = (
+                pages.get(self.path.partition("?")[0].removesuffix(".html").lstrip("/"))
+                if ".html" in self.path
+                else None
+            )
             if page is None:
                 super().do_GET()
                 return
             self.send_response(200)
             self.send_header("content-type", "text/html; charset=utf-8")
-            self.send_header("content-security-policy", "default-src 'none'; script-src 'self'; style-src 'self'; "
-                             "font-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'")
+            self.send_header(
+                "content-security-policy",
+                "default-src 'none'; script-src 'self'; style-src 'self'; "
+                "font-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'",
+            )
             self.end_headers()
             self.wfile.write(page.encode())
 
@@ -207,19 +322,35 @@ def shoot(browser: Browser, at: str, name: str) -> None:
     _, sizes, themes = PICTURES[name]
     for width, height in sizes:
         for theme in themes:
-            page = browser.new_page(viewport={"width": width, "height": height}, device_scale_factor=2 if width < 500 else 1)
+            page = browser.new_page(
+                viewport={"width": width, "height": height}, device_scale_factor=2 if width < 500 else 1
+            )
             page.clock.install(time=NOW)
-            page.on("console", lambda m: print(name, m.text) if m.type == "error" and "ERR_" not in m.text
-                    and "404" not in m.text and "sse" not in m.text.lower() else None)
+            page.on(
+                "console",
+                lambda m: (
+                    print(name, m.text)
+                    if m.type == "error"
+                    and "ERR_" not in m.text
+                    and "404" not in m.text
+                    and "sse" not in m.text.lower()
+                    else None
+                ),
+            )
             page.add_init_script(f"localStorage.setItem('theme', '{theme}')")
             page.goto(f"{at}/{name}.html")
             page.evaluate("() => document.fonts.ready.then(() => true)")
             if name == "stale":
-                page.evaluate("() => document.getAnimations().forEach(a => a.animationName !== 'sweep' && a.finish())")
+                page.evaluate(
+                    "() => document.getAnimations().forEach(a => a.animationName !== 'sweep' && a.finish())"
+                )
             wide = page.evaluate("() => document.documentElement.scrollWidth - innerWidth")
             if wide > 0:
                 print(f"{name} {width} scrolls sideways by {wide} px")
-            page.screenshot(path=OUT / f"{name}-{width}{'' if theme == 'dark' else '-light'}.png", full_page=width < 500 and name != "stale")
+            page.screenshot(
+                path=OUT / f"{name}-{width}{'' if theme == 'dark' else '-light'}.png",
+                full_page=width < 500 and name != "stale",
+            )
             page.close()
 
 
@@ -230,7 +361,12 @@ def main(names: list[str]) -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path="/usr/bin/chromium",
-            args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-background-networking"],
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-dev-shm-usage",
+                "--disable-background-networking",
+            ],
         )
         for name in names:
             shoot(browser, f"http://127.0.0.1:{server.server_port}", name)

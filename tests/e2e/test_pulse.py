@@ -1,0 +1,198 @@
+"""The page's own signs of life in a real browser: the overlay, the order of rows, a stream that is opened again."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from collections.abc import Callable, Iterator
+from functools import partial
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from app.read.projection import BoardProjection
+from app.read.query import BoardQuery
+from tests import machine
+from tests.e2e import preview
+from tests.fleets import NOW, StillFleet, live, workload
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'"
+)
+Answer = Callable[[http.server.BaseHTTPRequestHandler], None]
+
+
+class Site:
+    """One board on a port; `stream` answers each asking for the stream in turn, then holds the connection."""
+
+    def __init__(self) -> None:
+        self.fleet = StillFleet([workload("a"), workload("b"), workload("c")], live())
+        self.answers: list[Answer] = []
+        self.asked = 0
+        self.closing = threading.Event()
+        self.url = ""
+
+    def regions(self, *names: str) -> str:
+        shown = BoardProjection(self.fleet, BoardQuery(), NOW)
+        loaded = preview.templates().get_template("board.html")
+        context = loaded.new_context({"board": shown.board, "contacts": shown.contacts, "now": NOW})
+        return "".join(
+            f'<hx-partial hx-target="#{n}" hx-swap="outerMorph">{"".join(loaded.blocks[n](context))}</hx-partial>'
+            for n in names
+        )
+
+
+def event(request: http.server.BaseHTTPRequestHandler, text: str) -> None:
+    request.wfile.write("".join(f"data: {line}\n" for line in text.splitlines()).encode() + b"\n")
+    request.wfile.flush()
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    if not (machine.ROOT / "static/vendor/manifest.json").exists():
+        machine.lacks("the front-end assets are missing: run `make setup`")
+    site = Site()
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            if self.path != "/":
+                super().do_GET()
+            elif "text/event-stream" in self.headers.get("accept", ""):
+                site.asked += 1
+                if site.answers:
+                    site.answers.pop(0)(self)
+            else:
+                self.start("text/html; charset=utf-8")
+                self.wfile.write(preview.board(site.fleet).encode())
+
+        def start(self, media_type: str) -> None:
+            self.send_response(200)
+            self.send_header("content-type", media_type)
+            self.send_header("content-security-policy", POLICY)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(machine.ROOT)))
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    site.url = f"http://127.0.0.1:{server.server_port}/"
+    yield site
+    site.closing.set()
+    server.shutdown()
+    server.server_close()
+
+
+def streaming(site: Site, *texts: str) -> Answer:
+    def answer(request: http.server.BaseHTTPRequestHandler) -> None:
+        request.start("text/event-stream")  # type: ignore[attr-defined]
+        for text in texts:
+            event(request, text)
+        site.closing.wait(20)
+
+    return answer
+
+
+def opacity(page: Page, selector: str) -> str:
+    return str(page.evaluate("s => getComputedStyle(document.querySelector(s)).opacity", selector))
+
+
+def test_silence_covers_the_page_and_a_heartbeat_uncovers_it(page: Page, site: Site) -> None:
+    site.answers = [streaming(site)]
+    page.goto(site.url)
+    assert (opacity(page, ".stale"), opacity(page, ".live"), opacity(page, ".dead")) == ("0", "1", "0")
+    page.evaluate("document.documentElement.style.setProperty('--patience', '300ms')")
+    expect(page.locator(".stale")).to_have_css("opacity", "1")
+    expect(page.locator(".live")).to_have_css("opacity", "0")
+    expect(page.locator(".dead")).to_have_css("opacity", "1")
+    page.evaluate("""() => {
+        document.documentElement.style.setProperty('--patience', '20s');
+        const foot = document.getElementById('foot');
+        foot.dataset.beat = foot.dataset.beat === 'a' ? 'b' : 'a';
+    }""")
+    expect(page.locator(".stale")).to_have_css("opacity", "0")
+    expect(page.locator(".live")).to_have_css("opacity", "1")
+
+
+def test_a_heartbeat_starts_the_wait_anew(page: Page, site: Site) -> None:
+    site.answers = [streaming(site)]
+    page.goto(site.url)
+    waited = "document.querySelector('.stale').getAnimations()[0].currentTime"
+    page.wait_for_function(f"() => {waited} > 400")
+    page.evaluate("document.getElementById('foot').dataset.beat = 'z'")
+    page.evaluate("document.getElementById('foot').dataset.beat = 'c'")
+    assert page.evaluate(waited) < 400
+
+
+def test_rows_go_where_their_rank_says_and_new_ones_arrive(page: Page, site: Site) -> None:
+    moved = site.regions("foot") + "".join(
+        f'<hx-partial hx-target="#s-{name}" hx-swap="outerMorph"><tr id="s-{name}" data-rank="{rank}"><th>{name}</th>'
+        "</tr></hx-partial>"
+        for name, rank in (("c", "0"), ("a", "3"))
+    )
+    moved += '<hx-partial hx-target="#rows" hx-swap="beforeend"><tr id="s-d" data-rank="2"><th>d</th></tr></hx-partial>'
+    moved += '<hx-partial hx-target="#s-b" hx-swap="delete"></hx-partial>'
+    site.answers = [streaming(site, moved)]
+    page.goto(site.url)
+    expect(page.locator("#rows > tr > th")).to_have_text(["c", "d", "a"])
+
+
+def test_a_refused_stream_is_asked_for_again(page: Page, site: Site) -> None:
+    def refuse(request: http.server.BaseHTTPRequestHandler) -> None:
+        request.send_response(503)
+        request.send_header("content-type", "text/html")
+        request.end_headers()
+        request.wfile.write(b"<p id=refused>No</p>")
+
+    site.answers = [refuse, streaming(site, site.regions("foot"))]
+    page.clock.install(time=NOW)
+    page.goto(site.url)
+    page.wait_for_function("() => document.querySelector('[data-stream]')._htmx !== undefined")
+    page.clock.run_for(16_000)
+    page.wait_for_function("() => document.querySelector('[data-stream]')._htmx.sse !== undefined")
+    assert site.asked == 2
+    assert page.locator("#refused").count() == 0
+
+
+def test_a_stream_that_died_without_a_word_is_opened_again(page: Page, site: Site) -> None:
+    site.answers = [streaming(site, site.regions("foot")), streaming(site, site.regions("sentence", "foot"))]
+    page.clock.install(time=NOW)
+    page.goto(site.url)
+    page.wait_for_function("() => document.querySelector('[data-stream]')._htmx?.sse?.reader")
+    for _ in range(40):
+        page.clock.run_for(1_000)
+        if site.asked == 2:
+            break
+    assert site.asked == 2
+
+
+def test_the_slash_finds_and_the_theme_stays(page: Page, site: Site) -> None:
+    site.answers = [streaming(site), streaming(site)]
+    page.goto(site.url)
+    page.keyboard.press("/")
+    expect(page.locator("#q")).to_be_focused()
+    page.get_by_label("Light").check()
+    assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "light"
+    page.reload()
+    expect(page.locator("html")).to_have_attribute("data-theme", "light")
+    expect(page.locator(".theme [value=light]")).to_be_checked()
+
+
+def test_without_script_the_theme_still_changes(browser, site: Site) -> None:
+    page = browser.new_context(java_script_enabled=False).new_page()
+    page.goto(site.url)
+    page.get_by_label("Light").check()
+    expect(page.locator("html")).to_have_css("color-scheme", "light")
+    page.context.close()
+
+
+def test_a_service_tells_where_it_runs(page: Page, site: Site) -> None:
+    site.answers = [streaming(site)]
+    page.goto(site.url)
+    page.get_by_role("button", name="a", exact=True).click()
+    expect(page.locator("#w-a")).to_be_visible()
+    expect(page.locator("#w-a .cmd")).to_have_text("kubectl -n a-production describe deployment/a")
+    page.keyboard.press("Escape")
+    expect(page.locator("#w-a")).to_be_hidden()

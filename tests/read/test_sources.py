@@ -1,0 +1,77 @@
+"""The page of sources: worst first, in words, and what to do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from app.domain.freshness import Freshness
+from app.read.sources import SELF_REPORT, SourcesChange, SourcesProjection
+from tests.fleets import NOW, StillFleet, before, live, source
+
+
+def test_sources_come_worst_first_and_the_troubled_before_the_rest():
+    rows = [
+        source("a", "Pod"),
+        replace(source("b", "Pod"), unreadable=("ns/x: too large",)),
+        source("c", "Pod", freshness=Freshness.DELAYED),
+        source("d", "Pod", freshness=Freshness.STALE),
+        source("e", "Pod", freshness=Freshness.UNKNOWN, heard=None),
+    ]
+    lines = SourcesProjection(StillFleet([], rows), NOW).sources.rows
+    assert [line.cluster for line in lines] == ["e", "d", "c", "b", "a"]
+    assert lines[3].unreadable == ("ns/x: too large",)
+
+
+@pytest.mark.parametrize(
+    ("freshness", "text"),
+    [
+        ([], "Shipboard listens to nothing yet."),
+        ([Freshness.LIVE], "The one source is live."),
+        ([Freshness.LIVE] * 3, "All 3 sources are live."),
+        ([Freshness.STALE, Freshness.LIVE], "One source is stale. The other one is live."),
+        (
+            [
+                Freshness.UNKNOWN,
+                Freshness.STALE,
+                Freshness.STALE,
+                Freshness.DELAYED,
+                Freshness.LIVE,
+                Freshness.LIVE,
+            ],
+            "One source cannot be seen, two are stale, one is late. The other two are live.",
+        ),
+    ],
+)
+def test_the_sentence_says_how_fresh_the_sources_are(freshness, text):
+    rows = [source(f"c{i}", freshness=f) for i, f in enumerate(freshness)]
+    assert SourcesProjection(StillFleet([], rows), NOW).sources.sentence.text == text
+
+
+def test_a_cluster_is_as_fresh_as_its_worst_source():
+    rows = [*live("eu"), source("eu", "Pod", "risk", Freshness.STALE, 48, "No answer."), *live("us")]
+    listening = SourcesProjection(StillFleet([], rows), NOW).sources.sources
+    assert [(c.cluster, c.freshness, c.message) for c in listening] == [
+        ("eu", Freshness.STALE, "No answer."),
+        ("us", Freshness.LIVE, ""),
+    ]
+    assert listening[0].contact_at == before(seconds=48)
+    assert listening[1].contact_at is None
+
+
+def test_a_source_that_stopped_describing_itself_is_stale_whatever_it_said_last():
+    projection = SourcesProjection(StillFleet([], live()), NOW)
+    change = projection.tick(NOW + timedelta(seconds=SELF_REPORT + 1))
+    assert (len(change.rows), change.sentence) == (len(live()), True)
+    assert {line.freshness for line in projection.sources.rows} == {Freshness.STALE}
+    assert all("collector" in line.message for line in projection.sources.rows)
+
+
+def test_only_the_source_that_changed_is_told():
+    fleet = StillFleet([], live())
+    projection = SourcesProjection(fleet, NOW)
+    topic = fleet.put(replace(source(), events=7))
+    assert projection.apply([topic], NOW) == SourcesChange(rows=(topic.key,))
+    assert projection.row(topic.key).events == 7
