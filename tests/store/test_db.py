@@ -313,6 +313,14 @@ async def limit(database: Database, pages: int) -> int:
         return int(await connection.scalar(text(f"PRAGMA max_page_count = {max(pages, 1)}")) or 0)
 
 
+async def test_unit_of_work_keeps_other_programs_from_writing_from_its_first_query_on(file):
+    async with opened(url_of(file)) as database, database.writing() as session:
+        await (await session.connection()).execute(text("SELECT 1"))
+        other = sqlite3.connect(file, timeout=0, isolation_level=None)
+        with closing(other), pytest.raises(sqlite3.OperationalError, match="locked"):
+            other.execute("BEGIN IMMEDIATE")
+
+
 async def test_file_locked_by_another_program_is_unavailable_for_writing_only(file):
     async with opened(url_of(file)) as database:
         async with database.writing() as session:

@@ -106,6 +106,14 @@ async def test_gone_workload_ends_once_with_its_rollout_and_can_come_back(databa
         assert [w.gone_at for w in await rows(database, WORKLOAD)] == [None]
 
 
+async def test_workload_that_comes_back_within_the_batch_stays(database_url, ledger):
+    async with opened(database_url) as database:
+        await record(database, ledger, workload(1))
+        await record(database, ledger, WorkloadGone("east", "u1", at(1)), workload(1, at=at(2)))
+        assert [w.gone_at for w in await rows(database, WORKLOAD)] == [None]
+        assert await record(database, ledger, workload(1, at=at(3))) == frozenset()
+
+
 @pytest.mark.parametrize("together", [True, False])
 async def test_complete_list_ends_what_it_does_not_name(database_url, ledger, together):
     looks = [workload(n) for n in range(9)]  # numbers 0 and 7 are in namespace team-0
