@@ -34,6 +34,8 @@ class Program:
     name: str
     package: str = "."
     linked: str = ""
+    beside: tuple[str, str] | None = None
+    """A module, and a glob of files in it that are kept beside the program."""
 
     @property
     def folder(self) -> Path:
@@ -42,7 +44,7 @@ class Program:
     @property
     def path(self) -> Path:
         """Where the built program is, or will be."""
-        digest = hashlib.sha256(f"{self.package} {self.linked}".encode())
+        digest = hashlib.sha256(f"{self.package} {self.linked} {self.beside}".encode())
         for file in sorted(self.folder.glob("*")):
             if file.suffix in (".mod", ".sum", ".go"):
                 digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
@@ -86,12 +88,19 @@ class Program:
                     building.kill()
         if building.returncode:
             raise Unavailable(f"{self.name} does not build: {said.strip()[-1000:]}")
+        if self.beside:
+            module, glob = self.beside
+            found = ["go", "list", "-m", "-f", "{{.Dir}}", module]
+            source = subprocess.run(found, cwd=self.folder, env=environment, text=True, capture_output=True, check=True)
+            for file in Path(source.stdout.strip()).glob(glob):
+                self.path.with_name(file.name).write_bytes(file.read_bytes())
         fresh.rename(self.path)
         _say(f"built {self.name} in {time.monotonic() - began:.0f} s")
 
 
 CONTROL_PLANE = Program("controlplane", linked="-X k8s.io/component-base/version.gitVersion=v1.36.3")
-ARGO = Program("argo", "github.com/argoproj/argo-rollouts/cmd/rollouts-controller")
+_ARGO = "github.com/argoproj/argo-rollouts"
+ARGO = Program("argo", f"{_ARGO}/cmd/rollouts-controller", beside=(_ARGO, "manifests/crds/*-crd.yaml"))
 PROGRAMS = (CONTROL_PLANE, ARGO)
 
 

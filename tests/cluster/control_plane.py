@@ -150,6 +150,13 @@ class ControlPlane:
         """The same for a program that is not ours, whose standard input says nothing to it."""
         await self.run(name, str(self._program), "leash", *command)
 
+    async def end(self, name: str) -> None:
+        """End a process that `run` or `leash` started."""
+        process = self._processes.pop(name)
+        assert process.stdin
+        process.stdin.close()
+        await process.wait()
+
     def check(self, name: str) -> None:
         """Raise RuntimeError with the end of its log if the process is no more."""
         if self._processes[name].returncode is not None:

@@ -24,8 +24,9 @@ from typing import Self
 import aiohttp
 
 from tests.cluster.api import STRATEGIC, Api, Obj, Refused
+from tests.cluster.manifests import HOLLOW
 
-NODES = tuple(f"node-{number}" for number in range(1, 6))
+NODES = tuple(f"hollow-{number}" for number in range(1, 6))
 LEASE_EVERY = 1.0
 BACK_OFF = (10, 20, 40, 80, 160, 300)
 SCALE = 0.1
@@ -41,8 +42,9 @@ _HEALTHY = (
 class Kubelet:
     """The kubelets of all nodes. Use as an async context manager."""
 
-    def __init__(self, api: Api) -> None:
-        self._api = api
+    def __init__(self, api: Api, *, leave: bool = False) -> None:
+        """`leave`: take the nodes away at the end."""
+        self._api, self._leave = api, leave
         self._lost: set[str] = set()
         self._lives: dict[str, tuple[str, asyncio.Task[None]]] = {}
         self._events: dict[tuple[str, str, str], tuple[str, int]] = {}
@@ -54,7 +56,7 @@ class Kubelet:
         self._tasks = [asyncio.create_task(self._follow())]
         self._tasks += [asyncio.create_task(self._renew(node)) for node in NODES]
         for node in NODES:
-            await self._api.until(f"/api/v1/nodes/{node}", lambda o: not o["spec"].get("taints"), 15)
+            await self._api.until(f"/api/v1/nodes/{node}", lambda o: len(o["spec"]["taints"]) == 1, 15)
         return self
 
     async def __aexit__(
@@ -64,6 +66,9 @@ class Kubelet:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._leave:
+            for node in NODES:
+                await self._api.ask("DELETE", f"/api/v1/nodes/{node}")
 
     def lose(self, node: str) -> None:
         """From now on nothing is heard from `node`."""
@@ -82,7 +87,10 @@ class Kubelet:
         number = int(node.rpartition("-")[2])
         labels = {"kubernetes.io/hostname": node, "kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64",
                   "topology.kubernetes.io/zone": f"z{number % 3}"}  # fmt: skip
-        body: Obj = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": node, "labels": labels}}
+        labels[HOLLOW] = "true"
+        taints = [{"key": HOLLOW, "value": "true", "effect": "NoSchedule"}]
+        meta = {"name": node, "labels": labels}
+        body: Obj = {"apiVersion": "v1", "kind": "Node", "metadata": meta, "spec": {"taints": taints}}
         with suppress(Refused):
             await self._api.create("/api/v1/nodes", body)
         await self._report(node)
