@@ -19,7 +19,7 @@ from app.read.fleet import Fleet
 from app.sources.runner import Collector
 from app.sources.timing import Timing
 from app.store.db import Database
-from app.web import api, pages
+from app.web import api, errors, pages
 from app.web.streams import Hub
 
 Obj = dict[str, Any]
@@ -70,9 +70,9 @@ class Board:
         assert len(found) == 1, (service, found)
         return str(found[0])
 
-    async def rollouts(self, namespace: str) -> list[Obj]:
-        """Every rollout of the namespace's workloads, oldest first."""
-        answer = await self.http.get("/api/v1/rollouts", params={"namespace": namespace, "limit": "200"})
+    async def rollouts(self, service: str) -> list[Obj]:
+        """Every rollout of the service, oldest first."""
+        answer = await self.http.get("/api/v1/rollouts", params={"service": service})
         assert answer.status_code == 200, answer.text
         return sorted(answer.json()["items"], key=lambda one: one["started_at"])
 
@@ -84,6 +84,7 @@ async def watching(kubeconfig: Path, folder: Path) -> AsyncIterator[Board]:
     live, fleet = Live(), Fleet(database)
     hub, ingest = Hub(database, live, fleet), Ingest(database, live)
     site = FastAPI()
+    errors.install(site)
     site.include_router(pages.routes(hub))
     site.include_router(api.router(hub))
     cluster = await Cluster.from_kubeconfig(NAME, kubeconfig)

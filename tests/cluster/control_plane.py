@@ -139,6 +139,13 @@ class ControlPlane:
         process.send_signal(how)
         await asyncio.wait_for(process.wait(), 60)
 
+    async def compact(self, version: int) -> None:
+        """Forget the history of the store before `version`."""
+        async with aiohttp.ClientSession() as session:
+            order = {"revision": str(version), "physical": True}
+            async with session.post(f"{self.etcd}/v3/kv/compaction", json=order) as answer:
+                assert answer.status == 200, await answer.text()
+
     async def run(self, name: str, *command: str) -> None:
         """Start a process whose life is bound to ours; it writes to NAME.log in the folder."""
         with (self.folder / f"{name}.log").open("ab") as log:

@@ -24,7 +24,7 @@ async def test_good_rollout_is_moving_and_then_good_at_the_new_version(story):
     await story.shown(lambda one: {pod["condition"] for pod in one["pods"]} >= {"starting", "ready"})
     shown = await story.good("web:2")
     assert [pod["new"] for pod in shown["pods"] if pod["condition"] == "ready"] == [True, True]
-    first, last = await story.board.rollouts(story.namespace)
+    first, last = await story.board.rollouts(story.name)
     assert (first["to_version"], last["from_version"], last["to_version"]) == ("1", "1", "2")
     assert (last["outcome"], last["strategy"]) == ("promoted", "rolling")
     await story.end()
@@ -44,7 +44,7 @@ async def test_bad_image_fails_at_its_deadline_and_is_mended_by_the_next_version
     assert failed["counts"]["available"] == 2, "the old version still serves"
     await story.ship("web:3")
     await story.good("web:3")
-    outcomes = [one["outcome"] for one in await story.board.rollouts(story.namespace)]
+    outcomes = [one["outcome"] for one in await story.board.rollouts(story.name)]
     assert outcomes == ["promoted", "failed", "promoted"]
     await story.end()
 
@@ -63,7 +63,7 @@ async def test_pause_midway_waits_for_a_person_and_resume_goes_on(story):
     assert (await story.board.workload(story.namespace, story.name))["phase"] == "paused"
     await story.patch({"spec": {"paused": None}})
     await story.good("web:2")
-    assert (await story.board.rollouts(story.namespace))[-1]["outcome"] == "promoted"
+    assert (await story.board.rollouts(story.name))[-1]["outcome"] == "promoted"
     await story.end()
 
 
@@ -77,7 +77,7 @@ async def test_undo_is_a_rollback_to_the_renumbered_old_revision(story):
     assert sorted(numbers.values()) == [2, 3]
     assert {revision["key"] for revision in first["revisions"]} <= set(numbers)
     assert {revision["key"] for revision in second["revisions"]} == set(numbers), "no revision is new"
-    assert (await story.board.rollouts(story.namespace))[-1]["outcome"] == "rolled_back"
+    assert (await story.board.rollouts(story.name))[-1]["outcome"] == "rolled_back"
     await story.end()
 
 
@@ -88,7 +88,7 @@ async def test_updates_that_roll_over_each_other_end_at_the_last_one(story):
         await story.ship(tag)
         await story.shown(lambda one, tag=tag: one["version"] == tag[4:] and one["attention"] == "moving")
     await story.good("web:4")
-    ended = [(one["to_version"], one["outcome"]) for one in await story.board.rollouts(story.namespace)]
+    ended = [(one["to_version"], one["outcome"]) for one in await story.board.rollouts(story.name)]
     assert ended == [("1", "promoted"), ("2", "superseded"), ("3", "superseded"), ("4", "promoted")]
     await story.end()
 
