@@ -116,12 +116,12 @@ class Api:
 
     async def until(self, path: str, condition: Callable[[Obj], object], seconds: float = 20) -> Obj:
         """The object (or list) at `path` once `condition` holds for it. Raises AssertionError with what it was."""
-        ends, seen = time.monotonic() + seconds, {}
+        ends, answer = time.monotonic() + seconds, None
         while time.monotonic() < ends:
             answer = await self.ask("GET", path)
-            seen = answer.json
-            if answer.status == 200 and condition(seen):
+            if answer.status == 200 and condition(seen := answer.json):
                 return seen
             await asyncio.sleep(0.05)
-        shown = json.dumps({k: v for k, v in seen.items() if k != "spec"})
-        raise AssertionError(f"not within {seconds} s: {path}: {shown[:1500]}")
+        said = answer.json if answer and answer.status == 200 else {}
+        shown = json.dumps(said["status"]) if "status" in said else str(answer)
+        raise AssertionError(f"not within {seconds} s: {path}: {shown[:2000]}")

@@ -24,6 +24,7 @@ async def install(api: Api, plane: ControlPlane) -> None:
     for document in documents:
         spec = document["spec"]
         place = "namespaces/default/" if spec["scope"] == "Namespaced" else ""
+        # served a moment after it is established; until then there is plain text
         await api.until(f"/apis/{spec['group']}/v1alpha1/{place}{spec['names']['plural']}", lambda _: True)
     health, metrics = free_ports(2)
     await plane.leash(

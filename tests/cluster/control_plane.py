@@ -32,6 +32,7 @@ _CONTROLLERS = (
     "pod-garbage-collector-controller,node-lifecycle-controller,taint-eviction-controller,"
     "clusterrole-aggregation-controller"
 )
+_CONTROLLER_MANAGER, _SCHEDULER = "kube-controller-manager", "kube-scheduler"
 
 
 class ControlPlane:
@@ -71,8 +72,13 @@ class ControlPlane:
         )  # fmt: skip
         self.etcd = f"http://127.0.0.1:{etcd}"
         await self.start_apiserver()
+        await self._start_controllers()
+        async with Api(self.kubeconfig) as api:
+            await api.until("/api/v1/namespaces/default/serviceaccounts/default", lambda _: True, 20)
+
+    async def _start_controllers(self) -> None:
         await self.run(
-            "kube-controller-manager", str(self._program), "kube-controller-manager", "--leader-elect=false",
+            _CONTROLLER_MANAGER, str(self._program), "kube-controller-manager", "--leader-elect=false",
             f"--kubeconfig={self.folder}/controller-manager.kubeconfig", "--secure-port=0",
             "--use-service-account-credentials", f"--root-ca-file={self.folder}/ca.crt",
             f"--service-account-private-key-file={self.folder}/service-account.key",
@@ -89,13 +95,12 @@ class ControlPlane:
             "podInitialBackoffSeconds": 1, "podMaxBackoffSeconds": 2,
         }))  # fmt: skip
         await self.run(
-            "kube-scheduler", str(self._program), "kube-scheduler", f"--config={scheduler}", "--secure-port=0"
+            _SCHEDULER, str(self._program), "kube-scheduler", f"--config={scheduler}", "--secure-port=0"
         )  # fmt: skip
-        async with Api(self.kubeconfig) as api:
-            await api.until("/api/v1/namespaces/default/serviceaccounts/default", lambda _: True, 20)
 
     async def start_apiserver(self) -> None:
-        """Start the API server and wait until it is ready."""
+        """Start the API server and wait until it is ready. Controllers that lost it are started anew: their own
+        way back to it takes up to half a minute."""
         flags = {
             "etcd-servers": self.etcd,
             "secure-port": str(self.port),
@@ -129,9 +134,12 @@ class ControlPlane:
             while True:
                 with suppress(aiohttp.ClientError, TimeoutError):
                     if (await api.ask("GET", "/readyz", seconds=2)).status == 200:
-                        return
+                        break
                 self.check("kube-apiserver")
                 await asyncio.sleep(0.1)
+        if _CONTROLLER_MANAGER in self._processes:
+            await asyncio.gather(self.end(_CONTROLLER_MANAGER), self.end(_SCHEDULER))
+            await self._start_controllers()
 
     async def stop_apiserver(self, how: signal.Signals) -> None:
         """End the API server, by SIGTERM (it drains) or by SIGKILL, and wait for its end."""

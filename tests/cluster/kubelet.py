@@ -45,6 +45,7 @@ class Kubelet:
     def __init__(self, api: Api, *, leave: bool = False) -> None:
         """`leave`: take the nodes away at the end."""
         self._api, self._leave = api, leave
+        self._since = stamp()
         self._lost: set[str] = set()
         self._lives: dict[str, tuple[str, asyncio.Task[None]]] = {}
         self._events: dict[tuple[str, str, str], tuple[str, int]] = {}
@@ -101,7 +102,7 @@ class Kubelet:
         address = f"192.0.2.{9 + int(node.rpartition('-')[2])}"
         conditions = [
             {"type": kind, "status": status, "reason": reason, "message": message,
-             "lastHeartbeatTime": stamp(), "lastTransitionTime": stamp()}
+             "lastHeartbeatTime": stamp(), "lastTransitionTime": self._since}
             for kind, status, reason, message in _HEALTHY
         ]  # fmt: skip
         status = {"capacity": room, "allocatable": room, "conditions": conditions,
@@ -118,11 +119,13 @@ class Kubelet:
             await self._api.create(path, body)
 
     async def _renew(self, node: str) -> None:
-        while True:
+        for turn in itertools.count():
             await asyncio.sleep(LEASE_EVERY * random.uniform(0.8, 1.0))
             if node not in self._lost:
                 with suppress(aiohttp.ClientError, TimeoutError, Refused):
                     await self._lease(node)
+                    if turn % 2 == 0:  # only this makes a node ready again that was given up
+                        await self._report(node)
 
     # -- pods
 

@@ -1,5 +1,7 @@
 """Argo Rollouts by its own controller, end to end: canary, blue-green and analysis."""
 
+import asyncio
+
 import pytest
 from aiohttp import web
 
@@ -8,7 +10,6 @@ from tests.cluster.manifests import ARGO, CORE, analysis_template, pod_template,
 from tests.cluster.story import Story
 
 pytestmark = pytest.mark.anyio
-PROMOTE = {"status": {"pauseConditions": None}}
 ABORT = {"status": {"abort": True}}
 
 
@@ -23,6 +24,22 @@ def canary(story, *steps, **more):
     return rollout(story.name, pod_template(story.name, "web:1"), strategy)
 
 
+async def paused_in_truth(story):
+    """The Rollout once it is paused and its controller has nothing more to write."""
+    while True:
+        root = await story.true(lambda root: root["status"]["phase"] == "Paused")
+        await asyncio.sleep(0.5)
+        if (await story.api.get(story.path))["metadata"]["resourceVersion"] == root["metadata"]["resourceVersion"]:
+            return root
+
+
+async def promote(story):
+    """What `kubectl argo rollouts promote` sends. While the controller still writes the pause it would be lost, and
+    sent again it would change nothing: seen with v1.9.1, a Rollout paused without a pause condition, for ever."""
+    await paused_in_truth(story)
+    await story.patch({"status": {"pauseConditions": None}}, subresource="/status")
+
+
 async def test_canary_waits_at_its_pause_and_lands_when_promoted(story):
     await story.begin(canary(story, {"setWeight": 50}, {"pause": {}}), seconds=30)
     await story.ship("web:2")
@@ -30,9 +47,8 @@ async def test_canary_waits_at_its_pause_and_lands_when_promoted(story):
     assert paused["waits_for"]["kind"] == "person"
     assert (paused["strategy"], paused["step"], paused["weight"]["wanted"]) == ("canary", 1, 50)
     assert await story.page() == "waiting"
-    truth = await story.true(lambda root: root["status"]["phase"] == "Paused")
-    assert truth["status"]["currentStepIndex"] == 1
-    await story.patch(PROMOTE, subresource="/status")
+    assert (await paused_in_truth(story))["status"]["currentStepIndex"] == 1
+    await promote(story)
     await story.good("web:2")
     assert (await story.board.rollouts(story.name))[-1]["outcome"] == "promoted"
     await story.end()
@@ -48,7 +64,7 @@ async def test_aborted_canary_is_failed_until_it_is_retried(story):
     assert await story.page() == "failed"
     await story.patch({"status": {"abort": False}}, subresource="/status")
     await story.shown(lambda one: one["attention"] == "waiting")
-    await story.patch(PROMOTE, subresource="/status")
+    await promote(story)
     await story.good("web:2")
     outcomes = [one["outcome"] for one in await story.board.rollouts(story.name)]
     assert outcomes == ["promoted", "aborted", "promoted"]
@@ -67,7 +83,7 @@ async def test_blue_green_waits_for_its_switch_and_then_the_active_service_selec
     roles = {revision["version"]: revision["roles"] for revision in waiting["revisions"]}
     assert "active" in roles["1"]
     assert "preview" in roles["2"]
-    await story.patch(PROMOTE, subresource="/status")
+    await promote(story)
     await story.good("web:2")
     active = await story.api.get(f"{CORE}/{story.namespace}/services/active")
     truth = await story.true(lambda root: root["status"]["phase"] == "Healthy")
