@@ -69,6 +69,7 @@ async def test_pause_midway_waits_for_a_person_and_resume_goes_on(story):
 
 async def test_undo_is_a_rollback_to_the_renumbered_old_revision(story):
     first = await story.begin(deployment(story.name, pod_template(story.name, "web:1")))
+    await asyncio.sleep(1.1)  # revisions tell their age in whole seconds, and by it which one is the older
     await story.ship("web:2")
     second = await story.good("web:2")
     await story.undo("web:1")
