@@ -11,7 +11,7 @@ import asyncio
 import ipaddress
 import json
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,13 +40,16 @@ from .engines.port import Kind
 
 CONNECT_SECONDS = 5.0
 PAGE_SECONDS = 60.0
+SILENCE = 15.0
+"""Seconds without a byte of an answer after which a connection counts as dead, except on an open watch."""
 WATCH_GRACE = 5.0
 """Seconds past the server's own time limit after which a silent watch counts as broken."""
 MAX_PAGE = 64 << 20
 MAX_LINE = 16 << 20
 MAX_ERROR = 64 << 10
-RENEW_GAP = 5.0
-"""Credentials are read again at most this often, in seconds."""
+
+
+Query = Sequence[tuple[str, str]]
 
 
 class Details(msgspec.Struct, rename="camel"):
@@ -117,6 +120,7 @@ class Cluster:
         self.name = name
         self._load = load
         self._api = api
+        self.renew_gap = 5.0
         self._renewed = time.monotonic()
         self._renewing = asyncio.Lock()
 
@@ -182,24 +186,33 @@ class Cluster:
         await self._api.close()
 
     async def renew(self) -> None:
-        """Read the credentials again. Open watches end as Broken; calls that come too often do nothing."""
+        """Read the credentials again; within `renew_gap` seconds of the last time do nothing. Ends open
+        watches."""
         async with self._renewing:
-            if time.monotonic() - self._renewed < RENEW_GAP:
+            if time.monotonic() - self._renewed < self.renew_gap:
                 return
             self._renewed = time.monotonic()
             fresh = await self._load()
             old, self._api = self._api, fresh
             await old.close()
 
-    async def page(self, kind: Kind, namespace: str = "", *, limit: int = 500, token: str = "") -> bytes:
+    async def page(
+        self, kind: Kind, namespace: str = "", *, limit: int = 500, token: str = "", silence: float = SILENCE
+    ) -> bytes:
         """One page of a list, from the start or from a continue `token`."""
         query = [("limit", str(limit))] + ([("continue", token)] if token else [])
-        return await self._fetch(
-            _doing("list", kind, namespace), "GET", kind.path(namespace), query, PAGE_SECONDS
-        )
+        within = aiohttp.ClientTimeout(total=PAGE_SECONDS, sock_connect=CONNECT_SECONDS, sock_read=silence)
+        return await self._fetch(_doing("list", kind, namespace), kind.path(namespace), query, within)
 
     async def watch(
-        self, kind: Kind, namespace: str, version: str, seconds: int, grace: float = WATCH_GRACE
+        self,
+        kind: Kind,
+        namespace: str,
+        version: str,
+        seconds: int,
+        *,
+        grace: float = WATCH_GRACE,
+        silence: float = SILENCE,
     ) -> AsyncGenerator[list[bytes]]:
         """Event lines from `version` on, as they arrive: an empty list once the server has answered, then at
         least one list for each read. Ends when the server ends it (after about `seconds`); raises Broken when
@@ -208,7 +221,11 @@ class Cluster:
         query = [("watch", "true"), ("resourceVersion", version)]
         query += [("allowWatchBookmarks", "true"), ("timeoutSeconds", str(seconds))]
         limit = aiohttp.ClientTimeout(total=seconds + grace, sock_connect=CONNECT_SECONDS)
-        response = await self._open(doing, "GET", kind.path(namespace), query, limit)
+        try:
+            async with asyncio.timeout(silence):
+                response = await self._open(doing, kind.path(namespace), query, limit)
+        except TimeoutError:
+            raise Unreachable(f"Could not {doing}", "no answer in time") from None
         try:
             yield []
             tail = b""
@@ -229,13 +246,15 @@ class Cluster:
 
     async def get(self, path: str, *, seconds: float = 10.0) -> bytes:
         """Body of one GET."""
-        return await self._fetch(f"read {path}", "GET", path, [], seconds)
+        return await self._fetch(f"read {path}", path, [], _within(seconds))
 
     async def probe(self, kind: Kind, namespace: str = "", *, seconds: float = 4.0) -> bytes:
         """A real, cheap request: a LIST of one object, which needs the API server and its store to work.
         Health end points and open watches do not prove that (a draining server keeps both up)."""
         query = [("limit", "1")]
-        return await self._fetch(_doing("list", kind, namespace), "GET", kind.path(namespace), query, seconds)
+        return await self._fetch(
+            _doing("list", kind, namespace), kind.path(namespace), query, _within(seconds)
+        )
 
     async def may(self, verb: str, kind: Kind, namespace: str = "") -> Access:
         """Whether the account may `verb` this kind (SelfSubjectAccessReview)."""
@@ -253,54 +272,40 @@ class Cluster:
         return cut(str(info.get("username") or "")) if isinstance(info, dict) else ""
 
     async def _review(self, path: str, spec: dict[str, Any]) -> dict[str, Any]:
-        body = await self._fetch(
-            "ask about its own rights", "POST", f"/apis/{path}", [], 10.0, {"spec": spec}
-        )
+        doing = "ask about its own rights"
+        body = await self._fetch(doing, f"/apis/{path}", [], _within(10.0), {"spec": spec})
         with suppress(ValueError, AttributeError):
             said = json.loads(body).get("status")
             if isinstance(said, dict):
                 return said
-        raise Broken("Could not ask about its own rights", "the answer is not a review")
+        raise Broken(f"Could not {doing}", "the answer is not a review")
 
     async def _fetch(
-        self,
-        doing: str,
-        method: str,
-        path: str,
-        query: list[tuple[str, str]],
-        seconds: float,
-        body: Any = None,
+        self, doing: str, path: str, query: Query, within: aiohttp.ClientTimeout, body: Any = None
     ) -> bytes:
-        limit = aiohttp.ClientTimeout(total=seconds, sock_connect=min(seconds, CONNECT_SECONDS))
-        response = await self._open(doing, method, path, query, limit, body)
+        response = await self._open(doing, path, query, within, body)
         try:
             return await _read(response, MAX_PAGE, doing)
         except TimeoutError:
-            raise Unreachable(f"Could not {doing}", f"no full answer within {seconds:g} s") from None
+            raise Unreachable(f"Could not {doing}", "no full answer in time") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise Broken(f"Could not {doing}", f"the connection broke ({type(error).__name__})") from error
         finally:
             response.release()
 
     async def _open(
-        self,
-        doing: str,
-        method: str,
-        path: str,
-        query: list[tuple[str, str]],
-        limit: aiohttp.ClientTimeout,
-        body: Any = None,
+        self, doing: str, path: str, query: Query, within: aiohttp.ClientTimeout, body: Any = None
     ) -> aiohttp.ClientResponse:
         try:
             request = await self._api.param_serialize(
-                method,
+                "GET" if body is None else "POST",
                 path,
-                query_params=query,
+                query_params=list(query),
                 header_params={"Accept": "application/json"},
                 body=body,
                 auth_settings=["BearerToken"],
             )
-            answer = await self._api.call_api(*request, _request_timeout=limit)
+            answer = await self._api.call_api(*request, _request_timeout=within)
             response: aiohttp.ClientResponse = answer.response
             if response.status < 400:
                 return response
@@ -318,6 +323,10 @@ class Cluster:
             raise failure(doing, response.status, b"", response.headers) from None
         finally:
             response.close()
+
+
+def _within(seconds: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=seconds, sock_connect=min(seconds, CONNECT_SECONDS))
 
 
 async def _read(response: aiohttp.ClientResponse, most: int, doing: str) -> bytes:

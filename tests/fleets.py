@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from app.domain.freshness import Freshness
@@ -47,24 +48,24 @@ class StillFleet(Fleet):
         sources: Iterable[SourceRow] = (),
         rollouts: Iterable[RolloutRow] = (),
     ) -> None:
-        self.workloads: dict[str, WorkloadRow] = {row.key: row for row in workloads}
-        self.sources: dict[str, SourceRow] = {row.key: row for row in sources}
-        self.rollouts: dict[str, RolloutRow] = {row.id: row for row in rollouts}
+        self._workloads: dict[str, WorkloadRow] = {row.key: row for row in workloads}
+        self._sources: dict[str, SourceRow] = {row.key: row for row in sources}
+        self._rollouts: dict[str, RolloutRow] = {row.id: row for row in rollouts}
 
     def put(self, row: WorkloadRow | SourceRow | RolloutRow) -> Topic:
         """Add or replace a row; the topic that tells of it."""
         if isinstance(row, WorkloadRow):
-            self.workloads[row.key] = row
+            self._workloads[row.key] = row
             return Topic("workload", row.key)
         if isinstance(row, SourceRow):
-            self.sources[row.key] = row
+            self._sources[row.key] = row
             return Topic("source", row.key)
-        self.rollouts[row.id] = row
+        self._rollouts[row.id] = row
         return Topic("rollout", row.id)
 
     def drop(self, key: str) -> Topic:
         """Take a workload out; the topic that tells of it."""
-        del self.workloads[key]
+        del self._workloads[key]
         return Topic("workload", key)
 
 
@@ -75,7 +76,6 @@ def source(
     freshness: Freshness = Freshness.LIVE,
     heard: float | None = 1,
     message: str = "",
-    **counts: int,
 ) -> SourceRow:
     """A source, last heard so many seconds before NOW (None: never)."""
     return SourceRow(
@@ -86,8 +86,13 @@ def source(
         None if heard is None else before(seconds=heard),
         NOW,
         message,
-        **counts,
     )
+
+
+def refused() -> SourceRow:
+    """A source that was never heard: nobody answers."""
+    row = source(freshness=Freshness.UNKNOWN, heard=None, message="Connection refused.")
+    return replace(row, errors=3)
 
 
 def live(*clusters: str) -> list[SourceRow]:
@@ -359,7 +364,7 @@ def a_day(environments: tuple[str, ...] = ("test", "staging", "production")) -> 
     """Sixty rollouts of the last 24 hours, two of them failed, one rolled back, two running."""
     rows = [
         rollout(f"r{i}", environment=environments[i % len(environments)], ended=before(minutes=m))
-        for i, m in enumerate((i * 53 % 1439 for i in range(55)))
+        for i, m in enumerate(i * 53 % 1439 for i in range(55))
         if not 400 < m < 940
     ]
     odd = ((Outcome.ROLLED_BACK, 1240), (Outcome.FAILED, 310), (Outcome.FAILED, 11))

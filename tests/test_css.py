@@ -1,4 +1,4 @@
-"""The style sheets keep their rules: numbers and colours in tokens, phases in states, everything in a layer."""
+"""The style sheets keep their rules: colours in tokens, phases in states, everything in a layer."""
 
 from __future__ import annotations
 

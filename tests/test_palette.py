@@ -1,7 +1,7 @@
 """The five states are told apart by every kind of sight, and every ink can be read on its ground.
 
-Colour vision deficiency: Machado, Oliveira, Fernandes 2009, severity 1, in linear RGB. Difference: CIEDE2000 (Sharma,
-Wu, Dalal 2005, whose published pairs check the arithmetic). Contrast: WCAG 2.2.
+Colour vision deficiency: Machado, Oliveira, Fernandes 2009, severity 1, in linear RGB. Difference: CIEDE2000
+(Sharma, Wu, Dalal 2005, whose published pairs check the arithmetic). Contrast: WCAG 2.2.
 """
 
 from __future__ import annotations
@@ -96,8 +96,8 @@ def ciede2000(one: Triple, two: Triple) -> float:
     sl = 1 + 0.015 * (lm - 50) ** 2 / sqrt(20 + (lm - 50) ** 2)
     sc, sh = 1 + 0.045 * cm, 1 + 0.015 * cm * t
     rt = -2 * sqrt(cm**7 / (cm**7 + 25.0**7)) * sin(radians(60 * exp(-(((hm - 275) / 25) ** 2))))
-    l, c, h = (l2 - l1) / sl, (c2 - c1) / sc, dh / sh
-    return sqrt(l * l + c * c + h * h + rt * c * h)
+    light, c, h = (l2 - l1) / sl, (c2 - c1) / sc, dh / sh
+    return sqrt(light * light + c * c + h * h + rt * c * h)
 
 
 def contrast(one: Triple, two: Triple) -> float:

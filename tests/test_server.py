@@ -72,6 +72,14 @@ def test_second_signal_or_ctrl_c_skips_the_wait(tmp_path, signals):
         assert time.monotonic() - began < 9
 
 
+def test_signal_during_the_start_ends_it_well(tmp_path):
+    with serve(tmp_path, free_port()) as board:
+        until(lambda: '"starting"' in board.log.read_text(), "it starts")
+        board.signal(signal.SIGTERM)
+        assert board.ended() == 0
+    assert "Traceback" not in board.log.read_text()
+
+
 def test_killed_process_serves_again_from_the_same_file(tmp_path):
     port = free_port()
     with serve(tmp_path, port) as board:

@@ -1,4 +1,4 @@
-"""Every page, drawn from fleets made by hand: well formed, without inline style or script, safe from hostile text."""
+"""Every page, drawn from fleets made by hand: well formed, nothing inline, safe from hostile text."""
 
 from __future__ import annotations
 
@@ -8,8 +8,13 @@ from html.parser import HTMLParser
 
 import pytest
 
+from app.domain.freshness import Freshness
+from app.domain.rollout import Health, Phase, WaitKind, WaitsFor
+from app.read.projection import BoardProjection
+from app.read.query import BoardQuery
+from app.read.sources import SourcesProjection
 from tests.e2e import preview
-from tests.fleets import NOW, StillFleet, live, source, state, workload
+from tests.fleets import CRASH, KINDS, NOW, StillFleet, live, source, state, workload
 
 EVIL = "\"><script>alert(1)</script><img src=x onerror=alert(1)>'{{7*7}}"
 VOID = {"meta", "link", "input", "br", "hr", "img", "circle", "line", "path", "use", "rect"}
@@ -83,8 +88,8 @@ def test_ids_are_unique_and_labels_point_at_something(drawn):
 )
 def test_a_region_drawn_alone_is_one_element_with_its_name(template, regions):
     fleet = preview.busy()
-    board = preview.BoardProjection(fleet, preview.BoardQuery(), NOW)
-    sources = preview.SourcesProjection(fleet, NOW)
+    board = BoardProjection(fleet, BoardQuery(), NOW)
+    sources = SourcesProjection(fleet, NOW)
     loaded = preview.templates().get_template(template)
     context = {"board": board.board, "sources": sources.sources, "contacts": board.contacts, "now": NOW}
     for name in regions:
@@ -98,7 +103,7 @@ def test_a_region_drawn_alone_is_one_element_with_its_name(template, regions):
 
 def test_a_row_drawn_alone_is_the_row_on_the_page():
     fleet = preview.busy()
-    shown = preview.BoardProjection(fleet, preview.BoardQuery(), NOW).board
+    shown = BoardProjection(fleet, BoardQuery(), NOW).board
     loaded = preview.templates().get_template("board.html")
     text = "".join(
         loaded.blocks["row"](loaded.new_context({"board": shown, "row": shown.rows[0], "now": NOW}))
@@ -110,17 +115,17 @@ def test_a_row_drawn_alone_is_the_row_on_the_page():
 def test_hostile_text_is_inert():
     what = state(
         EVIL,
-        preview.Phase.FAILED,
-        preview.fleets.Health.DEGRADED,
+        Phase.FAILED,
+        Health.DEGRADED,
         message=EVIL,
         stable=EVIL,
-        problems=(replace(preview.fleets.CRASH, message=EVIL),),
+        problems=(replace(CRASH, message=EVIL),),
     )
     waits = state(
         EVIL,
-        preview.Phase.AWAITING_APPROVAL,
+        Phase.AWAITING_APPROVAL,
         message=EVIL,
-        waits_for=preview.fleets.WaitsFor(preview.fleets.WaitKind.PERSON, EVIL),
+        waits_for=WaitsFor(WaitKind.PERSON, EVIL),
     )
     rows = [
         workload(EVIL, EVIL, what, team=EVIL, cluster=EVIL, name=EVIL, namespace=EVIL),
@@ -128,8 +133,8 @@ def test_hostile_text_is_inert():
     ]
     sources = [*live(), *live(EVIL), replace(source(EVIL, EVIL, EVIL, message=EVIL), unreadable=(EVIL,))]
     fleet = StillFleet(rows, sources)
-    query = preview.BoardQuery.parse([("q", EVIL), ("team", EVIL)])
-    shown = preview.BoardProjection(fleet, query, NOW)
+    query = BoardQuery.parse([("q", EVIL), ("team", EVIL)])
+    shown = BoardProjection(fleet, query, NOW)
     narrowed = (
         preview.templates()
         .get_template("board.html")
@@ -146,9 +151,7 @@ def test_hostile_text_is_inert():
 
 def test_only_what_is_good_is_drawn_as_healthy():
     text = preview.board(
-        StillFleet(
-            [workload("s")], [source(kind=k, freshness=preview.Freshness.STALE) for k in preview.fleets.KINDS]
-        )
+        StillFleet([workload("s")], [source(kind=k, freshness=Freshness.STALE) for k in KINDS])
     )
     row = text[text.index('<tr id="s-s"') : text.index("</tbody>")]
     assert 'data-phase="unknown"' in row

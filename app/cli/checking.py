@@ -54,14 +54,8 @@ async def _cluster(settings: ClusterSettings, say: Callable[[str], None]) -> boo
         return False
     finally:
         await cluster.close()
-    say(
-        f"{'ok   ' if found.well else 'FAIL '} cluster {settings.name}"
-        + (f", as {found.account}" * bool(found.account))
-    )
-    for finding in found.findings:
-        say(f"{'ok   ' if finding.well else 'FAIL '}   {finding}")
-    if found.rules:
-        say("        To grant what is missing, add these rules to a role of that account:")
-        for line in found.rules.splitlines():
-            say(f"          {line}")
+    first, *others = found.lines()
+    say(f"{'ok   ' if found.well else 'FAIL '} cluster {first}")
+    for line in others:
+        say(f"      {line}")
     return found.well

@@ -34,7 +34,8 @@ def serve(
         app.state.vitals.draining = True
 
     def closing() -> None:
-        app.state.hub.closing.set()
+        if hub := getattr(app.state, "hub", None):  # a signal may come before there is one
+            hub.closing.set()
 
     log.info(
         "starting", host=settings.host, port=port.getsockname()[1], files=files, settings=str(settings.file)

@@ -15,6 +15,8 @@ import signal
 import sys
 import tempfile
 
+import uvloop
+
 from app.demo.cluster import EmbeddedCluster
 
 
@@ -52,12 +54,14 @@ def main(argv: list[str] | None = None) -> int:
         parser.error(str(error))
     cluster.faults.bookmark_interval = options.bookmarks
     sizes = (int(fill[1]), int(fill[2])) if fill else None
-    asyncio.run(_run(cluster, options.kubeconfig, sizes, options.with_parent))
+    with tempfile.TemporaryDirectory(prefix="shipboard-demo-") as directory:
+        kubeconfig = options.kubeconfig or os.path.join(directory, "kubeconfig")
+        uvloop.run(_run(cluster, kubeconfig, sizes, options.with_parent))
     return 0
 
 
 async def _run(
-    cluster: EmbeddedCluster, kubeconfig: str | None, fill: tuple[int, int] | None, with_parent: bool
+    cluster: EmbeddedCluster, kubeconfig: str, fill: tuple[int, int] | None, with_parent: bool
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -66,9 +70,7 @@ async def _run(
     async with cluster:
         if fill:
             await cluster.bench.fill(*fill)
-        path = cluster.kubeconfig(
-            kubeconfig or os.path.join(tempfile.mkdtemp(prefix="shipboard-demo-"), "kubeconfig")
-        )
+        path = cluster.kubeconfig(kubeconfig)
         ready = {"url": cluster.url, "kubeconfig": path, "context": "demo", "bench": cluster.bench_url}
         sys.stdout.write(json.dumps(ready) + "\n")
         sys.stdout.flush()

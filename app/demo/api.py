@@ -8,31 +8,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from aiohttp import web
 
-from app.demo import errors, lists, patches, protobuf, resources, reviews, scale, selectors, tables, watches
+from app.demo import bodies, discovery, errors, lists, resources, reviews, scale, selectors, tables, watches
 from app.demo.faults import Faults, among
 from app.demo.registry import Registry
 from app.demo.resources import ARGO_GROUP, Resource
-from app.demo.store import Entry, Store, copy, decode, encode
+from app.demo.store import Entry, Store, copy, encode
 
 log = logging.getLogger(__name__)
 Obj = dict[str, Any]
 MAX_BODY = 8 << 20
 USER = "demo-admin"
-_DISCOVERY = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList"
 _TRUE = ("true", "1", "True")
-_PATCH_TYPES = {
-    "application/merge-patch+json": "merge",
-    "application/strategic-merge-patch+json": "strategic",
-    "application/json-patch+json": "json",
-    "application/apply-patch+yaml": "apply",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +55,11 @@ class Api:
                 await asyncio.sleep(self.faults.latency)
             return await self._route(request)
         except (AttributeError, KeyError, TypeError) as error:
-            # a body of the wrong shape where no rule of ours looked: the real server's decoder would refuse it
-            log.info("a malformed body for %s %s: %s", request.method, request.path[:200], type(error).__name__)
+            # a body of the wrong shape where no rule of ours looked: the real server's decoder would refuse
+            # it
+            log.info(
+                "a malformed body for %s %s: %s", request.method, request.path[:200], type(error).__name__
+            )
             refusal = errors.bad_request("the object provided is unrecognized or of the wrong shape")
             return web.Response(body=encode(refusal.body), status=400, content_type="application/json")
         except errors.ApiError as error:
@@ -91,44 +85,20 @@ class Api:
             raise errors.unauthorized()
         parts = path.split("/")[1:]
         installed = resources.served({ARGO_GROUP} if self.faults.crd_absent else ())
-        document = self._document(parts, installed, request.headers.get("Accept", ""))
+        document = discovery.document(parts, installed, request.headers.get("Accept", ""))
         if document is not None:
-            kind = _DISCOVERY if document.get("kind") == "APIGroupDiscoveryList" else "application/json"
+            kind = (
+                discovery.AGGREGATED
+                if document.get("kind") == "APIGroupDiscoveryList"
+                else "application/json"
+            )
             return web.Response(body=encode(document), headers={"Content-Type": kind})
         review = reviews.of(parts)
         if review is not None:
             if request.method != "POST":
                 raise errors.method_not_allowed()
-            return _json(review(await self._body(request), self.faults, USER, self.store.clock.stamp()), 201)
+            return _json(review(await bodies.read(request), self.faults, USER, self.store.clock.stamp()), 201)
         return await self._resource(request, self._target(parts, installed))
-
-    def _document(self, parts: list[str], installed: list[Resource], accept: str) -> Obj | None:
-        aggregated = "v=v2;as=APIGroupDiscoveryList" in accept
-        match parts:
-            case ["version"]:
-                return dict(resources.VERSION)
-            case ["api"]:
-                if aggregated:
-                    return resources.aggregated(installed, core=True)
-                return {"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": []}
-            case ["apis"]:
-                if aggregated:
-                    return resources.aggregated(installed, core=False)
-                return resources.group_list(installed)
-            case ["api", "v1"]:
-                return resources.resource_list(installed, "", "v1")
-            case ["apis", group]:
-                found = [g for g in resources.group_list(installed)["groups"] if g["name"] == group]
-                return {"kind": "APIGroup", "apiVersion": "v1", **found[0]} if found else None
-            case ["apis", group, version]:
-                return resources.resource_list(installed, group, version)
-            case ["openapi", "v3"]:
-                return resources.openapi_index(installed)
-            case ["openapi", "v3", "api", version]:
-                return resources.openapi(installed, "", version)
-            case ["openapi", "v3", "apis", group, version]:
-                return resources.openapi(installed, group, version)
-        return None
 
     def _target(self, parts: list[str], installed: list[Resource]) -> Target:
         match parts:
@@ -170,7 +140,7 @@ class Api:
             raise errors.forbidden(
                 target.resource, verb, USER, namespace=target.namespace, name=target.name, sub=target.sub
             )
-        dry_run = self._dry_run(query, method)
+        dry_run = bodies.dry_run(query, method)
         if verb == "watch":
             return await self._watch(request, target)
         if verb == "list":
@@ -179,7 +149,7 @@ class Api:
             return self._get(request, target)
         if verb == "create":
             return self._shown(
-                request, target, self._create(await self._body(request), target, request, dry_run), 201
+                request, target, self._create(await bodies.read(request), target, request, dry_run), 201
             )
         if verb in ("update", "patch"):
             return await self._change(request, target, verb, dry_run)
@@ -253,31 +223,33 @@ class Api:
         else:
             meta.pop("namespace", None)
         meta.setdefault("name", "")
-        return self.registry.create(target.resource.plural, obj, manager=_manager(request), dry_run=dry_run)
+        return self.registry.create(
+            target.resource.plural, obj, manager=bodies.manager(request), dry_run=dry_run
+        )
 
     async def _change(self, request: web.Request, target: Target, verb: str, dry_run: bool) -> web.Response:
         kind = "put"
         if verb == "patch":
             content = request.content_type
-            kind = _PATCH_TYPES.get(content, "")
+            kind = bodies.PATCH_TYPES.get(content, "")
             if not kind or (kind == "strategic" and target.resource.custom):
                 raise errors.unsupported_media()
-        body = await self._body(request, patch=verb == "patch")
+        body = await bodies.read(request, patch=verb == "patch")
         entry = self._entry(target)
         if kind == "apply":
             raise errors.unsupported_media()
         base = {"kind": target.resource.kind, "apiVersion": target.resource.api_version, **copy(entry)}
         if target.sub == "scale":
             shown = scale.of(target.resource, entry.obj)
-            changed = body if kind == "put" else _patched(kind, shown, body)
+            changed = body if kind == "put" else bodies.patched(kind, shown, body)
             obj = scale.applied(target.resource, base, changed)
         else:
-            obj = body if kind == "put" else _patched(kind, base, body)
+            obj = body if kind == "put" else bodies.patched(kind, base, body)
         obj = self._named(obj, target, entry)
         done = self.registry.update(
             target.resource.plural,
             obj,
-            manager=_manager(request),
+            manager=bodies.manager(request),
             status=target.sub == "status",
             dry_run=dry_run,
         )
@@ -298,7 +270,7 @@ class Api:
         return obj
 
     async def _delete(self, request: web.Request, target: Target, dry_run: bool) -> web.Response:
-        options = await self._body(request) if request.can_read_body else {}
+        options = await bodies.read(request) if request.can_read_body else {}
         grace = options.get("gracePeriodSeconds", request.query.get("gracePeriodSeconds"))
         propagation = options.get("propagationPolicy") or request.query.get("propagationPolicy")
         plural = target.resource.plural
@@ -353,52 +325,6 @@ class Api:
             target.resource.api_version.encode(),
         )
         return web.Response(body=head + entry.tail, status=status, content_type="application/json")
-
-    async def _body(self, request: web.Request, *, patch: bool = False) -> Any:
-        raw = await request.read()
-        try:
-            if request.content_type == "application/vnd.kubernetes.protobuf":
-                parsed = None if patch else protobuf.parse(raw)
-                if parsed is None:
-                    raise errors.unsupported_media()
-                return parsed
-            if not patch and request.content_type not in ("application/json", "application/octet-stream"):
-                raise errors.unsupported_media()
-            return decode(raw) if raw or patch else {}
-        except (msgspec.DecodeError, IndexError, ValueError) as error:
-            what = "patch" if patch else "request body"
-            truncated = "unexpected end of JSON input" if "truncated" in str(error) else str(error)
-            raise errors.bad_request(f"error decoding {what}: {truncated}") from error
-
-    @staticmethod
-    def _dry_run(query: Mapping[str, str], method: str) -> bool:
-        value = query.get("dryRun", "")
-        if value in ("", "All") or method == "GET":
-            return value == "All"
-        kind = {"PATCH": "PatchOptions", "POST": "CreateOptions", "PUT": "UpdateOptions"}.get(
-            method, "DeleteOptions"
-        )
-        cause = (
-            "FieldValueNotSupported",
-            f'Unsupported value: ["{value}"]: supported values: "All"',
-            "dryRun",
-        )
-        raise errors.invalid(kind, "meta.k8s.io", "", [cause])
-
-
-def _patched(kind: str, base: Obj, body: Any) -> Any:
-    if kind == "json":
-        return patches.json_patch(base, body)
-    if not isinstance(body, dict):
-        raise errors.bad_request(
-            "error decoding patch: json: cannot unmarshal array into Go value of type map[string]interface {}"
-        )
-    return patches.merge(base, body) if kind == "merge" else patches.strategic(base, body)
-
-
-def _manager(request: web.Request) -> str:
-    agent = request.headers.get("User-Agent", "unknown").partition("/")[0]
-    return request.query.get("fieldManager") or agent
 
 
 def _json(body: Any, status: int = 200) -> web.Response:

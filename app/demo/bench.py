@@ -1,7 +1,9 @@
-"""The bench: fill the cluster fast, move pods at a rate, break objects, and the HTTP control path for it all.
+"""The bench: fill the cluster fast, move pods at a rate, break objects, and the HTTP control path for it
+all.
 
 Control lives under `/_bench/` and needs the same bearer token; it is served on its own port too, so that it
-stays reachable while the API refuses connections. Bench writes are quiet: the controllers do not react to them.
+stays reachable while the API refuses connections. Bench writes are quiet: the controllers do not react to
+them.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from aiohttp import web
 
-from app.demo import poison, settled
+from app.demo import flips, poison, settled
 from app.demo.clock import stamp
 from app.demo.store import Entry, copy, decode, encode
 
@@ -48,8 +50,10 @@ class Bench:
         return {"pods": workloads * pods, "seconds": round(time.perf_counter() - started, 3)}
 
     # -- moving ----------------------------------------------------------------------------------------------
-    async def blast(self, events: int, *, resource: str = "pods") -> Obj:
-        """`events` MODIFIED events as fast as they can be made, without outrunning the log's window."""
+    async def blast(self, events: int, *, resource: str = "pods", flip: bool = False) -> Obj:
+        """`events` MODIFIED events as fast as they can be made, without outrunning the log's window.
+
+        `flip`: each turns its pod's readiness over, from pass to pass; workloads' status is left alone."""
         store = self.cluster.store
         started = time.perf_counter()
         log = store.tables[resource].log
@@ -58,14 +62,16 @@ class Bench:
             rows = store.rows(resource)
             if not rows:
                 break
+            now = self.cluster.clock.stamp()
             for entry in rows[: events - done]:
-                self._touch(resource, entry)
+                if not flip or self._flip(entry, now) is None:
+                    self._touch(resource, entry)
                 done += 1
                 if done % BATCH == 0:
                     await asyncio.sleep(0)
                     # a watcher that falls out of the window would be cut off: give it time, but not for ever
                     for _ in range(2000):
-                        if log.end - log.slowest() < log.window // 2:
+                        if log.end - log.slowest() < log.window // 4:
                             break
                         await asyncio.sleep(0.001)
         return {
@@ -75,7 +81,8 @@ class Bench:
         }
 
     async def touch(self, rate: float, seconds: float, *, resource: str = "pods") -> Obj:
-        """`rate` MODIFIED events a second for `seconds`, round robin, in the background; replaces an earlier one."""
+        """`rate` MODIFIED events a second for `seconds`, round robin, in the background; replaces an
+        earlier one."""
         if self._touching:
             self._touching.cancel()
         self._touching = asyncio.create_task(self._touch_loop(rate, seconds, resource))
@@ -107,6 +114,10 @@ class Bench:
         }
         self.cluster.store.put(resource, {**obj, "metadata": meta}, quiet=True)
 
+    def _flip(self, entry: Entry, now: str) -> Entry | None:
+        current = self.cluster.store.get("pods", entry.namespace, entry.name)
+        return flips.flip(self.cluster.store, current, now) if current else None
+
     async def ready(self, namespace: str, name: str, value: bool, at: float | None = None) -> Obj:
         """Flip one pod's readiness, stamped in the annotation `bench/at` (epoch seconds of this machine)."""
         entry = self.cluster.store.get("pods", namespace, name)
@@ -114,12 +125,7 @@ class Bench:
             return {"error": f"no pod {namespace}/{name}"}
         obj = copy(entry)
         now = at if at is not None else time.time()
-        for condition in obj["status"].get("conditions") or ():
-            if condition["type"] in ("Ready", "ContainersReady"):
-                condition["status"] = "True" if value else "False"
-                condition["lastTransitionTime"] = stamp(now)
-        for container in obj["status"].get("containerStatuses") or ():
-            container["ready"] = value
+        obj["status"] = flips.turned(obj["status"], value, stamp(now))
         obj["metadata"].setdefault("annotations", {})["bench/at"] = repr(now)
         done = self.cluster.store.put("pods", obj, quiet=True)
         return {"at": now, "resourceVersion": str(done.version)}
@@ -146,7 +152,8 @@ class Bench:
         return {"resourceVersion": str(self._backup[0])}
 
     async def restart(self, *, older: bool = False) -> Obj:
-        """Cut everybody off and start with empty watch caches; with `older`, from the backup (versions go back)."""
+        """Cut everybody off and start with empty watch caches; with `older`, from the backup (versions go
+        back)."""
         if older and self._backup is not None:
             self.cluster.store.restore(self._backup)
             self.cluster.controllers.resync()
@@ -170,7 +177,8 @@ class Bench:
 
     # -- over HTTP -------------------------------------------------------------------------------------------
     async def answer(self, request: web.Request) -> web.Response:
-        """`/_bench/faults` (GET, POST to change some, DELETE to heal) and `POST /_bench/{verb}` with keyword JSON."""
+        """`/_bench/faults` (GET, POST to change some, DELETE to heal) and `POST /_bench/{verb}` with
+        keyword JSON."""
         if request.headers.get("Authorization") != f"Bearer {self.cluster.token}":
             return web.json_response({"error": "the bench needs the cluster's bearer token"}, status=401)
         what = request.path.removeprefix("/_bench/").strip("/")

@@ -1,4 +1,5 @@
-"""Blue-green: the new set grows beside the active one, Services are switched, the old set goes after a delay."""
+"""Blue-green: the new set grows beside the active one, Services are switched, the old set goes after a
+delay."""
 
 from __future__ import annotations
 

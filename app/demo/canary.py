@@ -1,4 +1,5 @@
-"""Canary without traffic routing: weights are pod counts, steps are walked, pauses wait for time or a person."""
+"""Canary without traffic routing: weights are pod counts, steps are walked, pauses wait for time or a
+person."""
 
 from __future__ import annotations
 

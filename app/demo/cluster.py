@@ -8,7 +8,6 @@ Binds loopback only. The API and the bench have a port each; the bench is served
 
 from __future__ import annotations
 
-import asyncio
 import ipaddress
 import os
 import secrets
@@ -51,7 +50,8 @@ class EmbeddedCluster:
         window: int = LOG_WINDOW,
         argo: bool = True,
     ) -> None:
-        """`time_scale`: how much faster than real the cluster's own time runs. Raises ValueError off loopback."""
+        """`time_scale`: how much faster than real the cluster's own time runs. Raises ValueError off
+        loopback."""
         if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
             raise ValueError(f"the embedded cluster has no TLS and binds loopback addresses only, not {host}")
         self.host = host
@@ -180,7 +180,7 @@ class EmbeddedCluster:
         for protocol in list(server.connections) if server else ():
             transport = protocol.transport
             address = transport.get_extra_info("sockname") if transport else None
-            if isinstance(transport, asyncio.Transport) and address and address[1] == self.port:
+            if transport is not None and address and address[1] == self.port:
                 transport.abort()
                 count += 1
         return count

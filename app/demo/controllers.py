@@ -85,11 +85,8 @@ class Controllers:
         try:
             reconcile(namespace, name)
         except Exception:
-            # one broken object must not stop the others; it is tried again like any other failure
-            log.exception(
-                "the %s controller failed on %s/%s; it will try again in 10 s", plural, namespace, name
-            )
-            self.enqueue(plural, namespace, name, 10.0)
+            # one broken object (a poisoned one) must not stop the others; its next change tries again
+            log.exception("the %s controller failed on %s/%s", plural, namespace, name)
 
     def _changed(self, resource: Resource, change: Change) -> None:
         entry = change.entry

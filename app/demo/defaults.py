@@ -1,7 +1,7 @@
 """What the API server fills in and refuses: defaulting and validation of the built-in kinds.
 
-Defaulting is idempotent, so a patch that changes nothing yields the very same object. Only the rules a rollout
-meets are here (source: k8s pkg/apis/apps/v1/defaults.go, validation texts as recorded from 1.36).
+Defaulting is idempotent, so a patch that changes nothing yields the very same object. Only the rules a
+rollout meets are here (source: k8s pkg/apis/apps/v1/defaults.go, validation texts as recorded from 1.36).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from app.demo.selectors import matches
 Obj = dict[str, Any]
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _RFC_1123 = (
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start "
-    "and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
+    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must "
+    "start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
     "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
 )
 _POD_DEFAULTS: Obj = {
@@ -141,7 +141,8 @@ def _service(obj: Obj) -> None:
 
 
 def undecodable(obj_text: str, why: str) -> ApiError:
-    """A patch whose result has a field of the wrong type: 422 with an empty name and the whole object in it."""
+    """A patch whose result has a field of the wrong type: 422 with an empty name and the whole object in
+    it."""
     quoted = obj_text.replace("\\", "\\\\").replace('"', '\\"')
     return invalid("", "", "", [("FieldValueInvalid", f'Invalid value: "{quoted}": {why}', "patch")])
 
@@ -160,7 +161,8 @@ def wrong_type(resource: Resource, obj: Obj) -> str | None:
         if value is not None and (not isinstance(value, kind) or (kind is int and isinstance(value, bool))):
             name = {str: "string", dict: "object", list: "array", bool: "bool"}.get(type(value), "number")
             goal = "bool" if kind is bool else "int32"
-            return f"json: cannot unmarshal {name} into Go struct field {resource.kind}Spec.spec.{key} of type {goal}"
+            where = f"{resource.kind}Spec.spec.{key}"
+            return f"json: cannot unmarshal {name} into Go struct field {where} of type {goal}"
     if spec is not None and not isinstance(spec, dict):
         return (
             f"json: cannot unmarshal into Go struct field {resource.kind}.spec of type v1.{resource.kind}Spec"

@@ -1,6 +1,7 @@
 """A Deployment's status: the counts, the Available condition, and whether it makes progress.
 
-Source: k8s pkg/controller/deployment/{sync,progress}.go. Zero counters are left out, `terminatingReplicas` is not.
+Source: k8s pkg/controller/deployment/{sync,progress}.go. Zero counters are left out, `terminatingReplicas`
+is not.
 """
 
 from __future__ import annotations
@@ -69,7 +70,8 @@ def calculate(deployment: Obj, sets: list[Entry], new: Entry | None) -> Obj:
 
 
 def available_condition(deployment: Obj, status: Obj, now: str, max_unavailable: int) -> list[Obj]:
-    """The conditions with Available judged against spec minus maxUnavailable (Recreate: none may be missing)."""
+    """The conditions with Available judged against spec minus maxUnavailable (Recreate: none may be
+    missing)."""
     allowed = max_unavailable if deployment["spec"]["strategy"]["type"] == "RollingUpdate" else 0
     rows: list[Obj] = status["conditions"]
     if status.get("availableReplicas", 0) >= deployment["spec"]["replicas"] - allowed:

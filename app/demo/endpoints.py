@@ -46,12 +46,9 @@ class Endpoints:
         endpoints.sort(key=lambda item: item["targetRef"]["name"])
         ports = [
             {
-                key: value
-                for key, value in (
-                    ("name", port.get("name", "")),
-                    ("protocol", port.get("protocol", "TCP")),
-                    ("port", port.get("targetPort", port["port"])),
-                )
+                "name": port.get("name", ""),
+                "protocol": port.get("protocol", "TCP"),
+                "port": port.get("targetPort", port["port"]),
             }
             for port in service.obj["spec"].get("ports") or ()
         ]

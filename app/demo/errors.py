@@ -101,8 +101,8 @@ def terminating(resource: Resource, name: str, namespace: str) -> ApiError:
 
 
 def invalid(kind: str, group: str, name: str, causes: list[tuple[str, str, str]]) -> ApiError:
-    """422 from (reason, message, field) triples; one cause is written without brackets, as the server does."""
-    listed = [f"{field}: {message}" for _, message, field in causes]
+    """422 from (reason, message, field) triples; a single cause is written without brackets."""
+    listed = list(dict.fromkeys(f"{field}: {message}" for _, message, field in causes))
     qualified = f"{kind}.{group}" if group else kind
     text = listed[0] if len(listed) == 1 else "[" + ", ".join(listed) + "]"
     details: dict[str, Any] = {"name": name} if name else {}

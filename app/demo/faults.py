@@ -29,13 +29,14 @@ class Rule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 class Faults(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """The switches; the defaults are a healthy server.
 
-    refuse: the listener is closed and connections are cut. stall: watches stay open and silent (no bookmarks either).
-    bookmarks_only: watches carry bookmarks, no events. lie: share of events lost (0..1) by resource.
-    gone_watch / gone_watch_http: watches answer 410 as an ERROR event / as HTTP 410. gone_continue: a continue
-    token is 410. latency: seconds before any answer. bandwidth: bytes/s of a watch or list (0: unlimited).
-    unauthorized: every request is 401. forbid: 403 rules. busy: 429 or 503 (0: off), with retry_after seconds and
-    busy_share of requests hit. garbage / truncated: the next event of these resources is broken, once each.
-    crd_absent: the Argo Rollouts group is not installed. bookmark_interval: seconds between bookmarks.
+    refuse: the listener is closed and connections are cut. stall: watches stay open and silent (no
+    bookmarks either). bookmarks_only: watches carry bookmarks, no events. lie: share of events lost (0..1)
+    by resource. gone_watch / gone_watch_http: watches answer 410 as an ERROR event / as HTTP 410.
+    gone_continue: a continue token is 410. latency: seconds before any answer. bandwidth: bytes/s of a
+    watch or list (0: unlimited). unauthorized: every request is 401. forbid: 403 rules. busy: 429 or 503
+    (0: off), with retry_after seconds and busy_share of requests hit. garbage / truncated: the next event
+    of these resources is broken, once each. crd_absent: the Argo Rollouts group is not installed.
+    bookmark_interval: seconds between bookmarks.
     """
 
     refuse: bool = False
@@ -69,7 +70,8 @@ class Faults(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         return bool(self.busy) and random.random() < self.busy_share
 
     def switch(self, **changes: Any) -> None:
-        """Change some switches, given as plain JSON values. Raises msgspec.ValidationError and changes nothing if wrong."""
+        """Change some switches, given as plain JSON values. Raises msgspec.ValidationError and changes
+        nothing if wrong."""
         merged = msgspec.convert({**msgspec.to_builtins(self), **changes}, Faults)
         for name in self.__struct_fields__:
             setattr(self, name, getattr(merged, name))

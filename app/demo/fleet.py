@@ -1,6 +1,8 @@
-"""The demo's fleet: a dozen services of named teams in staging and production, most calm, some with a story.
+"""The demo's fleet: a dozen services of named teams in staging and production, most calm, some with a
+story.
 
-Everything here is data; how a story goes is in `stories`. Ages lie in the past, so that the board has a history.
+Everything here is data; how a story goes is in `stories`. Ages lie in the past, so that the board has a
+history.
 """
 
 from __future__ import annotations

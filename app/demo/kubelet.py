@@ -1,9 +1,11 @@
-"""The scheduler and a hollow kubelet: pods get a node, start, become ready, fail as told, and end with grace.
+"""The scheduler and a hollow kubelet: pods get a node, start, become ready, fail as told, and end with
+grace.
 
 A pod's life is a generator that writes a status and yields the seconds until its next one. How a container
-behaves comes from the template annotation `hollow/fail` (image-pull, crash, never-ready, oom), else from the
-cluster's table of images, else from a tag `:bad` (which no registry has). Other annotations:
-`hollow/ready-after` (seconds), `hollow/crash-after`. Words and order as recorded from a real kubelet's writer.
+behaves comes from the template annotation `hollow/fail` (image-pull, crash, never-ready, oom), else from
+the cluster's table of images, else from a tag `:bad` (which no registry has). Other annotations:
+`hollow/ready-after` (seconds), `hollow/crash-after`. Words and order as recorded from a real kubelet's
+writer.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
-from app.demo import shapes
+from app.demo import pod_status
 from app.demo.controllers import Controllers
 from app.demo.nodes import NODES
 from app.demo.resources import Resource
@@ -136,8 +138,8 @@ class Kubelet:
             image = pod["spec"]["containers"][0]["image"]
             full = image if "/" in image else f"docker.io/library/{image}"
             why = (
-                f'rpc error: code = NotFound desc = failed to pull and unpack image "{full}": failed to resolve '
-                f'reference "{full}": {full}: not found'
+                f'rpc error: code = NotFound desc = failed to pull and unpack image "{full}": failed '
+                f'to resolve reference "{full}": {full}: not found'
             )
             self._event(pod, "Pulling", f'Pulling image "{image}"')
             self._event(pod, "Failed", f'Failed to pull image "{image}": {why}', warning=True)
@@ -159,7 +161,11 @@ class Kubelet:
             pod = self._pod(namespace, name, uid)
             if pod is None:
                 return
-            container, started, spec = shapes.container_id(), self.clock.stamp(), pod["spec"]["containers"][0]
+            container, started, spec = (
+                pod_status.container_id(),
+                self.clock.stamp(),
+                pod["spec"]["containers"][0],
+            )
             self._event(pod, "Pulled", f'Container image "{spec["image"]}" already present on machine')
             self._event(pod, "Created", "Container created")
             self._event(pod, "Started", "Container started")
@@ -199,7 +205,8 @@ class Kubelet:
                 yield 0.5
                 if (pod := self._pod(namespace, name, uid)) is None:
                     return
-                text = f"back-off {_go(delay)} restarting failed container={spec['name']} pod={name}_{namespace}({uid})"
+                who = f"container={spec['name']} pod={name}_{namespace}({uid})"
+                text = f"back-off {_go(delay)} restarting failed {who}"
                 self._event(
                     pod,
                     "BackOff",
@@ -219,7 +226,7 @@ class Kubelet:
             yield 10.0
 
     def _end(self, namespace: str, name: str, uid: str) -> Iterator[float]:
-        """Graceful end: Killing, then phase Succeeded/Failed, then deletionTimestamp moved back, then gone."""
+        """Graceful end: Killing, phase Succeeded or Failed, deletionTimestamp moved back, gone."""
         pod = self._pod(namespace, name, uid)
         if pod is None:
             return
@@ -233,7 +240,8 @@ class Kubelet:
         ) * random.uniform(0.4, 1)
         if (pod := self._pod(namespace, name, uid)) is None:
             return
-        self._write_end(pod, started)
+        pod_status.end(pod, started, self.clock.stamp())
+        self.store.put("pods", pod)
         yield 0.01
         if (pod := self._pod(namespace, name, uid)) is None:
             return
@@ -243,87 +251,9 @@ class Kubelet:
         self.store.remove("pods", namespace, name)
 
     # -- writing ---------------------------------------------------------------------------------------------
-    def _write(
-        self,
-        pod: Obj,
-        state: Obj,
-        *,
-        ready: bool = False,
-        restarts: int = 0,
-        last: Obj | None = None,
-        container: str = "",
-        started: bool | None = None,
-        sandbox: bool = True,
-    ) -> None:
-        status, meta, now = pod["status"], pod["metadata"], self.clock.stamp()
-        generation = meta.get("generation", 1)
-        before = {c["type"]: c for c in status.get("conditions") or ()}
-        names = " ".join(c["name"] for c in pod["spec"]["containers"])
-        rows = shapes.conditions(ready, now, started=now, generation=generation, names=names, sandbox=sandbox)
-        for row in rows:
-            was = before.get(row["type"])
-            if was and was["status"] == row["status"]:
-                row["lastTransitionTime"] = was["lastTransitionTime"]
-        host = status.get("hostIP", NODES[0][1])
-        up = bool(container) if started is None else started
-        fresh: Obj = {
-            "observedGeneration": generation,
-            "phase": "Running" if container else "Pending",
-            "conditions": rows,
-            "hostIP": host,
-            "hostIPs": [{"ip": host}],
-        }
-        if sandbox:
-            address = status.get("podIP") or self.address()
-            fresh |= {"podIP": address, "podIPs": [{"ip": address}]}
-        fresh["startTime"] = status.get("startTime", now)
-        fresh["containerStatuses"] = [
-            shapes.container_status(
-                c, state, ready=ready, started=up, restarts=restarts, last=last, container=container
-            )
-            for c in pod["spec"]["containers"]
-        ]
-        fresh["qosClass"] = status.get("qosClass", "BestEffort")
-        pod["status"] = fresh
-        if len(meta.get("managedFields") or ()) < 2:
-            meta["managedFields"] = shapes.pod_managed_fields(pod, now)
-        self.store.put("pods", pod)
-
-    def _write_end(self, pod: Obj, started: bool) -> None:
-        status, now, generation = pod["status"], self.clock.stamp(), pod["metadata"].get("generation", 2)
-        reason = "PodCompleted" if started else "PodFailed"
-        for row in status.get("conditions") or ():
-            row["observedGeneration"] = generation
-            if row["type"] in ("PodReadyToStartContainers", "Ready", "ContainersReady"):
-                row["status"], row["lastTransitionTime"] = "False", now
-                row.pop("message", None)
-            if row["type"] in ("Ready", "ContainersReady") or (row["type"] == "Initialized" and started):
-                row["reason"] = reason
-        status["observedGeneration"] = generation
-        status["phase"] = "Succeeded" if started else "Failed"
-        for row in status.get("containerStatuses") or ():
-            was = (row.get("state") or {}).get("running") or {}
-            if was:
-                row["state"] = {
-                    "terminated": {
-                        "exitCode": 0,
-                        "reason": "Completed",
-                        "startedAt": was.get("startedAt"),
-                        "finishedAt": now,
-                        "containerID": row.get("containerID", ""),
-                    }
-                }
-            elif "terminated" not in (row.get("state") or {}):
-                row["state"] = {
-                    "terminated": {
-                        "exitCode": 137,
-                        "reason": "ContainerStatusUnknown",
-                        "startedAt": None,
-                        "finishedAt": None,
-                        "message": "The container could not be located when the pod was terminated",
-                    }
-                }
-            row["ready"], row["started"] = False, False
+    def _write(self, pod: Obj, state: Obj, **how: Any) -> None:
+        address = pod["status"].get("podIP") or self.address()
+        pod_status.write(pod, state, self.clock.stamp(), address, **how)
         self.store.put("pods", pod)
 
     def _event(self, pod: Obj, reason: str, message: str, *, warning: bool = False) -> None:

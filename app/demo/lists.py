@@ -1,7 +1,7 @@
 """LIST: selection, paging over a consistent snapshot, and joining cached bytes into an answer.
 
-A continue token names the snapshot's version and the last key; when the snapshot is gone the answer is 410 with
-a token that goes on from there at the present version (inconsistently), as the server gives.
+A continue token names the snapshot's version and the last key; when the snapshot is gone the answer is 410
+with a token that goes on from there at the present version (inconsistently), as the server gives.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from app.demo.selectors import Predicate
 from app.demo.store import Entry, Store, decode, encode
 
 _TOO_OLD_CONTINUE = (
-    "The provided continue parameter is too old to display a consistent list result. You can start a new list without "
-    "the continue parameter, or use the continue token in this response to retrieve the remainder of the results. "
-    "Continuing with the provided token results in an inconsistent list - objects that were created, modified, or "
-    "deleted between the time the first chunk was returned and now may show up in the list."
+    "The provided continue parameter is too old to display a consistent list result. You can start a "
+    "new list without the continue parameter, or use the continue token in this response to retrieve "
+    "the remainder of the results. Continuing with the provided token results in an inconsistent list - "
+    "objects that were created, modified, or deleted between the time the first chunk was returned and "
+    "now may show up in the list."
 )
 
 

@@ -1,7 +1,9 @@
-"""The four ways to change an object: merge patch, strategic merge patch, JSON patch; apply is refused elsewhere.
+"""The four ways to change an object: merge patch, strategic merge patch, JSON patch; apply is refused
+elsewhere.
 
 Pure: each function returns a new object and leaves its arguments alone. Rules: RFC 7386, RFC 6902, and
-Kubernetes' strategic merge (merge keys, `$patch`, `$retainKeys`, `$setElementOrder`, `$deleteFromPrimitiveList`).
+Kubernetes' strategic merge (merge keys, `$patch`, `$retainKeys`, `$setElementOrder`,
+`$deleteFromPrimitiveList`).
 """
 
 from __future__ import annotations
@@ -96,7 +98,8 @@ def _strategic_list(target: list[Any], patch: list[Any], keys: tuple[str, ...]) 
 
 
 def json_patch(target: Any, operations: Any) -> Any:
-    """RFC 6902 on a copy. A failed test or a path that is not there: 422 that names nothing, as the server does."""
+    """RFC 6902 on a copy. A failed test or a path that is not there: 422 that names nothing, as the server
+    does."""
     if not isinstance(operations, list):
         raise bad_request(
             "error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch"

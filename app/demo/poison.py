@@ -1,4 +1,5 @@
-"""Objects no API server would let in, but caches and older versions have been seen to hold: a reader must survive."""
+"""Objects no API server would let in, but caches and older versions have been seen to hold: a reader must
+survive."""
 
 from __future__ import annotations
 

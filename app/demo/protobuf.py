@@ -15,7 +15,8 @@ _ATTRIBUTES = ("namespace", "verb", "group", "version", "resource", "subresource
 
 
 def parse(raw: bytes) -> Obj | None:
-    """The object, or None when it is not one of the known kinds. Raises IndexError or ValueError on broken bytes."""
+    """The object, or None when it is not one of the known kinds. Raises IndexError or ValueError on broken
+    bytes."""
     if not raw.startswith(MAGIC):
         return None
     envelope = dict(_fields(raw[len(MAGIC) :]))

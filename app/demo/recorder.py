@@ -1,6 +1,7 @@
 """Events as a cluster writes them: one object per (object, reason, message), counted up, expiring.
 
-The scheduler writes events.k8s.io style (eventTime, no count); everybody else counts with first and last time.
+The scheduler writes events.k8s.io style (eventTime, no count); everybody else counts with first and last
+time.
 """
 
 from __future__ import annotations

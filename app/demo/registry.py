@@ -24,7 +24,8 @@ class Registry:
     def create(
         self, plural: str, obj: Obj, *, manager: str, dry_run: bool = False, quiet: bool = False
     ) -> Entry:
-        """Default, validate and store a new object. 409 when it exists, 404/403 when its namespace is not there/going."""
+        """Default, validate and store a new object. 409 when it exists, 404/403 when its namespace is not
+        there/going."""
         resource = BY_PLURAL[plural]
         meta = obj["metadata"]
         if resource.namespaced:
@@ -60,8 +61,9 @@ class Registry:
     ) -> Entry:
         """Store a changed object whose metadata names an existing one.
 
-        `status` writes take only status (and, for built-ins, annotations and labels); main writes leave status
-        alone. Unchanged: the stored entry comes back and nobody is told. A resourceVersion in `obj` must match.
+        `status` writes take only status (and, for built-ins, annotations and labels); main writes leave
+        status alone. Unchanged: the stored entry comes back and nobody is told. A resourceVersion in `obj`
+        must match.
         """
         resource = BY_PLURAL[plural]
         meta = obj["metadata"]
@@ -87,7 +89,8 @@ class Registry:
         )
         if dry_run:
             return Entry(new, entry.version)
-        if "deletionTimestamp" in old_meta and not new["metadata"].get("finalizers") and plural != "pods":
+        ends_elsewhere = plural in ("pods", "namespaces")  # by the kubelet, and when it is empty
+        if "deletionTimestamp" in old_meta and not new["metadata"].get("finalizers") and not ends_elsewhere:
             return self.store.remove(plural, namespace, name) or entry
         return self.store.put(plural, new)
 
@@ -214,7 +217,8 @@ def managed(resource: Resource, manager: str, time: str, fields: Obj, subresourc
 
 
 def field_set(obj: Any, *, depth: int = 12) -> Obj:
-    """FieldsV1 of an object: the bulk a real one carries. Lists of named things get `k:` keys, other lists are leaves."""
+    """FieldsV1 of an object: the bulk a real one carries. Lists of named things get `k:` keys, other lists
+    are leaves."""
     fields: Obj = {}
     if not isinstance(obj, dict) or depth == 0:
         return fields

@@ -49,7 +49,8 @@ class ReplicaSets:
         self._status(entry, active, leaving, failure)
 
     def _own(self, entry: Entry) -> list[Entry]:
-        """The pods of this set: strangers that match are adopted, own ones that no longer match are released."""
+        """The pods of this set: strangers that match are adopted, own ones that no longer match are
+        released."""
         selector, uid = entry.obj["spec"]["selector"], entry.uid
         pods = []
         for pod in self.store.children(uid, "pods"):
@@ -167,7 +168,8 @@ def ready_since(pod: Obj) -> str | None:
 
 
 def _worth(pod: Entry) -> tuple[bool, bool, bool, float]:
-    """Deletion order, least worth first: unassigned, pending, not ready, then the youngest (k8s ActivePods)."""
+    """Deletion order, least worth first: unassigned, pending, not ready, then the youngest (k8s
+    ActivePods)."""
     status = pod.obj["status"]
     born = seconds_of(pod.obj["metadata"]["creationTimestamp"])
     return (

@@ -6,7 +6,7 @@ from typing import Any
 
 from app.demo import shapes
 from app.demo.controllers import Controllers
-from app.demo.deployments import share
+from app.demo.deployment_sets import share
 from app.demo.resources import BY_PLURAL
 from app.demo.store import Entry, copy
 
@@ -88,7 +88,7 @@ class ReplicaSetsOf:
         return highest + 1
 
     def resize(self, item: Entry, count: int) -> bool:
-        """Set a size; a set that gets pods again loses its scale-down deadline. True when the size changed."""
+        """Set a size; a set that is resized loses its scale-down deadline. True when the size changed."""
         before = asked(item)
         annotations = dict(item.obj["metadata"].get("annotations") or {})
         wanted = {**annotations, f"{PREFIX}/desired-replicas": str(self.ro["spec"].get("replicas", 1))}
@@ -155,7 +155,8 @@ def asked(item: Entry) -> int:
 
 
 def available(item: Entry) -> int:
-    """Available pods, never more than asked for: right after a scale-down the set's status is still the old one."""
+    """Available pods, never more than asked for: right after a scale-down the set's status is still the old
+    one."""
     return min(int((item.obj.get("status") or {}).get("availableReplicas", 0)), asked(item))
 
 

@@ -54,7 +54,9 @@ def note_resume(status: Obj, now: float) -> None:
     started = duration.pop("manualPauseStartedAt", None)
     if started and not status.get("pauseConditions"):
         waited = int(now - seconds_of(started))
-        duration["totalManualPauseDurationSeconds"] = duration.get("totalManualPauseDurationSeconds", 0) + waited
+        duration["totalManualPauseDurationSeconds"] = (
+            duration.get("totalManualPauseDurationSeconds", 0) + waited
+        )
         status["duration"] = duration
 
 
@@ -79,7 +81,8 @@ def condition(status: Obj, kind: str) -> Obj:
 def judge(
     ro: Obj, status: Obj, old: Obj, new: Entry, now: float, stamp: str, max_unavailable: int
 ) -> float | None:
-    """Conditions, then phase and message, in place. Returns when to look again for the deadline, in seconds."""
+    """Conditions, then phase and message, in place. Returns when to look again for the deadline, in
+    seconds."""
     spec = ro["spec"]
     replicas = spec.get("replicas", 1)
     promoted = status.get("stableRS") == status.get("currentPodHash")
@@ -109,7 +112,11 @@ def judge(
             f'ReplicaSet "{new.name}" has successfully progressed.',
             stamp,
         )
-        status["duration"] = {"completionStatus": "Promoted", "finishedAt": stamp, **(status.get("duration") or {})}
+        status["duration"] = {
+            "completionStatus": "Promoted",
+            "finishedAt": stamp,
+            **(status.get("duration") or {}),
+        }
     elif condition(status, "Healthy"):
         put(status, "Healthy", "False", "RolloutHealthy", "Rollout is not healthy", stamp)
     return again
@@ -211,7 +218,8 @@ def invalid_spec(spec: Obj) -> str:
         weight = step.get("setWeight", 0)
         if not isinstance(weight, int) or not 0 <= weight <= 100:
             return (
-                f'The Rollout "" is invalid: spec.strategy.canary.steps[{index}].setWeight: Invalid value: {weight}: '
+                f'The Rollout "" is invalid: spec.strategy.canary.steps[{index}].setWeight: '
+                f"Invalid value: {weight}: "
                 "SetWeight needs to be between 0 and 100"
             )
     return ""

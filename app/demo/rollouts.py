@@ -1,8 +1,8 @@
 """The Argo Rollouts controller, small: canary steps and blue-green, promote, abort, retry, restart.
 
 Source: argo-rollouts rollout/{canary,bluegreen,pause,sync,service,restart}.go and recordings of it. Without
-traffic routing, analysis and experiments. One pass makes one move and writes status once; the write brings the
-next pass.
+traffic routing, analysis and experiments. One pass makes one move and writes status once; the write brings
+the next pass.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from app.demo.blue_green import BlueGreen
 from app.demo.canary import Canary
 from app.demo.clock import seconds_of
 from app.demo.controllers import Controllers
-from app.demo.deployments import share
+from app.demo.deployment_sets import share
 from app.demo.resources import BY_PLURAL
 from app.demo.rollout_sets import HASH, PREFIX, ReplicaSetsOf, revision_of
 from app.demo.store import Entry, copy
@@ -117,7 +117,8 @@ class Rollouts:
         return copy(self.registry.update("rollouts", ro, manager=MANAGER))
 
     def _begin(self, ro: Obj, status: Obj, new: Entry, sets: ReplicaSetsOf) -> None:
-        """A new template: steps from the start, or none when nothing is stable yet or it is the stable one again."""
+        """A new template: steps from the start, or none when nothing is stable yet or it is the stable one
+        again."""
         hashed, steps = new.obj["metadata"]["labels"][HASH], view.steps_of(ro["spec"])
         for key in ("pauseConditions", "controllerPause", "abort", "abortedAt", "promoteFull"):
             status.pop(key, None)

@@ -82,7 +82,8 @@ def _label_test(match: re.Match[str]) -> Callable[[dict[str, str]], bool]:
 
 
 def matches(selector: Obj | None, own: dict[str, str]) -> bool:
-    """A LabelSelector object (`matchLabels`, `matchExpressions`) against labels; an empty one matches nothing here."""
+    """A LabelSelector object (`matchLabels`, `matchExpressions`) against labels; an empty one matches
+    nothing here."""
     if not selector:
         return False
     for key, value in (selector.get("matchLabels") or {}).items():

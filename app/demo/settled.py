@@ -9,9 +9,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from app.demo import defaults, rollout_status, shapes
+from app.demo import defaults, pod_status, rollout_status, shapes
 from app.demo.clock import stamp
-from app.demo.deployments import limits
+from app.demo.deployment_sets import limits
 from app.demo.registry import field_set, managed
 from app.demo.resources import BY_PLURAL
 from app.demo.store import Entry, encode
@@ -26,7 +26,8 @@ HOUR = 3600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """What to set up. `past`: older images, oldest first, that stay as scaled-down revisions. `age` in seconds."""
+    """What to set up. `past`: older images, oldest first, that stay as scaled-down revisions. `age` in
+    seconds."""
 
     name: str
     namespace: str
@@ -261,7 +262,7 @@ def _pods(cluster: EmbeddedCluster, owner: Entry, count: int, since: str, quiet:
         )
         node, host, zone = cluster.kubelet.place()
         pod["metadata"]["labels"]["topology.kubernetes.io/zone"] = zone
-        shapes.settled(pod, node, cluster.kubelet.address(), host, since)
+        pod_status.settled(pod, node, cluster.kubelet.address(), host, since)
         # the entries are the same for every pod of a ReplicaSet but for times nobody reads
         fields = fields or shapes.pod_managed_fields(pod, since)
         pod["metadata"]["managedFields"] = fields

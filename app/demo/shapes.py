@@ -1,7 +1,7 @@
-"""How a pod looks: spec as the API server completes it, status as a kubelet writes it, in the keys' real order.
+"""How a new pod looks, as the API server completes it; template hashes, owner references, image digests.
 
-Pure functions over plain objects. Bulk a real object carries (managedFields, token volume, environment) is here
-too, so that a reader has something to drop.
+Pure functions over plain objects. The bulk a real object carries (managedFields, token volume) is here too,
+so that a reader has something to drop.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ from app.demo.store import encode
 
 Obj = dict[str, Any]
 _SAFE = "bcdfghjklmnpqrstvwxz2456789"
-_TOKEN_MOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
-UNREADY = "containers with unready status: [{}]"
+_ACCOUNT_MOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 
 def safe_hash(value: Any, length: int = 10) -> str:
@@ -52,10 +51,6 @@ def _ordered(value: Any) -> Any:
     return [_ordered(item) for item in value] if isinstance(value, list) else value
 
 
-def container_id() -> str:
-    return "containerd://" + random.randbytes(32).hex()
-
-
 def image_id(image: str) -> str:
     """The digest an image resolves to: repository@sha256, always the same for the same reference."""
     repository = image.partition("@")[0]
@@ -67,10 +62,11 @@ def image_id(image: str) -> str:
 def pod(
     owner: Obj, owner_kind: str, owner_version: str, template: Obj, name: str, namespace: str, now: str
 ) -> Obj:
-    """A new pod of a ReplicaSet: pending, unscheduled, with the projected token and the default tolerations."""
+    """A new pod of a ReplicaSet: pending, unscheduled, with the projected token and the default
+    tolerations."""
     meta, spec = template.get("metadata") or {}, template["spec"]
     volume = f"kube-api-access-{safe_hash(name, 5)}"
-    mount = {"name": volume, "readOnly": True, "mountPath": _TOKEN_MOUNT}
+    mount = {"name": volume, "readOnly": True, "mountPath": _ACCOUNT_MOUNT}
     containers = [{**c, "volumeMounts": [*(c.get("volumeMounts") or ()), mount]} for c in spec["containers"]]
     sources: list[Obj] = [
         {"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}},
@@ -144,7 +140,8 @@ def reference(owner: Obj, kind: str, api_version: str) -> Obj:
 
 
 def pod_managed_fields(obj: Obj, now: str, *, status: bool = True) -> list[Obj]:
-    """managedFields of a pod: the controller's on the spec and (once it has written) the kubelet's on the status."""
+    """managedFields of a pod: the controller's on the spec and (once it has written) the kubelet's on the
+    status."""
     resource = BY_PLURAL["pods"]
     labels, annotations = obj["metadata"].get("labels") or {}, obj["metadata"].get("annotations") or {}
     meta: Obj = {
@@ -169,90 +166,3 @@ def pod_managed_fields(obj: Obj, now: str, *, status: bool = True) -> list[Obj]:
             managed(resource, "kubelet", now, {"f:status": field_set(obj["status"], depth=6)}, "status")
         )
     return entries
-
-
-def conditions(
-    ready: bool,
-    since: str,
-    *,
-    started: str,
-    generation: int,
-    names: str,
-    containers_ready: bool | None = None,
-    sandbox: bool = True,
-) -> list[Obj]:
-    """The five conditions of a scheduled pod. `since`: when readiness last changed; `started`: when it was scheduled."""
-    contained = ready if containers_ready is None else containers_ready
-
-    def one(kind: str, ok: bool, at: str) -> Obj:
-        row: Obj = {
-            "type": kind,
-            "observedGeneration": generation,
-            "status": "True" if ok else "False",
-            "lastProbeTime": None,
-            "lastTransitionTime": at,
-        }
-        if not ok and kind in ("Ready", "ContainersReady"):
-            row |= {"reason": "ContainersNotReady", "message": UNREADY.format(names)}
-        return row
-
-    return [
-        one("PodReadyToStartContainers", sandbox, started),
-        one("Initialized", True, started),
-        one("Ready", ready, since),
-        one("ContainersReady", contained, since),
-        one("PodScheduled", True, started),
-    ]
-
-
-def container_status(
-    spec: Obj,
-    state: Obj,
-    *,
-    ready: bool = False,
-    started: bool = False,
-    restarts: int = 0,
-    last: Obj | None = None,
-    container: str = "",
-) -> Obj:
-    """One containerStatus. Without a container id the image is not there yet (imageID empty, no containerID)."""
-    row: Obj = {
-        "name": spec["name"],
-        "state": state,
-        "lastState": last or {},
-        "ready": ready,
-        "restartCount": restarts,
-        "image": spec["image"],
-        "imageID": image_id(spec["image"]) if container else "",
-    }
-    if container:
-        row["containerID"] = container
-    row["started"] = started
-    if container and spec.get("resources"):
-        row["resources"] = spec["resources"]
-    return row
-
-
-def settled(obj: Obj, node: str, address: str, host: str, since: str) -> Obj:
-    """A pod made running and ready, in place, as of `since`."""
-    generation = 1
-    names = " ".join(c["name"] for c in obj["spec"]["containers"])
-    obj["spec"]["nodeName"] = node
-    obj["status"] = {
-        "observedGeneration": generation,
-        "phase": "Running",
-        "conditions": conditions(True, since, started=since, generation=generation, names=names),
-        "hostIP": host,
-        "hostIPs": [{"ip": host}],
-        "podIP": address,
-        "podIPs": [{"ip": address}],
-        "startTime": since,
-        "containerStatuses": [
-            container_status(
-                c, {"running": {"startedAt": since}}, ready=True, started=True, container=container_id()
-            )
-            for c in obj["spec"]["containers"]
-        ],
-        "qosClass": obj["status"]["qosClass"],
-    }
-    return obj

@@ -24,23 +24,24 @@ encode = msgspec.json.Encoder().encode
 decode = msgspec.json.Decoder().decode
 
 ADDED, MODIFIED, DELETED = "ADDED", "MODIFIED", "DELETED"
-LOG_WINDOW = 20_000
-SNAPSHOTS = 8
+LOG_WINDOW = 10_000
+LOG_BYTES = 64 << 20
+SNAPSHOTS = 4
 
 
 class Entry:
-    """One stored object version: the object without kind and apiVersion, and its JSON without the first brace."""
+    """A stored version of an object, without kind and apiVersion; `tail`: its JSON less the first brace."""
 
     __slots__ = ("name", "namespace", "obj", "tail", "uid", "version")
 
-    def __init__(self, obj: Obj, version: int) -> None:
+    def __init__(self, obj: Obj, version: int, tail: bytes | None = None) -> None:
         meta = obj["metadata"]
         self.obj = obj
         self.version = version
         self.name: str = meta["name"]
         self.namespace: str = meta.get("namespace") or ""
         self.uid: str = meta["uid"]
-        self.tail = encode(obj)[1:]
+        self.tail = tail or encode(obj)[1:]
 
     @property
     def key(self) -> str:
@@ -52,17 +53,21 @@ class Change:
 
     __slots__ = ("before", "entry", "type")
 
-    def __init__(self, type: str, entry: Entry, before: Entry | None) -> None:
-        self.type = type
+    def __init__(self, kind: str, entry: Entry, before: Entry | None) -> None:
+        self.type = kind
         self.entry = entry
         self.before = before
 
 
 class Log:
-    """The recent changes of one resource. `floor` is the newest version no longer held: watching from below is 410."""
+    """The recent changes of one resource, bounded in number and bytes.
+
+    `floor` is the newest version no longer held: watching from below it is 410.
+    """
 
     def __init__(self, floor: int, window: int) -> None:
         self.changes: list[Change] = []
+        self.size = 0
         self.base = 0
         self.floor = floor
         self.window = window
@@ -76,8 +81,9 @@ class Log:
 
     def append(self, change: Change) -> None:
         self.changes.append(change)
-        if len(self.changes) > 2 * self.window:
-            self._drop(len(self.changes) - self.window)
+        self.size += len(change.entry.tail)
+        if len(self.changes) > 2 * self.window or self.size > LOG_BYTES:
+            self._drop(len(self.changes) // 2)
         self.wake()
 
     def wake(self) -> None:
@@ -88,12 +94,12 @@ class Log:
             if not waiter.done():
                 waiter.set_result(None)
 
-    async def wait(self, timeout: float) -> None:
-        """Returns at the next change (or wake-up) or after `timeout` real seconds."""
+    async def wait(self, seconds: float) -> None:
+        """Returns at the next change (or wake-up) or after so many real seconds."""
         waiter = asyncio.get_running_loop().create_future()
         self._waiters.add(waiter)
         try:
-            await asyncio.wait_for(waiter, timeout)
+            await asyncio.wait_for(waiter, seconds)
         except TimeoutError:
             pass
         finally:
@@ -115,6 +121,7 @@ class Log:
         """Forget everything and end the streams that read here (a restart)."""
         self.base += len(self.changes)
         self.changes = []
+        self.size = 0
         self.floor = floor
         self.epoch += 1
         self.wake()
@@ -122,6 +129,7 @@ class Log:
     def _drop(self, count: int) -> None:
         if count > 0:
             self.floor = max(self.floor, self.changes[count - 1].entry.version)
+            self.size -= sum(len(change.entry.tail) for change in self.changes[:count])
             del self.changes[:count]
             self.base += count
 
@@ -194,7 +202,8 @@ class Store:
 
     # -- writing ---------------------------------------------------------------------------------------------
     def create(self, plural: str, obj: Obj, *, quiet: bool = False) -> Entry:
-        """Store a new object: uid, creationTimestamp (unless given), generation 1. `quiet`: controllers are not told."""
+        """Store a new object: uid, creationTimestamp (unless given), generation 1. `quiet`: controllers are
+        not told."""
         resource = self.tables[plural].resource
         given = obj["metadata"]
         meta: Obj = {"name": given["name"]}
@@ -213,12 +222,14 @@ class Store:
         body = {key: value for key, value in obj.items() if key not in ("kind", "apiVersion", "metadata")}
         return self.put(plural, {"metadata": meta, **body}, quiet=quiet)
 
-    def put(self, plural: str, obj: Obj, *, quiet: bool = False) -> Entry:
-        """Store a version of an object and tell everyone. Nothing is checked here: see `registry`."""
+    def put(self, plural: str, obj: Obj, *, quiet: bool = False, tail: bytes | None = None) -> Entry:
+        """Store a version of an object and tell everyone. Nothing is checked here: see `registry`.
+
+        `tail`: its bytes under the next version, from a writer that has them already."""
         table = self.tables[plural]
         self.version += 1
         obj["metadata"]["resourceVersion"] = str(self.version)
-        entry = Entry(obj, self.version)
+        entry = Entry(obj, self.version, tail)
         rows = table.rows.setdefault(entry.namespace, {})
         before = rows.get(entry.name)
         rows[entry.name] = entry

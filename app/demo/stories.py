@@ -1,13 +1,15 @@
-"""What happens in the fleet, over and over: each story moves one workload and waits for it, or for a person.
+"""What happens in the fleet, over and over: each story moves one workload and waits for it, or for a
+person.
 
-A story never fights its viewers: it looks at the object before each move, goes on after whatever they did, and
-ends when the workload is deleted. Where it waits for a person it does so for `PATIENCE`; then an imagined
-colleague acts, so that an unwatched demo goes on too.
+A story never fights its viewers: it looks at the object before each move, goes on after whatever they did,
+and ends when the workload is deleted. Where it waits for a person it does so for `PATIENCE`; then an
+imagined colleague acts, so that an unwatched demo goes on too.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +19,7 @@ from app.demo.store import copy
 if TYPE_CHECKING:
     from app.demo.cluster import EmbeddedCluster
 
+log = logging.getLogger(__name__)
 Obj = dict[str, Any]
 PATIENCE = 1500.0
 CALM = 150.0
@@ -89,6 +92,16 @@ class Teller:
         obj["metadata"].setdefault("annotations", {})["kubernetes.io/change-cause"] = cause
         self._update(obj)
 
+    def spoil(self, behaviour: str) -> tuple[str, str]:
+        """Ship a new version that misbehaves, never the same twice; returns the good and the bad image."""
+        good, bad = self.image(), self.next_image()
+        while bad in self.cluster.behaviours:
+            repository, _, version = bad.rpartition(":")
+            bad = f"{repository}:{newer(version)}"
+        self.cluster.behaviours[bad] = behaviour
+        self.ship(bad)
+        return good, bad
+
     def promote(self) -> None:
         obj = self._copy()
         obj["status"].pop("pauseConditions", None)
@@ -135,8 +148,10 @@ async def _tell(teller: Teller, chapter: Callable[[Teller], Any], calm: float) -
         while True:
             await chapter(teller)
             await teller.sleep(calm)
-    except GoneError:
-        return
+    except GoneError as why:
+        log.info("a story ends, its workload is gone: %s", why)
+    except Exception:
+        log.exception("the story of %s in %s broke off", teller.name, teller.namespace)
 
 
 async def rolling(teller: Teller) -> None:
@@ -183,9 +198,7 @@ async def bad_image(teller: Teller) -> None:
     """A release whose image is not in the registry: stuck, past its deadline, taken back after a while."""
 
     async def chapter(teller: Teller) -> None:
-        good, bad = teller.image(), teller.next_image()
-        teller.cluster.behaviours[bad] = "image-pull"
-        teller.ship(bad)
+        good, bad = teller.spoil("image-pull")
         if not await teller.until(lambda _: teller.image() != bad, 900):
             teller.ship(good)
         await teller.until(complete, 300)
@@ -197,9 +210,7 @@ async def crash_after(teller: Teller) -> None:
     """A release that passes, since there is no readiness probe, and then crashes in a loop."""
 
     async def chapter(teller: Teller) -> None:
-        good, bad = teller.image(), teller.next_image()
-        teller.cluster.behaviours[bad] = "crash"
-        teller.ship(bad)
+        good, bad = teller.spoil("crash")
         if not await teller.until(lambda _: teller.image() != bad, 600):
             teller.ship(good)
         await teller.until(complete, 300)

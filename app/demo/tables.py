@@ -1,6 +1,7 @@
 """What kubectl prints: server-side tables for the common kinds, and a short made-up pod log.
 
-Columns and status words follow kubectl's printers (k8s printers/internalversion); other kinds get name and age.
+Columns and status words follow kubectl's printers (k8s printers/internalversion); other kinds get name and
+age.
 """
 
 from __future__ import annotations

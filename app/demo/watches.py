@@ -1,4 +1,5 @@
-"""The watch stream: resume from a version, bookmarks, selector transitions, 410, and the faults a stream can have.
+"""The watch stream: resume from a version, bookmarks, selector transitions, 410, and the faults a stream
+can have.
 
 Every watcher reads the shared log of its resource from its own position; nothing is queued for it. One that
 falls behind the log's window is ended, as kube-apiserver does, and must list again.
@@ -119,6 +120,8 @@ class Stream:
             log.readers[self] = position
             if now >= end:
                 return
+            if faults.crd_absent and self.ask.resource.custom:
+                return
             stalled = among(plural, faults.stall)
             if among(plural, faults.gone_watch) or among(plural, faults.gone_watch_http):
                 await response.write(_error(errors.too_old(0, self.store.version)))
@@ -138,7 +141,8 @@ class Stream:
             await log.wait(min(end - now, max(0.01, due - now) if self.ask.bookmarks else 3600.0, 30.0))
 
     async def _events(self, response: web.StreamResponse, position: int) -> tuple[int, bool]:
-        """Write changes from `position`; returns the new position and whether the stream was broken on purpose."""
+        """Write changes from `position`; returns the new position and whether the stream was broken on
+        purpose."""
         plural, faults, log = self.ask.resource.plural, self.faults, self.log
         parts: list[bytes] = []
         size = 0
@@ -182,7 +186,8 @@ class Stream:
         )
 
     def _change(self, change: Change) -> bytes | None:
-        """The line of a change as this watcher sees it: entering its selection is ADDED, leaving it DELETED."""
+        """The line of a change as this watcher sees it: entering its selection is ADDED, leaving it
+        DELETED."""
         entry, ask = change.entry, self.ask
         if ask.predicate is None:
             if ask.namespace and entry.namespace != ask.namespace:

@@ -17,7 +17,8 @@ from .query import BoardQuery
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """A piece of the sentence with the punctuation that ends it. No attention: said of the board as a whole."""
+    """A piece of the sentence with the punctuation that ends it. No attention: said of the board as a
+    whole."""
 
     attention: Attention | None
     text: str
@@ -34,7 +35,8 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class Empty:
-    """Why there are no rows, and what to do. `answered` of `asked` sources have been heard while looking around."""
+    """Why there are no rows, and what to do. `answered` of `asked` sources have been heard while looking
+    around."""
 
     kind: str
     what: str
@@ -73,7 +75,8 @@ class Square(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Pods:
-    """Pods as squares, in shares of the whole when there are more pods than squares; `text` and `label` count them."""
+    """Pods as squares, in shares of the whole when there are more pods than squares; `text` and `label`
+    count them."""
 
     squares: tuple[Square, ...]
     text: str
@@ -104,8 +107,8 @@ class Member:
 class Cell:
     """A service in one environment, told by its worst workload.
 
-    `heard_at` is set when the cell cannot be seen: then it was as `was` says ("It was good."). `until` is when a pause ends by itself.
-    `progress` (0 to 100) is None where steps say more, or nothing moves.
+    `heard_at` is set when the cell cannot be seen: then it was as `was` says ("It was good."). `until` is
+    when a pause ends by itself. `progress` (0 to 100) is None where steps say more, or nothing moves.
     """
 
     environment: str
@@ -131,7 +134,8 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class BoardRow:
-    """A service. `rank` orders rows as text, worst first; `cells` has one entry a column, None where it is not run."""
+    """A service. `rank` orders rows as text, worst first; `cells` has one entry a column, None where it is
+    not run."""
 
     service: str
     slug: str
@@ -184,7 +188,8 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Listening:
-    """A cluster by its worst source. `contact_at` is told only once it is no longer LIVE, since it then stands still."""
+    """A cluster by its worst source. `contact_at` is told only once it is no longer LIVE, since it then
+    stands still."""
 
     cluster: str
     freshness: Freshness
@@ -212,7 +217,8 @@ class Board:
 
 @dataclass(frozen=True, slots=True)
 class BoardChange:
-    """What an update touched: names of services whose row changed, left or came, and the regions to draw again.
+    """What an update touched: names of services whose row changed, left or came, and the regions to draw
+    again.
 
     `environments`: the columns changed, so everything did.
     """

@@ -1,4 +1,5 @@
-"""From workload rows to what a cell shows: the worst of several workloads, steps as segments, pods as squares. Pure."""
+"""From workload rows to what a cell shows: the worst of several workloads, steps as segments, pods as
+squares. Pure."""
 
 from __future__ import annotations
 
@@ -55,7 +56,8 @@ class Seen:
 
 
 def board_row(service: str, seen: Sequence[Seen], columns: Sequence[Column], now: datetime) -> BoardRow:
-    """One service over `columns`; `seen` are its workloads in any order, at least one in one of the columns."""
+    """One service over `columns`; `seen` are its workloads in any order, at least one in one of the
+    columns."""
     cells: list[Cell | None] = []
     before: Cell | None = None
     for column in columns:
@@ -71,8 +73,8 @@ def board_row(service: str, seen: Sequence[Seen], columns: Sequence[Column], now
 
 
 def _rank(service: str, cell: Cell, from_last: int) -> str:
-    """Text that sorts worst first: of what waits the oldest, of what fails or moves the nearest to production and then
-    the newest, of the rest the name."""
+    """Text that sorts worst first: of what waits the oldest, of what fails or moves the nearest to
+    production and then the newest, of the rest the name."""
     seconds = int(cell.since.timestamp())
     match cell.attention:
         case Attention.WAITING:
@@ -157,7 +159,8 @@ def _was(worst: Seen) -> str:
 
 
 def _segments(steps: Sequence[Step]) -> tuple[Segment, ...]:
-    """Steps as people count them: what follows a weight (a pause, an analysis) is part of that weight's segment."""
+    """Steps as people count them: what follows a weight (a pause, an analysis) is part of that weight's
+    segment."""
     groups: list[tuple[str, list[StepState]]] = []
     for step in steps:
         if step.weight is not None and (not groups or groups[-1][0] != str(step.weight)):

@@ -19,7 +19,8 @@ _STAGES = (
 
 
 def columns(found: Iterable[str], told: Sequence[str]) -> tuple[Column, ...]:
-    """The environments that were found, in the order `told`; those not told come first, by their usual stage."""
+    """The environments that were found, in the order `told`; those not told come first, by their usual
+    stage."""
 
     def place(name: str) -> tuple[int, int, str]:
         if name in told:

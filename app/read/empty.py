@@ -10,7 +10,8 @@ from .rows import SourceRow
 
 
 def why_empty(sources: Iterable[SourceRow], heard: Sequence[Listening], total: int) -> Empty:
-    """The reason for an empty board: `total` services exist (none is shown), `heard` tells how the clusters are."""
+    """The reason for an empty board: `total` services exist (none is shown), `heard` tells how the
+    clusters are."""
     rows = tuple(sources)
     names = ", ".join(c.cluster for c in heard)
     several = "clusters" if len(heard) > 1 else "cluster"
@@ -32,9 +33,8 @@ def why_empty(sources: Iterable[SourceRow], heard: Sequence[Listening], total: i
             command="shipboard demo",
         )
     answered = sum(1 for row in rows if row.contact_at)
-    troubled = next(
-        (row for row in rows if row.message and row.freshness in (Freshness.STALE, Freshness.UNKNOWN)), None
-    )
+    blind = (row for row in rows if row.freshness in (Freshness.STALE, Freshness.UNKNOWN))
+    troubled = next((row for row in blind if row.message and row.errors), None)
     if troubled and not answered:
         return Empty(
             kind="unreachable",

@@ -1,7 +1,7 @@
 """One view of the board, kept up: what changes costs by what changed, never by how many services there are.
 
-A view is a query on a fleet. Indexes by service, by source and by rank let one changed workload rebuild one row; only
-new or vanished environments (columns) build everything anew.
+A view is a query on a fleet. Indexes by service, by source and by rank let one changed workload rebuild one
+row; only new or vanished environments (columns) build everything anew.
 """
 
 from __future__ import annotations
@@ -50,8 +50,11 @@ class BoardProjection:
         self._environments: Counter[str] = Counter()
         self._sources: dict[str, SourceRow] = {}
         self._listening: tuple[Listening, ...] = ()
-        self._index(fleet.workloads.keys())
+        self._views: dict[str, tuple[object, ...]] = {}
+        self._grouped: defaultdict[str, list[SourceRow]] = defaultdict(list)
+        self._covered: dict[Scope, Verdict] = {}
         self._judge(now)
+        self._index(fleet.workloads.keys())
         self._build()
 
     def apply(self, topics: Iterable[Topic], now: datetime) -> BoardChange:
@@ -69,7 +72,8 @@ class BoardProjection:
         return replace(change, day=change.day or any(day), sources=self._listening != heard)
 
     def tick(self, now: datetime) -> BoardChange:
-        """Take in what time alone changes: silent sources, the end of a landing's glow, the day strip's minute."""
+        """Take in what time alone changes: silent sources, the end of a landing's glow, the day strip's
+        minute."""
         minute = int(now.timestamp()) // 60 != int(self._now.timestamp()) // 60
         self._now = now
         heard = self._listening
@@ -125,7 +129,7 @@ class BoardProjection:
                 self._environments[new.place.environment] += 1
                 self._members[new.place.service].add(key)
                 self._scopes[_scope(new)].add(key)
-                self._verdicts.setdefault(_scope(new), self._verdict(_scope(new)))
+                self._verdicts[_scope(new)] = self._verdict(_scope(new))
                 touched.add(new.place.service)
         return touched
 
@@ -133,6 +137,15 @@ class BoardProjection:
         """Look at the sources again; the services that can be seen now, or no longer."""
         self._sources = {key: judged(row, now) for key, row in self._fleet.sources.items()}
         self._listening = listening(self._sources.values())
+        views = {key: _view(row) for key, row in self._sources.items()}
+        odd = views.keys() ^ self._views.keys() | {k for k, v in views.items() if self._views.get(k, v) != v}
+        self._views = views
+        if not odd:
+            return set()
+        self._grouped = defaultdict(list)
+        for row in self._sources.values():
+            self._grouped[row.cluster].append(row)
+        self._covered = {}
         touched: set[str] = set()
         for scope, keys in self._scopes.items():
             verdict = self._verdict(scope)
@@ -143,12 +156,18 @@ class BoardProjection:
 
     def _verdict(self, scope: Scope) -> Verdict:
         cluster, namespace, kind = scope
-        rows = (row for row in self._sources.values() if row.cluster == cluster)
-        kinds = frozenset({kind, REPLICASET.name, POD.name})
-        freshness, source = covering(rows, kinds, namespace)
-        if freshness not in _BLIND:
-            return Verdict(unseen=False)
-        return Verdict(True, source.message if source else "", source.contact_at if source else None)
+        rows = self._grouped.get(cluster, [])
+        if not any(row.namespace == namespace for row in rows):
+            scope = cluster, "", kind
+        known = self._covered.get(scope)
+        if known is None:
+            kinds = frozenset({kind, REPLICASET.name, POD.name})
+            freshness, source = covering(rows, kinds, scope[1])
+            known = Verdict(unseen=False)
+            if freshness in _BLIND:
+                known = Verdict(True, source.message if source else "", source.contact_at if source else None)
+            self._covered[scope] = known
+        return known
 
     def _build(self) -> None:
         """Everything anew, for the columns there are now."""
@@ -247,6 +266,11 @@ class BoardProjection:
     def _put_rollout(self, key: str) -> bool:
         row = self._fleet.rollouts.get(key)
         return self._day.put(key, row if row and self._query.takes_rollout(row) else None)
+
+
+def _view(row: SourceRow) -> tuple[object, ...]:
+    """What of a source a verdict is made of: while it is well, not when it was heard."""
+    return row.freshness, row.message, row.contact_at if row.freshness in _BLIND else None
 
 
 def _scope(row: WorkloadRow) -> Scope:

@@ -1,4 +1,5 @@
-"""What part of the board a viewer asked for: the query string, parsed, canonical and matched against workloads.
+"""What part of the board a viewer asked for: the query string, parsed, canonical and matched against
+workloads.
 
 Two query strings that mean the same give equal queries and one canonical text, so that they share one view.
 """

@@ -1,4 +1,5 @@
-"""What Shipboard listens to and how fresh each of it is: the read model of /sources, and the verdicts the board uses.
+"""What Shipboard listens to and how fresh each of it is: the read model of /sources, and the verdicts the
+board uses.
 
 A source that stopped describing itself is stale whatever its last words were: the collector may be dead.
 """
@@ -53,7 +54,8 @@ def listening(rows: Iterable[SourceRow]) -> tuple[Listening, ...]:
 
 
 def contacts(rows: Iterable[SourceRow]) -> Mapping[str, datetime | None]:
-    """When each cluster was last heard, by its most silent source. Not part of a read model: it moves all the time."""
+    """When each cluster was last heard, by its most silent source. Not part of a read model: it moves all
+    the time."""
     lowest: dict[str, SourceRow] = {}
     for row in rows:
         known = lowest.get(row.cluster)
@@ -189,8 +191,8 @@ def covering(
 ) -> tuple[Freshness, SourceRow | None]:
     """The worst freshness among the sources that a workload of `namespace` is read from, and that source.
 
-    For each kind the namespace's own source counts, else the one for all namespaces; a kind that nobody watches is
-    UNKNOWN with no source, since it has not been looked at.
+    For each kind the namespace's own source counts, else the one for all namespaces; a kind that nobody
+    watches is UNKNOWN with no source, since it has not been looked at.
     """
     found: dict[str, SourceRow] = {}
     for row in sources:

@@ -37,8 +37,8 @@ def number(n: int) -> str:
 
 
 def slug(text: str) -> str:
-    """A name fit for an element id: itself when it is lower-case letters, digits and single hyphens, else made so
-    and told apart by a piece of its hash."""
+    """A name fit for an element id: itself when it is lower-case letters, digits and single hyphens, else
+    made so and told apart by a piece of its hash."""
     plain = re.sub(r"[^a-z0-9]+", "-", text.lower())[:60].strip("-")
     return plain if plain == text else f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:8]}".lstrip("-")
 

@@ -1,7 +1,8 @@
-"""What a cluster lets us see, asked once and told in plain words; for `shipboard check`, before anything is
-followed.
+"""What `shipboard check` finds on a cluster: who we are there, what may be read, and what would have to be
+granted.
 
-Every kind the engines read is really listed (one object) and asked about for watching; nothing is changed.
+Rights are tried, not guessed: a real LIST of one object each, and an access review for watch, which cannot be
+tried without opening one.
 """
 
 from __future__ import annotations
@@ -9,105 +10,137 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import StrEnum
 
-from app.domain.refusals import Absent, ClusterError, Denied
-from app.engines.port import ROLLOUT, Kind
-from app.kube import Cluster
+import msgspec
 
+from ..domain.names import cut
+from ..domain.refusals import Absent, ClusterError, Denied
+from ..engines import ENGINES
+from ..engines.port import Engine, Kind
+from ..kube import Cluster
 from .runner import kinds
 
-OPTIONAL = frozenset({ROLLOUT.name})
-"""Kinds a cluster may well not have."""
-
-
-class Sight(StrEnum):
-    """How a kind can be seen."""
-
-    FINE = "fine"
-    NOT_INSTALLED = "not installed"
-    DENIED = "denied"
-    FAILED = "failed"
+VERBS = ("get", "list", "watch")
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One kind in one namespace (empty: all of them), with the reason when it cannot be seen."""
+    """One thing looked at, in a sentence. `granted` is false where rights are missing."""
 
     kind: Kind
     namespace: str
-    sight: Sight
-    why: str = ""
-
-    @property
-    def well(self) -> bool:
-        """Whether nothing is to be mended here."""
-        return self.sight in (Sight.FINE, Sight.NOT_INSTALLED)
+    well: bool
+    text: str
+    granted: bool = True
 
     def __str__(self) -> str:
-        where = f"in {self.namespace}" if self.namespace else "in all namespaces"
-        said = {
-            Sight.FINE: f"{self.kind.plural} {where}: may be listed and watched",
-            Sight.NOT_INSTALLED: f"{self.kind.plural}: not installed on this cluster, so none are shown",
-        }.get(self.sight, self.why)
-        return said.rstrip(".")
+        where = f" in {self.namespace}" if self.namespace else ""
+        return f"{self.kind.plural}{where}: {self.text}"
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was found out about a cluster. `account` is empty where the server does not tell."""
+    """All that was found on a cluster: the account and server version (empty when not told), and a finding
+    for each kind (and namespace)."""
 
+    cluster: str
     account: str
+    version: str
     findings: tuple[Finding, ...]
 
     @property
     def well(self) -> bool:
-        """Whether everything can be seen."""
+        """Whether the board would see everything it wants."""
         return all(finding.well for finding in self.findings)
 
     @property
     def rules(self) -> str:
-        """The RBAC rules that grant what is denied, as YAML for a Role or ClusterRole; empty when nothing
-        is."""
-        denied = dict.fromkeys(f.kind for f in self.findings if f.sight is Sight.DENIED)
+        """The RBAC rules that are missing, as YAML for a Role or ClusterRole; empty when none are."""
+        groups: dict[str, list[str]] = {}
+        for kind in self._missing():
+            groups.setdefault(_group(kind), []).append(kind.plural)
         return "\n".join(
-            f'- {{apiGroups: ["{kind.api.rpartition("/")[0]}"], resources: ["{kind.plural}"], '
-            'verbs: ["list", "watch"]}'
-            for kind in denied
+            f'- apiGroups: ["{group}"]\n  resources: [{", ".join(plurals)}]\n  verbs: [{", ".join(VERBS)}]'
+            for group, plurals in groups.items()
         )
 
+    @property
+    def command(self) -> str:
+        """The kubectl command that makes a ClusterRole of the missing rules; empty when none are."""
+        resources = ",".join(".".join(filter(None, (kind.plural, _group(kind)))) for kind in self._missing())
+        verbs = ",".join(VERBS)
+        return (
+            resources and f"kubectl create clusterrole shipboard-read --verb={verbs} --resource={resources}"
+        )
 
-async def check(cluster: Cluster, namespaces: Sequence[str] = ()) -> Report:
-    """Look at every kind: in all namespaces, and where that is denied in each of `namespaces`.
+    def lines(self) -> tuple[str, ...]:
+        """The report as plain text."""
+        who = f" as {self.account}" if self.account else ""
+        said = [f"{self.cluster}: reached{who}, Kubernetes {self.version or 'of unknown version'}"]
+        said += [f"  {'ok  ' if f.well else 'FAIL'} {f}" for f in self.findings]
+        if self.rules:
+            said += ["  Missing rules, to be bound to that account:"]
+            said += [f"    {line}" for line in self.rules.splitlines()]
+            said += [f"  or: {self.command}"]
+        return tuple(said)
 
-    Raises ClusterError when the cluster cannot be asked at all.
-    """
-    account = ""
-    with suppress(Absent, Denied):
+    def _missing(self) -> tuple[Kind, ...]:
+        return tuple(dict.fromkeys(f.kind for f in self.findings if not f.granted))
+
+
+async def check(
+    cluster: Cluster, namespaces: Sequence[str] = (), engines: Sequence[Engine] = ENGINES
+) -> Report:
+    """Look at everything a collector would read. Raises ClusterError when the server cannot be reached at all
+    or does not accept the account."""
+    with suppress(Denied):
+        await cluster.probe(kinds(engines)[-1])
+    account = version = ""
+    with suppress(ClusterError):
         account = await cluster.whoami()
+    with suppress(ClusterError, msgspec.DecodeError):
+        version = cut(msgspec.json.decode(await cluster.get("/version"), type=_Version).git_version, 40)
     findings: list[Finding] = []
-    for kind in kinds():
-        found = await _look(cluster, kind, "")
-        if found.sight is Sight.DENIED and namespaces:
-            findings += [await _look(cluster, kind, namespace) for namespace in namespaces]
+    for kind in kinds(engines):
+        everywhere = await _look(cluster, kind, "")
+        if everywhere.granted or not namespaces:
+            findings.append(everywhere)
         else:
-            findings.append(found)
-    return Report(account, tuple(findings))
+            findings += [await _look(cluster, kind, namespace) for namespace in namespaces]
+    return Report(cluster.name, account, version, tuple(findings))
 
 
 async def _look(cluster: Cluster, kind: Kind, namespace: str) -> Finding:
-    where = namespace or "all namespaces"
     try:
-        await cluster.probe(kind, namespace)
-        watching = await cluster.may("watch", kind, namespace)
+        counted = msgspec.json.decode(await cluster.page(kind, namespace, limit=1), type=_Counted)
+        access = await cluster.may("watch", kind, namespace)
     except Denied as error:
-        return Finding(kind, namespace, Sight.DENIED, str(error))
-    except Absent as error:
-        sight = Sight.NOT_INSTALLED if kind.name in OPTIONAL else Sight.FAILED
-        return Finding(kind, namespace, sight, str(error))
+        return Finding(kind, namespace, False, f"may not be listed. {error.why}".strip(), granted=False)
+    except Absent:
+        return Finding(kind, namespace, True, f"{_group(kind) or kind.api} is not installed; nothing to show")
     except ClusterError as error:
-        return Finding(kind, namespace, Sight.FAILED, str(error))
-    if not watching.allowed:
-        why = f"Not permitted to watch {kind.plural} in {where}. {watching.reason}"
-        return Finding(kind, namespace, Sight.DENIED, why)
-    return Finding(kind, namespace, Sight.FINE)
+        return Finding(kind, namespace, False, str(error))
+    except msgspec.DecodeError:
+        return Finding(kind, namespace, False, "the answer to a list is no list")
+    number = len(counted.items or ()) + (counted.metadata.remaining_item_count or 0)
+    if not access.allowed:
+        text = f"{number} there, may not be watched. {access.reason}".strip()
+        return Finding(kind, namespace, False, text, granted=False)
+    return Finding(kind, namespace, True, f"{number} there, may be listed and watched")
+
+
+def _group(kind: Kind) -> str:
+    return kind.api.rpartition("/")[0]
+
+
+class _Version(msgspec.Struct, rename="camel"):
+    git_version: str = ""
+
+
+class _Remaining(msgspec.Struct, rename="camel"):
+    remaining_item_count: int | None = None
+
+
+class _Counted(msgspec.Struct):
+    metadata: _Remaining
+    items: list[msgspec.Raw] | None = None

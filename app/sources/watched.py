@@ -165,7 +165,9 @@ class Source:
     def _message(self, freshness: Freshness) -> str:
         if isinstance(self.trouble, Absent):
             group = self.kind.api.partition("/")[0]
-            return f"{self.kind.plural}.{group} is not installed there. Shipboard looks again each minute."
+            return (
+                f"{self.kind.plural}.{group} is not installed there. Shipboard looks again every half minute."
+            )
         if freshness is Freshness.LIVE:
             return ""
         trouble = self.trouble or (self._pulse.trouble if self.standing is not Standing.UNLISTED else None)
@@ -188,7 +190,9 @@ class Source:
         while True:
             asked_at = self._clock()
             try:
-                body = await self._cluster.page(self.kind, namespace, limit=self._page, token=token)
+                body = await self._cluster.page(
+                    self.kind, namespace, limit=self._page, token=token, silence=self._timing.silence
+                )
                 page = self._intake.page(body, seen, trusted)
             except Oversized:
                 if self._page == 1:
@@ -234,7 +238,12 @@ class Source:
         try:
             async with asyncio.timeout(None) as self._leash:
                 lines = self._cluster.watch(
-                    self.kind, self.namespace, self.version, seconds, self._timing.watch_grace
+                    self.kind,
+                    self.namespace,
+                    self.version,
+                    seconds,
+                    grace=self._timing.watch_grace,
+                    silence=self._timing.silence,
                 )
                 async with aclosing(lines) as batches:
                     async for batch in batches:

@@ -1,4 +1,5 @@
-"""How templates write instants, lengths and counts. Pure filters; `static/js/app.js` ticks the same texts in the same words.
+"""How templates write instants, lengths and counts. Pure filters; `static/js/app.js` ticks the same texts in
+the same words.
 
 Instants are aware datetimes and print in UTC; ages are never negative, since clocks differ.
 """
@@ -60,7 +61,8 @@ def share(at: datetime, now: datetime) -> str:
 
 
 def hours_before(now: datetime, step: int = 3) -> list[datetime]:
-    """The full hours of the last 24, each `step`-th of the day, that leave room for their label at both ends."""
+    """The full hours of the last 24, each `step`-th of the day, that leave room for their label at both
+    ends."""
     first = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=23)
     hours = (first + timedelta(hours=i) for i in range(24))
     return [h for h in hours if h.hour % step == 0 and 0.02 < 1 - (now - h) / _DAY_STRIP < 0.98]

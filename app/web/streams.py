@@ -51,8 +51,10 @@ class Hub:
         fleet: Fleet,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         max_streams: int = 5000,
+        max_views: int = MAX_VIEWS,
         environments: Sequence[str] = (),
         heartbeat: float = HEARTBEAT,
+        write_limit: float = WRITE_LIMIT,
     ) -> None:
         self.database = database
         self.fleet = fleet
@@ -65,8 +67,8 @@ class Hub:
         self.epoch = secrets.token_hex(4)
         self._live = live
         self._over = False
-        self._max_streams = max_streams
-        self._heartbeat = heartbeat
+        self._max_streams, self._max_views = max_streams, max_views
+        self._heartbeat, self._write_limit = heartbeat, write_limit
         self._views: dict[ViewKey, View] = {}
         self._watchers: set[Watcher] = set()
         self._beat_at = time.monotonic()
@@ -90,9 +92,9 @@ class Hub:
         view = self._views.get(key)
         now = time.monotonic()
         if view is None:
-            if len(self._views) >= MAX_VIEWS:
+            if len(self._views) >= self._max_views:
                 self._forget(min((v.used_at for v in self._views.values() if not v.watchers), default=0.0))
-            if len(self._views) >= MAX_VIEWS:
+            if len(self._views) >= self._max_views:
                 raise Full
             view = self._views[key] = View(content(self.fleet, self.clock()), self.epoch, now)
         view.used_at = now
@@ -178,7 +180,7 @@ class Hub:
     def _sweep(self, now: float) -> None:
         self._forget(now - KEEP_VIEW)
         for watcher in tuple(self._watchers):
-            if watcher.writing_since and now - watcher.writing_since > WRITE_LIMIT:
+            if watcher.writing_since and now - watcher.writing_since > self._write_limit:
                 watcher.drop()
 
     def _forget(self, unused_since: float) -> None:

@@ -106,7 +106,9 @@ async def typed_watch(kubeconfig: str, events: int) -> dict[str, float]:
         listed = await core.list_pod_for_all_namespaces(limit=1)
         version, started, seen = listed.metadata.resource_version, 0.0, 0
         print(json.dumps({"ready": True}), flush=True)
-        stream = watch.Watch().stream(core.list_pod_for_all_namespaces, resource_version=version, timeout_seconds=120)
+        stream = watch.Watch().stream(
+            core.list_pod_for_all_namespaces, resource_version=version, timeout_seconds=120
+        )
         async for _ in stream:
             started = started or time.perf_counter()
             seen += 1
@@ -118,4 +120,12 @@ async def typed_watch(kubeconfig: str, events: int) -> dict[str, float]:
 if __name__ == "__main__":
     verb, kubeconfig, *rest = sys.argv[1:]
     work = {"bare-list": bare_list, "typed-list": typed_list}.get(verb)
-    print(json.dumps(asyncio.run(work(kubeconfig) if work else {"bare-watch": bare_watch, "typed-watch": typed_watch}[verb](kubeconfig, int(rest[0])))))
+    print(
+        json.dumps(
+            asyncio.run(
+                work(kubeconfig)
+                if work
+                else {"bare-watch": bare_watch, "typed-watch": typed_watch}[verb](kubeconfig, int(rest[0]))
+            )
+        )
+    )

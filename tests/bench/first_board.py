@@ -23,7 +23,19 @@ def run() -> list[Row]:
     return [
         Row("10,000 pods, bare LIST + msgspec", f"{b:.2f} s"),
         Row("10,000 pods, typed client's list alone", f"{c:.2f} s"),
-        Row("10,000 pods, first request -> rendered board", f"{a:.2f} s", f"{a / b:.2f} x bare", "<= 2 x bare", a <= 2 * b),
-        Row("  the same against the typed client", "", f"{a / c * 100:.0f} % of typed", "<= 25 %", a <= 0.25 * c),
+        Row(
+            "10,000 pods, first request -> rendered board",
+            f"{a:.2f} s",
+            f"{a / b:.2f} x bare",
+            "<= 2 x bare",
+            a <= 2 * b,
+        ),
+        Row(
+            "  the same against the typed client",
+            "",
+            f"{a / c * 100:.0f} % of typed",
+            "<= 25 %",
+            a <= 0.25 * c,
+        ),
         Row("  memory above the idle process", f"{memory:.0f} MB", "", "<= 120 MB", memory <= 120),
     ]

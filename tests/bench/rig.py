@@ -60,12 +60,14 @@ class Demo:
 
 @contextlib.contextmanager
 def demo(workloads: int, pods: int) -> Iterator[Demo]:
-    """An embedded cluster with `workloads` settled Deployments of `pods` pods each, for the length of a `with` block."""
+    """An embedded cluster with `workloads` settled Deployments of `pods` pods each, while the `with` block lasts."""
     with tempfile.TemporaryDirectory(prefix="shipboard-bench-") as folder:
         kubeconfig, token = f"{folder}/kubeconfig", "bench"
         command = [sys.executable, "-m", "app.demo", "--no-fleet", "--fill", f"{workloads}x{pods}"]
         command += ["--kubeconfig", kubeconfig, "--token", token, "--with-parent"]
-        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         try:
             assert process.stdout
             said = json.loads(process.stdout.readline())
@@ -104,7 +106,11 @@ def wait_ready(url: str, process: subprocess.Popen[str], log: str) -> None:
 def child(module: str, *arguments: str) -> dict[str, Any]:
     """Run `python -m module arguments` to its end; its last line of output is JSON and comes back decoded."""
     done = subprocess.run(
-        [sys.executable, "-m", module, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=DEADLINE * 3
+        [sys.executable, "-m", module, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE * 3,
     )
     if done.returncode:
         raise RuntimeError(f"{module} {arguments} failed:\n{done.stderr[-3000:]}")

@@ -1,6 +1,6 @@
 """The product's whole path in one process: cluster → collector → ingest → database → fleet → view of the board.
 
-    python -m tests.bench.stack VERB KUBECONFIG [EVENTS]
+python -m tests.bench.stack VERB KUBECONFIG [EVENTS]
 """
 
 from __future__ import annotations
@@ -83,7 +83,9 @@ async def stack(kubeconfig: str) -> AsyncIterator[Stack]:
         query = BoardQuery.parse([])
         view = hub.view(
             ViewKey(page.path, query.query_string(), "text/html"),
-            lambda f, now: PageContent(page, query, page.open(f, query, now, ()), renderer, RowCache(), now, PAGES),
+            lambda f, now: PageContent(
+                page, query, page.open(f, query, now, ()), renderer, RowCache(), now, PAGES
+            ),
         )
         watcher = Watcher()
         view.watchers.add(watcher)
@@ -102,7 +104,7 @@ async def first_board(kubeconfig: str, workloads: int) -> dict[str, float]:
         task = asyncio.create_task(parts.collector.run())
         await parts.settled(lambda: len(parts.fleet.workloads) >= workloads)
         body = parts.view.answer()[0]
-        while body.count(b"<tr id=\"s-") < workloads:
+        while body.count(b'<tr id="s-') < workloads:
             await parts.watcher.sleep()
             body = parts.view.answer()[0]
         seconds = time.perf_counter() - started

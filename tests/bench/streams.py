@@ -28,7 +28,13 @@ def run() -> list[Row]:
         Row(f"{STREAMS} streams: delivery p99", f"{p99 * 1000:.0f} ms", "", "p99 <= 1 s", p99 <= 1.0),
         Row(f"{STREAMS} streams: dropped", str(seen["dropped"]), "", "0", seen["dropped"] == 0),
         Row(f"{STREAMS} streams: updates missed", str(seen["missed"]), "", "0", seen["missed"] == 0),
-        Row(f"{STREAMS} streams: memory", f"{memory:.0f} MB (+{memory - at_rest:.0f})", "", "<= 400 MB", memory <= 400),
+        Row(
+            f"{STREAMS} streams: memory",
+            f"{memory:.0f} MB (+{memory - at_rest:.0f})",
+            "",
+            "<= 400 MB",
+            memory <= 400,
+        ),
         Row(
             "CPU a delivered message",
             f"{used / max(1, seen['messages']) * 1e6:.0f} us",
@@ -37,7 +43,9 @@ def run() -> list[Row]:
     ]
 
 
-async def _read(url: urllib.parse.SplitResult, state: dict[str, object], delays: list[float], started: asyncio.Event) -> int:
+async def _read(
+    url: urllib.parse.SplitResult, state: dict[str, object], delays: list[float], started: asyncio.Event
+) -> int:
     """One stream, read raw. Returns how many updates it saw."""
     reader, writer = await asyncio.open_connection(url.hostname, url.port, limit=4 << 20)
     writer.write(f"GET / HTTP/1.1\r\nHost: {url.netloc}\r\nAccept: text/event-stream\r\n\r\n".encode())
@@ -77,7 +85,9 @@ async def _client(product_url: str, api: str, token: str) -> dict[str, object]:
     await asyncio.sleep(5)
     headers = {"Authorization": f"Bearer {token}"}
     async with aiohttp.ClientSession(headers=headers) as session:
-        async with session.get(f"{api}/api/v1/namespaces/load-00/pods", params={"labelSelector": ""}) as answer:
+        async with session.get(
+            f"{api}/api/v1/namespaces/load-00/pods", params={"labelSelector": ""}
+        ) as answer:
             names = [p["metadata"]["name"] for p in (await answer.json())["items"]]
         pod = next(n for n in names if n.startswith("load-0000"))
         state["messages"] = 0
@@ -92,7 +102,13 @@ async def _client(product_url: str, api: str, token: str) -> dict[str, object]:
         task.cancel()
     counts = await asyncio.gather(*tasks)
     missed = sum(SECONDS - count for count in counts)
-    return {"delays": delays, "dropped": state["dropped"], "missed": missed, "messages": state["messages"], "bare": await _bare()}
+    return {
+        "delays": delays,
+        "dropped": state["dropped"],
+        "missed": missed,
+        "messages": state["messages"],
+        "bare": await _bare(),
+    }
 
 
 async def _bare() -> float:

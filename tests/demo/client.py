@@ -7,6 +7,8 @@ from typing import Any
 
 from kubernetes.aio import client as kubernetes
 
+from app.demo import EmbeddedCluster
+
 Obj = dict[str, Any]
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
@@ -38,9 +40,13 @@ class Client:
         if body is not None:
             headers["Content-Type"] = content or "application/json"
         parameters = await self.api.param_serialize(
-            method, path, query_params=list(query.items()), header_params=headers, body=body,
+            method,
+            path,
+            query_params=list(query.items()),
+            header_params=headers,
+            body=body,
             auth_settings=["BearerToken"],
-        )  # fmt: skip
+        )
         return await self.api.call_api(*parameters, _request_timeout=20.0)
 
     async def call(self, method: str, path: str, body: Any = None, content: str = "", **query: Any) -> Any:
@@ -71,6 +77,13 @@ class Client:
             response.response.close()
 
 
+def stored(cluster: EmbeddedCluster, plural: str, name: str, namespace: str = "default") -> Obj:
+    """An object as it is in the store now."""
+    entry = cluster.store.get(plural, namespace, name)
+    assert entry is not None, f"{plural} {namespace}/{name} is not there"
+    return entry.obj
+
+
 async def until(condition: Callable[[], Any], what: str, seconds: float = 15.0) -> Any:
     """The first true value of a condition; fails naming `what` after the deadline."""
     loop = asyncio.get_running_loop()
@@ -83,19 +96,35 @@ async def until(condition: Callable[[], Any], what: str, seconds: float = 15.0) 
 
 def template(image: str = "web:1.0", *, probe: bool = True, **annotations: str) -> Obj:
     """A pod template; annotations are given without their `hollow/` and with `_` for `-`."""
-    container: Obj = {"name": "web", "image": image, "ports": [{"containerPort": 8080}],
-                      "resources": {"requests": {"cpu": "50m", "memory": "32Mi"}}}  # fmt: skip
+    container: Obj = {
+        "name": "web",
+        "image": image,
+        "ports": [{"containerPort": 8080}],
+        "resources": {"requests": {"cpu": "50m", "memory": "32Mi"}},
+    }
     if probe:
         container["readinessProbe"] = {"httpGet": {"path": "/ready", "port": 8080}}
-    marks = {"hollow/ready-after": "1.5", **{f"hollow/{key.replace('_', '-')}": value for key, value in annotations.items()}}
+    marks = {
+        "hollow/ready-after": "1.5",
+        **{f"hollow/{key.replace('_', '-')}": value for key, value in annotations.items()},
+    }
     return {"metadata": {"labels": {"app": "web"}, "annotations": marks}, "spec": {"containers": [container]}}
 
 
 def deployment(image: str = "web:1.0", replicas: int = 4, *, pod: Obj | None = None, **spec: Any) -> Obj:
     rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
-    return {"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web", "labels": {"app": "web"}},
-            "spec": {"replicas": replicas, "selector": {"matchLabels": {"app": "web"}}, "strategy": rolling,
-                     "template": pod or template(image), **spec}}  # fmt: skip
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": "web", "labels": {"app": "web"}},
+        "spec": {
+            "replicas": replicas,
+            "selector": {"matchLabels": {"app": "web"}},
+            "strategy": rolling,
+            "template": pod or template(image),
+            **spec,
+        },
+    }
 
 
 def condition(obj: Obj, kind: str) -> tuple[str, str]:
@@ -109,6 +138,6 @@ def condition(obj: Obj, kind: str) -> tuple[str, str]:
 def through(obj: Obj) -> bool:
     """Whether a Deployment's rollout is through, as kubectl rollout status sees it."""
     status, wanted = obj["status"], obj["spec"]["replicas"]
-    return status.get("observedGeneration", 0) >= obj["metadata"]["generation"] and (
-        status.get("updatedReplicas", 0) == status.get("replicas", 0) == status.get("availableReplicas", 0) == wanted
-    )
+    counts = {status.get(key, 0) for key in ("updatedReplicas", "replicas", "availableReplicas")}
+    seen: bool = status.get("observedGeneration", 0) >= obj["metadata"]["generation"]
+    return seen and counts == {wanted}

@@ -7,8 +7,21 @@ from kubernetes.aio import client as kubernetes
 
 from app.demo import EmbeddedCluster
 from tests.demo.client import (
-    DEPLOYMENTS, JSON_PATCH, MERGE, PODS, ROLLOUTS, STRATEGIC, WEB, Client, deployment, template, through, until,
-)  # fmt: skip
+    DEPLOYMENTS,
+    JSON_PATCH,
+    MERGE,
+    PODS,
+    ROLLOUTS,
+    STRATEGIC,
+    WEB,
+    Client,
+    condition,
+    deployment,
+    stored,
+    template,
+    through,
+    until,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -17,8 +30,7 @@ pytestmark = pytest.mark.anyio
 async def web(cluster: EmbeddedCluster, client: Client) -> dict[str, str]:
     """A paused Deployment, so that (after a first look) only the test writes to it. Returns its metadata."""
     await client.call("POST", DEPLOYMENTS, deployment(replicas=2, paused=True))
-    name = ("deployments", "default", "web")
-    await until(lambda: cluster.store.get(*name).obj["status"].get("observedGeneration") == 1, "a first look")  # type: ignore[union-attr]
+    await until(lambda: condition(stored(cluster, "deployments", "web"), "Available")[0], "a first look")
     metadata: dict[str, str] = (await client.get(WEB))["metadata"]
     return metadata
 
@@ -32,18 +44,31 @@ async def web(cluster: EmbeddedCluster, client: Client) -> dict[str, str]:
         ("GET", "/apis/apps/v1/nothing", 404, "the server could not find the requested resource"),
         ("GET", f"{PODS}/x/log", 404, 'pods "x" not found'),
         ("POST", WEB, 405, "the server does not allow this method on the requested resource"),
-        ("GET", f"{DEPLOYMENTS}?labelSelector=a%20b%20c", 400,
-         "unable to parse requirement: found 'b', expected: in, notin, =, ==, !=, gt, lt"),
-        ("GET", f"{DEPLOYMENTS}?fieldSelector=spec.replicas%3D2", 400,
-         '"spec.replicas" is not a known field selector: only "metadata.name", "metadata.namespace"'),
-        ("GET", f"{DEPLOYMENTS}?resourceVersion=abc", 400,
-         'invalid resource version: resourceVersion: Invalid value: "abc": strconv.ParseUint: parsing "abc": invalid syntax'),
+        (
+            "GET",
+            f"{DEPLOYMENTS}?labelSelector=a%20b%20c",
+            400,
+            "unable to parse requirement: found 'b', expected: in, notin, =, ==, !=, gt, lt",
+        ),
+        (
+            "GET",
+            f"{DEPLOYMENTS}?fieldSelector=spec.replicas%3D2",
+            400,
+            '"spec.replicas" is not a known field selector: only "metadata.name", "metadata.namespace"',
+        ),
+        (
+            "GET",
+            f"{DEPLOYMENTS}?resourceVersion=abc",
+            400,
+            'invalid resource version: resourceVersion: Invalid value: "abc": strconv.ParseUint: '
+            'parsing "abc": invalid syntax',
+        ),
     ],
-)  # fmt: skip
+)
 async def test_refusal_has_the_recorded_words(
     client: Client, web: dict[str, str], method: str, path: str, code: int, message: str
 ) -> None:
-    body = {} if method in ("PATCH", "POST") else None
+    body: dict[str, object] | None = {} if method in ("PATCH", "POST") else None
     status, answer = await client.call(method, path, body, MERGE if method == "PATCH" else "")
     assert (status, answer["code"], answer["message"]) == (code, code, message)
     assert (answer["kind"], answer["status"]) == ("Status", "Failure")
@@ -58,8 +83,15 @@ async def test_wrong_token_is_401_without_details(cluster: EmbeddedCluster) -> N
     async with Client(cluster.url, "wrong") as stranger:
         status, body = await stranger.call("GET", PODS)
     assert status == 401
-    assert body == {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-                    "message": "Unauthorized", "reason": "Unauthorized", "code": 401}  # fmt: skip
+    assert body == {
+        "kind": "Status",
+        "apiVersion": "v1",
+        "metadata": {},
+        "status": "Failure",
+        "message": "Unauthorized",
+        "reason": "Unauthorized",
+        "code": 401,
+    }
 
 
 async def test_list_in_a_namespace_that_is_not_there_is_empty(client: Client) -> None:
@@ -74,11 +106,13 @@ async def test_preconditions_refuse_what_is_stale_or_another(client: Client, web
     assert (status, body["reason"]) == (409, "Conflict")
     status, body = await client.patch(WEB, {"metadata": {"uid": "wrong"}, "spec": {"replicas": 3}})
     assert status == 422
-    assert body["message"] == (
-        'Deployment.apps "web" is invalid: [metadata.uid: Invalid value: "wrong": field is immutable, '
-        'metadata.uid: Invalid value: "wrong": field is immutable]'
-    ) or "field is immutable" in body["message"]
-    right = {"metadata": {"resourceVersion": web["resourceVersion"], "uid": web["uid"]}, "spec": {"replicas": 3}}
+    why = 'metadata.uid: Invalid value: "wrong": field is immutable'
+    assert body["message"] == f'Deployment.apps "web" is invalid: {why}'
+    assert len(body["details"]["causes"]) == 2
+    right = {
+        "metadata": {"resourceVersion": web["resourceVersion"], "uid": web["uid"]},
+        "spec": {"replicas": 3},
+    }
     status, body = await client.patch(WEB, right)
     assert (status, body["spec"]["replicas"]) == (200, 3)
     status, body = await client.call("DELETE", WEB, {"preconditions": {"uid": "wrong"}})
@@ -97,7 +131,9 @@ async def test_patch_that_changes_nothing_writes_nothing(
 async def test_each_half_ignores_the_other(client: Client, web: dict[str, str]) -> None:
     status, body = await client.patch(WEB, {"status": {"replicas": 77}})
     assert (status, body["status"].get("replicas")) == (200, None)
-    status, body = await client.patch(f"{WEB}/status", {"spec": {"replicas": 77}, "status": {"collisionCount": 1}})
+    status, body = await client.patch(
+        f"{WEB}/status", {"spec": {"replicas": 77}, "status": {"collisionCount": 1}}
+    )
     assert (body["spec"]["replicas"], body["status"]["collisionCount"]) == (2, 1)
     assert body["metadata"]["generation"] == web["generation"]
 
@@ -128,10 +164,18 @@ async def test_strategic_merge_knows_containers_by_name(client: Client, web: dic
 
 async def test_json_patch_tests_before_it_writes(client: Client, web: dict[str, str]) -> None:
     replace = {"op": "replace", "path": "/spec/replicas", "value": 3}
-    for first in ({"op": "test", "path": "/spec/replicas", "value": 99}, {"op": "remove", "path": "/spec/nope"}):
+    for first in (
+        {"op": "test", "path": "/spec/replicas", "value": 99},
+        {"op": "remove", "path": "/spec/nope"},
+    ):
         status, body = await client.patch(WEB, [first, replace], JSON_PATCH)
-        assert (status, body["message"]) == (422, "the server rejected our request due to an error in our request")
-    status, body = await client.patch(WEB, [{"op": "test", "path": "/spec/replicas", "value": 2}, replace], JSON_PATCH)
+        assert (status, body["message"]) == (
+            422,
+            "the server rejected our request due to an error in our request",
+        )
+    status, body = await client.patch(
+        WEB, [{"op": "test", "path": "/spec/replicas", "value": 2}, replace], JSON_PATCH
+    )
     assert (status, body["spec"]["replicas"]) == (200, 3)
 
 
@@ -139,14 +183,21 @@ async def test_json_patch_tests_before_it_writes(client: Client, web: dict[str, 
     ("change", "message"),
     [
         ({"replicas": -1}, "spec.replicas: Invalid value: -1: must be greater than or equal to 0"),
-        ({"strategy": {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 0}}},
-         "spec.strategy.rollingUpdate.maxUnavailable: Invalid value: 0: may not be 0 when `maxSurge` is 0"),
-        ({"template": {"metadata": {"labels": {"app": "zzz"}}}},
-         'spec.template.metadata.labels: Invalid value: {"app":"zzz"}: `selector` does not match template `labels`'),
-        ({"progressDeadlineSeconds": 1, "minReadySeconds": 5},
-         "spec.progressDeadlineSeconds: Invalid value: 1: must be greater than minReadySeconds"),
+        (
+            {"strategy": {"rollingUpdate": {"maxSurge": 0, "maxUnavailable": 0}}},
+            "spec.strategy.rollingUpdate.maxUnavailable: Invalid value: 0: may not be 0 when `maxSurge` is 0",
+        ),
+        (
+            {"template": {"metadata": {"labels": {"app": "zzz"}}}},
+            'spec.template.metadata.labels: Invalid value: {"app":"zzz"}: '
+            "`selector` does not match template `labels`",
+        ),
+        (
+            {"progressDeadlineSeconds": 1, "minReadySeconds": 5},
+            "spec.progressDeadlineSeconds: Invalid value: 1: must be greater than minReadySeconds",
+        ),
     ],
-)  # fmt: skip
+)
 async def test_validation_has_the_recorded_words(
     client: Client, web: dict[str, str], change: dict[str, object], message: str
 ) -> None:
@@ -194,7 +245,9 @@ async def test_pages_hold_one_version_and_expire(cluster: EmbeddedCluster, clien
     assert names == sorted(names)
     assert len(set(names)) == 8
     await cluster.bench.compact()
-    status, body = await client.call("GET", "/api/v1/pods", limit=4, **{"continue": second["metadata"]["continue"]})
+    status, body = await client.call(
+        "GET", "/api/v1/pods", limit=4, **{"continue": second["metadata"]["continue"]}
+    )
     assert (status, body["reason"]) == (410, "Expired")
     last = await client.get("/api/v1/pods", limit=4, **{"continue": body["metadata"]["continue"]})
     assert len(last["items"]) == 2
@@ -208,9 +261,15 @@ async def test_future_version_is_a_timeout(client: Client) -> None:
 
 @pytest.mark.parametrize(
     ("selector", "names"),
-    [("tier=a", {"one"}), ("tier!=a", {"two", "three"}), ("tier in (a, b)", {"one", "two"}), ("tier", {"one", "two"}),
-     ("!tier", {"three"}), ("tier notin (a),app=web", {"two", "three"})],
-)  # fmt: skip
+    [
+        ("tier=a", {"one"}),
+        ("tier!=a", {"two", "three"}),
+        ("tier in (a, b)", {"one", "two"}),
+        ("tier", {"one", "two"}),
+        ("!tier", {"three"}),
+        ("tier notin (a),app=web", {"two", "three"}),
+    ],
+)
 async def test_label_selectors_select(client: Client, selector: str, names: set[str]) -> None:
     for name, tier in (("one", {"tier": "a"}), ("two", {"tier": "b"}), ("three", {})):
         body = {"metadata": {"name": name, "labels": {"app": "web", **tier}}}
@@ -221,11 +280,14 @@ async def test_label_selectors_select(client: Client, selector: str, names: set[
 
 async def test_field_selectors_select(cluster: EmbeddedCluster, client: Client) -> None:
     await client.call("POST", DEPLOYMENTS, deployment(replicas=3))
-    await until(lambda: through(cluster.store.get("deployments", "default", "web").obj), "the rollout")  # type: ignore[union-attr]
+    await until(lambda: through(stored(cluster, "deployments", "web")), "the rollout")
     pods = (await client.get(PODS, fieldSelector="status.phase=Running"))["items"]
     assert len(pods) == 3
     node = pods[0]["spec"]["nodeName"]
-    assert {p["spec"]["nodeName"] for p in (await client.get(PODS, fieldSelector=f"spec.nodeName={node}"))["items"]} == {node}
+    assert {
+        p["spec"]["nodeName"]
+        for p in (await client.get(PODS, fieldSelector=f"spec.nodeName={node}"))["items"]
+    } == {node}
     uid = pods[0]["metadata"]["uid"]
     events = await client.get("/api/v1/namespaces/default/events", fieldSelector=f"involvedObject.uid={uid}")
     assert {"Scheduled", "Pulled", "Created", "Started"} <= {event["reason"] for event in events["items"]}
@@ -234,8 +296,11 @@ async def test_field_selectors_select(cluster: EmbeddedCluster, client: Client) 
 async def test_may_i_follows_the_forbidden_rules(cluster: EmbeddedCluster, client: Client) -> None:
     async def may(verb: str) -> bool:
         attributes = {"verb": verb, "group": "apps", "resource": "deployments", "namespace": "default"}
-        _, body = await client.call("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
-                                    {"spec": {"resourceAttributes": attributes}})  # fmt: skip
+        _, body = await client.call(
+            "POST",
+            "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+            {"spec": {"resourceAttributes": attributes}},
+        )
         allowed: bool = body["status"]["allowed"]
         return allowed
 
@@ -246,7 +311,7 @@ async def test_may_i_follows_the_forbidden_rules(cluster: EmbeddedCluster, clien
 async def test_typed_client_reads_and_patches(cluster: EmbeddedCluster, client: Client) -> None:
     apps, core = kubernetes.AppsV1Api(client.api), kubernetes.CoreV1Api(client.api)
     await client.call("POST", DEPLOYMENTS, deployment(replicas=2))
-    await until(lambda: through(cluster.store.get("deployments", "default", "web").obj), "the rollout")  # type: ignore[union-attr]
+    await until(lambda: through(stored(cluster, "deployments", "web")), "the rollout")
     found = await apps.read_namespaced_deployment("web", "default")
     assert (found.spec.replicas, found.status.ready_replicas) == (2, 2)
     pods = await core.list_namespaced_pod("default", label_selector="app=web")

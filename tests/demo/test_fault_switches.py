@@ -48,20 +48,6 @@ async def test_switches_are_refused_when_wrong(cluster: EmbeddedCluster) -> None
         assert cluster.faults.latency == 0.0
 
 
-async def test_refusing_server_is_gone_and_comes_back(
-    cluster: EmbeddedCluster, client: Client, bench: Any
-) -> None:
-    watched = asyncio.create_task(lines(client, resourceVersion=cluster.store.version))
-    await until(lambda: cluster.store.tables["configmaps"].log.readers, "the watch")
-    await bench("faults", refuse=True)
-    with pytest.raises(aiohttp.ClientError):
-        await watched
-    with pytest.raises(aiohttp.ClientError):
-        await client.get(PODS)
-    await bench("faults", refuse=False)
-    assert (await client.get(PODS))["items"] == []
-
-
 async def test_stalled_watch_is_silent_then_catches_up(
     cluster: EmbeddedCluster, client: Client, bench: Any
 ) -> None:
@@ -98,7 +84,9 @@ async def test_gone_is_an_event_or_a_status(cluster: EmbeddedCluster, client: Cl
     assert (status, body["reason"]) == (410, "Expired")
 
 
-async def test_gone_continue_gives_a_token_to_go_on(cluster: EmbeddedCluster, client: Client, bench: Any) -> None:
+async def test_gone_continue_gives_a_token_to_go_on(
+    cluster: EmbeddedCluster, client: Client, bench: Any
+) -> None:
     await bench("fill", workloads=1, pods=4, namespaces=1)
     token = (await client.get("/api/v1/pods", limit=2))["metadata"]["continue"]
     await bench("faults", gone_continue=["pods"])
@@ -108,9 +96,13 @@ async def test_gone_continue_gives_a_token_to_go_on(cluster: EmbeddedCluster, cl
 
 @pytest.mark.parametrize(
     ("switch", "code"),
-    [({"unauthorized": True}, 401), ({"busy": 429, "retry_after": 7}, 429), ({"busy": 503}, 503),
-     ({"forbid": [{"resource": "pods", "namespace": "default"}]}, 403)],
-)  # fmt: skip
+    [
+        ({"unauthorized": True}, 401),
+        ({"busy": 429, "retry_after": 7}, 429),
+        ({"busy": 503}, 503),
+        ({"forbid": [{"resource": "pods", "namespace": "default"}]}, 403),
+    ],
+)
 async def test_refusals_on_demand(client: Client, bench: Any, switch: dict[str, Any], code: int) -> None:
     await bench("faults", **switch)
     response = await client.open("GET", PODS)
@@ -143,10 +135,10 @@ async def test_broken_lines_come_once(cluster: EmbeddedCluster, client: Client, 
     for name in ("one", "two"):
         await client.call("POST", MAPS, {"metadata": {"name": name}})
     await bench("faults", garbage=["configmaps"])
-    with pytest.raises(ValueError, match="line|column|decode|codec"):
+    with pytest.raises(ValueError, match=r"line|column|decode|codec"):
         await lines(client, resourceVersion=version, timeoutSeconds="1")
     await bench("faults", truncated=["configmaps"])
-    with pytest.raises(ValueError, match="line|column|Unterminated"):
+    with pytest.raises(ValueError, match=r"line|column|Unterminated"):
         await lines(client, resourceVersion=version, timeoutSeconds="1")
     assert len(await lines(client, resourceVersion=version, timeoutSeconds="1")) == 2
 
@@ -200,7 +192,9 @@ async def test_fill_is_fast_and_settled(cluster: EmbeddedCluster, client: Client
 async def test_ready_flips_one_pod_with_a_stamp(client: Client, bench: Any) -> None:
     await bench("fill", workloads=1, pods=1, namespaces=1)
     meta = (await client.get("/api/v1/pods"))["items"][0]["metadata"]
-    answer = await bench("ready", namespace=meta["namespace"], name=meta["name"], value=False, at=1700000000.5)
+    answer = await bench(
+        "ready", namespace=meta["namespace"], name=meta["name"], value=False, at=1700000000.5
+    )
     pod = (await client.get("/api/v1/pods"))["items"][0]
     assert (pod["metadata"]["annotations"]["bench/at"], answer["at"]) == ("1700000000.5", 1700000000.5)
     assert pod["status"]["containerStatuses"][0]["ready"] is False
@@ -212,3 +206,28 @@ async def test_touch_keeps_its_rate(cluster: EmbeddedCluster, bench: Any) -> Non
     await bench("touch", rate=200, seconds=0.5)
     await until(lambda: cluster.store.version >= before + 95, "95 of 100 touches")
     assert cluster.store.version <= before + 100
+
+
+async def test_blast_with_flip_turns_readiness_over(
+    cluster: EmbeddedCluster, client: Client, bench: Any
+) -> None:
+    await bench("fill", workloads=1, pods=3, namespaces=1)
+    before, deployment = cluster.store.version, cluster.store.rows("deployments")[0].version
+    await bench("blast", events=9, flip=True)
+    events = await lines(client, "/api/v1/pods", resourceVersion=before, timeoutSeconds="1")
+    told = [
+        (
+            event["object"]["metadata"]["resourceVersion"],
+            [c["status"] for c in event["object"]["status"]["conditions"] if c["type"].endswith("Ready")],
+            event["object"]["status"]["containerStatuses"][0]["ready"],
+        )
+        for event in events
+    ]
+    down, up = (["False", "False"], False), (["True", "True"], True)
+    states = [down] * 3 + [up] * 3 + [down] * 3
+    assert told == [(str(before + 1 + n), *state) for n, state in enumerate(states)]
+    listed = (await client.get("/api/v1/pods"))["items"]
+    assert {key: listed[0][key] for key in ("metadata", "spec", "status")} == cluster.store.rows("pods")[
+        0
+    ].obj
+    assert cluster.store.rows("deployments")[0].version == deployment

@@ -15,13 +15,17 @@ import yaml
 from app.demo import EmbeddedCluster
 from app.demo.fleet import SERVICES, STORIES
 from tests import machine
-from tests.demo.client import Client, until
+from tests.demo.client import until
 
 
 @contextmanager
 def running(*arguments: str, **options: Any) -> Iterator[tuple[subprocess.Popen[str], dict[str, str]]]:
     process = subprocess.Popen(
-        [sys.executable, "-m", "app.demo", *arguments], cwd=machine.ROOT, text=True, stdout=subprocess.PIPE, **options
+        [sys.executable, "-m", "app.demo", *arguments],
+        cwd=machine.ROOT,
+        text=True,
+        stdout=subprocess.PIPE,
+        **options,
     )
     try:
         assert process.stdout is not None
@@ -29,7 +33,8 @@ def running(*arguments: str, **options: Any) -> Iterator[tuple[subprocess.Popen[
     finally:
         process.kill()
         process.wait()
-        process.stdout.close()
+        if process.stdout is not None:
+            process.stdout.close()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -58,28 +63,33 @@ def test_process_ends_with_its_parent(tmp_path: Path) -> None:
 @pytest.mark.parametrize("arguments", [("--host", "0.0.0.0"), ("--host", "example.org"), ("--fill", "many")])
 def test_process_refuses_what_is_not_safe_or_clear(arguments: tuple[str, ...]) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "app.demo", *arguments], cwd=machine.ROOT, capture_output=True, text=True, timeout=20
+        [sys.executable, "-m", "app.demo", *arguments],
+        cwd=machine.ROOT,
+        capture_output=True,
+        text=True,
+        timeout=20,
     )
     assert done.returncode == 2
     assert arguments[0].removeprefix("--") in done.stderr or "loopback" in done.stderr
 
 
+def workloads(cluster: EmbeddedCluster) -> dict[tuple[str, str], dict[str, Any]]:
+    """The metadata of every workload by name and environment."""
+    rows = cluster.store.rows("deployments") + cluster.store.rows("rollouts")
+    return {(row.name, row.namespace): row.obj["metadata"] for row in rows}
+
+
 @pytest.mark.anyio
 async def test_fleet_is_calm_but_for_its_stories() -> None:
     """Half an hour of the fleet: every story moves its workload, nothing else is touched."""
-    async with EmbeddedCluster(fleet=True, time_scale=300) as cluster, Client(cluster.url, cluster.token) as client:
-        begun = cluster.clock.now()
-        workloads = {(e.namespace, e.name): (plural, e.obj) for plural in ("deployments", "rollouts")
-                     for e in cluster.store.rows(plural)}  # fmt: skip
-        assert len(workloads) == 2 * len(SERVICES)
-        assert (await client.get("/apis/apps/v1/deployments"))["items"]
+    async with EmbeddedCluster(fleet=True, time_scale=300) as cluster:
+        begun, before = cluster.clock.now(), workloads(cluster)
+        assert len(before) == 2 * len(SERVICES)
         await until(lambda: cluster.clock.now() > begun + 1800, "half an hour")
-        moved = {key[::-1] for key, (plural, obj) in workloads.items()
-                 if cluster.store.get(plural, *key).obj["metadata"]["generation"] != obj["metadata"]["generation"]}  # type: ignore[union-attr]  # fmt: skip
-        assert moved == {(name, environment) for name, environment, _ in STORIES}
-        calm = [cluster.store.get(plural, *key).obj for key, (plural, _) in workloads.items() if key[::-1] not in moved]  # type: ignore[union-attr]
-        assert all(obj["metadata"]["resourceVersion"] == workloads[obj["metadata"]["namespace"], obj["metadata"]["name"]][1][
-            "metadata"]["resourceVersion"] for obj in calm)  # fmt: skip
+        after = workloads(cluster)
+        moved = {key for key in before if after[key]["generation"] != before[key]["generation"]}
+        touched = {key for key in before if after[key]["resourceVersion"] != before[key]["resourceVersion"]}
+        assert moved == touched == {(name, environment) for name, environment, _ in STORIES}
 
 
 @pytest.mark.anyio

@@ -22,8 +22,13 @@ class Rollout:
 
     async def make(self, strategy: Obj | None = None, **spec: Any) -> None:
         canary = {"canary": {"maxSurge": 1, "maxUnavailable": 0, "steps": STEPS}}
-        body = {"replicas": 5, "selector": {"matchLabels": {"app": "web"}}, "strategy": strategy or canary,
-                "template": template("web:1.0"), **spec}  # fmt: skip
+        body = {
+            "replicas": 5,
+            "selector": {"matchLabels": {"app": "web"}},
+            "strategy": strategy or canary,
+            "template": template("web:1.0"),
+            **spec,
+        }
         status, answer = await self.client.call("POST", ROLLOUTS, {"metadata": {"name": "web"}, "spec": body})
         assert status == 201, answer
         await self.phase("Healthy")
@@ -43,7 +48,11 @@ class Rollout:
 
         def there() -> bool:
             seen = self.status.get("observedGeneration") == str(self.obj["metadata"]["generation"])
-            paused = name != "Paused" or bool(self.status.get("pauseConditions")) or bool(self.obj["spec"].get("paused"))
+            paused = (
+                name != "Paused"
+                or bool(self.status.get("pauseConditions"))
+                or bool(self.obj["spec"].get("paused"))
+            )
             return seen and paused and self.status.get("phase") == name
 
         await until(there, f"phase {name}")
@@ -61,8 +70,11 @@ class Rollout:
         return answer
 
     def images(self) -> list[str]:
-        return sorted(p.obj["spec"]["containers"][0]["image"] for p in self.cluster.store.rows("pods")
-                      if "deletionTimestamp" not in p.obj["metadata"])  # fmt: skip
+        return sorted(
+            p.obj["spec"]["containers"][0]["image"]
+            for p in self.cluster.store.rows("pods")
+            if "deletionTimestamp" not in p.obj["metadata"]
+        )
 
 
 @pytest.fixture
@@ -81,7 +93,11 @@ async def test_undated_pause_waits_and_a_promotion_goes_on(rollout: Rollout) -> 
     await rollout.make()
     await rollout.ship("web:1.1")
     status = await rollout.phase("Paused")
-    assert (status["currentStepIndex"], status["controllerPause"], status["message"]) == (1, True, "CanaryPauseStep")
+    assert (status["currentStepIndex"], status["controllerPause"], status["message"]) == (
+        1,
+        True,
+        "CanaryPauseStep",
+    )
     assert rollout.images() == ["web:1.0"] * 4 + ["web:1.1"]
     generation = rollout.obj["metadata"]["generation"]
     answer = await rollout.order(pauseConditions=None)
@@ -137,18 +153,31 @@ async def test_spec_pause_is_a_persons(rollout: Rollout, client: Client) -> None
     await rollout.phase("Healthy")
 
 
-async def test_blue_green_waits_before_the_switch(rollout: Rollout, client: Client, cluster: EmbeddedCluster) -> None:
+async def test_blue_green_waits_before_the_switch(
+    rollout: Rollout, client: Client, cluster: EmbeddedCluster
+) -> None:
     for name in ("active", "preview"):
         spec = {"ports": [{"port": 80}], "selector": {"app": "web"}}
-        await client.call("POST", "/api/v1/namespaces/default/services", {"metadata": {"name": name}, "spec": spec})
+        await client.call(
+            "POST", "/api/v1/namespaces/default/services", {"metadata": {"name": name}, "spec": spec}
+        )
 
     def selected(name: str) -> str:
         entry = cluster.store.get("services", "default", name)
         assert entry is not None
         return str(entry.obj["spec"]["selector"].get("rollouts-pod-template-hash"))
 
-    await rollout.make({"blueGreen": {"activeService": "active", "previewService": "preview",
-                                      "autoPromotionEnabled": False, "scaleDownDelaySeconds": 3}}, replicas=2)  # fmt: skip
+    await rollout.make(
+        {
+            "blueGreen": {
+                "activeService": "active",
+                "previewService": "preview",
+                "autoPromotionEnabled": False,
+                "scaleDownDelaySeconds": 3,
+            }
+        },
+        replicas=2,
+    )
     old = rollout.status["currentPodHash"]
     await rollout.ship("web:2.0")
     status = await rollout.phase("Paused")
@@ -170,7 +199,9 @@ async def test_invalid_weight_is_taken_by_the_api_and_refused_by_the_controller(
     assert (await rollout.phase("Degraded"))["message"].startswith("InvalidSpec: ")
 
 
-async def test_restart_replaces_pods_without_a_revision(rollout: Rollout, client: Client, cluster: EmbeddedCluster) -> None:
+async def test_restart_replaces_pods_without_a_revision(
+    rollout: Rollout, client: Client, cluster: EmbeddedCluster
+) -> None:
     await rollout.make(replicas=2)
     before = {pod.uid for pod in cluster.store.rows("pods")}
     born = cluster.clock.now()
@@ -178,5 +209,7 @@ async def test_restart_replaces_pods_without_a_revision(rollout: Rollout, client
     await client.patch(WEB, {"spec": {"restartAt": cluster.clock.stamp()}})
     await until(lambda: rollout.status.get("restartedAt"), "the restart")
     await rollout.phase("Healthy")
-    assert not before & {pod.uid for pod in cluster.store.rows("pods") if "deletionTimestamp" not in pod.obj["metadata"]}
+    assert not before & {
+        pod.uid for pod in cluster.store.rows("pods") if "deletionTimestamp" not in pod.obj["metadata"]
+    }
     assert rollout.obj["metadata"]["annotations"]["rollout.argoproj.io/revision"] == "1"

@@ -12,13 +12,30 @@ import pytest
 from app.demo import EmbeddedCluster
 from app.demo.resources import Resource
 from app.demo.store import Change
-from tests.demo.client import DEPLOYMENTS, JSON_PATCH, ROLLOUTS, WEB, Client, deployment, template, through, until
+from tests.demo.client import (
+    DEPLOYMENTS,
+    JSON_PATCH,
+    ROLLOUTS,
+    WEB,
+    Client,
+    deployment,
+    stored,
+    template,
+    through,
+    until,
+)
 
 TAPES = Path(__file__).parents[1] / "tapes"
 Obj = dict[str, Any]
 # what depends on the cloud, on timing or on another installation than ours
-IGNORED = {"metadata.managedFields", "spec.template.metadata.annotations", "metadata.labels", "spec.selector",
-           "metadata.annotations", "spec.template.metadata.labels"}  # fmt: skip
+IGNORED = {
+    "metadata.managedFields",
+    "spec.template.metadata.annotations",
+    "metadata.labels",
+    "spec.selector",
+    "metadata.annotations",
+    "spec.template.metadata.labels",
+}
 
 
 def paths(value: Any, prefix: str = "") -> Iterator[str]:
@@ -63,11 +80,17 @@ async def test_rolling_update_writes_the_keys_of_the_tape(
     cluster: EmbeddedCluster, client: Client, seen: dict[str, set[str]]
 ) -> None:
     await client.call("POST", DEPLOYMENTS, deployment())
-    entry = lambda: cluster.store.get("deployments", "default", "web").obj  # type: ignore[union-attr]  # noqa: E731
-    await until(lambda: through(entry()), "the first rollout")
-    await client.patch(WEB, [{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "web:1.1"}],
-                       JSON_PATCH)  # fmt: skip
-    await until(lambda: through(entry()) and "web:1.1" in json.dumps(entry()), "the second rollout")
+
+    def now() -> Obj:
+        return stored(cluster, "deployments", "web")
+
+    await until(lambda: through(now()), "the first rollout")
+    await client.patch(
+        WEB,
+        [{"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "web:1.1"}],
+        JSON_PATCH,
+    )
+    await until(lambda: through(now()) and "web:1.1" in json.dumps(now()), "the second rollout")
     await until(lambda: len(cluster.store.rows("pods")) == 4, "the old pods to go")
     for kind in ("Deployment", "ReplicaSet", "Pod"):
         assert seen[kind] == seen_on("01-good-rolling-update.jsonl.gz", kind), kind
@@ -79,23 +102,41 @@ async def test_blue_green_writes_the_keys_of_the_tape(
 ) -> None:
     for name in ("active", "preview"):
         spec = {"ports": [{"port": 80, "targetPort": 8080}], "selector": {"app": "web"}}
-        await client.call("POST", "/api/v1/namespaces/default/services", {"metadata": {"name": name}, "spec": spec})
-    strategy = {"blueGreen": {"activeService": "active", "previewService": "preview", "autoPromotionEnabled": False,
-                              "scaleDownDelaySeconds": 5}}  # fmt: skip
+        await client.call(
+            "POST", "/api/v1/namespaces/default/services", {"metadata": {"name": name}, "spec": spec}
+        )
+    strategy = {
+        "blueGreen": {
+            "activeService": "active",
+            "previewService": "preview",
+            "autoPromotionEnabled": False,
+            "scaleDownDelaySeconds": 5,
+        }
+    }
     pod = template()
     del pod["spec"]["containers"][0]["resources"]["requests"]["memory"]
-    spec = {"replicas": 3, "selector": {"matchLabels": {"app": "web"}}, "strategy": strategy, "template": pod,
-            "progressDeadlineSeconds": 12, "revisionHistoryLimit": 3}  # fmt: skip
-    await client.call("POST", ROLLOUTS, {"metadata": {"name": "web"}, "spec": spec})
-    entry = lambda: cluster.store.get("rollouts", "default", "web").obj.get("status", {})  # type: ignore[union-attr]  # noqa: E731
-    await until(lambda: entry().get("phase") == "Healthy", "the first rollout")
+    wanted: Obj = {
+        "replicas": 3,
+        "selector": {"matchLabels": {"app": "web"}},
+        "strategy": strategy,
+        "template": pod,
+        "progressDeadlineSeconds": 12,
+        "revisionHistoryLimit": 3,
+    }
+    await client.call("POST", ROLLOUTS, {"metadata": {"name": "web"}, "spec": wanted})
+
+    def now() -> Obj:
+        found: Obj = stored(cluster, "rollouts", "web").get("status", {})
+        return found
+
+    await until(lambda: now().get("phase") == "Healthy", "the first rollout")
     image = {"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "web:2.0"}
     await client.patch(f"{ROLLOUTS}/web", [image], JSON_PATCH)
-    await until(lambda: entry().get("pauseConditions"), "the pause before the switch")
+    await until(lambda: now().get("pauseConditions"), "the pause before the switch")
     await client.patch(f"{ROLLOUTS}/web/status", {"status": {"pauseConditions": None}})
-    await until(lambda: entry().get("phase") == "Healthy" and entry()["observedGeneration"] == "2", "the switch")
+    await until(lambda: now().get("phase") == "Healthy" and now()["observedGeneration"] == "2", "the switch")
     await client.patch(f"{ROLLOUTS}/web", [{**image, "value": "web:3.0"}], JSON_PATCH)
-    await until(lambda: entry().get("pauseConditions"), "the second pause")
+    await until(lambda: now().get("pauseConditions"), "the second pause")
     await client.patch(f"{ROLLOUTS}/web/status", {"status": {"abort": True}})
-    await until(lambda: entry().get("phase") == "Degraded", "the abort")
+    await until(lambda: now().get("phase") == "Degraded", "the abort")
     assert seen["Rollout"] == seen_on("22-argo-bluegreen.jsonl.gz", "Rollout")

@@ -52,7 +52,11 @@ async def test_watch_resumes_after_a_version(client: Client) -> None:
 async def test_initial_events_end_with_a_marked_bookmark(client: Client) -> None:
     await make(client, "one")
     await make(client, "two")
-    query = {"sendInitialEvents": "true", "resourceVersionMatch": "NotOlderThan", "allowWatchBookmarks": "true"}
+    query = {
+        "sendInitialEvents": "true",
+        "resourceVersionMatch": "NotOlderThan",
+        "allowWatchBookmarks": "true",
+    }
     events = await take(client, 3, **query)
     assert short(events) == [("ADDED", "one"), ("ADDED", "two"), ("BOOKMARK", "")]
     assert events[2]["object"]["metadata"]["annotations"] == {"k8s.io/initial-events-end": "true"}
@@ -64,9 +68,16 @@ async def test_bookmark_is_a_skeleton(cluster: EmbeddedCluster, client: Client) 
     cluster.faults.bookmark_interval = 0.05
     version = str(cluster.store.version)
     events = await take(client, 2, PODS, resourceVersion=version, allowWatchBookmarks="true")
-    assert events[0] == {"type": "BOOKMARK", "object": {
-        "kind": "Pod", "apiVersion": "v1", "metadata": {"resourceVersion": version}, "spec": {"containers": None},
-        "status": {}}}  # fmt: skip
+    assert events[0] == {
+        "type": "BOOKMARK",
+        "object": {
+            "kind": "Pod",
+            "apiVersion": "v1",
+            "metadata": {"resourceVersion": version},
+            "spec": {"containers": None},
+            "status": {},
+        },
+    }
 
 
 async def test_object_that_leaves_a_selection_is_deleted_and_added_again(client: Client) -> None:
@@ -85,13 +96,17 @@ async def test_watch_from_before_compaction_is_an_error_event_on_200(
     made = await make(client, "one")
     await make(client, "two")
     await cluster.bench.compact()
-    events = [event async for event in client.watch(MAPS, resourceVersion=made["metadata"]["resourceVersion"])]
+    events = [
+        event async for event in client.watch(MAPS, resourceVersion=made["metadata"]["resourceVersion"])
+    ]
     assert [event["type"] for event in events] == ["ERROR"]
     assert (events[0]["object"]["code"], events[0]["object"]["reason"]) == (410, "Expired")
 
 
 async def test_watch_ends_when_its_time_is_up(cluster: EmbeddedCluster, client: Client) -> None:
-    events = [event async for event in client.watch(MAPS, resourceVersion=cluster.store.version, timeoutSeconds="1")]
+    events = [
+        event async for event in client.watch(MAPS, resourceVersion=cluster.store.version, timeoutSeconds="1")
+    ]
     assert events == []
 
 

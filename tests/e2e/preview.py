@@ -19,9 +19,10 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from playwright.sync_api import Browser, sync_playwright
 
 from app.domain.freshness import Freshness
-from app.domain.rollout import Attention, Phase, Strategy
+from app.domain.rollout import Attention, Health, Phase, PodCounts, Strategy, WaitKind, WaitsFor, attention
 from app.read.projection import BoardProjection
 from app.read.query import BoardQuery
+from app.read.rows import SourceRow
 from app.read.sources import SourcesProjection
 from app.web.formats import FILTERS
 from tests import fleets
@@ -89,7 +90,7 @@ def error(status: int, title: str, detail: str) -> str:
 
 
 TWO, FIVE = ("staging", "production"), ("dev", "test", "qa", "staging", "production")
-TWELVE = tuple(f"region-{i:02d}" for i in range(11)) + ("production",)
+TWELVE = (*(f"region-{i:02d}" for i in range(11)), "production")
 
 
 def busy(environments: tuple[str, ...] = ("test", "staging", "production")) -> StillFleet:
@@ -116,7 +117,7 @@ def all_bad() -> StillFleet:
         replace(
             r,
             state=(long, *told)[i % 7],
-            attention=fleets.attention((long, *told)[i % 7]),
+            attention=attention((long, *told)[i % 7]),
             since=before(minutes=7 * i + 1),
         )
         for i, r in enumerate(rows)
@@ -144,7 +145,7 @@ def odd() -> StillFleet:
     rolling = state(
         "2024.11.23-build.48213.4f1c2ae9d0",
         Phase.PROGRESSING,
-        fleets.Health.PROGRESSING,
+        Health.PROGRESSING,
         pods=(36, 12, 3, 72),
         progress=30,
         problems=(fleets.CRASH,),
@@ -153,12 +154,12 @@ def odd() -> StillFleet:
     timed = state(
         "5.1.0",
         Phase.PAUSED,
-        fleets.Health.SUSPENDED,
+        Health.SUSPENDED,
         pods=(2, 0, 0, 8),
         weight=20,
         strategy=Strategy.CANARY,
         steps=fleets.canary(20, 5, 10, 20, 30, 40, 50, 60, 80),
-        waits_for=fleets.WaitsFor(fleets.WaitKind.TIMER, "Pause of 10 min", NOW + timedelta(minutes=6)),
+        waits_for=WaitsFor(WaitKind.TIMER, "Pause of 10 min", NOW + timedelta(minutes=6)),
     )
     rows = [
         workload(long, "staging", state("1.0.0")),
@@ -177,7 +178,7 @@ def odd() -> StillFleet:
             state(
                 "3.1.9",
                 Phase.FAILED,
-                fleets.Health.DEGRADED,
+                Health.DEGRADED,
                 pods=(0, 0, 1, 2),
                 message="The image cannot be pulled: 3.1.9 is not in the registry.",
             ),
@@ -191,25 +192,26 @@ def odd() -> StillFleet:
         workload("both", "production", state("8.0.0"), cluster="eu-west-1", since=before(days=3)),
         workload("both", "production", state("8.0.0"), since=before(days=3)),
         workload("both", "staging", state("8.0.0"), since=before(days=3)),
-        workload("off", "production", state("0.3.0", pods=(0, 0, 0, 0), counts=fleets.PodCounts())),
+        workload("off", "production", state("0.3.0", pods=(0, 0, 0, 0), counts=PodCounts())),
     ]
     stale = [source("us-east-1", k, freshness=Freshness.STALE, heard=268) for k in fleets.KINDS]
     return StillFleet(rows, [*live("demo", "eu-west-1"), *stale])
 
 
+def worked(row: SourceRow) -> SourceRow:
+    return replace(row, objects=1204, lists=3, watches=17, events=48211)
+
+
 def some_sources() -> StillFleet:
-    counts = {"objects": 1204, "lists": 3, "watches": 17, "events": 48211}
-    rows = [source(c, k, **counts) for c in ("eu-west-1", "ap-south-1") for k in (*fleets.KINDS, "Rollout")]
+    rows = [worked(source(c, k)) for c in ("eu-west-1", "ap-south-1") for k in (*fleets.KINDS, "Rollout")]
     rows += [
         source(
             "us-east-1",
             k,
             freshness=Freshness.STALE,
             heard=268,
-            errors=9,
-            lists=1,
-            message="No answer since 14:27:40: connection refused, 9 tries. Check the address in the settings "
-            "and that this machine may reach it.",
+            message="No answer since 14:27:40: connection refused, 9 tries. Check the address in the "
+            "settings and that this machine may reach it.",
         )
         for k in fleets.KINDS
     ]
@@ -220,14 +222,13 @@ def some_sources() -> StillFleet:
             "risk-prod",
             Freshness.UNKNOWN,
             None,
-            errors=1,
             message="Not permitted to list pods in risk-prod. Bind the role shipboard-read there.",
         )
     )
-    rows.append(source("demo", "Deployment", freshness=Freshness.DELAYED, heard=12, **counts))
+    rows.append(worked(source("demo", "Deployment", freshness=Freshness.DELAYED, heard=12)))
     rows.append(
         replace(
-            source("demo", "Pod", **counts),
+            worked(source("demo", "Pod")),
             unreadable=("shop/cart-7c9: field status is not an object", "shop/x: too large"),
         )
     )
@@ -261,9 +262,7 @@ PICTURES: dict[str, Picture] = {
         ("dark",),
     ),
     "blind": (
-        lambda: board(
-            StillFleet([], [source(heard=None, freshness=Freshness.UNKNOWN, message="Connection refused.")])
-        ),
+        lambda: board(StillFleet([], [fleets.refused()])),
         (DESK,),
         ("dark",),
     ),
@@ -310,7 +309,7 @@ def serve(pages: dict[str, str]) -> http.server.ThreadingHTTPServer:
             self.end_headers()
             self.wfile.write(page.encode())
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_request(self, code: object = "", size: object = "") -> None:
             pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(ROOT)))

@@ -1,4 +1,5 @@
-"""The page's own signs of life in a real browser: the overlay, the order of rows, a stream that is opened again."""
+"""The page's own signs of life in a real browser: the overlay, the order of rows, a stream that is opened
+again."""
 
 from __future__ import annotations
 
@@ -38,9 +39,16 @@ class Site:
         loaded = preview.templates().get_template("board.html")
         context = loaded.new_context({"board": shown.board, "contacts": shown.contacts, "now": NOW})
         return "".join(
-            f'<hx-partial hx-target="#{n}" hx-swap="outerMorph">{"".join(loaded.blocks[n](context))}</hx-partial>'
-            for n in names
+            partial_of(f"#{name}", "outerMorph", "".join(loaded.blocks[name](context))) for name in names
         )
+
+
+def partial_of(target: str, swap: str, text: str) -> str:
+    return f'<hx-partial hx-target="{target}" hx-swap="{swap}">{text}</hx-partial>'
+
+
+def row(name: str, rank: str) -> str:
+    return f'<tr id="s-{name}" data-rank="{rank}"><th>{name}</th></tr>'
 
 
 def event(request: http.server.BaseHTTPRequestHandler, text: str) -> None:
@@ -72,7 +80,7 @@ def site() -> Iterator[Site]:
             self.send_header("content-security-policy", POLICY)
             self.end_headers()
 
-        def log_message(self, format: str, *args: object) -> None:
+        def log_request(self, code: object = "", size: object = "") -> None:
             pass
 
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(machine.ROOT)))
@@ -128,12 +136,9 @@ def test_a_heartbeat_starts_the_wait_anew(page: Page, site: Site) -> None:
 
 def test_rows_go_where_their_rank_says_and_new_ones_arrive(page: Page, site: Site) -> None:
     moved = site.regions("foot") + "".join(
-        f'<hx-partial hx-target="#s-{name}" hx-swap="outerMorph"><tr id="s-{name}" data-rank="{rank}"><th>{name}</th>'
-        "</tr></hx-partial>"
-        for name, rank in (("c", "0"), ("a", "3"))
+        partial_of(f"#s-{name}", "outerMorph", row(name, rank)) for name, rank in (("c", "0"), ("a", "3"))
     )
-    moved += '<hx-partial hx-target="#rows" hx-swap="beforeend"><tr id="s-d" data-rank="2"><th>d</th></tr></hx-partial>'
-    moved += '<hx-partial hx-target="#s-b" hx-swap="delete"></hx-partial>'
+    moved += partial_of("#rows", "beforeend", row("d", "2")) + partial_of("#s-b", "delete", "")
     site.answers = [streaming(site, moved)]
     page.goto(site.url)
     expect(page.locator("#rows > tr > th")).to_have_text(["c", "d", "a"])

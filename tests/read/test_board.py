@@ -1,4 +1,4 @@
-"""The board's rules in words, and its upkeep: what an update leaves must equal what a fresh look would find."""
+"""The board's rules in words, and its upkeep: what an update leaves equals what a fresh look would find."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from tests.fleets import (
     before,
     canary,
     live,
+    refused,
     rollout,
     source,
     state,
@@ -65,7 +66,8 @@ def names(projection: BoardProjection) -> list[str]:
 def test_the_sentence_names_the_worst_first_and_ends_with_what_is_good():
     board = BoardProjection(StillFleet(storefront(), storefront_sources()), BoardQuery(), NOW).board
     assert board.sentence.text == (
-        "One rollout failed, three wait for a person, three are moving, one cannot be seen. The other six are good."
+        "One rollout failed, three wait for a person, three are moving, one cannot be seen. "
+        "The other six are good."
     )
 
 
@@ -356,13 +358,13 @@ def test_a_query_for_no_state_is_refused_with_the_states_there_are():
     ("rows", "sources", "query", "kind"),
     [
         ([], [], "", "no_cluster"),
-        ([], [source(heard=None, freshness=Freshness.UNKNOWN), source(kind="Deployment")], "", "looking"),
         (
             [],
-            [source(heard=None, freshness=Freshness.UNKNOWN, message="Connection refused.")],
+            [source(heard=None, freshness=Freshness.UNKNOWN, message="Reading pods."), *live("b")],
             "",
-            "unreachable",
+            "looking",
         ),
+        ([], [refused()], "", "unreachable"),
         ([], live(), "", "no_workloads"),
         ([workload("s")], live(), "q=other", "no_match"),
     ],

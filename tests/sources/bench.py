@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
+
 from app.demo import EmbeddedCluster
 from app.demo.faults import Faults
 from app.domain.facts import Fact, SourceObserved, WorkloadGone, WorkloadObserved, WorkloadsListed
@@ -16,10 +18,14 @@ from app.kube import Cluster
 from app.sources.runner import Collector
 from app.sources.timing import Timing
 
+# asyncio loses a connection that is accepted while its listener closes (3.11), which is what `refuse` does
+LEAKY = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 QUICK = Timing(
     watch_least=1.0,
     watch_most=1.0,
     watch_grace=0.3,
+    silence=0.8,
     relist=3600,
     list_gap=0.3,
     denied_retry=0.1,

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import uvicorn
@@ -22,9 +23,11 @@ from app.live import Live
 from app.read.fleet import Fleet
 from app.store.db import Database
 from app.web import api, errors, pages
+from app.web.render import Renderer
 from app.web.streams import Hub
 
 DEADLINE = 10.0
+RENDERER = Renderer()
 KINDS = ("Deployment", "ReplicaSet", "Pod")
 
 
@@ -32,7 +35,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def sources(cluster: str = "east", freshness: Freshness = Freshness.LIVE) -> list[Fact]:
+def sources(cluster: str = "east", freshness: Freshness = Freshness.LIVE) -> list[SourceObserved]:
     """What a healthy collector says of a cluster's sources."""
     return [
         SourceObserved(cluster, kind, "", freshness, now(), now(), lists=1, watches=1, objects=3)
@@ -48,7 +51,7 @@ def look(
     message: str = "",
     cluster: str = "east",
     replicas: int = 3,
-    **more: object,
+    **more: Any,
 ) -> WorkloadObserved:
     """A look at the Deployment of a service in an environment."""
     health = Health.HEALTHY if phase in (Phase.IDLE, Phase.SUCCEEDED) else Health.PROGRESSING
@@ -86,14 +89,20 @@ class Stream:
     def __init__(self, response: aiohttp.ClientResponse) -> None:
         self.response = response
         self.retry = 0
-        self.raw = b""
+        self.lines: list[bytes] = []
 
-    async def event(self) -> Event | None:
-        """The next event, or None where the stream has ended. Comments are passed over."""
+    async def event(self) -> Event:
+        """The next event. Comments are passed over; fails where the stream has ended."""
+        found = await self.last()
+        assert found is not None, "the stream ended first"
+        return found
+
+    async def last(self) -> Event | None:
+        """The next event, or None where the stream has ended."""
         async with asyncio.timeout(DEADLINE):
             ident, data = "", []
             while line := await self.response.content.readline():
-                self.raw += line
+                self.lines.append(line)
                 text = line.decode().rstrip("\n")
                 if text.startswith("data: "):
                     data.append(text[6:])
@@ -105,21 +114,20 @@ class Stream:
                     return Event(ident, "\n".join(data))
         return None
 
-    async def until(self, wanted: Callable[[str], bool]) -> str:
-        """Data of the first event from here on that is wanted."""
-        while event := await self.event():
-            if wanted(event.data):
-                return event.data
-        raise AssertionError("the stream ended first")
+    async def until(self, wanted: str) -> str:
+        """Data of the first event from here on that has `wanted` in it."""
+        async with asyncio.timeout(DEADLINE):
+            while wanted not in (data := (await self.event()).data):
+                pass
+        return data
 
 
 class Site:
     """The running site."""
 
-    def __init__(
-        self, app: FastAPI, hub: Hub, database: Database, ingest: Ingest, port: socket.socket
-    ) -> None:
-        self.app, self.hub, self.database, self.ingest = app, hub, database, ingest
+    def __init__(self, hub: Hub, live: Live, ingest: Ingest, port: socket.socket) -> None:
+        self.hub, self.live, self.ingest = hub, live, ingest
+        self.database = hub.database
         self.port = port.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.client = aiohttp.ClientSession(
@@ -154,7 +162,7 @@ class Site:
 
 @asynccontextmanager
 async def site(
-    directory: Path, facts: Sequence[Fact] = (), *, running: bool = True, **hub_options: object
+    directory: Path, facts: Sequence[Fact] = (), *, running: bool = True, **hub_options: Any
 ) -> AsyncIterator[Site]:
     """A site that knows `facts`; its loop runs unless told otherwise."""
     database = await Database.open(f"sqlite:///{directory / 'ship.db'}")
@@ -164,17 +172,17 @@ async def site(
     hub = Hub(database, live, Fleet(database), **hub_options)
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     errors.install(app)
-    app.include_router(pages.routes(hub))
+    app.include_router(pages.routes(hub, RENDERER))
     app.include_router(api.router(hub))
     port = socket.create_server(("127.0.0.1", 0))
+    port.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)  # so that slow readers are felt
     config = uvicorn.Config(
         app, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=2
     )
     server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None
     serving = asyncio.create_task(server._serve([port]))
     loop = asyncio.create_task(hub.run()) if running else None
-    here = Site(app, hub, database, ingest, port)
+    here = Site(hub, live, ingest, port)
     try:
         await here.settled(lambda: server.started and (hub.ready or not running))
         yield here
