@@ -17,7 +17,7 @@ def pod_template(name: str, image: str, *, probe: bool = True, grace: int = 1, *
         container["readinessProbe"] = {"tcpSocket": {"port": 80}}
     notes = {f"hollow/{key.replace('_', '-')}": value for key, value in hollow.items()}
     return {
-        "metadata": {"labels": {"app": name}, "annotations": notes},
+        "metadata": {"labels": {"app": name}} | ({"annotations": notes} if notes else {}),
         "spec": {
             "containers": [container],
             "terminationGracePeriodSeconds": grace,

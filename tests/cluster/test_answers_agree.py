@@ -60,11 +60,15 @@ def plain(value):
     if isinstance(value, dict):
         return {k: plain(v) for k, v in sorted(value.items()) if k not in _FREE}
     if isinstance(value, list):
+        if all(isinstance(v, dict) and "lastTransitionTime" in v for v in value):
+            value = sorted(value, key=lambda condition: condition["type"])  # a map by type, in no order
         return [plain(v) for v in value]
     if isinstance(value, str):
         value = re.sub(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "INSTANT", value)
         value = re.sub(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UID", value)
-        return re.sub(r"\b\d{3,}\b", "NUMBER", value)
+        value = re.sub(r"\b10(\.\d+){3}\b", "ADDRESS", value)
+        value = re.sub(r"\b(web|x)-[bcdfghjklmnpqrstvwxz2456789]{5,10}\b", "GENERATED", value)
+        return re.sub(r"\b\d{5,}\b|(?<=current: )\d+", "NUMBER", value)
     return value
 
 
