@@ -14,6 +14,7 @@ import aiohttp
 from kubernetes.aio import client, config
 
 Obj = dict[str, Any]
+JSON = "application/json"
 MERGE = "application/merge-patch+json"
 STRATEGIC = "application/strategic-merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
@@ -51,7 +52,9 @@ class Api:
 
     async def __aenter__(self) -> Self:
         settings = client.Configuration()
-        await config.load_kube_config(str(self.kubeconfig), client_configuration=settings, persist_config=False)
+        await config.load_kube_config(
+            str(self.kubeconfig), client_configuration=settings, persist_config=False
+        )
         self.url = settings.host.rstrip("/")
         connector = aiohttp.TCPConnector(limit=0)
         if self.url.startswith("https:"):

@@ -40,7 +40,7 @@ async def remove(api: Api, plane: ControlPlane) -> None:
     for name in names:
         if name.endswith(".argoproj.io"):
             await api.delete(f"{_DEFINITIONS}/{name}")
-    await api.until(_DEFINITIONS, lambda all: not all["items"])
+    await api.until(_DEFINITIONS, lambda listed: not listed["items"])
 
 
 def definitions(program: Path) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Shipboard as it runs, from a cluster to a page: collector, ingest, database, fleet, pages and API. Squeezed in time."""
+"""Shipboard as it runs, from a cluster to a page: collector, ingest, database, fleet, pages and API; in haste."""
 
 import asyncio
 import re
@@ -48,7 +48,13 @@ class Board:
         return {**said, **said["workload"]}
 
     async def until(
-        self, namespace: str, name: str, condition: Callable[[Obj], object], *, kind: str = "Deployment", seconds: float = 20
+        self,
+        namespace: str,
+        name: str,
+        condition: Callable[[Obj], object],
+        *,
+        kind: str = "Deployment",
+        seconds: float = 20,
     ) -> Obj:
         """The workload once `condition` holds. Raises AssertionError with what it was instead."""
         ends, shown = time.monotonic() + seconds, None
@@ -96,7 +102,10 @@ async def watching(kubeconfig: Path, folder: Path) -> AsyncIterator[Board]:
             now = time.monotonic()
             board.said += [(now, fact) for fact in facts if isinstance(fact, WorkloadObserved | WorkloadGone)]
 
-        running = [asyncio.create_task(hub.run()), asyncio.create_task(Collector(cluster, door, timing=TIMING).run())]
+        running = [
+            asyncio.create_task(hub.run()),
+            asyncio.create_task(Collector(cluster, door, timing=TIMING).run()),
+        ]
         try:
             async with asyncio.timeout(10):
                 while not hub.ready:

@@ -67,10 +67,24 @@ class Program:
         fresh = self.path.with_suffix(".new")
         flags = [flag for flag in os.environ.get("GOFLAGS", "").split() if not flag.startswith("-mod")]
         environment = os.environ | {"GOFLAGS": " ".join([*flags, "-mod=readonly"]), "GOWORK": "off"}
-        command = ["go", "build", "-trimpath", "-buildvcs=false", f"-ldflags=-s -w {self.linked}", "-o", str(fresh), self.package]
+        command = [
+            "go",
+            "build",
+            "-trimpath",
+            "-buildvcs=false",
+            f"-ldflags=-s -w {self.linked}",
+            "-o",
+            str(fresh),
+            self.package,
+        ]
         began = time.monotonic()
         with subprocess.Popen(
-            command, cwd=self.folder, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            command,
+            cwd=self.folder,
+            env=environment,
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
         ) as building:
             said = ""
             try:
@@ -91,7 +105,9 @@ class Program:
         if self.beside:
             module, glob = self.beside
             found = ["go", "list", "-m", "-f", "{{.Dir}}", module]
-            source = subprocess.run(found, cwd=self.folder, env=environment, text=True, capture_output=True, check=True)
+            source = subprocess.run(
+                found, cwd=self.folder, env=environment, text=True, capture_output=True, check=True
+            )
             for file in Path(source.stdout.strip()).glob(glob):
                 self.path.with_name(file.name).write_bytes(file.read_bytes())
         fresh.rename(self.path)
@@ -121,12 +137,14 @@ def _say(what: str) -> None:
 
 def main() -> int:
     """Build all. Without Go and outside CI that is no failure: the tests then say what they lack."""
+    if os.environ.get("SHIPBOARD_TEST_KUBECONFIG"):
+        return 0
     try:
         for program in PROGRAMS:
             _say(f"{program.name}: {program.build()}")
     except Unavailable as error:
         _say(str(error))
-        return 1 if os.environ.get("CI") == "true" and not os.environ.get("SHIPBOARD_TEST_KUBECONFIG") else 0
+        return 1 if os.environ.get("CI") == "true" else 0
     return 0
 
 

@@ -4,23 +4,21 @@ SHIPBOARD_TEST_KUBECONFIG names another cluster (kind, k3d, a real one); its cur
 to create nodes and namespaces. Tests that stop, starve or reconfigure the control plane need our own.
 """
 
-import asyncio
 import itertools
 import os
 import secrets
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 
 from app.demo import EmbeddedCluster
 from tests import machine
-from tests.cluster import argo
 from tests.cluster.api import Api
+from tests.cluster.argo import install, remove
 from tests.cluster.board import Board, watching
-from tests.cluster.building import ARGO, Unavailable
+from tests.cluster.building import Unavailable
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.kubelet import Kubelet
 
@@ -47,7 +45,7 @@ class RealCluster:
         """Make sure that Argo Rollouts is there."""
         if not self._argo:
             try:
-                await argo.install(self.api, self.own)
+                await install(self.api, self.own)
             except Unavailable as error:
                 machine.lacks(f"no Argo Rollouts: {error}")
             self._argo = True
@@ -55,7 +53,7 @@ class RealCluster:
     async def remove_argo(self) -> None:
         """Make sure that it is not."""
         if self._argo:
-            await argo.remove(self.api, self.own)
+            await remove(self.api, self.own)
             self._argo = False
 
 
@@ -68,7 +66,9 @@ async def real() -> AsyncIterator[RealCluster]:
             try:
                 plane = await stack.enter_async_context(ControlPlane())
             except Unavailable as error:
-                machine.lacks(f"no control plane: {error}; SHIPBOARD_TEST_KUBECONFIG can name a cluster instead")
+                machine.lacks(
+                    f"no control plane: {error}; SHIPBOARD_TEST_KUBECONFIG can name a cluster instead"
+                )
         api = await stack.enter_async_context(Api(named or plane.kubeconfig if plane else str(named)))
         kubelet = await stack.enter_async_context(Kubelet(api, leave=plane is None))
         yield RealCluster(api, kubelet, plane)
@@ -92,7 +92,9 @@ async def board(real: RealCluster, tmp_path_factory: pytest.TempPathFactory) -> 
 async def new_namespace(api: Api) -> str:
     """A namespace of its own, with the account that pods need."""
     name = f"t{next(_serial)}-{secrets.token_hex(3)}"
-    await api.create("/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    await api.create(
+        "/api/v1/namespaces", {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+    )
     return name
 
 
@@ -102,3 +104,26 @@ async def namespace(real: RealCluster) -> AsyncIterator[str]:
     await real.api.until(f"/api/v1/namespaces/{name}/serviceaccounts/default", lambda _: True)
     yield name
     await real.api.ask("DELETE", f"/api/v1/namespaces/{name}")
+
+
+@pytest.fixture(params=["real", "embedded"])
+def api(request: pytest.FixtureRequest) -> Api:
+    """Either cluster's API: a test that takes it runs on both."""
+    cluster: Api | RealCluster = request.getfixturevalue(request.param)
+    return cluster if isinstance(cluster, Api) else cluster.api
+
+
+@pytest.fixture
+async def space(api: Api) -> AsyncIterator[str]:
+    """A namespace of its own there."""
+    namespace = await new_namespace(api)
+    yield namespace
+    await api.ask("DELETE", f"/api/v1/namespaces/{namespace}")
+
+
+@pytest.fixture
+async def argo(api: Api, real: RealCluster) -> Api:
+    """Either, with Argo Rollouts."""
+    if api is real.api:
+        await real.install_argo()
+    return api

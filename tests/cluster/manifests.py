@@ -56,14 +56,30 @@ def rollout(name: str, template: Obj, strategy: Obj, *, replicas: int = 2) -> Ob
 def service(name: str, app: str) -> Obj:
     """A Service for the pods labelled app=APP."""
     ports = [{"port": 80}]
-    return {"apiVersion": "v1", "kind": "Service", "metadata": {"name": name}, "spec": {"selector": {"app": app}, "ports": ports}}  # fmt: skip
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name},
+        "spec": {"selector": {"app": app}, "ports": ports},
+    }
 
 
 def analysis_template(name: str, url: str) -> Obj:
     """A metric asked for once at `url`, good if its JSON answers ok."""
     provider = {"web": {"url": url, "jsonPath": "{$.ok}"}}
-    metric = {"name": "ok", "successCondition": "result == true", "failureLimit": 0, "count": 1, "provider": provider}
-    return {"apiVersion": "argoproj.io/v1alpha1", "kind": "AnalysisTemplate", "metadata": {"name": name}, "spec": {"metrics": [metric]}}  # fmt: skip
+    metric = {
+        "name": "ok",
+        "successCondition": "result == true",
+        "failureLimit": 0,
+        "count": 1,
+        "provider": provider,
+    }
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "AnalysisTemplate",
+        "metadata": {"name": name},
+        "spec": {"metrics": [metric]},
+    }
 
 
 def image(tag: str, **hollow: str) -> Obj:

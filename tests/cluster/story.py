@@ -42,9 +42,11 @@ class Story:
         await self.api.patch(self.path + options.pop("subresource", ""), body, **options)
 
     async def undo(self, to: str) -> None:
-        """`kubectl rollout undo` to the revision that ran image `to`: its template takes the place of the present one."""
+        """`kubectl rollout undo` to the revision that ran image `to`: its template replaces the present one."""
         owned = await self.api.get(f"{APPS}/{self.namespace}/replicasets")
-        old = next(rs for rs in owned["items"] if rs["spec"]["template"]["spec"]["containers"][0]["image"] == to)
+        old = next(
+            rs for rs in owned["items"] if rs["spec"]["template"]["spec"]["containers"][0]["image"] == to
+        )
         template = old["spec"]["template"]
         del template["metadata"]["labels"]["pod-template-hash"]
         patch = [{"op": "replace", "path": "/spec/template", "value": template}]

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from aiohttp import web
 
-from tests.cluster.api import MERGE
+from tests.cluster.api import MERGE, Obj
 from tests.cluster.manifests import ARGO, CORE, analysis_template, pod_template, rollout, service
 from tests.cluster.story import Story
 
@@ -29,7 +29,9 @@ async def paused_in_truth(story):
     while True:
         root = await story.true(lambda root: root["status"]["phase"] == "Paused")
         await asyncio.sleep(0.5)
-        if (await story.api.get(story.path))["metadata"]["resourceVersion"] == root["metadata"]["resourceVersion"]:
+        if (await story.api.get(story.path))["metadata"]["resourceVersion"] == root["metadata"][
+            "resourceVersion"
+        ]:
             return root
 
 
@@ -87,14 +89,17 @@ async def test_blue_green_waits_for_its_switch_and_then_the_active_service_selec
     await story.good("web:2")
     active = await story.api.get(f"{CORE}/{story.namespace}/services/active")
     truth = await story.true(lambda root: root["status"]["phase"] == "Healthy")
-    assert active["spec"]["selector"]["rollouts-pod-template-hash"] == truth["status"]["blueGreen"]["activeSelector"]
+    assert (
+        active["spec"]["selector"]["rollouts-pod-template-hash"]
+        == truth["status"]["blueGreen"]["activeSelector"]
+    )
     await story.end()
 
 
 @pytest.fixture
 async def metric():
     """A metric on loopback that says `ok`, as the test sets it."""
-    said = {"ok": True}
+    said: Obj = {"ok": True}
 
     async def answer(_: web.Request) -> web.Response:
         return web.json_response(said)

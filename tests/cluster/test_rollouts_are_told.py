@@ -107,13 +107,23 @@ async def test_recreate_is_not_good_while_nothing_serves(story):
 
 async def test_quota_is_told_as_the_reason_before_the_deadline_strikes(story):
     quota = f"{CORE}/{story.namespace}/resourcequotas"
-    await story.api.create(quota, {"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "q"}, "spec": {"hard": {"pods": "2"}}})  # fmt: skip
+    await story.api.create(
+        quota,
+        {
+            "apiVersion": "v1",
+            "kind": "ResourceQuota",
+            "metadata": {"name": "q"},
+            "spec": {"hard": {"pods": "2"}},
+        },
+    )
     await story.api.until(f"{quota}/q", lambda one: one.get("status", {}).get("hard"))
     await story.begin(deployment(story.name, pod_template(story.name, "web:1"), progressDeadlineSeconds=4))
     await story.ship("web:2")
     refused = await story.shown(problem("quota"))
     assert refused["attention"] != "good"
-    assert "exceeded quota" in next(each["message"] for each in refused["problems"] if each["category"] == "quota")
+    assert "exceeded quota" in next(
+        each["message"] for each in refused["problems"] if each["category"] == "quota"
+    )
     await story.shown(lambda one: one["phase"] == "failed")
     await story.api.patch(f"{quota}/q", {"spec": {"hard": {"pods": "9"}}})
     await story.patch({"spec": {"template": {"metadata": {"annotations": {"again": "1"}}}}})
@@ -175,6 +185,6 @@ async def test_deleted_workload_leaves_the_board(story):
     await story.begin(deployment(story.name, pod_template(story.name, "web:1")))
     await story.api.delete(story.path)
     async with asyncio.timeout(10):
-        while await story.board.workload(story.namespace, story.name):  # noqa: ASYNC110
+        while await story.board.workload(story.namespace, story.name):
             await asyncio.sleep(0.05)
-    await story.api.until(f"{APPS}/{story.namespace}/replicasets", lambda all: not all["items"])
+    await story.api.until(f"{APPS}/{story.namespace}/replicasets", lambda listed: not listed["items"])

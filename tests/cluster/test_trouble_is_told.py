@@ -12,7 +12,6 @@ from tests.cluster.argo import definitions
 from tests.cluster.board import NAME, Board, watching
 from tests.cluster.building import ARGO
 from tests.cluster.control_plane import write_kubeconfig
-from tests.cluster.manifests import ARGO as ROLLOUTS
 from tests.cluster.manifests import CORE, deployment, pod_template, rollout
 from tests.cluster.story import Story
 
@@ -35,7 +34,9 @@ async def without_a_scar(story: Story):
     shown = await story.good("web:1", seconds=30)
     assert shown["key"] == key
     assert await story.board.rollouts(story.name) == before
-    assert not [fact for _, fact in story.board.said[told:] if isinstance(fact, WorkloadGone) and fact.key == key]
+    assert not [
+        fact for _, fact in story.board.said[told:] if isinstance(fact, WorkloadGone) and fact.key == key
+    ]
 
 
 async def lists(story: Story, kind: str = "Deployment") -> int:
@@ -70,7 +71,7 @@ async def test_killed_api_server_is_listed_again_and_nothing_was_gone(story, rea
         await real.own.stop_apiserver(signal.SIGKILL)
         await real.own.start_apiserver()
         async with asyncio.timeout(20):
-            while await lists(story, "Pod") == listed:  # noqa: ASYNC110
+            while await lists(story, "Pod") == listed:
                 await asyncio.sleep(0.1)
     await story.ship("web:2")
     await story.good("web:2")
@@ -93,7 +94,7 @@ async def test_version_that_was_compacted_away_is_410_and_listed_again(story, re
         assert [event["type"] for event in events] == ["ERROR"]
         assert (events[0]["object"]["code"], events[0]["object"]["reason"]) == (410, "Expired")
         async with asyncio.timeout(20):
-            while await lists(story) == listed:  # noqa: ASYNC110
+            while await lists(story) == listed:
                 await asyncio.sleep(0.1)
     await story.end()
 
@@ -102,7 +103,7 @@ async def test_definition_installed_while_running_is_followed_from_then_on(real,
     await real.remove_argo()
     async with watching(real.api.kubeconfig, tmp_path) as board:
         async with asyncio.timeout(10):
-            while "not installed" not in said(board, "Rollout"):  # noqa: ASYNC110
+            while "not installed" not in said(board, "Rollout"):
                 await asyncio.sleep(0.1)
         await real.install_argo()
         assert definitions(ARGO.path)
@@ -126,7 +127,9 @@ async def test_right_that_is_taken_away_makes_unknown_what_it_showed(real, names
                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role}}  # fmt: skip
     await real.api.create(f"{RBAC}/clusterrolebindings", binding)
     token = (await real.api.create(f"{account}/reader/token", {"spec": {}}))["status"]["token"]
-    kubeconfig = write_kubeconfig(tmp_path / "kubeconfig", real.api.url, real.own.folder / "ca.crt", {"token": token})
+    kubeconfig = write_kubeconfig(
+        tmp_path / "kubeconfig", real.api.url, real.own.folder / "ca.crt", {"token": token}
+    )
     try:
         async with watching(kubeconfig, tmp_path) as board:
             story = Story(real.api, board, namespace)

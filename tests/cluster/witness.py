@@ -24,11 +24,13 @@ def done(root: Obj) -> bool:
     """Whether `kubectl rollout status` would end well; for a Rollout: Healthy, and about the newest spec."""
     status, spec = root.get("status") or {}, root["spec"]
     if root["kind"] == "Rollout":
-        return status.get("phase") == "Healthy" and status.get("observedGeneration") == str(root["metadata"]["generation"])
+        said = (status.get("phase"), status.get("observedGeneration"))
+        return said == ("Healthy", str(root["metadata"]["generation"]))
     if status.get("observedGeneration", 0) < root["metadata"]["generation"]:
         return False
-    updated, wanted = status.get("updatedReplicas", 0), spec.get("replicas", 1)
-    return updated >= wanted and status.get("replicas", 0) <= updated and status.get("availableReplicas", 0) >= updated
+    wanted, updated = spec.get("replicas", 1), status.get("updatedReplicas", 0)
+    total, available = status.get("replicas", 0), status.get("availableReplicas", 0)
+    return bool(wanted <= updated and total <= updated <= available)
 
 
 class Witness:
@@ -81,4 +83,6 @@ class Witness:
         for start, end, message in good:
             for bad_from, bad_to in stretches:
                 better = min(end, bad_to) - max(start, bad_from)
-                assert better <= SLACK, f"the board was good for {better:.1f} s while the cluster was not: {message}"
+                assert better <= SLACK, (
+                    f"the board was good for {better:.1f} s while the cluster was not: {message}"
+                )
