@@ -21,6 +21,8 @@ from pathlib import Path
 HERE = Path(__file__).parent
 LIMIT = 25 * 60
 """Seconds one program may take to build."""
+FORGOTTEN = 30 * 24 * 3600
+"""Seconds after which what was built for other sources is deleted."""
 
 
 class Unavailable(Exception):
@@ -54,6 +56,7 @@ class Program:
     def build(self) -> Path:
         """The path of the built program. Waits for whoever builds it already. Raises Unavailable."""
         if self.path.exists():
+            os.utime(self.path.parent)
             return self.path
         if shutil.which("go") is None:
             raise Unavailable(f"{self.name} is not built and there is no Go here")
@@ -111,6 +114,9 @@ class Program:
             for file in Path(source.stdout.strip()).glob(glob):
                 self.path.with_name(file.name).write_bytes(file.read_bytes())
         fresh.rename(self.path)
+        for other in self.path.parent.parent.glob(f"{self.name}-*"):
+            if time.time() - other.stat().st_mtime > FORGOTTEN:
+                shutil.rmtree(other, ignore_errors=True)
         _say(f"built {self.name} in {time.monotonic() - began:.0f} s")
 
 
