@@ -60,7 +60,10 @@ class Meta(Shape):
     @property
     def owner_uid(self) -> str:
         """Uid of the controlling owner, empty when there is none."""
-        return next((o.uid for o in self.owner_references or () if o.controller), "")
+        for owner in self.owner_references or ():
+            if owner.controller:
+                return owner.uid
+        return ""
 
 
 class Present(Shape):
