@@ -23,7 +23,7 @@ check: setup
 	.venv/bin/lint-imports
 
 bench: setup
-	.venv/bin/pytest tests/bench -s $(ARGS)
+	.venv/bin/python -m tests.bench $(ARGS)
 
 setup:
 	@sh .ci/setup dev
