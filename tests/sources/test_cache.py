@@ -5,6 +5,7 @@ import msgspec
 import pytest
 
 from app.domain.refusals import Garbled, Gone
+from app.engines import ENGINES
 from app.engines.port import DEPLOYMENT, POD, REPLICASET
 from app.engines.shapes import Deployment, Pod, ReplicaSet
 from app.sources.cache import Cache
@@ -23,7 +24,7 @@ def put(cache: Cache, kind: str, name: str, owner: str = "", version: str = "1",
 
 
 def a_cart(order: Iterable[str] = ("Deployment", "ReplicaSet", "Pod")) -> Cache:
-    cache = Cache(["Deployment"], lambda namespace: namespace.startswith("kube-"))
+    cache = Cache(ENGINES, lambda namespace: namespace.startswith("kube-"))
     owners = {"Deployment": ("cart", ""), "ReplicaSet": ("cart-1", "cart"), "Pod": ("cart-1-a", "cart-1")}
     for kind in order:
         put(cache, kind, *owners[kind])
