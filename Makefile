@@ -2,14 +2,14 @@
 # make test    every test: rules, both databases, the browser
 # make check   format, lint, types, import contracts
 .DEFAULT_GOAL := demo
-.PHONY: demo test check bench setup browser lock
+.PHONY: demo test check bench setup browser kubectl lock
 
 demo:
 	@sh .ci/setup run
 	@.venv/bin/shipboard demo $(ARGS)
 
 # Playwright keeps an event loop running in its process, so the browser tests have one of their own.
-test: setup browser
+test: setup browser kubectl
 	.venv/bin/pytest $(ARGS)
 	.venv/bin/pytest tests/e2e $(ARGS)
 
@@ -25,9 +25,9 @@ bench: setup
 setup:
 	@sh .ci/setup dev
 
-# Without one the browser tests are skipped, and say so; in CI that fails.
-browser:
-	@sh .ci/browser install >/dev/null || test "$$CI" != true
+# Without them the tests that need them are skipped, and say so; in CI that fails.
+browser kubectl:
+	@sh .ci/$@ install >/dev/null || test "$$CI" != true
 
 # The newest versions that fit, hashed, without a word of where they were fetched from.
 COMPILE = .venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 \

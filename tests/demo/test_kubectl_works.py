@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import re
-import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -21,9 +20,7 @@ Kubectl = Callable[..., Awaitable[str]]
 @pytest.fixture
 async def kubectl(cluster: EmbeddedCluster, tmp_path: Path) -> Kubectl:
     """Run kubectl; its output, or a failure that shows it."""
-    binary = os.environ.get("SHIPBOARD_TEST_KUBECTL") or shutil.which("kubectl")
-    if not binary:
-        machine.lacks("kubectl is not installed")
+    binary = machine.kubectl()
     environment = {
         "KUBECONFIG": cluster.kubeconfig(tmp_path / "kubeconfig"),
         "HOME": str(tmp_path),
