@@ -6,7 +6,7 @@ from typing import Any
 
 from app.demo import shapes
 from app.demo.controllers import Controllers
-from app.demo.replicasets import ready_since
+from app.demo.pod_controller import ready_since
 from app.demo.resources import Resource
 from app.demo.store import Change, copy
 from app.demo.tables import suffix

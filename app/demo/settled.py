@@ -260,7 +260,7 @@ def _pods(cluster: EmbeddedCluster, owner: Entry, count: int, since: str, quiet:
         pod = shapes.pod(
             owner.obj, "ReplicaSet", "apps/v1", owner.obj["spec"]["template"], name, owner.namespace, since
         )
-        node, host, zone = cluster.kubelet.place()
+        node, host, zone = cluster.kubelet.scheduler.next_node()
         pod["metadata"]["labels"]["topology.kubernetes.io/zone"] = zone
         pod_status.settled(pod, node, cluster.kubelet.address(), host, since)
         # the entries are the same for every pod of a ReplicaSet but for times nobody reads

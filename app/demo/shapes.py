@@ -31,7 +31,7 @@ def safe_hash(value: Any, length: int = 10) -> str:
 
 def template_hash(template: Obj) -> str:
     """The hash of a pod template, independent of key order and of a hash label in it."""
-    return safe_hash(_ordered(bare_template(template)), random.Random(len(encode(template))).choice((9, 10)))
+    return safe_hash(ordered(bare_template(template)), random.Random(len(encode(template))).choice((9, 10)))
 
 
 def bare_template(template: Obj) -> Obj:
@@ -45,10 +45,10 @@ def bare_template(template: Obj) -> Obj:
     return {**template, "metadata": {**meta, "labels": labels}}
 
 
-def _ordered(value: Any) -> Any:
+def ordered(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _ordered(value[key]) for key in sorted(value)}
-    return [_ordered(item) for item in value] if isinstance(value, list) else value
+        return {key: ordered(value[key]) for key in sorted(value)}
+    return [ordered(item) for item in value] if isinstance(value, list) else value
 
 
 def image_id(image: str) -> str:
