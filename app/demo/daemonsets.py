@@ -42,6 +42,7 @@ class DaemonSets(PodController):
         if entry is None or ending(entry):
             return
         _Pass(self, entry).run()
+        self.write_status(entry, _Pass(self, entry).counts())
 
     def draft_for(self, entry: Entry, node: str, hashed: str) -> Obj:
         """A pod bound to a node by affinity, the way the scheduler wants to be told."""
@@ -90,7 +91,6 @@ class _Pass:
         return _Here(wanted, pods, new, [p for p in living if p not in new])
 
     def run(self) -> None:
-        status = self._counts()
         doomed, places = self._manage()
         if self.spec["updateStrategy"]["type"] == "RollingUpdate" and not doomed and not places:
             doomed, places = self._surge() if self.surge else self._replace()
@@ -99,11 +99,11 @@ class _Pass:
         for node in places:
             if self.controller.make(self.entry, self.controller.draft_for(self.entry, node, self.hash)):
                 break
-        self.controller.write_status(self.entry, status)
         live = {f"{self.entry.name}-{p.obj['metadata']['labels'].get(HASH, '')}" for p in self.pods}
         self.controller.revisions.prune(self.entry, {self.revision.name, *live})
 
-    def _counts(self) -> Obj:
+    def counts(self) -> Obj:
+        """The status of what is there now."""
         wanted = [here for here in self.here.values() if here.wanted]
         oldest = [here.pods[0] for here in wanted if here.pods]
         astray = sum(bool(here.pods) for here in self.here.values() if not here.wanted)

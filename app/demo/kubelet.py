@@ -212,7 +212,7 @@ class Kubelet:
             return
         pod_status.end(pod, started, self.clock.stamp())
         self.store.put("pods", pod)
-        yield 0.01
+        yield 0.03  # long enough for controllers to see it ended before it is gone
         if (pod := self._pod(namespace, name, uid)) is None:
             return
         pod["metadata"]["deletionTimestamp"] = self.clock.stamp()
