@@ -23,6 +23,7 @@ Obj = dict[str, Any]
 BACK_OFF = (10, 20, 40, 80, 160, 300)
 TERMINATION = 0.6
 RETRY = 15.0
+PROBE = "Readiness probe failed: "
 
 
 class Kubelet:
@@ -149,6 +150,8 @@ class Kubelet:
                 yield from self._never_ready(namespace, name, uid)
                 return
             if not instant and behaviour != "crash":
+                if waits >= spec["readinessProbe"].get("periodSeconds", 10):
+                    self._event(pod, "Unhealthy", _refused(pod, spec["readinessProbe"]), warning=True)
                 yield waits * random.uniform(0.9, 1.1)
                 if (pod := self._pod(namespace, name, uid)) is None:
                     return
@@ -191,8 +194,7 @@ class Kubelet:
 
     def _never_ready(self, namespace: str, name: str, uid: str) -> Iterator[float]:
         while (pod := self._pod(namespace, name, uid)) is not None:
-            text = "Readiness probe failed: HTTP probe failed with statuscode: 503"
-            self._event(pod, "Unhealthy", text, warning=True)
+            self._event(pod, "Unhealthy", f"{PROBE}HTTP probe failed with statuscode: 503", warning=True)
             yield 10.0
 
     def _end(self, namespace: str, name: str, uid: str) -> Iterator[float]:
@@ -247,6 +249,15 @@ class Kubelet:
     def _failing(self, pod: Obj) -> bool:
         rows: list[Obj] = pod["status"].get("containerStatuses") or [{}]
         return any(not row.get("ready") for row in rows)
+
+
+def _refused(pod: Obj, probe: Obj) -> str:
+    """A readiness probe's words while nothing listens yet."""
+    target = probe.get("httpGet") or probe.get("tcpSocket") or {}
+    address = f"{pod['status'].get('podIP', '')}:{target.get('port', 80)}"
+    why = f"dial tcp {address}: connect: connection refused"
+    path = (probe.get("httpGet") or {}).get("path")
+    return f'{PROBE}Get "http://{address}{path}": {why}' if path else PROBE + why
 
 
 def _go(seconds: int) -> str:

@@ -134,13 +134,15 @@ class _Pass:
         stays = (self.entry.obj.get("status") or {}).get("currentReplicas", 0)
         below = self.start + (stays if self.partition is None else self.partition)
         revision = self.current if self.rolling and at < below else self.update
-        labels = {INDEX: str(at), HASH: revision.name, POD_NAME: name}
-        return named(self.controller.draft(self.entry, template_of(revision), name, labels), self.spec)
+        pod = self.controller.draft(self.entry, template_of(revision), name, {})
+        return named(pod, self.spec, at, revision.name)
 
 
-def named(pod: Obj, spec: Obj) -> Obj:
-    """A pod with the host name and subdomain of its StatefulSet."""
-    pod["spec"] |= {"hostname": pod["metadata"]["name"]}
+def named(pod: Obj, spec: Obj, at: int, revision: str) -> Obj:
+    """A pod with what only a StatefulSet's has: the labels of ordinal and revision, host name, subdomain."""
+    name = pod["metadata"]["name"]
+    pod["metadata"]["labels"] |= {INDEX: str(at), HASH: revision, POD_NAME: name}
+    pod["spec"]["hostname"] = name
     if spec.get("serviceName"):
         pod["spec"]["subdomain"] = spec["serviceName"]
     return pod
