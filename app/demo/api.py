@@ -16,7 +16,7 @@ from aiohttp import web
 from app.demo import bodies, discovery, errors, lists, resources, reviews, scale, selectors, tables, watches
 from app.demo.faults import Faults, among
 from app.demo.registry import Registry
-from app.demo.resources import ARGO_GROUP, Resource
+from app.demo.resources import Resource
 from app.demo.store import Entry, Store, copy, encode
 
 log = logging.getLogger(__name__)
@@ -84,7 +84,7 @@ class Api:
         if self.faults.unauthorized or not known:
             raise errors.unauthorized()
         parts = path.split("/")[1:]
-        installed = resources.served({ARGO_GROUP} if self.faults.crd_absent else ())
+        installed = resources.served(self.faults.groups_absent())
         document = discovery.document(parts, installed, request.headers.get("Accept", ""))
         if document is not None:
             kind = (

@@ -120,7 +120,7 @@ class Stream:
             log.readers[self] = position
             if now >= end:
                 return
-            if faults.crd_absent and self.ask.resource.custom:
+            if self.ask.resource.group in faults.groups_absent():
                 return
             stalled = among(plural, faults.stall)
             if among(plural, faults.gone_watch) or among(plural, faults.gone_watch_http):
