@@ -29,11 +29,12 @@ from app.demo.endpoints import Endpoints
 from app.demo.faults import Faults
 from app.demo.fleet import Fleet
 from app.demo.kubelet import Kubelet
+from app.demo.log import LOG_WINDOW
 from app.demo.registry import Registry
 from app.demo.replicasets import ReplicaSets
 from app.demo.rollouts import Rollouts
 from app.demo.statefulsets import StatefulSets
-from app.demo.store import LOG_WINDOW, Store
+from app.demo.store import Store
 
 Obj = dict[str, Any]
 

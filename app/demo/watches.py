@@ -16,9 +16,10 @@ from aiohttp import web
 
 from app.demo import errors
 from app.demo.faults import Faults, among
+from app.demo.log import Log
 from app.demo.resources import Resource
 from app.demo.selectors import Predicate
-from app.demo.store import ADDED, DELETED, Change, Entry, Log, Store, encode
+from app.demo.store import ADDED, DELETED, Change, Entry, Store, encode
 
 BATCH_BYTES = 1 << 18
 INITIAL_END = {"k8s.io/initial-events-end": "true"}

@@ -240,13 +240,9 @@ async def test_blast_with_flip_turns_readiness_over(
 async def test_kinds_can_be_installed_later(
     client: Client, bench: Any, group: str, version: str, plural: str
 ) -> None:
-    namespaced = f"/apis/{group}/{version}/namespaces/default/{plural}"
-    for path in (
-        f"/apis/{group}",
-        f"/apis/{group}/{version}",
-        f"/apis/{group}/{version}/{plural}",
-        namespaced,
-    ):
+    root = f"/apis/{group}/{version}"
+    namespaced = f"{root}/namespaces/default/{plural}"
+    for path in (f"/apis/{group}", root, f"{root}/{plural}", namespaced):
         response = await client.open("GET", path)
         assert response.status == 404, path
         assert response.headers["Content-Type"].startswith("text/plain")
