@@ -11,10 +11,10 @@ from typing import Any
 
 from app.demo import scheduler
 from app.demo.controllers import Controllers
-from app.demo.deployment_sets import share
 from app.demo.pod_controller import PodController, ending, over, ready_since
 from app.demo.registry import TEMPLATE_GENERATION
 from app.demo.resources import Resource
+from app.demo.revision_sets import share
 from app.demo.revisions import HASH, Revisions, hash_of
 from app.demo.store import Change, Entry
 from app.demo.tables import suffix

@@ -65,7 +65,7 @@ class Endpoints:
                 "namespace": namespace,
                 "labels": labels,
                 "annotations": trigger,
-                "ownerReferences": [shapes.reference(service.obj, "Service", "v1")],
+                "ownerReferences": [shapes.reference(service.obj, "services")],
             }
             self.store.create(
                 "endpointslices",

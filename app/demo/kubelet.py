@@ -231,9 +231,8 @@ class Kubelet:
     def _event(self, pod: Obj, reason: str, message: str, *, warning: bool = False) -> None:
         name = pod["spec"]["containers"][0]["name"]
         self.controllers.recorder.record(
+            "pods",
             pod,
-            "Pod",
-            "v1",
             reason,
             message,
             component="kubelet",

@@ -62,7 +62,7 @@ class PodController:
                 and self.may_adopt(entry, pod)
             ):
                 obj = copy(pod)
-                obj["metadata"]["ownerReferences"] = [self._reference(entry)]
+                obj["metadata"]["ownerReferences"] = [shapes.reference(entry.obj, self.plural)]
                 pods.append(self.store.put("pods", obj))
         return pods
 
@@ -71,8 +71,7 @@ class PodController:
 
     def draft(self, entry: Entry, template: Obj, name: str, labels: dict[str, str]) -> Obj:
         """A new pod of a template, not stored yet; `labels` come on top of the template's."""
-        kind, version = self.resource.kind, self.resource.api_version
-        pod = shapes.pod(entry.obj, kind, version, template, name, entry.namespace, self.clock.stamp())
+        pod = shapes.pod(entry.obj, self.plural, template, name, self.clock.stamp())
         pod["metadata"]["labels"] |= labels
         return pod
 
@@ -118,17 +117,13 @@ class PodController:
         self.registry.update(self.plural, obj, manager=MANAGER, status=True)
 
     def event(self, entry: Entry, reason: str, message: str, *, warning: bool = False) -> None:
-        kind, version = self.resource.kind, self.resource.api_version
         component = f"{self.resource.singular}-controller"
         self.controllers.recorder.record(
-            entry.obj, kind, version, reason, message, component=component, warning=warning
+            self.plural, entry.obj, reason, message, component=component, warning=warning
         )
 
     def _said(self, which: int, entry: Entry, pod: str, why: str = "") -> str:
         return self.words[which].format(pod=pod, owner=entry.name, why=why)
-
-    def _reference(self, entry: Entry) -> Obj:
-        return shapes.reference(entry.obj, self.resource.kind, self.resource.api_version)
 
 
 def ready_since(pod: Obj) -> str | None:

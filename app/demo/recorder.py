@@ -11,6 +11,7 @@ from collections import OrderedDict
 from typing import Any
 
 from app.demo.clock import micro_stamp, seconds_of
+from app.demo.resources import BY_PLURAL
 from app.demo.store import Store, copy
 
 Obj = dict[str, Any]
@@ -31,9 +32,8 @@ class Recorder:
 
     def record(
         self,
+        plural: str,
         about: Obj,
-        kind: str,
-        api_version: str,
         reason: str,
         message: str,
         *,
@@ -42,8 +42,8 @@ class Recorder:
         host: str = "",
         field_path: str = "",
     ) -> None:
-        """Count an event up or write a new one."""
-        meta = about["metadata"]
+        """Count an event about an object of a resource up, or write a new one."""
+        meta, resource = about["metadata"], BY_PLURAL[plural]
         now = self.store.clock.now()
         scheduler = component == "default-scheduler"
         combined = not scheduler and self._is_one_of_many((meta["uid"], reason, component), message, now)
@@ -60,11 +60,11 @@ class Recorder:
             self.store.put("events", obj, quiet=True)
             return
         involved: Obj = {
-            "kind": kind,
+            "kind": resource.kind,
             "namespace": meta.get("namespace", ""),
             "name": meta["name"],
             "uid": meta["uid"],
-            "apiVersion": api_version,
+            "apiVersion": resource.api_version,
             "resourceVersion": meta.get("resourceVersion", ""),
         }
         if field_path:

@@ -42,7 +42,7 @@ def draft(owner: Obj, resource: Resource, template: Obj, number: int) -> Obj:
             "namespace": meta["namespace"],
             "labels": labels,
             "annotations": dict(meta.get("annotations") or {}),
-            "ownerReferences": [shapes.reference(owner, resource.kind, resource.api_version)],
+            "ownerReferences": [shapes.reference(owner, resource.plural)],
         },
         "data": snapshot(template),
         "revision": number,

@@ -118,9 +118,7 @@ class Scheduler:
         return ""
 
     def _event(self, pod: Obj, reason: str, message: str, *, warning: bool = False) -> None:
-        self.controllers.recorder.record(
-            pod, "Pod", "v1", reason, message, component=COMPONENT, warning=warning
-        )
+        self.controllers.recorder.record("pods", pod, reason, message, component=COMPONENT, warning=warning)
 
 
 def _cores(text: Any) -> float:

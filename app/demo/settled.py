@@ -235,7 +235,6 @@ def _replica_set(
     }
     if not workload.rollout:
         annotations[f"{prefix}/max-replicas"] = str(workload.replicas + limits(owner.obj["spec"])[0])
-    resource = BY_PLURAL[workload.kind]
     status: Obj = {"replicas": count}
     if count:
         status |= {"fullyLabeledReplicas": count, "readyReplicas": count, "availableReplicas": count}
@@ -253,7 +252,7 @@ def _replica_set(
             "creationTimestamp": created,
             "labels": labels,
             "annotations": annotations,
-            "ownerReferences": [shapes.reference(owner.obj, resource.kind, resource.api_version)],
+            "ownerReferences": [shapes.reference(owner.obj, workload.kind)],
             "managedFields": [managed(BY_PLURAL["replicasets"], MANAGER, created, fields)],
         },
         "spec": spec,
@@ -267,9 +266,7 @@ def _pods(cluster: EmbeddedCluster, owner: Entry, count: int, since: str, quiet:
         name = f"{owner.name}-{suffix()}"
         if cluster.store.get("pods", owner.namespace, name):
             name = f"{owner.name}-{suffix()}"
-        pod = shapes.pod(
-            owner.obj, "ReplicaSet", "apps/v1", owner.obj["spec"]["template"], name, owner.namespace, since
-        )
+        pod = shapes.pod(owner.obj, "replicasets", owner.obj["spec"]["template"], name, since)
         node, host, zone = cluster.kubelet.scheduler.next_node()
         pod["metadata"]["labels"]["topology.kubernetes.io/zone"] = zone
         pod_status.settled(pod, node, cluster.kubelet.address(), host, since)

@@ -47,7 +47,7 @@ def place(cluster: EmbeddedCluster, workload: Workload) -> Entry:
     for number, draft in enumerate(drafts, start=1):
         draft["metadata"] |= {
             "creationTimestamp": workload.written(number, count, now),
-            "ownerReferences": [shapes.reference(entry.obj, resource.kind, resource.api_version)],
+            "ownerReferences": [shapes.reference(entry.obj, workload.kind)],
         }
         cluster.store.create(revisions.PLURAL, draft)
     for at in range(workload.replicas if stateful else len(NODES)):
@@ -61,11 +61,9 @@ def place(cluster: EmbeddedCluster, workload: Workload) -> Entry:
 
 
 def _pod(entry: Entry, workload: Workload, at: int, revision: str, since: str) -> Obj:
-    resource, template = BY_PLURAL[workload.kind], entry.obj["spec"]["template"]
     stateful = workload.kind == "statefulsets"
     name = f"{entry.name}-{at}" if stateful else f"{entry.name}-{suffix()}"
-    kind, version = resource.kind, resource.api_version
-    pod = shapes.pod(entry.obj, kind, version, template, name, entry.namespace, since)
+    pod = shapes.pod(entry.obj, workload.kind, entry.obj["spec"]["template"], name, since)
     if stateful:
         return statefulsets.named(pod, entry.obj["spec"], at, revision)
     generation = entry.obj["metadata"]["annotations"][TEMPLATE_GENERATION]

@@ -59,10 +59,8 @@ def image_id(image: str) -> str:
     return f"{head}/{name}@sha256:{hashlib.sha256(image.encode()).hexdigest()}".lstrip("/")
 
 
-def pod(
-    owner: Obj, owner_kind: str, owner_version: str, template: Obj, name: str, namespace: str, now: str
-) -> Obj:
-    """A new pod of a ReplicaSet: pending, unscheduled, with the projected token and the default
+def pod(owner: Obj, plural: str, template: Obj, name: str, now: str) -> Obj:
+    """A new pod of an owner: pending, unscheduled, with the projected token and the default
     tolerations."""
     meta, spec = template.get("metadata") or {}, template["spec"]
     volume = f"kube-api-access-{safe_hash(name, 5)}"
@@ -98,11 +96,11 @@ def pod(
         "metadata": {
             "name": name,
             "generateName": f"{owner['metadata']['name']}-",
-            "namespace": namespace,
+            "namespace": owner["metadata"]["namespace"],
             "creationTimestamp": now,
             "labels": dict(meta.get("labels") or {}),
             "annotations": dict(meta.get("annotations") or {}),
-            "ownerReferences": [reference(owner, owner_kind, owner_version)],
+            "ownerReferences": [reference(owner, plural)],
             "managedFields": [],
         },
         "spec": {
@@ -126,12 +124,12 @@ def pod(
     }
 
 
-def reference(owner: Obj, kind: str, api_version: str) -> Obj:
-    """A controlling ownerReference."""
-    meta = owner["metadata"]
+def reference(owner: Obj, plural: str) -> Obj:
+    """A controlling ownerReference to an object of a resource."""
+    meta, resource = owner["metadata"], BY_PLURAL[plural]
     return {
-        "apiVersion": api_version,
-        "kind": kind,
+        "apiVersion": resource.api_version,
+        "kind": resource.kind,
         "name": meta["name"],
         "uid": meta["uid"],
         "controller": True,
