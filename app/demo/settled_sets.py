@@ -45,6 +45,8 @@ def place(cluster: EmbeddedCluster, workload: Workload) -> Entry:
     settled.signed(obj, resource, born, changed, settled.MANAGER)
     entry = cluster.store.create(workload.kind, obj)
     for number, draft in enumerate(drafts, start=1):
+        image = draft["data"]["spec"]["template"]["spec"]["containers"][0]["image"]
+        draft["metadata"]["annotations"]["kubernetes.io/change-cause"] = f"release {image.rpartition(':')[2]}"
         draft["metadata"] |= {
             "creationTimestamp": workload.written(number, count, now),
             "ownerReferences": [shapes.reference(entry.obj, workload.kind)],
