@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from app.demo.store import Change
 
 LOG_WINDOW = 10_000
-LOG_BYTES = 64 << 20
+EVENT_BYTES = 8 << 10  # what a window may hold on average
 
 
 class Log:
@@ -36,7 +36,7 @@ class Log:
     def append(self, change: Change) -> None:
         self.changes.append(change)
         self.size += len(change.entry.tail)
-        if len(self.changes) > 2 * self.window or self.size > LOG_BYTES:
+        if len(self.changes) > 2 * self.window or self.size > EVENT_BYTES * self.window:
             self._drop(len(self.changes) // 2)
         self.wake()
 

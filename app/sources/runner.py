@@ -18,11 +18,12 @@ import msgspec
 
 from ..domain.facts import Fact
 from ..domain.places import PlaceRules
-from ..domain.refusals import ClusterError, Denied, Unauthorized
+from ..domain.refusals import Absent, ClusterError, Denied, Unauthorized
 from ..engines import ENGINES
 from ..engines.port import Engine, Kind
 from ..kube import Cluster
 from .cache import Cache
+from .decode import UNDECODABLE
 from .flush import Flusher
 from .pulse import Pulse
 from .timing import Timing
@@ -171,7 +172,7 @@ class Collector:
                 )
                 self._pulse.answered(asked_at)
                 self._compare(reached[source.kind.name, source.namespace], body)
-            except Denied:
+            except (Denied, Absent):
                 self._pulse.answered(asked_at)
             except ClusterError as error:
                 self._pulse.trouble = error
@@ -197,7 +198,7 @@ class Collector:
         """A list cannot be older than what was already seen, unless the store was restored from a backup."""
         try:
             version = msgspec.json.decode(body, type=_Versioned).metadata.resource_version
-        except (msgspec.DecodeError, RecursionError):
+        except UNDECODABLE:
             return
         if version.isdigit() and reached.isdigit() and int(version) < int(reached):
             log.warning("%s: versions went backwards; listing everything again", self.cluster.name)
