@@ -8,14 +8,9 @@ demo:
 	@sh .ci/setup run
 	@.venv/bin/shipboard demo $(ARGS)
 
-<<<<<<< HEAD
 # Playwright keeps an event loop running in its process, so the browser tests have one of their own; so have those that
 # run a Kubernetes control plane, which a first run builds (12 minutes on two cores, where there is Go 1.26).
-test: setup browser
-=======
-# Playwright keeps an event loop running in its process, so the browser tests have one of their own.
 test: setup browser kubectl
->>>>>>> demo2
 	.venv/bin/pytest $(ARGS)
 	.venv/bin/pytest tests/e2e $(ARGS)
 	@.venv/bin/python -m tests.cluster.building
