@@ -64,7 +64,10 @@ class Teller:
         return entry.obj
 
     async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(self.cluster.clock.real(seconds))
+        clock = self.cluster.clock
+        end = clock.now() + seconds
+        while (left := end - clock.now()) > 0:  # noqa: ASYNC110  (the clock may change its pace meanwhile)
+            await asyncio.sleep(min(clock.real(left), 0.2))
 
     async def until(self, test: Callable[[Obj], bool], limit: float) -> bool:
         """Wait for the object to pass a test; False when `limit` seconds went by."""
