@@ -66,9 +66,12 @@ class Cache:
             if self._left_out(meta.namespace) or holder_kind(obj) not in holders:
                 self.remove(kind, uid)
                 return False
-            if old is not None:
-                self._drop(kind, uid)
-            self._add(kind, obj)
+            if old is None:
+                self._add(kind, obj)
+            else:
+                dirty.update(led((way, kind, holder(old))))
+                index.remove(kind, uid)
+                index.add(kind, obj)
             roots = led((way, kind, on))
             dirty.update(roots)
             return self._bound((way, kind, on), obj, bool(roots)) if held is Via.INVOLVED else True
@@ -257,9 +260,9 @@ class Cache:
                 self._drop(EVENT.name, event.metadata.uid)
 
 
-def _last(event: Any) -> float:
+def _last(event: Any) -> tuple[float, str]:
     seen = last(event)
-    return seen.timestamp() if seen is not None else 0.0
+    return (seen.timestamp() if seen is not None else 0.0), event.metadata.name
 
 
 def _namespace(item: Object | Unreadable) -> str:

@@ -94,7 +94,9 @@ class Heard:
         return source.freshness if source is not None else None
 
     def all_live(self) -> bool:
-        return len(self.sources) >= len(kinds()) and all(s.freshness is Freshness.LIVE for s in self.sources.values())
+        return len(self.sources) >= len(kinds()) and all(
+            s.freshness is Freshness.LIVE for s in self.sources.values()
+        )
 
     def named(self, name: str) -> WorkloadObserved | None:
         return next((w for w in self.workloads.values() if w.ref.name == name), None)
@@ -158,7 +160,8 @@ class Following:
         """Whether the cache holds exactly what the server does (as far as it is kept)."""
         rows = self.server.store.rows
         return all(
-            self.collector.cache.versions(kind) == {e.uid: str(e.version) for e in rows(plural) if owned(e.obj)}
+            self.collector.cache.versions(kind)
+            == {e.uid: str(e.version) for e in rows(plural) if owned(e.obj)}
             for plural, kind, owned in KEPT
         )
 

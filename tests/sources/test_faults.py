@@ -97,7 +97,7 @@ async def test_f01_attempts_are_bounded_while_unreachable() -> None:
         pods = f.collector.sources["Pod", ""]
         await f.heard.until(lambda: pods.errors >= 4)
         tries = sum(s.watches for s in f.collector.sources.values()) - before
-        assert tries <= 4 * ((time.monotonic() - began) / 0.1 + 1)
+        assert tries <= len(f.collector.sources) * ((time.monotonic() - began) / 0.1 + 1)
 
 
 async def test_f02_flapping_makes_no_relist_storm() -> None:
