@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.engines import ENGINES, engine_for, kinship, relatives
+from app.engines import ENGINES, engine_for, kinship, optional, relatives, required
 from app.engines.port import DEPLOYMENT, SERVICE, Kin, Relation, Via
 from tests.engines.objects import WAYS, Case, cases, decode, look
 
@@ -166,3 +166,13 @@ def test_each_document_of_a_case_is_found_unless_its_kind_is_missing(case: Case)
     ]
 
     assert lost == [] or "others" in case.name
+
+
+def test_kinds_that_may_be_missing_say_what_they_are_worth_and_no_engine_requires_them() -> None:
+    spare = {relation.kind for engine in ENGINES for relation in engine.relations if relation.optional}
+
+    assert {kind.name for kind in spare} <= optional()
+    for engine in ENGINES:
+        needed = required(engine.name, engine.root.name) - {engine.root.name}
+        assert not needed & optional(), engine.name
+    assert not {"Deployment", "StatefulSet", "DaemonSet", "Rollout", "ReplicaSet", "Pod"} & optional()

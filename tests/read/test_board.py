@@ -193,6 +193,38 @@ def test_a_silent_source_of_another_kind_or_cluster_hides_nothing():
     assert only_cell(shown(workload("s"), sources=sources)).attention is Attention.GOOD
 
 
+def test_a_kind_that_no_workload_depends_on_hides_nothing():
+    told = "Not permitted to list events in all namespaces."
+    sources = [
+        *live(),
+        source(kind="Event", freshness=Freshness.UNKNOWN, heard=None, message=told),
+        source(kind="Service", freshness=Freshness.STALE),
+    ]
+    projection = shown(workload("s"), sources=sources)
+    assert only_cell(projection).attention is Attention.GOOD
+    assert [c.freshness for c in projection.board.sources] == [Freshness.LIVE]
+
+
+@pytest.mark.parametrize(
+    ("engine", "kind", "needs"),
+    [
+        ("statefulset", "StatefulSet", {"ControllerRevision", "Pod", "StatefulSet"}),
+        ("flagger", "Canary", {"Canary", "Deployment", "Pod", "ReplicaSet"}),
+        ("service-switch", "Service", {"Deployment", "Pod", "ReplicaSet", "Service"}),
+        ("of a newer version", "Deployment", {"Deployment"}),
+    ],
+)
+def test_a_cell_depends_on_what_its_engine_cannot_do_without(engine: str, kind: str, needs: set[str]):
+    row = replace(workload("s", kind=kind), engine=engine)
+    kinds = {*needs, "Deployment", "ReplicaSet", "Pod"}
+    for silent in kinds:
+        sources = [
+            source(kind=k, freshness=Freshness.STALE if k == silent else Freshness.LIVE) for k in kinds
+        ]
+        hidden = only_cell(shown(row, sources=sources)).attention is Attention.UNKNOWN
+        assert hidden is (silent in needs), silent
+
+
 def test_sources_that_stop_reporting_go_stale_by_time_alone():
     projection = shown(workload("s"))
     assert projection.tick(NOW + timedelta(seconds=20)).rows == ()

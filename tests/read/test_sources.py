@@ -61,6 +61,14 @@ def test_a_cluster_is_as_fresh_as_its_worst_source():
     assert listening[1].contact_at is None
 
 
+def test_what_no_workload_depends_on_comes_last_and_is_not_in_the_sentence():
+    rows = [source("a", "Event", freshness=Freshness.UNKNOWN, heard=None), source("a", "Pod")]
+    page = SourcesProjection(StillFleet([], rows), NOW).sources
+    assert [(line.kind, line.optional) for line in page.rows] == [("Pod", False), ("Event", True)]
+    assert page.sentence.text == "The one source is live."
+    assert [c.freshness for c in page.sources] == [Freshness.LIVE]
+
+
 def test_a_source_that_stopped_describing_itself_is_stale_whatever_it_said_last():
     projection = SourcesProjection(StillFleet([], live()), NOW)
     change = projection.tick(NOW + timedelta(seconds=SELF_REPORT + 1))

@@ -48,6 +48,9 @@ KEPT: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
     ("deployments", "Deployment", lambda _: True),
     ("services", "Service", lambda _: True),
     ("endpointslices", "EndpointSlice", lambda _: True),
+    ("statefulsets", "StatefulSet", lambda _: True),
+    ("daemonsets", "DaemonSet", lambda _: True),
+    ("controllerrevisions", "ControllerRevision", lambda obj: bool(obj["metadata"].get("ownerReferences"))),
     ("replicasets", "ReplicaSet", lambda obj: bool(obj["metadata"].get("ownerReferences"))),
     ("pods", "Pod", lambda obj: bool(obj["metadata"].get("ownerReferences"))),
 )

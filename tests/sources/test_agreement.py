@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from app.demo import settled_sets
+from app.demo.settled import Workload
 from app.demo.store import copy
 from app.domain.facts import WorkloadGone
 from app.engines.shapes import Deployment, Rollout
@@ -28,10 +30,16 @@ FAULTS: tuple[dict[str, Any], ...] = (
 )
 
 
+PLURALS = (
+    *("deployments", "replicasets", "pods", "pods", "pods", "services", "endpointslices"),
+    *("statefulsets", "daemonsets", "controllerrevisions"),
+)
+
+
 def change(f: Following, rng: random.Random) -> None:
     """One random write to the server, with the controllers not looking."""
     store = f.server.store
-    plural = rng.choice(("deployments", "replicasets", "pods", "pods", "pods"))
+    plural = rng.choice(PLURALS)
     rows = store.rows(plural)
     what = rng.choice(("touch", "touch", "delete", "create", "recreate", "orphan"))
     if what == "create" or not rows:
@@ -63,10 +71,25 @@ def change(f: Following, rng: random.Random) -> None:
             store.create(plural, changed, quiet=True)
 
 
+def furnish(f: Following) -> None:
+    """What a filled cluster has not: sets, and Services with their endpoints."""
+    for at in range(3):
+        name, where = f"load-{at:04d}", f"load-{at % 2:02d}"
+        meta = {"name": name, "namespace": where}
+        f.server.store.create("services", {"metadata": meta, "spec": {"selector": {"app": name}}}, quiet=True)
+        labels = {"kubernetes.io/service-name": name}
+        slices = {"metadata": {**meta, "labels": labels}, "addressType": "IPv4", "endpoints": []}
+        f.server.store.create("endpointslices", slices, quiet=True)
+        for kind in ("statefulsets", "daemonsets"):
+            workload = Workload(kind=kind, name=f"{kind}-{at}", namespace=where, image="db:1", replicas=2)
+            settled_sets.place(f.server, workload)
+
+
 @pytest.mark.parametrize("seed", range(12))
 async def test_cache_equals_the_server_after_random_changes_and_faults(seed: int) -> None:
     rng = random.Random(seed)
     async with following(fill=6, pods=4) as f:
+        furnish(f)
         f.server.controllers.stop()
         for _ in range(12):
             for _ in range(rng.randrange(8)):
@@ -83,7 +106,7 @@ async def test_cache_equals_the_server_after_random_changes_and_faults(seed: int
             await f.heard.until(lambda n=ticks: len(f.heard.facts) > n)  # type: ignore[misc]
             await f.heal()
         await f.settled()
-        roots = {e.uid for e in f.server.store.rows("deployments")}
+        roots = {e.uid for p in ("deployments", "statefulsets", "daemonsets") for e in f.server.store.rows(p)}
         await f.heard.until(lambda: set(f.heard.workloads) == roots)
         pods = {uid: f.collector.cache.kin(uid).pods for uid in roots}
         await f.heard.until(

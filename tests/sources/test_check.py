@@ -49,6 +49,24 @@ async def test_report_looks_into_namespaces_when_the_whole_cluster_is_not_permit
     assert report.well, "listing everywhere is permitted, so the namespaces do not matter"
 
 
+async def test_what_the_board_can_do_without_is_told_apart_and_is_no_failure() -> None:
+    async with EmbeddedCluster() as server:
+        server.faults.forbid = [Rule(resource="events"), Rule(resource="endpointslices", verb="watch")]
+        report = await checked(server)
+    assert report.well
+    assert not report.rules
+    assert report.spare_rules == (
+        '- apiGroups: ["discovery.k8s.io"]\n  resources: [endpointslices]\n  verbs: [get, list, watch]\n'
+        '- apiGroups: [""]\n  resources: [events]\n  verbs: [get, list, watch]'
+    )
+    lines = report.lines()
+    required, spare = lines[: (at := lines.index("  Of these the board can do without:"))], lines[at:]
+    assert any(line.startswith("  ok   pods") for line in required)
+    assert any(line.startswith("  note events") and "Nothing is lost but " in line for line in spare)
+    assert any(line.startswith("  ok   canaries: flagger.app is not installed") for line in spare)
+    assert "  Rules that would tell more:" in lines
+
+
 async def test_absent_group_is_well_and_said() -> None:
     async with EmbeddedCluster(argo=False) as server:
         report = await checked(server)

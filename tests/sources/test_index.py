@@ -76,7 +76,9 @@ def view(cache: Cache, uid: str) -> Any:
     if uid not in cache.roots or cache.hidden(uid):
         return None
     kin = cache.kin(uid)
-    warnings = {about: sorted(events, key=lambda e: e.metadata.name) for about, events in kin.warnings.items()}
+    warnings = {
+        about: sorted(events, key=lambda e: e.metadata.name) for about, events in kin.warnings.items()
+    }
     return cache.engine(uid).name, cache.roots[uid], replace(kin, warnings=warnings)
 
 
