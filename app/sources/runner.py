@@ -26,8 +26,9 @@ from .cache import Cache
 from .decode import UNDECODABLE
 from .flush import Flusher
 from .pulse import Pulse
+from .standing import Standing
 from .timing import Timing
-from .watched import Source, Standing
+from .watched import Source
 
 log = logging.getLogger(__name__)
 

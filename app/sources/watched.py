@@ -14,7 +14,6 @@ import random
 from collections.abc import Callable
 from contextlib import aclosing, suppress
 from datetime import datetime, timedelta
-from enum import StrEnum
 
 from ..domain.facts import SourceObserved
 from ..domain.freshness import Freshness, judge
@@ -35,18 +34,10 @@ from ..kube import Cluster
 from .cache import Cache
 from .intake import Intake
 from .pulse import Pulse
+from .standing import Standing, explain
 from .timing import Backoff, Timing
 
 log = logging.getLogger(__name__)
-
-
-class Standing(StrEnum):
-    """What is known of a kind on this cluster."""
-
-    UNLISTED = "unlisted"
-    LISTED = "listed"
-    DENIED = "denied"
-    ABSENT = "absent"
 
 
 class Source:
@@ -140,7 +131,8 @@ class Source:
         age = None if self.contact is None else self._clock() - self.contact
         known = self.standing in (Standing.LISTED, Standing.ABSENT)
         freshness = judge(age, self._pulse.age) if known else Freshness.UNKNOWN
-        return freshness, self._message(freshness), self._cache.unreadable(self.kind.name, self.namespace)
+        message = explain(self.kind, self.standing, freshness, self.trouble, self._pulse.trouble)
+        return freshness, message, self._cache.unreadable(self.kind.name, self.namespace)
 
     def observed(self, now: datetime) -> SourceObserved:
         """How this source is at `now`."""
@@ -161,23 +153,6 @@ class Source:
             errors=self.errors,
             unreadable=unreadable,
         )
-
-    def _message(self, freshness: Freshness) -> str:
-        if isinstance(self.trouble, Denied) and self.kind.worth:
-            return f"{self.trouble} Nothing of the board depends on it but {self.kind.worth}."
-        if isinstance(self.trouble, Absent):
-            group = self.kind.api.partition("/")[0]
-            return (
-                f"{self.kind.plural}.{group} is not installed there. Shipboard looks again every half minute."
-            )
-        if freshness is Freshness.LIVE:
-            return ""
-        trouble = self.trouble or (self._pulse.trouble if self.standing is not Standing.UNLISTED else None)
-        if trouble is not None:
-            return str(trouble)
-        if self.standing is Standing.UNLISTED:
-            return f"Reading {self.kind.plural} for the first time."
-        return "The API server does not answer in time; Shipboard keeps trying."
 
     # -- list --------------------
 

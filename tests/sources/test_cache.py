@@ -110,12 +110,12 @@ def test_poison_is_forgotten_when_it_becomes_readable_or_goes() -> None:
         b'{"type":"MODIFIED","object":{"metadata":{"name":"cart","namespace":"shop","uid":"cart"},"spec":7}}'
     )
     _, poison, _ = reader.slow_event(line)
-    cache.set_aside(poison)  # type: ignore[arg-type]
+    cache.set_aside(poison)
     assert cache.unreadable("Deployment") == ("shop/cart: Expected `object | null`, got `int` - at `$.spec`",)
     assert cache.shown("Deployment") == {"cart"}
     put(cache, "Deployment", "cart", version="3")
     assert not cache.unreadable("Deployment")
-    cache.set_aside(poison)  # type: ignore[arg-type]
+    cache.set_aside(poison)
     cache.remove("Deployment", "cart", "shop/cart")
     assert not cache.unreadable("Deployment")
     assert not cache.shown("Deployment")

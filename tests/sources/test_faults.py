@@ -13,7 +13,7 @@ from app.domain.facts import WorkloadGone, WorkloadObserved, WorkloadsListed
 from app.domain.freshness import Freshness
 from app.domain.rollout import Phase
 from app.sources.runner import kinds
-from app.sources.watched import Standing
+from app.sources.standing import Standing
 
 from .bench import LEAKY, QUICK, Following, following
 

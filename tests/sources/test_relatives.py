@@ -17,7 +17,7 @@ from app.domain.freshness import Freshness
 from app.domain.rollout import CautionKind, Phase
 from app.engines import optional
 from app.sources.runner import kinds
-from app.sources.watched import Standing
+from app.sources.standing import Standing
 from tests.demo.client import deployment, template
 
 from .bench import LEAKY, QUICK, Following, following
