@@ -53,7 +53,7 @@ class Bench:
     async def blast(self, events: int, *, resource: str = "pods", flip: bool = False) -> Obj:
         """`events` MODIFIED events as fast as they can be made, without outrunning the log's window.
 
-        `flip`: each turns its pod's readiness over, from pass to pass; workloads' status is left alone."""
+        `flip`: each turns its pod over, ready or crash-looping, from pass to pass; workloads' status is left alone."""
         store = self.cluster.store
         started = time.perf_counter()
         log = store.tables[resource].log

@@ -1,37 +1,38 @@
-"""What the API server fills in and refuses: defaulting and validation of the built-in kinds.
+"""What the API server fills in: defaulting of the built-in kinds.
 
-Defaulting is idempotent, so a patch that changes nothing yields the very same object. Only the rules a
-rollout meets are here (source: k8s pkg/apis/apps/v1/defaults.go, validation texts as recorded from 1.36).
+Idempotent, so a patch that changes nothing yields the very same object. Only the rules a rollout meets are
+here (source: k8s pkg/apis/apps/v1/defaults.go).
 """
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-from app.demo.errors import ApiError, invalid
 from app.demo.resources import Resource
-from app.demo.selectors import matches
 
 Obj = dict[str, Any]
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-_RFC_1123 = (
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must "
-    "start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
-    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
-)
 _POD_DEFAULTS: Obj = {
     "restartPolicy": "Always",
     "terminationGracePeriodSeconds": 30,
     "dnsPolicy": "ClusterFirst",
     "schedulerName": "default-scheduler",
 }
-_TEMPLATED = ("deployments", "replicasets", "statefulsets", "daemonsets")
+EMPTY_STATUS: dict[str, Obj] = {
+    "deployments": {},
+    "replicasets": {"replicas": 0},
+    "statefulsets": {"replicas": 0, "availableReplicas": 0},
+    "daemonsets": {
+        "currentNumberScheduled": 0,
+        "numberMisscheduled": 0,
+        "desiredNumberScheduled": 0,
+        "numberReady": 0,
+    },
+}
 
 
 def fill(resource: Resource, obj: Obj) -> Obj:
     """Defaults, in place, on an object about to be stored. Custom resources get none."""
-    if resource.plural in _TEMPLATED:
+    if resource.plural in EMPTY_STATUS:
         spec = obj["spec"] = _without_nulls(obj.get("spec") or {})
         if resource.plural != "daemonsets":
             spec.setdefault("replicas", 1)
@@ -40,7 +41,9 @@ def fill(resource: Resource, obj: Obj) -> Obj:
         pod_spec(template.setdefault("spec", {}))
         if resource.plural == "deployments":
             _deployment(spec)
-        obj.setdefault("status", {"replicas": 0} if resource.plural == "replicasets" else {})
+        elif resource.plural in ("statefulsets", "daemonsets"):
+            _stateful(spec) if resource.plural == "statefulsets" else _daemon(spec)
+        obj.setdefault("status", dict(EMPTY_STATUS[resource.plural]))
     elif resource.plural == "rollouts":
         # the one default of the CRD's schema
         template = (obj.get("spec") or {}).get("template") or {}
@@ -80,6 +83,27 @@ def _deployment(spec: Obj) -> None:
     for key in ("paused", "minReadySeconds"):
         if not spec.get(key, True):
             del spec[key]
+
+
+def _stateful(spec: Obj) -> None:
+    spec.setdefault("podManagementPolicy", "OrderedReady")
+    strategy = spec.setdefault("updateStrategy", {})
+    # an explicit type without the block keeps it absent, which kubectl reads differently
+    if strategy.setdefault("type", "RollingUpdate") == "RollingUpdate" and (
+        strategy.keys() == {"type"} or "rollingUpdate" in strategy
+    ):
+        strategy.setdefault("rollingUpdate", {}).setdefault("partition", 0)
+    spec.setdefault("revisionHistoryLimit", 10)
+    spec.setdefault("persistentVolumeClaimRetentionPolicy", {"whenDeleted": "Retain", "whenScaled": "Retain"})
+
+
+def _daemon(spec: Obj) -> None:
+    strategy = spec.setdefault("updateStrategy", {})
+    if strategy.setdefault("type", "RollingUpdate") == "RollingUpdate":
+        rolling = strategy.setdefault("rollingUpdate", {})
+        rolling.setdefault("maxUnavailable", 1)
+        rolling.setdefault("maxSurge", 0)
+    spec.setdefault("revisionHistoryLimit", 10)
 
 
 def pod_spec(spec: Obj) -> None:
@@ -138,6 +162,7 @@ def _service(obj: Obj) -> None:
     spec.setdefault("clusterIPs", [spec["clusterIP"]])
     spec.setdefault("ipFamilies", ["IPv4"])
     obj.setdefault("status", {"loadBalancer": {}})
+<<<<<<< HEAD
 
 
 def undecodable(obj_text: str, why: str) -> ApiError:
@@ -236,3 +261,5 @@ def _check_containers(spec: Obj, path: str, bad: Any) -> None:
     for index, container in enumerate(spec.get("containers") or ()):
         if not container.get("image"):
             bad("Required value", f"{path}.containers[{index}].image", "FieldValueRequired")
+=======
+>>>>>>> demo2

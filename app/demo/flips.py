@@ -1,4 +1,5 @@
-"""Readiness of a pod turned over, encoded by splicing: metadata and spec are most of a pod's bytes and stay.
+"""A pod turned over between ready and crash-looping, encoded by splicing: metadata and spec are most of its bytes, and
+stay.
 
 For the bench, which makes more such events than encoding whole pods would allow. A pod that no kubelet has
 written to yet has no readiness to turn.
@@ -27,12 +28,28 @@ def flip(store: Store, entry: Entry, now: str) -> Entry | None:
 
 
 def turned(status: Obj, ready: bool, now: str) -> Obj:
-    """A pod's status with every container, and so the pod, ready or not."""
+    """A pod's status with every container, and so the pod, ready; or waiting for its next restart."""
     containers = status.get("containerStatuses") or []
     return {
         **status,
         "conditions": [_condition(row, ready, now, containers) for row in status.get("conditions") or ()],
-        "containerStatuses": [{**row, "ready": ready} for row in containers],
+        "containerStatuses": [_container(row, ready, now) for row in containers],
+    }
+
+
+def _container(row: Obj, ready: bool, now: str) -> Obj:
+    if ready:
+        return {**row, "ready": True, "started": True, "state": {"running": {"startedAt": now}}}
+    waiting = {"reason": "CrashLoopBackOff", "message": "back-off 10s restarting failed container"}
+    ended = {"exitCode": 1, "reason": "Error", "startedAt": now, "finishedAt": now}
+    restarts = (row.get("restartCount") or 0) + 1
+    return {
+        **row,
+        "ready": False,
+        "started": False,
+        "restartCount": restarts,
+        "state": {"waiting": waiting},
+        "lastState": {"terminated": ended},
     }
 
 

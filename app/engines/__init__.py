@@ -5,11 +5,27 @@
 
 from __future__ import annotations
 
-from . import argo_rollouts, deployment
+from . import (
+    argo_rollouts,
+    daemonset,
+    deployment,
+    flagger,
+    native_canary,
+    service_switch,
+    statefulset,
+)
 from .port import Engine, Kind
 from .shapes import Root
 
-ENGINES: tuple[Engine, ...] = (argo_rollouts, deployment)
+ENGINES: tuple[Engine, ...] = (
+    argo_rollouts,
+    flagger,
+    service_switch,
+    statefulset,
+    daemonset,
+    native_canary,
+    deployment,
+)
 
 
 def engine_for(root: Root) -> Engine | None:
@@ -24,5 +40,5 @@ def roots() -> tuple[Kind, ...]:
 
 
 def relatives() -> tuple[Kind, ...]:
-    """The kinds that some engine reads below its roots, each once."""
-    return tuple(dict.fromkeys(kind for engine in ENGINES for kind in engine.kin))
+    """The kinds that some engine reads besides its roots, each once."""
+    return tuple(dict.fromkeys(relation.kind for engine in ENGINES for relation in engine.relations))

@@ -14,8 +14,8 @@ WORKLOADS, PODS, EVENTS, ROUNDS = 1000, 10, 30_000, 3
 
 
 def run() -> list[Row]:
-    """Every event flips a pod's readiness, so every one changes what the board says. Rates of the same stream."""
-    with demo(WORKLOADS, PODS) as cluster:
+    """Every event turns a pod over (ready, crash-looping), so every one changes what the board says."""
+    with demo(WORKLOADS, PODS, window=8 * EVENTS) as cluster:
         config = cluster.kubeconfig
         bare, ours, typed = [], [], []
         for _ in range(ROUNDS):
@@ -46,7 +46,10 @@ def _blasted(cluster: Demo, events: int, *command: str) -> dict[str, Any]:
     assert reader.stdout
     if json.loads(reader.stdout.readline() or "{}") != {"ready": True}:
         raise RuntimeError(f"{command} did not start")
+    # the watch is held while the events are made, so that none of the readers waits for their maker
+    cluster.faults(stall=["pods"])
     cluster.ask("blast", events=events, flip=True)
+    cluster.faults(stall=[])
     said = reader.stdout.read()
     reader.wait(60)
     return dict(json.loads(said.strip().splitlines()[-1]))
