@@ -85,33 +85,7 @@ class Api:
             if request.method != "POST":
                 raise errors.method_not_allowed()
             return _json(review(await bodies.read(request), self.faults, USER, self.store.clock.stamp()), 201)
-<<<<<<< HEAD
-        return await self._resource(request, self._target(parts, installed))
-
-    def _target(self, parts: list[str], installed: list[Resource]) -> Target:
-        match parts:
-            case ["api", version, *rest]:
-                group = ""
-            case ["apis", group, version, *rest]:
-                pass
-            case _:
-                raise errors.not_served()
-        here = [r for r in installed if (r.group, r.version) == (group, version)]
-        if not here:
-            raise errors.no_resource() if any(r.group == group for r in installed) else errors.not_served()
-        namespace = ""
-        if len(rest) > 2 and rest[0] == "namespaces" and rest[2] != "status":
-            namespace, rest = rest[1], rest[2:]
-        resource = next((r for r in here if rest and r.plural == rest[0]), None)
-        name, sub = (rest[1] if len(rest) > 1 else ""), (rest[2] if len(rest) > 2 else "")
-        if resource is None or len(rest) > 3 or bool(namespace) > resource.namespaced:
-            raise errors.no_resource()
-        if (sub and sub not in resource.subresources) or (name and resource.namespaced and not namespace):
-            raise errors.no_resource()
-        return Target(resource, namespace, name, sub)
-=======
         return await self._resource(request, taken_apart(parts, installed))
->>>>>>> demo2
 
     async def _resource(self, request: web.Request, target: Target) -> web.StreamResponse:
         query, method = request.query, request.method
