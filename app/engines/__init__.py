@@ -24,5 +24,5 @@ def roots() -> tuple[Kind, ...]:
 
 
 def relatives() -> tuple[Kind, ...]:
-    """The kinds that some engine reads below its roots, each once."""
-    return tuple(dict.fromkeys(kind for engine in ENGINES for kind in engine.kin))
+    """The kinds that some engine reads besides its roots, each once."""
+    return tuple(dict.fromkeys(relation.kind for engine in ENGINES for relation in engine.relations))

@@ -22,9 +22,9 @@ from ..domain.rollout import (
 )
 from . import reading
 from .argo_steps import SWITCH, Course
-from .pods import SOFT
 from .reading import condition, count, share
 from .shapes import BlueGreen, Rollout, RolloutSpec, RolloutStatus, RunStatus
+from .trouble import SOFT
 
 Judgement = tuple[Phase, Health, str, WaitsFor]
 _NOBODY = WaitsFor()

@@ -25,10 +25,10 @@ from ..domain.rollout import (
     WaitKind,
     WaitsFor,
 )
+from . import cautions, reading, trouble
 from . import pods as squares
-from . import reading
 from . import revisions as served
-from .port import DEPLOYMENT, POD, REPLICASET, Kin, Kind
+from .port import DEPLOYMENT, POD, REPLICASET, SERVED, Kin, Kind, Relation, Via, warned
 from .reading import condition, count, share
 from .shapes import (
     Condition,
@@ -42,7 +42,12 @@ from .shapes import (
 
 name = "deployment"
 root: Kind = DEPLOYMENT
-kin: tuple[Kind, ...] = (REPLICASET, POD)
+relations: tuple[Relation, ...] = (
+    Relation(REPLICASET, Via.OWNER),
+    Relation(POD, Via.OWNER, ("ReplicaSet",)),
+    *SERVED,
+    warned("ReplicaSet", "Pod"),
+)
 
 HASH = "pod-template-hash"
 _FINISHED, _EXPIRED = "NewReplicaSetAvailable", "ProgressDeadlineExceeded"
@@ -115,7 +120,7 @@ def observe(root: Root, kin: Kin) -> RolloutState:
         min_ready=spec.min_ready_seconds or 0,
         unmade=_unmade(spec.template, current, new_rs),
         new=shown if new_rs else None,
-        problems=_problems(status, progressing, limit, seen, squares_),
+        problems=_problems(status, progressing, limit, seen, squares_, kin),
         blind=reading.blind(kin.missing),
     )
     phase, health, message, waits = _judge(look)
@@ -138,6 +143,7 @@ def observe(root: Root, kin: Kin) -> RolloutState:
         deadline_at=reading.deadline(progressing, limit)
         if phase is Phase.PROGRESSING and not look.finished
         else None,
+        cautions=cautions.of_workload(spec.template, phase, counts, [p for p, _ in squares_], kin),
     )
 
 
@@ -163,7 +169,7 @@ def new_replicaset(root: Deployment, owned: Sequence[ReplicaSet]) -> ReplicaSet 
 def _judge(look: _Look) -> tuple[Phase, Health, str, WaitsFor]:
     counts, reason = look.counts, (look.progressing.reason if look.progressing else None)
     first = look.problems[0].message if look.problems else ""
-    hard = any(p.category not in squares.SOFT for p in look.problems)
+    hard = trouble.hard(look.problems)
     if not look.seen:
         change = f"The change to {look.unmade}" if look.unmade else "A change"
         return (
@@ -189,7 +195,7 @@ def _judge(look: _Look) -> tuple[Phase, Health, str, WaitsFor]:
     if look.done:
         if short:
             return Phase.IDLE, Health.DEGRADED, first or "Fewer pods are available than it needs", WaitsFor()
-        broken = any(p.pods and p.category not in squares.SOFT for p in look.problems)
+        broken = any(p.pods and p.category not in trouble.SOFT for p in look.problems)
         health = Health.DEGRADED if broken else Health.HEALTHY
         return (
             Phase.IDLE,
@@ -243,21 +249,22 @@ def _problems(
     limit: int | None,
     seen: bool,
     read: Sequence[tuple[Pod, str]],
+    kin: Kin,
 ) -> tuple[Problem, ...]:
     """Problems of the newest revision, causes first; none while the status still describes another spec."""
     if not seen:
         return ()
-    found = squares.problems(p for p in read if p[0].new)
+    found = trouble.of_pods(read, kin)
     failure = condition(status.conditions, "ReplicaFailure")
     if failure is not None and failure.status == "True":
-        found.append(squares.refused(failure))
+        found.append(trouble.refused(failure))
     if progressing is not None and progressing.reason == "ReplicaSetCreateError":
-        found.append(squares.refused(progressing))
+        found.append(trouble.refused(progressing))
     if progressing is not None and progressing.reason == _EXPIRED:
         took = reading.spell(reading.DEFAULT_DEADLINE if limit is None else limit)
         text = f"No progress within its deadline of {took}"
         found.append(Problem("deadline", progressing.reason, text, 0, progressing.last_transition_time))
-    return squares.in_order(found)
+    return trouble.in_order(found)
 
 
 def _pods(kin: Kin, new_rs: ReplicaSet | None) -> list[tuple[Pod, str]]:
@@ -265,7 +272,7 @@ def _pods(kin: Kin, new_rs: ReplicaSet | None) -> list[tuple[Pod, str]]:
     read = []
     for pod in kin.pods:
         owner = pod.metadata.owner_uid
-        read.append(squares.read(pod, owner, owner == new))
+        read.append(squares.read(pod, owner, owner == new, kin.warnings.get(pod.metadata.uid, ())))
     read.sort(key=lambda p: (not p[0].new, p[0].name))
     return read
 

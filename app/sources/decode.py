@@ -7,7 +7,6 @@ find the object that does not fit; what can be read of it (name, uid, owner, lab
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -16,13 +15,6 @@ import msgspec
 from ..domain.names import cut
 from ..engines import shapes
 from ..engines.port import Kind
-
-SHAPES: Mapping[str, type[Any]] = {
-    "Pod": shapes.Pod,
-    "ReplicaSet": shapes.ReplicaSet,
-    "Deployment": shapes.Deployment,
-    "Rollout": shapes.Rollout,
-}
 
 Object = shapes.Pod | shapes.ReplicaSet | shapes.Root
 
@@ -91,7 +83,7 @@ class Reader:
     raises msgspec.ValidationError when `slow_event` has to look, another msgspec.DecodeError for garbage."""
 
     def __init__(self, kind: Kind) -> None:
-        shape = SHAPES[kind.name]
+        shape = shapes.SHAPES[kind.name]
         self._kind = kind.name
         self._page: msgspec.json.Decoder[_Page[Any]] = msgspec.json.Decoder(_Page[shape])  # type: ignore[valid-type]
         self._one = msgspec.json.Decoder(shape)

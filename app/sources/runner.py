@@ -20,7 +20,7 @@ from ..domain.facts import Fact
 from ..domain.places import PlaceRules
 from ..domain.refusals import ClusterError, Denied, Unauthorized
 from ..engines import ENGINES
-from ..engines.port import Engine, Kind
+from ..engines.port import POD, REPLICASET, Engine, Kind
 from ..kube import Cluster
 from .cache import Cache
 from .flush import Flusher
@@ -30,10 +30,17 @@ from .watched import Source, Standing
 
 log = logging.getLogger(__name__)
 
+BELOW = (REPLICASET, POD)
+"""The related kinds that the cache keeps so far."""
+
 
 def kinds(engines: Sequence[Engine] = ENGINES) -> tuple[Kind, ...]:
     """Every kind the engines need watched, roots first, without doubles."""
-    return tuple(dict.fromkeys([e.root for e in engines] + [kind for e in engines for kind in e.kin]))
+    return tuple(
+        dict.fromkeys(
+            [e.root for e in engines] + [r.kind for e in engines for r in e.relations if r.kind in BELOW]
+        )
+    )
 
 
 class Collector:
@@ -125,7 +132,9 @@ class Collector:
         return self.sources.get((kind, "")) or self.sources.get((kind, namespace))
 
     def _missing(self, engine: Engine, namespace: str) -> frozenset[str]:
-        covering = {kind.name: self._covering(kind.name, namespace) for kind in engine.kin}
+        covering = {
+            r.kind.name: self._covering(r.kind.name, namespace) for r in engine.relations if r.kind in BELOW
+        }
         return frozenset(
             k for k, source in covering.items() if source is None or source.standing is not Standing.LISTED
         )

@@ -147,8 +147,6 @@ def test_every_engine_has_cases() -> None:
 
 def test_engine_names_are_unique_and_their_kinds_can_be_derived() -> None:
     assert len({engine.name for engine in ENGINES}) == len(ENGINES)
-    assert [kind.name for kind in roots()] == ["Rollout", "Deployment"]
-    assert [kind.name for kind in relatives()] == ["ReplicaSet", "Pod"]
     assert {kind.name for kind in (*roots(), *relatives())} <= set(SHAPES)
 
 
