@@ -67,7 +67,7 @@ class Bench:
                     await asyncio.sleep(0)
                     # a watcher that falls out of the window would be cut off: give it time, but not for ever
                     for _ in range(2000):
-                        if log.end - log.slowest() < log.window // 2:
+                        if log.end - log.slowest() < log.window // 4:
                             break
                         await asyncio.sleep(0.001)
         return {

@@ -25,12 +25,12 @@ decode = msgspec.json.Decoder().decode
 
 ADDED, MODIFIED, DELETED = "ADDED", "MODIFIED", "DELETED"
 LOG_WINDOW = 10_000
-SNAPSHOTS = 8
+LOG_BYTES = 64 << 20
+SNAPSHOTS = 4
 
 
 class Entry:
-    """One stored object version: the object without kind and apiVersion, and its JSON without the first
-    brace."""
+    """A stored version of an object, without kind and apiVersion; `tail`: its JSON less the first brace."""
 
     __slots__ = ("name", "namespace", "obj", "tail", "uid", "version")
 
@@ -60,11 +60,14 @@ class Change:
 
 
 class Log:
-    """The recent changes of one resource. `floor` is the newest version no longer held: watching from below
-    is 410."""
+    """The recent changes of one resource, bounded in number and bytes.
+
+    `floor` is the newest version no longer held: watching from below it is 410.
+    """
 
     def __init__(self, floor: int, window: int) -> None:
         self.changes: list[Change] = []
+        self.size = 0
         self.base = 0
         self.floor = floor
         self.window = window
@@ -78,8 +81,9 @@ class Log:
 
     def append(self, change: Change) -> None:
         self.changes.append(change)
-        if len(self.changes) > 2 * self.window:
-            self._drop(len(self.changes) - self.window)
+        self.size += len(change.entry.tail)
+        if len(self.changes) > 2 * self.window or self.size > LOG_BYTES:
+            self._drop(len(self.changes) // 2)
         self.wake()
 
     def wake(self) -> None:
@@ -117,6 +121,7 @@ class Log:
         """Forget everything and end the streams that read here (a restart)."""
         self.base += len(self.changes)
         self.changes = []
+        self.size = 0
         self.floor = floor
         self.epoch += 1
         self.wake()
@@ -124,6 +129,7 @@ class Log:
     def _drop(self, count: int) -> None:
         if count > 0:
             self.floor = max(self.floor, self.changes[count - 1].entry.version)
+            self.size -= sum(len(change.entry.tail) for change in self.changes[:count])
             del self.changes[:count]
             self.base += count
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from .errors import ShipboardError
 from .names import cut
 
 
-class ClusterError(Exception):
+class ClusterError(ShipboardError):
     """What happened, why, and what to do; each a plain sentence without its full stop, `why` and `todo` may
     be empty."""
 
     def __init__(self, what: str, why: str = "", todo: str = "") -> None:
-        super().__init__(what, why, todo)
-        self.what, self.why, self.todo = what, cut(why), todo
+        super().__init__(what, cut(why), todo)
 
     def __str__(self) -> str:
         return " ".join(f"{part.rstrip('.')}." for part in (self.what, self.why, self.todo) if part)

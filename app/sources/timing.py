@@ -15,7 +15,7 @@ class Timing:
     watch_most: float = 40.0  # with the grace, silence is noticed within 45 s
     watch_grace: float = 5.0
     silence: float = 15.0  # without a byte of an answer, watches once open excepted
-    relist: float = 280.0  # plus one watch: no difference lives longer than 5.5 minutes
+    relist: float = 270.0  # plus one watch: no difference lives longer than 5.5 minutes
     list_gap: float = 30.0  # least time between two lists of a kind, unless the server demands one
     denied_retry: float = 60.0
     absent_retry: float = 30.0

@@ -165,7 +165,9 @@ class Source:
     def _message(self, freshness: Freshness) -> str:
         if isinstance(self.trouble, Absent):
             group = self.kind.api.partition("/")[0]
-            return f"{self.kind.plural}.{group} is not installed there. Shipboard looks again each minute."
+            return (
+                f"{self.kind.plural}.{group} is not installed there. Shipboard looks again every half minute."
+            )
         if freshness is Freshness.LIVE:
             return ""
         trouble = self.trouble or (self._pulse.trouble if self.standing is not Standing.UNLISTED else None)

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
+import pytest
+
 from app.demo import EmbeddedCluster
 from app.demo.faults import Faults
 from app.domain.facts import Fact, SourceObserved, WorkloadGone, WorkloadObserved, WorkloadsListed
@@ -15,6 +17,9 @@ from app.domain.freshness import Freshness
 from app.kube import Cluster
 from app.sources.runner import Collector
 from app.sources.timing import Timing
+
+# asyncio loses a connection that is accepted while its listener closes (3.11), which is what `refuse` does
+LEAKY = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 QUICK = Timing(
     watch_least=1.0,

@@ -10,9 +10,9 @@ from app.demo.store import copy
 from app.domain.facts import WorkloadGone
 from app.engines.shapes import Deployment, Rollout
 
-from .bench import Following, following
+from .bench import LEAKY, Following, following
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, LEAKY]
 
 FAULTS: tuple[dict[str, Any], ...] = (
     {"gone_watch": {"pods"}},
