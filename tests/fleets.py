@@ -48,24 +48,24 @@ class StillFleet(Fleet):
         sources: Iterable[SourceRow] = (),
         rollouts: Iterable[RolloutRow] = (),
     ) -> None:
-        self.workloads: dict[str, WorkloadRow] = {row.key: row for row in workloads}
-        self.sources: dict[str, SourceRow] = {row.key: row for row in sources}
-        self.rollouts: dict[str, RolloutRow] = {row.id: row for row in rollouts}
+        self._workloads: dict[str, WorkloadRow] = {row.key: row for row in workloads}
+        self._sources: dict[str, SourceRow] = {row.key: row for row in sources}
+        self._rollouts: dict[str, RolloutRow] = {row.id: row for row in rollouts}
 
     def put(self, row: WorkloadRow | SourceRow | RolloutRow) -> Topic:
         """Add or replace a row; the topic that tells of it."""
         if isinstance(row, WorkloadRow):
-            self.workloads[row.key] = row
+            self._workloads[row.key] = row
             return Topic("workload", row.key)
         if isinstance(row, SourceRow):
-            self.sources[row.key] = row
+            self._sources[row.key] = row
             return Topic("source", row.key)
-        self.rollouts[row.id] = row
+        self._rollouts[row.id] = row
         return Topic("rollout", row.id)
 
     def drop(self, key: str) -> Topic:
         """Take a workload out; the topic that tells of it."""
-        del self.workloads[key]
+        del self._workloads[key]
         return Topic("workload", key)
 
 
