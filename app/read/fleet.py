@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.rollout import attention
@@ -148,7 +148,7 @@ _WORKLOADS = select(
     *(WORKLOAD.c[name] for name in ("service", "environment", "team", "engine", "state")),
     *(WORKLOAD.c[name] for name in ("since", "seen_at", "landed_at")),
     ROLLOUT.c.started_at,
-).outerjoin(ROLLOUT, ROLLOUT.c.id == WORKLOAD.c.rollout)
+).outerjoin(ROLLOUT, and_(ROLLOUT.c.id == WORKLOAD.c.rollout, ROLLOUT.c.ended_at.is_(None)))
 
 
 def _workload(row: mapping.AnyRow) -> WorkloadRow:
@@ -179,4 +179,8 @@ def rollout_of(row: mapping.AnyRow) -> RolloutRow:
         started_at=row.started_at,
         ended_at=row.ended_at,
         outcome=mapping.outcome_of(row),
+        from_revision=row.from_revision,
+        to_revision=row.to_revision,
+        back=row.back,
+        cause=row.cause,
     )
