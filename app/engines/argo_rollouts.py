@@ -264,7 +264,9 @@ def _settled(status: RolloutStatus, phase: Phase) -> datetime | None:
     completed = condition(status.conditions, "Completed")
     if phase is Phase.IDLE and completed is not None and completed.status == "True":
         return completed.last_transition_time
-    return reading.settled(condition(status.conditions, "Progressing"), phase) if phase is Phase.FAILED else None
+    return (
+        reading.settled(condition(status.conditions, "Progressing"), phase) if phase is Phase.FAILED else None
+    )
 
 
 def _hash(rs: ReplicaSet) -> str:

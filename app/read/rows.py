@@ -36,8 +36,8 @@ SourceRow = SourceObserved
 
 @dataclass(frozen=True, slots=True)
 class RolloutRow:
-    """One rollout, running (`ended_at` and `outcome` None) or over. Revisions are keys (uid or template hash); `back`:
-    to something older; `cause` is what the new revision says of itself."""
+    """One rollout, running (`ended_at` and `outcome` None) or over. Revisions are keys (uid or template hash);
+    `back`: to something older; `cause` is what the new revision says of itself."""
 
     id: str
     workload: str

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from ..domain.freshness import Freshness
 from ..domain.names import WorkloadRef
-from ..domain.rollout import Attention, Health, Phase, RolloutState, Strategy, WaitKind
+from ..domain.rollout import Attention, Health, Phase, Pod, RolloutState, Strategy, WaitKind
 from .board import Clause, Sentence
 
 _NUMBERS = (
@@ -28,6 +28,7 @@ _NUMBERS = (
     "twelve",
 )
 
+_FOLLOWED = frozenset({"Deployment", "StatefulSet", "DaemonSet", "Rollout"})
 _INITIALS = frozenset({"ci", "qa", "uat"})
 
 
@@ -52,6 +53,21 @@ def kubectl(ref: WorkloadRef) -> str:
     """The command that shows the same workload at a terminal."""
     kind = "rollouts.argoproj.io" if ref.kind == "Rollout" else ref.kind.lower()
     return f"kubectl -n {shlex.quote(ref.namespace)} describe {shlex.quote(f'{kind}/{ref.name}')}"
+
+
+def by_hand(ref: WorkloadRef, failing: Pod | None) -> tuple[str, ...]:
+    """Commands that show the same at a terminal: the rollout's, the object's and, if there is one, those of a
+    failing pod."""
+    at, name = f"kubectl -n {shlex.quote(ref.namespace)}", shlex.quote(ref.name)
+    follow = f"kubectl argo rollouts get rollout {name} -n {shlex.quote(ref.namespace)} --watch"
+    if ref.kind in ("Deployment", "StatefulSet", "DaemonSet"):
+        follow = f"{at} rollout status {ref.kind.lower()}/{name}"
+    said = (follow, kubectl(ref)) if ref.kind in _FOLLOWED else (kubectl(ref),)
+    if failing is None:
+        return said
+    pod = shlex.quote(failing.name)
+    crashed = (f"{at} logs {pod} --previous --tail 20",) if failing.restarts else ()
+    return (*said, f"{at} describe pod/{pod}", *crashed)
 
 
 def word(state: RolloutState, attention: Attention) -> str:

@@ -169,12 +169,6 @@ def page(
     return items, position(rows[limit - 1]) if len(rows) > limit else None
 
 
-def find(fleet: Fleet, ref: WorkloadRef) -> WorkloadRow | None:
-    """The workload at `ref`; the one seen last if a predecessor is still listed."""
-    found = [row for row in fleet.workloads.values() if row.ref == ref]
-    return max(found, key=lambda row: row.seen_at, default=None)
-
-
 def item(row: WorkloadRow, verdicts: Verdicts) -> WorkloadItem:
     """`row` as an item of the list."""
     state = row.state

@@ -123,6 +123,12 @@ def transition_values(workload: str, transition: Transition) -> Values:
     }
 
 
+def transition_of(row: AnyRow) -> Transition:
+    """A row of `transition`."""
+    before, after = phase_of(row.before), phase_of(row.after)
+    return Transition(row.at, before, after, row.revision, row.version, row.step, row.message, row.label)
+
+
 def rollout_values(workload: str, place: Place, rollout: Rollout) -> Values:
     """The row of `rollout`."""
     return {

@@ -15,7 +15,7 @@ from app.read import rollouts as read
 from app.read.fleet import Fleet
 from app.read.rollouts import RolloutQuery
 from app.read.rows import RolloutRow
-from app.web.answers import live, refusal, wants_stream
+from app.web.answers import live, unavailable, wants_stream
 from app.web.streams import Hub
 from app.web.views import ViewKey
 
@@ -83,6 +83,5 @@ def add(router: APIRouter, hub: Hub) -> None:
         try:
             rows, end = await read.page(hub.database, query, after, limit)
         except StoreUnavailable as error:
-            why, todo = f"{error.what} {error.why}", error.todo or "Try again in a few seconds."
-            raise refusal(request, 503, "Database unavailable", why, todo, {"retry-after": "5"}) from None
+            raise unavailable(request, error) from None
         return listed(request, _NAME, rows, end)

@@ -75,7 +75,7 @@ def _list(fleet: Fleet, query: WorkloadQuery, now: datetime) -> ListContent[Verd
 
 def _detail(fleet: Fleet, ref: WorkloadRef) -> Callable[[datetime], WorkloadDetail | None]:
     def make(now: datetime) -> WorkloadDetail | None:
-        row = read.find(fleet, ref)
+        row = fleet.at(ref)
         return read.detail(row, Verdicts(fleet.sources.values(), now)) if row else None
 
     return make
