@@ -92,7 +92,7 @@ def fleet(row: WorkloadRow, told: Told = Told(), *others: WorkloadRow, stale: bo
     """A fleet of one workload that has a past, and others beside it."""
     heard = [
         source(kind=k, freshness=Freshness.STALE, heard=268, message="No answer since 14:27:40.")
-        for k in KINDS
+        for k in (*KINDS, "Rollout")
     ]
     made = StillFleet([row, *others], heard if stale else live())
     made.remember(row.ref, told)
@@ -383,6 +383,7 @@ def many() -> StillFleet:
         deadline_at=NOW + timedelta(minutes=4),
     )  # fmt: skip
     row = workload("edge-cache", "production", state, team="Edge", since=before(minutes=22))
+    row = replace(row, rollout_started_at=state.started_at)
     return fleet(row, past(row, ("7.4.0", "7.5.0", None, 22 / 60, 0, "")))
 
 

@@ -15,7 +15,7 @@ from .query import version_of
 from .road import segments
 from .rows import WorkloadRow
 from .telling import ask, stands
-from .words import kubectl, slug, word
+from .words import kubectl, slug, was, word
 
 LANDED = timedelta(hours=1)
 """How long what landed is shown in the full healthy colour."""
@@ -155,9 +155,8 @@ def _message(worst: Seen) -> str:
 
 def _was(worst: Seen) -> str:
     """What an unseen workload last said of itself; empty for one that is seen, or that said nothing."""
-    said = word(worst.row.state, worst.row.attention)
     told = worst.verdict.unseen and worst.row.attention is not Attention.UNKNOWN
-    return f"It was {said[0].lower()}{said[1:]}." if told else ""
+    return was(worst.row.state, worst.row.attention) if told else ""
 
 
 def _segments(steps: Sequence[Step]) -> tuple[Segment, ...]:

@@ -120,7 +120,8 @@ def _by_steps(state: RolloutState, stages: Sequence[Stage]) -> tuple[Stop, ...]:
                 trouble=now and bool(state.problems),
             )
         )
-    if groups and groups[-1].title.endswith(" %") and groups[-1].title != "100 %":
+    weights = [group.title for group in groups if group.title.endswith(" %")]
+    if weights and weights[-1] != "100 %":
         last = _last(state)
         stops.append(Stop("100 %", last, _now(state) if last is StepState.NOW else ""))
     return tuple(stops)
@@ -176,8 +177,10 @@ def _by_pods(state: RolloutState) -> tuple[Stop, ...]:
         for i, (title, done, note) in enumerate(parts)
     ]
     last = StepState.NOW if at == len(parts) else StepState.NEXT
-    note = "no progress until then fails it" if state.deadline_at else ""
-    return (*stops, Stop("Done", last, note, until=state.deadline_at))
+    late = next((p for p in state.problems if p.category == "deadline"), None)
+    if late is not None:
+        return (*stops, Stop("Done", last, "deadline passed", late.since))
+    return (*stops, Stop("Done", last, "deadline" if state.deadline_at else "", until=state.deadline_at))
 
 
 def _spell(seconds: int) -> str:

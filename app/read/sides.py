@@ -22,6 +22,8 @@ DRAWN = 60
 """Most squares drawn of a revision; of more pods each square is several."""
 LISTED = 40
 """Most pods listed one by one."""
+BEFORE = "Before it"
+"""The role of a revision that no longer runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,16 +87,18 @@ def sides(state: RolloutState, attention: Attention, landed_at: datetime | None)
         return ()
     worn = Attention.UNKNOWN if attention is Attention.UNKNOWN else Attention.GOOD
     if stable is not None and stable.key != new.key:
+        each = _each(state, stable, new)
         return (
-            _side(state, stable, _role(stable, "Serves"), worn, stable.created_at),
-            _side(state, new, _role(new, "New"), attention, state.started_at or new.created_at),
+            _side(state, stable, _role(stable, "Serves"), worn, stable.created_at, each),
+            _side(state, new, _role(new, "New"), attention, state.started_at or new.created_at, each),
         )
-    rest = state.phase in SETTLED
-    mine = _side(state, new, "Serves" if rest else _role(new, "New"), attention, landed_at or new.created_at)
+    role = "Serves" if state.phase in SETTLED else _role(new, "New")
     before = next((r for r in state.revisions if r.key != new.key), None)
+    each = _each(state, new, before or new)
+    mine = _side(state, new, role, attention, landed_at or new.created_at, each)
     if before is None:
         return (mine,)
-    return mine, _side(state, before, "Before it", Attention.UNKNOWN, before.created_at)
+    return mine, _side(state, before, BEFORE, Attention.UNKNOWN, before.created_at, each)
 
 
 def traffic(state: RolloutState, attention: Attention) -> tuple[Lane, ...]:
@@ -131,7 +135,12 @@ def pod_lines(state: RolloutState, *, unseen: bool) -> tuple[PodLine, ...]:
 
 
 def _side(
-    state: RolloutState, revision: Revision, role: str, attention: Attention, since: datetime | None
+    state: RolloutState,
+    revision: Revision,
+    role: str,
+    attention: Attention,
+    since: datetime | None,
+    each: int,
 ) -> Side:
     image = revision.images[0] if revision.images else ""
     return Side(
@@ -139,7 +148,7 @@ def _side(
         since=since,
         version=revision.version or "?",
         attention=attention,
-        squares=_squares(state, revision),
+        squares=_squares(state, revision, each),
         images=revision.images,
         digest=ImageRef.parse(image).digest,
         number=revision.number,
@@ -154,18 +163,26 @@ def _role(revision: Revision, otherwise: str) -> str:
     return told.capitalize() or otherwise
 
 
-def _squares(state: RolloutState, revision: Revision) -> Squares:
+def _goal(state: RolloutState, revision: Revision) -> int:
+    """How many pods it is to have; while a Deployment rolls, its ReplicaSet is told only of the next few."""
+    whole = state.strategy in (Strategy.ROLLING, Strategy.RECREATE) and state.phase not in SETTLED
+    new = state.revision is not None and revision.key == state.revision.key
+    return max(revision.wanted, state.counts.wanted) if whole and new else revision.wanted
+
+
+def _each(state: RolloutState, *revisions: Revision) -> int:
+    """How many pods a square is, so that both sides are drawn alike."""
+    there = Counter(p.revision for p in state.pods)
+    most = max(max(there[r.key], _goal(state, r)) for r in revisions)
+    return max(1, -(-most // DRAWN))
+
+
+def _squares(state: RolloutState, revision: Revision, each: int) -> Squares:
     counted: Counter[str] = Counter(_SQUARES[p.condition] for p in state.pods if p.revision == revision.key)
     if not counted and revision.wanted:
         counted = Counter(ready=revision.ready, starting=max(0, revision.wanted - revision.ready))
-    goal = revision.wanted
-    whole = state.strategy in (Strategy.ROLLING, Strategy.RECREATE) and state.phase not in SETTLED
-    if whole and state.revision is not None and revision.key == state.revision.key:
-        goal = max(goal, state.counts.wanted)
-    there = sum(counted.values()) - counted["ending"]
-    counted["unmade"] = max(0, goal - there)
-    total = sum(counted.values())
-    each = max(1, -(-total // DRAWN))
+    goal = _goal(state, revision)
+    counted["unmade"] = max(0, goal - sum(counted.values()) + counted["ending"])
     drawn = tuple((how, -(-counted[how] // each)) for how in _KINDS if counted[how])
     return Squares(drawn, each, _counted(counted, goal))
 

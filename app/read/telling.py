@@ -104,9 +104,12 @@ def clock(row: WorkloadRow, attention: Attention, heard_at: datetime | None) -> 
         case Attention.UNKNOWN:
             return Clock(heard_at, "since it was heard") if heard_at else None
         case Attention.FAILED:
-            what = "it was aborted" if state.phase is Phase.ABORTED else "it failed"
-            at_rest = state.phase in (Phase.IDLE, Phase.SUCCEEDED)
-            return Clock(row.since, f"since {'it is so' if at_rest else what}")
+            if state.phase in (Phase.FAILED, Phase.ABORTED):
+                what = "failed" if state.phase is Phase.FAILED else "was aborted"
+                return Clock(row.since, f"since it {what}")
+            if row.rollout_started_at is None:
+                return Clock(row.since, "since it was last otherwise")
+            return Clock(row.rollout_started_at, "since it began")
         case Attention.WAITING:
             return Clock(waits.since or row.since, "waiting, no time limit")
         case Attention.MOVING if waits.kind is WaitKind.TIMER:
@@ -125,7 +128,7 @@ def standing(state: RolloutState) -> tuple[tuple[str, str], ...]:
     else:
         said.append(("New pods", f"{c.updated:,} of {c.wanted:,} made, {_new_ready(state):,} ready"))
         said.append(("All pods", f"{c.total:,}, of which {c.available:,} available"))
-        said.append(("Done", f"{state.progress} %"))
+        said.append(("Progress", f"{state.progress} %"))
     if waits.kind is not WaitKind.NOTHING:
         said.append(("Waits for", _WAITS[waits.kind]))
     if waits.what and waits.kind in (WaitKind.PERSON, WaitKind.ANALYSIS):
@@ -147,8 +150,8 @@ def _versions(state: RolloutState) -> tuple[str, str]:
 
 
 def _next_weight(state: RolloutState) -> int:
-    ahead = state.steps[(state.step_index or 0) + 1 :]
-    return next((s.weight for s in ahead if s.weight is not None), 100)
+    ahead = (s.weight for s in state.steps if s.state is StepState.NEXT and s.weight is not None)
+    return next(ahead, 100)
 
 
 def _failed(state: RolloutState, version: str) -> str:

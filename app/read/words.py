@@ -72,7 +72,7 @@ def by_hand(ref: WorkloadRef, failing: Pod | None) -> tuple[str, ...]:
 
 def word(state: RolloutState, attention: Attention) -> str:
     """The one or two words that stand beside a version ("Good", "Waits at 25 %")."""
-    weight = f" {state.weight.actual} %" if state.weight else ""
+    weight = f" {state.weight.wanted} %" if state.weight else ""
     at = f" at{weight}" if weight else ""
     match attention:
         case Attention.UNKNOWN:
@@ -90,6 +90,20 @@ def word(state: RolloutState, attention: Attention) -> str:
     if state.paused:
         return "Good, paused"
     return "Good" if state.counts.wanted or not state.revision else "Scaled to 0"
+
+
+def was(state: RolloutState, attention: Attention) -> str:
+    """How it was when it was last seen, as a sentence: "It was good.", "It waited at 25 %."."""
+    said = word(state, attention)
+    verb, _, rest = said.partition(" ")
+    if verb == "Preview":
+        return "It waited as a preview."
+    if verb in _PAST:
+        return f"It {_PAST[verb]} {rest}".rstrip() + "."
+    return f"It was {said[:1].lower()}{said[1:]}."
+
+
+_PAST = {"Waits": "waited", "Holds": "held", "Verifying": "was verified at"}
 
 
 def _failed_word(state: RolloutState) -> str:

@@ -26,7 +26,7 @@ from .rows import SourceRow, WorkloadRow
 from .sides import LISTED, Lane, PodLine, Side, pod_lines, sides, traffic
 from .sources import contacts, covering, judged, listening
 from .telling import STRATEGIES, Clock, clock, sentence, standing
-from .words import by_hand, title, word
+from .words import by_hand, title, was, word
 
 KEPT = 6
 """Most kept revisions listed."""
@@ -175,8 +175,7 @@ class WorkloadProjection:
         attention = Attention.UNKNOWN if unseen is not None or self._gone else row.attention
         heard_at = source.contact_at if source and unseen is not None else None
         if unseen is not None and row.attention is not Attention.UNKNOWN:
-            was = word(state, row.attention)
-            unseen = f"It was {was[:1].lower()}{was[1:]}. {unseen}".strip()
+            unseen = f"{was(state, row.attention)} {unseen}".strip()
         said = sentence(row, attention, unseen)
         if self._gone:
             text = f"{row.ref.kind} {row.ref.name} was deleted"
@@ -251,8 +250,9 @@ class WorkloadProjection:
         found = None if self._gone else clock(row, attention, heard_at)
         if found and attention is Attention.MOVING and told.typical and found.until is None:
             n = told.typical.count
-            of = "the last one took" if n == 1 else f"the median of the last {n} is"
-            found = replace(found, caption=f"since it began; {of} {_minutes(told.typical.seconds)}")
+            took = _minutes(told.typical.seconds)
+            usual = f"the last one took {took}" if n == 1 else f"usually {took}, by the last {n}"
+            found = replace(found, caption=f"since it began; {usual}")
         return found
 
 

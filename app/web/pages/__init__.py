@@ -12,8 +12,8 @@ from datetime import datetime
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from app.read.fleet import Fleet
 from app.domain.errors import StoreUnavailable
+from app.read.fleet import Fleet
 from app.web.answers import VARY, live, refusal, unavailable, wants_stream
 from app.web.render import Renderer
 from app.web.streams import Hub
