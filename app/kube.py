@@ -79,7 +79,7 @@ def failure(doing: str, status: int, body: bytes, headers: Mapping[str, str] | N
     """The error for an HTTP status (or a Status code) met while `doing` ("list pods in shop")."""
     try:
         said = msgspec.json.decode(body, type=Status)
-    except (msgspec.DecodeError, RecursionError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         said = Status(message=body[:500].decode("utf-8", "replace").strip())
     why = cut(said.message or said.reason or f"HTTP {status}")
     wait = _seconds((headers or {}).get("Retry-After"))

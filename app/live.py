@@ -26,10 +26,10 @@ class Listener:
         if self._dirty:
             self._bell.set()
 
-    async def changes(self, timeout: float) -> frozenset[Topic]:
-        """All topics marked since the last call, as soon as there are any; empty after `timeout` seconds of quiet."""
+    async def changes(self, within: float) -> frozenset[Topic]:
+        """All topics marked since the last call, as soon as there are any; empty after `within` seconds of quiet."""
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout(within):
                 await self._bell.wait()
         except TimeoutError:
             return frozenset()

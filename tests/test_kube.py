@@ -178,6 +178,10 @@ async def test_silent_server_is_unreachable_within_the_limit() -> None:
         async with asyncio.timeout(2):
             with pytest.raises(Unreachable, match="no answer in time"):
                 await cluster.probe(DEPLOYMENT, seconds=0.1)
+            with pytest.raises(Unreachable, match="no answer in time"):
+                await cluster.page(DEPLOYMENT, silence=0.1)
+            with pytest.raises(Unreachable, match="no answer in time"):
+                await anext(cluster.watch(DEPLOYMENT, "", "1", 30, silence=0.1))
         await cluster.close()
 
 

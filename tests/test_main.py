@@ -33,7 +33,7 @@ def settings(tmp_path, *clusters: ClusterSettings, **more) -> Settings:
 async def until(condition, what: str):
     """The first true answer of an async `condition`."""
     async with asyncio.timeout(20):
-        while not (answer := await condition()):  # noqa: ASYNC110
+        while not (answer := await condition()):
             await asyncio.sleep(0.05)
     assert answer, what
     return answer

@@ -27,6 +27,7 @@ def serve(
     logs.configure(settings.log_format, quiet=quiet)
     for warning in settings.warnings:
         log.warning(warning)
+    server.settle_memory()
     files = server.raise_file_limit()
     app = create_app(settings, work, new_database=new_database)
 
@@ -37,9 +38,7 @@ def serve(
         if hub := getattr(app.state, "hub", None):  # a signal may come before there is one
             hub.closing.set()
 
-    log.info(
-        "starting", host=settings.host, port=port.getsockname()[1], files=files, settings=str(settings.file)
-    )
+    log.info("settings", file=str(settings.file or ""), open_files=files)
     server.run(server.DrainingServer(app, settings.drain_seconds, started, draining, closing), port)
 
 

@@ -18,6 +18,7 @@ import tempfile
 import uvloop
 
 from app.demo.cluster import EmbeddedCluster
+from app.demo.store import LOG_WINDOW
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -37,6 +38,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--bookmarks", type=float, default=60.0, metavar="SECONDS", help="seconds between bookmarks"
     )
+    parser.add_argument("--window", type=int, default=LOG_WINDOW, help="events a watch can be resumed over")
     parser.add_argument("--with-parent", action="store_true", help="stop when standard input is closed")
     options = parser.parse_args(argv)
     fill = re.fullmatch(r"(\d+)x(\d+)", options.fill) if options.fill else None
@@ -49,6 +51,7 @@ def main(argv: list[str] | None = None) -> int:
             fleet=not options.no_fleet,
             token=options.token,
             time_scale=options.time_scale,
+            window=options.window,
         )
     except ValueError as error:
         parser.error(str(error))

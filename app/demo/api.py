@@ -110,7 +110,7 @@ class Api:
                 raise errors.not_served()
         here = [r for r in installed if (r.group, r.version) == (group, version)]
         if not here:
-            raise errors.not_served()
+            raise errors.no_resource() if any(r.group == group for r in installed) else errors.not_served()
         namespace = ""
         if len(rest) > 2 and rest[0] == "namespaces" and rest[2] != "status":
             namespace, rest = rest[1], rest[2:]
@@ -210,9 +210,15 @@ class Api:
 
     # -- writing ---------------------------------------------------------------------------------------------
     def _create(self, obj: Obj, target: Target, request: web.Request, dry_run: bool) -> Entry:
-        meta = obj.setdefault("metadata", {})
+        meta, resource = obj.setdefault("metadata", {}), target.resource
         if not isinstance(meta, dict):
             raise errors.bad_request("metadata: Invalid value")
+        if obj.get("kind", resource.kind) != resource.kind and not target.sub:
+            given = f"{resource.version}.{obj['kind']}"
+            raise errors.bad_request(
+                f'{obj["kind"]} in version "{resource.version}" cannot be handled as a {resource.kind}: '
+                f"converting ({given}) to ({resource.group or 'core'}.{resource.kind}): unknown conversion"
+            )
         if not meta.get("name") and meta.get("generateName"):
             meta["name"] = meta["generateName"] + tables.suffix()
         if target.resource.namespaced:
@@ -294,7 +300,7 @@ class Api:
             preconditions=options.get("preconditions"),
             dry_run=dry_run,
         )
-        if not gone or plural == "pods":
+        if not gone or plural == "pods":  # what is really gone is told by a Status
             return self._shown(request, target, entry, 200)
         details: Obj = {"name": entry.name}
         if target.resource.group:

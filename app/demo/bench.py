@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from aiohttp import web
 
-from app.demo import poison, settled
+from app.demo import flips, poison, settled
 from app.demo.clock import stamp
 from app.demo.store import Entry, copy, decode, encode
 
@@ -50,8 +50,10 @@ class Bench:
         return {"pods": workloads * pods, "seconds": round(time.perf_counter() - started, 3)}
 
     # -- moving ----------------------------------------------------------------------------------------------
-    async def blast(self, events: int, *, resource: str = "pods") -> Obj:
-        """`events` MODIFIED events as fast as they can be made, without outrunning the log's window."""
+    async def blast(self, events: int, *, resource: str = "pods", flip: bool = False) -> Obj:
+        """`events` MODIFIED events as fast as they can be made, without outrunning the log's window.
+
+        `flip`: each turns its pod over, ready or crash-looping, from pass to pass; workloads' status is left alone."""
         store = self.cluster.store
         started = time.perf_counter()
         log = store.tables[resource].log
@@ -60,8 +62,10 @@ class Bench:
             rows = store.rows(resource)
             if not rows:
                 break
+            now = self.cluster.clock.stamp()
             for entry in rows[: events - done]:
-                self._touch(resource, entry)
+                if not flip or self._flip(entry, now) is None:
+                    self._touch(resource, entry)
                 done += 1
                 if done % BATCH == 0:
                     await asyncio.sleep(0)
@@ -110,6 +114,10 @@ class Bench:
         }
         self.cluster.store.put(resource, {**obj, "metadata": meta}, quiet=True)
 
+    def _flip(self, entry: Entry, now: str) -> Entry | None:
+        current = self.cluster.store.get("pods", entry.namespace, entry.name)
+        return flips.flip(self.cluster.store, current, now) if current else None
+
     async def ready(self, namespace: str, name: str, value: bool, at: float | None = None) -> Obj:
         """Flip one pod's readiness, stamped in the annotation `bench/at` (epoch seconds of this machine)."""
         entry = self.cluster.store.get("pods", namespace, name)
@@ -117,12 +125,7 @@ class Bench:
             return {"error": f"no pod {namespace}/{name}"}
         obj = copy(entry)
         now = at if at is not None else time.time()
-        for condition in obj["status"].get("conditions") or ():
-            if condition["type"] in ("Ready", "ContainersReady"):
-                condition["status"] = "True" if value else "False"
-                condition["lastTransitionTime"] = stamp(now)
-        for container in obj["status"].get("containerStatuses") or ():
-            container["ready"] = value
+        obj["status"] = flips.turned(obj["status"], value, stamp(now))
         obj["metadata"].setdefault("annotations", {})["bench/at"] = repr(now)
         done = self.cluster.store.put("pods", obj, quiet=True)
         return {"at": now, "resourceVersion": str(done.version)}

@@ -51,6 +51,8 @@ class Registry:
         if not meta.get("managedFields"):
             meta["managedFields"] = [managed(resource, manager, self.store.clock.stamp(), field_set(obj))]
         if dry_run:
+            if resource.generation:
+                meta["generation"] = 1
             entry = Entry({**obj, "metadata": {**meta, "uid": "", "resourceVersion": ""}}, 0)
             del entry.obj["metadata"]["resourceVersion"]
             return entry
@@ -162,10 +164,14 @@ class Registry:
             have = entry.obj["metadata"].get(key)
             if value is not None and value != have:
                 title = "UID" if key == "uid" else "ResourceVersion"
-                why = f"Precondition failed: {title} in precondition: {value}, {title} in object meta: {have}"
-                raise errors.conflict(resource, name, why)
+                why = (
+                    f"the {title} in the precondition ({value}) does not match the {title} in record ({have}). "
+                    "The object might have been deleted and then recreated"
+                )
+                raise errors.conflict(resource, name, why, kind=resource.kind)
         if dry_run:
-            return entry, False
+            lives_on = plural in ("pods", "namespaces") or propagation in ("Orphan", "Foreground")
+            return entry, not lives_on and not entry.obj["metadata"].get("finalizers")
         obj = copy(entry)
         meta = obj["metadata"]
         if plural == "pods":

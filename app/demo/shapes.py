@@ -117,7 +117,7 @@ def pod(
             "serviceAccount": account,
             "securityContext": spec.get("securityContext", {}),
             "schedulerName": spec.get("schedulerName", "default-scheduler"),
-            "tolerations": tolerations,
+            "tolerations": [*(spec.get("tolerations") or ()), *tolerations],
             "priority": 0,
             "enableServiceLinks": True,
             "preemptionPolicy": "PreemptLowerPriority",

@@ -25,7 +25,7 @@ decode = msgspec.json.Decoder().decode
 
 ADDED, MODIFIED, DELETED = "ADDED", "MODIFIED", "DELETED"
 LOG_WINDOW = 10_000
-LOG_BYTES = 64 << 20
+EVENT_BYTES = 8 << 10  # what a window may hold on average
 SNAPSHOTS = 4
 
 
@@ -34,14 +34,14 @@ class Entry:
 
     __slots__ = ("name", "namespace", "obj", "tail", "uid", "version")
 
-    def __init__(self, obj: Obj, version: int) -> None:
+    def __init__(self, obj: Obj, version: int, tail: bytes | None = None) -> None:
         meta = obj["metadata"]
         self.obj = obj
         self.version = version
         self.name: str = meta["name"]
         self.namespace: str = meta.get("namespace") or ""
         self.uid: str = meta["uid"]
-        self.tail = encode(obj)[1:]
+        self.tail = tail or encode(obj)[1:]
 
     @property
     def key(self) -> str:
@@ -82,7 +82,7 @@ class Log:
     def append(self, change: Change) -> None:
         self.changes.append(change)
         self.size += len(change.entry.tail)
-        if len(self.changes) > 2 * self.window or self.size > LOG_BYTES:
+        if len(self.changes) > 2 * self.window or self.size > EVENT_BYTES * self.window:
             self._drop(len(self.changes) // 2)
         self.wake()
 
@@ -222,12 +222,14 @@ class Store:
         body = {key: value for key, value in obj.items() if key not in ("kind", "apiVersion", "metadata")}
         return self.put(plural, {"metadata": meta, **body}, quiet=quiet)
 
-    def put(self, plural: str, obj: Obj, *, quiet: bool = False) -> Entry:
-        """Store a version of an object and tell everyone. Nothing is checked here: see `registry`."""
+    def put(self, plural: str, obj: Obj, *, quiet: bool = False, tail: bytes | None = None) -> Entry:
+        """Store a version of an object and tell everyone. Nothing is checked here: see `registry`.
+
+        `tail`: its bytes under the next version, from a writer that has them already."""
         table = self.tables[plural]
         self.version += 1
         obj["metadata"]["resourceVersion"] = str(self.version)
-        entry = Entry(obj, self.version)
+        entry = Entry(obj, self.version, tail)
         rows = table.rows.setdefault(entry.namespace, {})
         before = rows.get(entry.name)
         rows[entry.name] = entry

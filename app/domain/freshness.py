@@ -30,7 +30,7 @@ _ORDER = tuple(Freshness)
 
 
 def judge(watch_age: float | None, probe_age: float | None) -> Freshness:
-    """Freshness from two ages in seconds (monotonic): last byte on the watch, last real request answered. None: never."""
+    """Freshness from two ages in (monotonic) seconds: last byte on the watch, last request answered. None: never."""
     if watch_age is None or probe_age is None:
         return Freshness.UNKNOWN
     if watch_age > WATCH_SILENCE or probe_age > PROBE_STALE:

@@ -194,10 +194,12 @@ def _remembered(key: str, target: Revision, state: RolloutState) -> Rollout | No
 
 def _opens(previous: Snapshot | None, target: Revision, state: RolloutState) -> bool:
     moves = state.phase in _MOVES
-    if previous is None:
+    if previous is None or previous.revision is None:
         return moves
-    if previous.revision and previous.revision.key != target.key:
+    if previous.revision.key != target.key:
         return True
+    if state.phase is Phase.PENDING:
+        return False  # something else was asked for; what it is shows when the controller has looked
     if previous.phase in (Phase.FAILED, Phase.ABORTED):
         return moves or state.phase in _AT_REST
     return moves and state.stable is not None and state.stable.key != target.key

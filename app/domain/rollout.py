@@ -12,7 +12,7 @@ from enum import StrEnum
 
 
 class Phase(StrEnum):
-    """Where a rollout is. The mapping from each engine is in the engine; the order here is the order of a normal life."""
+    """Where a rollout is. The mapping from each engine is in the engine; the order is that of a normal life."""
 
     PENDING = "pending"  # the controller has not yet looked at the newest spec
     PROGRESSING = "progressing"
@@ -133,7 +133,7 @@ class Weight:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One version of a workload. `key` is a uid or template hash and identifies it; `number` is only what kubectl prints."""
+    """One version of a workload. `key` (uid or template hash) identifies it; `number` is only what kubectl prints."""
 
     key: str
     number: int | None = None
@@ -226,7 +226,8 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class RolloutState:
-    """All that one look at a workload says. `message` is one sentence a person can act on, empty only when idle and good.
+    """All that one look at a workload says. `message` is one sentence a person can act on, empty only when idle
+    and good.
 
     `revision` is the one asked for, `stable` the one that served before it (None when they are the same);
     `revisions` are all that are kept, newest first; `progress` is 0–100 and 100 only when done. `settled_at` is

@@ -5,11 +5,27 @@
 
 from __future__ import annotations
 
-from . import argo_rollouts, deployment
+from . import (
+    argo_rollouts,
+    daemonset,
+    deployment,
+    flagger,
+    native_canary,
+    service_switch,
+    statefulset,
+)
 from .port import Engine, Kind
 from .shapes import Root
 
-ENGINES: tuple[Engine, ...] = (argo_rollouts, deployment)
+ENGINES: tuple[Engine, ...] = (
+    argo_rollouts,
+    flagger,
+    service_switch,
+    statefulset,
+    daemonset,
+    native_canary,
+    deployment,
+)
 
 
 def engine_for(root: Root) -> Engine | None:

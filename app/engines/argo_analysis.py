@@ -15,6 +15,8 @@ from . import reading
 from .port import Kin
 from .shapes import AnalysisRun, Experiment, Measurement, Metric, MetricResult, RolloutStatus, RunStatus
 
+HASH = "rollouts-pod-template-hash"
+"""Label of ReplicaSets, pods and runs: their revision."""
 CONSECUTIVE_ERRORS = 4
 """`consecutiveErrorLimit` when absent."""
 _BAD = frozenset({"Failed", "Error", "Inconclusive"})
@@ -36,7 +38,8 @@ def checks(status: RolloutStatus, kin: Kin) -> tuple[Check, ...]:
     """Every metric of the runs that count; a run that cannot be looked at is one check, named like it."""
     by_name = {run.metadata.name: run for run in kin.runs}
     found: list[Check] = []
-    for told in named(status):
+    latest = _latest(status, kin)
+    for told in named(status) or ((_told(latest),) if latest else ()):
         run = by_name.get(told.name or "")
         if run is None or not (run.status and run.status.metric_results):
             found.append(_bare(told.name, told.status, told.message))
@@ -55,8 +58,12 @@ def checks(status: RolloutStatus, kin: Kin) -> tuple[Check, ...]:
     return tuple(found)
 
 
-def problems(told: RunStatus | None, kin: Kin) -> Iterable[Problem]:
-    """Why the deciding run went wrong; nothing while it goes well."""
+def problems(status: RolloutStatus, aborted: bool, kin: Kin) -> Iterable[Problem]:
+    """Why the deciding run went wrong; nothing while it goes well. A Rollout that was aborted for a run soon
+    forgets it."""
+    told = next(iter(named(status)), None)
+    latest = _latest(status, kin) if aborted else None
+    told = _told(latest) if told is None and latest is not None else told
     if told is None or told.status not in _BAD:
         return
     run = next((r for r in kin.runs if r.metadata.name == told.name), None)
@@ -75,6 +82,27 @@ def _metrics(run: AnalysisRun) -> Iterable[Check]:
     for result in (run.status.metric_results if run.status else None) or ():
         if not result.dry_run:
             yield _check(result, asked.get(result.name) or Metric())
+
+
+def _latest(status: RolloutStatus, kin: Kin) -> AnalysisRun | None:
+    """The newest run of the revision that is on its way, or was given up."""
+    current = status.current_pod_hash
+    if not current or current == status.stable_rs:
+        return None
+    runs = [r for r in kin.runs if (r.metadata.labels or {}).get(HASH) == current]
+    return max(runs, key=_age, default=None)
+
+
+def _age(run: AnalysisRun) -> tuple[float, str]:
+    made = run.metadata.creation_timestamp
+    return made.timestamp() if made else 0.0, run.metadata.name
+
+
+def _told(run: AnalysisRun) -> RunStatus:
+    said = run.status
+    return RunStatus(
+        name=run.metadata.name, status=said.phase if said else None, message=said.message if said else None
+    )
 
 
 def _check(result: MetricResult, asked: Metric) -> Check:

@@ -24,6 +24,7 @@ from ..domain.rollout import (
 from . import argo_analysis, argo_phase, argo_steps, cautions, reading, trouble
 from . import pods as squares
 from . import revisions as served
+from .argo_analysis import HASH
 from .argo_phase import Look
 from .port import (
     ANALYSISRUN,
@@ -56,7 +57,6 @@ relations: tuple[Relation, ...] = (
     warned("ReplicaSet", "Pod"),
 )
 
-HASH = "rollouts-pod-template-hash"
 _MOVING = frozenset({Phase.PROGRESSING, Phase.PROMOTING})
 
 
@@ -214,7 +214,7 @@ def _problems(
             took = reading.spell(reading.DEFAULT_DEADLINE if limit is None else limit)
             text = f"No progress within its deadline of {took}"
             found.append(Problem("deadline", "ProgressDeadlineExceeded", text, 0, since))
-    found += argo_analysis.problems(argo_phase.run(status), kin)
+    found += argo_analysis.problems(status, argo_phase.aborted(status), kin)
     return trouble.in_order(found)
 
 

@@ -43,8 +43,6 @@ def _untested(template: shapes.Template | None) -> bool:
 
 
 def _leads_nowhere(kin: Kin) -> Iterable[Caution]:
-    if {"Service", "EndpointSlice"} & kin.missing:
-        return
     for service in kin.services:
         name = ("Service", service.metadata.name)
         slices = [s for s in kin.slices if name in named_by(s)]

@@ -49,14 +49,15 @@ relations: tuple[Relation, ...] = (
     warned("ReplicaSet", "Pod"),
 )
 
-HASH = "pod-template-hash"
 _FINISHED, _EXPIRED = "NewReplicaSetAvailable", "ProgressDeadlineExceeded"
 _NO_SPEC, _NO_STATUS = DeploymentSpec(), DeploymentStatus()
 
 
 def claims(root: Root) -> bool:
-    """Every Deployment."""
-    return isinstance(root, Deployment)
+    """Every Deployment that does not name a canary beside it."""
+    if not isinstance(root, Deployment):
+        return False
+    return root.metadata.annotations is None or not root.metadata.annotations.canary
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +93,13 @@ def observe(root: Root, kin: Kin) -> RolloutState:
         total=status.replicas or 0,
     )
     progressing = condition(status.conditions, "Progressing")
-    new_rs = new_replicaset(root, kin.replicasets)
-    current = new_rs or max(kin.replicasets, key=lambda rs: (_number(rs) or 0, served.age(rs)), default=None)
+    new_rs = served.new_of(root, kin.replicasets)
+    current = new_rs or max(
+        kin.replicasets, key=lambda rs: (served.number(rs) or 0, served.age(rs)), default=None
+    )
     uid = current.metadata.uid if current else ""
     revisions = served.newest_first(
-        served.read(rs, rs.metadata.uid, _number(rs), ("new",) if rs is new_rs else ("old",))
+        served.read(rs, rs.metadata.uid, served.number(rs), ("new",) if rs is new_rs else ("old",))
         for rs in kin.replicasets
     )
     shown = next((r for r in revisions if r.key == uid), None) or _unreadable(root, kin)
@@ -146,25 +149,6 @@ def observe(root: Root, kin: Kin) -> RolloutState:
         cautions=cautions.of_workload(spec.template, phase, counts, [p for p, _ in squares_], kin),
         settled_at=reading.settled(progressing, phase),
     )
-
-
-def new_replicaset(root: Deployment, owned: Sequence[ReplicaSet]) -> ReplicaSet | None:
-    """The ReplicaSet that runs the Deployment's template, or None while there is none (paused, or not
-    reconciled yet).
-
-    The controller gives it the Deployment's revision number; templates are compared as far as they were
-    decoded, which tells an edit that is not made yet apart. An edit that shows only in what is not decoded
-    (env) is told by the counters: while paused, a ReplicaSet with pods of which none counts as updated is
-    not the new one.
-    """
-    spec, status = root.spec or _NO_SPEC, root.status or _NO_STATUS
-    same = [rs for rs in owned if served.same_template(spec.template, rs, HASH)]
-    asked = reading.number(root.metadata.annotations.revision) if root.metadata.annotations else None
-    numbered = next((rs for rs in same if asked is not None and _number(rs) == asked), None)
-    if numbered is None:
-        return max(same, key=served.age, default=None)
-    has_pods = numbered.status is not None and numbered.status.replicas
-    return None if spec.paused and has_pods and not status.updated_replicas else numbered
 
 
 def _judge(look: _Look) -> tuple[Phase, Health, str, WaitsFor]:
@@ -312,7 +296,3 @@ def _unmade(asked: Template | None, current: ReplicaSet | None, new_rs: ReplicaS
     version = reading.version(asked)
     made = reading.version(served.template(current)) if current else ""
     return "" if new_rs is not None or version == made else version
-
-
-def _number(rs: ReplicaSet) -> int | None:
-    return reading.number(rs.metadata.annotations.revision if rs.metadata.annotations else None)

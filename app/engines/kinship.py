@@ -86,7 +86,12 @@ def asks(relation: Relation, kind: str, anchor: Any) -> tuple[Key, ...]:
 
 
 def holds(relation: Relation, anchor: Any, child: Any) -> bool:
-    """Whether a child found under an asked key really hangs on `anchor`."""
+    """Whether a child found under an asked key really hangs on `anchor`. Nothing hangs on itself, and of two
+    Deployments that name each other neither is the other's canary, or both would vanish."""
+    if child is anchor:
+        return False
+    if relation.via is Via.NAME and isinstance(anchor, Deployment) and isinstance(child, Deployment):
+        return ("Deployment", anchor.metadata.name) not in names(child)
     if relation.via is Via.SELECTS:
         return selector(child).items() <= pod_labels(anchor).items()
     if relation.via is Via.SELECTED:
@@ -124,6 +129,29 @@ def gather(
     return Kin(missing=missing, warnings=warnings, **by_name)
 
 
+def swallowed(
+    root: Any, relations: Iterable[Relation], find: Callable[[Key], Iterable[Any]]
+) -> frozenset[str]:
+    """Uids of the objects that are part of this root and are not shown as workloads of their own. Ask only of
+    roots that their engine claims; a root of another engine may be among them."""
+    return frozenset(
+        child.metadata.uid
+        for relation in relations
+        if relation.swallows
+        for key in asks(relation, "", root)
+        for child in find(key)
+        if holds(relation, root, child)
+    )
+
+
+def part(kin: Kin, deployment: Deployment) -> Kin:
+    """Of the kin of a root that joins several Deployments, what hangs below one of them."""
+    owned = [rs for rs in kin.replicasets if rs.metadata.owner_uid == deployment.metadata.uid]
+    uids = {rs.metadata.uid for rs in owned}
+    pods = [pod for pod in kin.pods if pod.metadata.owner_uid in uids]
+    return Kin(owned, pods, kin.missing, warnings=kin.warnings)
+
+
 def names(anchor: Any) -> tuple[tuple[str, str], ...]:
     """What an object names, as (kind, name): the template or target it stands for, Services, routes."""
     found: list[tuple[str, str | None]] = []
@@ -143,7 +171,7 @@ def names(anchor: Any) -> tuple[tuple[str, str], ...]:
         target, service = anchor.spec.target_ref, anchor.spec.service
         apex = (service.name if service else None) or target.name
         found += [(target.kind or "Deployment", n) for n in (target.name, f"{target.name}-primary")]
-        found += [("Service", f"{apex}{suffix}") for suffix in ("", "-primary", "-canary")]
+        found += [("Service", apex), ("Service", f"{apex}-primary")]
     elif isinstance(anchor, Deployment) and anchor.metadata.annotations is not None:
         notes = anchor.metadata.annotations
         kind, _, name = (notes.canary_route or "").partition("/")

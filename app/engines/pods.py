@@ -35,6 +35,7 @@ _PULL_CAUSES = (
     ("unauthorized", "not permitted"),
     ("authentication required", "not permitted"),
     ("access denied", "not permitted"),
+    ("access to the resource is denied", "not permitted"),
     ("forbidden", "not permitted"),
     ("no such host", "the registry's name does not resolve"),
     ("connection refused", "the registry refuses connections"),
@@ -73,7 +74,7 @@ def read(pod: shapes.Pod, key: str, new: bool, events: Sequence[shapes.Event] = 
     elif status is None:
         state = PodCondition.STARTING
     else:
-        category, reason, message = _trouble(pod, status, ready)
+        category, reason, message = _trouble(pod, status, ready, events)
         if not category:
             category, reason, message = _told(events, reason, message)
         lost = category == "probe" and _was_ready(status, ready)
@@ -84,7 +85,10 @@ def read(pod: shapes.Pod, key: str, new: bool, events: Sequence[shapes.Event] = 
 
 
 def _trouble(
-    pod: shapes.Pod, status: shapes.PodStatus, ready: shapes.Condition | None
+    pod: shapes.Pod,
+    status: shapes.PodStatus,
+    ready: shapes.Condition | None,
+    events: Sequence[shapes.Event],
 ) -> tuple[str, str, str]:
     """Category (empty: merely starting), reason and message of a pod that is not ready."""
     if status.reason == "NodeLost" or status.phase == "Unknown":
@@ -95,7 +99,7 @@ def _trouble(
     inits, mains = status.init_container_statuses or (), status.container_statuses or ()
     for container, is_init in chain(((c, True) for c in inits), ((c, False) for c in mains)):
         who = "Init container" if is_init else "Container" if len(mains) > 1 else ""
-        category, reason, message = _container(pod, container, is_init)
+        category, reason, message = _container(pod, container, is_init, events)
         if category:
             return category, reason, cut(f"{who} {container.name}: {message}" if who else message)
     waiting = next((c.state.waiting.reason for c in mains if c.state and c.state.waiting), None)
@@ -154,7 +158,9 @@ def _unscheduled(scheduled: shapes.Condition) -> tuple[str, str, str]:
     return "unschedulable", reason, cut(f"No node can take it: {why}" if why else "No node can take it", 300)
 
 
-def _container(pod: shapes.Pod, container: shapes.ContainerStatus, is_init: bool) -> tuple[str, str, str]:
+def _container(
+    pod: shapes.Pod, container: shapes.ContainerStatus, is_init: bool, events: Sequence[shapes.Event]
+) -> tuple[str, str, str]:
     """Category, reason and message of one container's trouble; empty when it has none."""
     state, last = container.state, container.last_state
     ended = last.terminated if last else None
@@ -164,6 +170,8 @@ def _container(pod: shapes.Pod, container: shapes.ContainerStatus, is_init: bool
     if state.waiting is not None:
         reason, text = state.waiting.reason or "", state.waiting.message or ""
         if reason in _PULL:
+            if ": " not in text and (event := warnings.newest(events, warnings.PULL)) is not None:
+                text = warnings.words(event)
             return "image", reason, _pull(_image_of(pod, container), reason, text)
         if reason == "CrashLoopBackOff":
             return _crash(reason, ended, restarts, limit(pod, container.name))

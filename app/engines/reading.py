@@ -127,6 +127,11 @@ def blind(missing: frozenset[str]) -> str:
     return "Its ReplicaSets cannot be looked at" if "ReplicaSet" in missing else ""
 
 
+def percent(part: int, whole: int) -> int:
+    """How many percent `part` is of `whole`, between 0 and 100, rounded down; 0 of nothing."""
+    return max(0, min(100, 100 * part // whole)) if whole > 0 else 0
+
+
 def share(n: int, total: int, noun: str, state: str) -> str:
     """ "0 of 1 new pod is ready", "3 of 6 new pods are ready"."""
     return f"{n} of {count(total, noun)} {'is' if total == 1 else 'are'} {state}"

@@ -37,7 +37,6 @@ _REFUSALS = (
     ("ValidatingAdmissionPolicy", "admission"),
     ("serviceaccount", "account"),
 )
-_FAILED_PULL = frozenset({"Failed"})
 
 
 def of_pods(read: Iterable[tuple[Pod, str]], kin: Kin) -> list[Problem]:
@@ -100,7 +99,7 @@ def evidence(category: str, pod: shapes.Pod, kin: Kin) -> str:
     waiting = next((c.state.waiting for c in containers if c.state and c.state.waiting and _told(c)), None)
     said = (waiting.message if waiting else None) or ""
     if category == "image" and ": " not in said:
-        event = warnings.newest(events, _FAILED_PULL)
+        event = warnings.newest(events, warnings.PULL)
         said = warnings.words(event) if event else said
     return cut(said)
 
@@ -110,7 +109,7 @@ def blocking(read: Iterable[tuple[Pod, str]], versions: dict[str, str]) -> list[
     pod while one before it is not ready. `versions` by revision key. Source: kubernetes/kubernetes#67250."""
     found = []
     for pod, category in read:
-        if pod.condition is not PodCondition.FAILING or pod.new or category in SOFT:
+        if pod.condition is not PodCondition.FAILING or pod.new or category == "probe":
             continue
         version = versions.get(pod.revision, "")
         runs = f" ({version})" if version else ""

@@ -16,6 +16,7 @@ from .shapes import Event
 PROBE = frozenset({"Unhealthy", "ProbeWarning"})
 VOLUME = frozenset({"FailedMount", "FailedAttachVolume", "FailedMapVolume"})
 SANDBOX = frozenset({"FailedCreatePodSandBox", "NetworkNotReady"})
+PULL = frozenset({"Failed"})
 REFUSED = frozenset({"FailedCreate"})
 
 

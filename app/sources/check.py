@@ -15,10 +15,10 @@ import msgspec
 
 from ..domain.names import cut
 from ..domain.refusals import Absent, ClusterError, Denied
-from ..engines import ENGINES
 from ..engines.port import Engine, Kind
 from ..kube import Cluster
-from .runner import kinds
+from .decode import UNDECODABLE
+from .runner import FOLLOWED, kinds
 
 VERBS = ("get", "list", "watch")
 
@@ -89,7 +89,7 @@ class Report:
 
 
 async def check(
-    cluster: Cluster, namespaces: Sequence[str] = (), engines: Sequence[Engine] = ENGINES
+    cluster: Cluster, namespaces: Sequence[str] = (), engines: Sequence[Engine] = FOLLOWED
 ) -> Report:
     """Look at everything a collector would read. Raises ClusterError when the server cannot be reached at all
     or does not accept the account."""
@@ -98,7 +98,7 @@ async def check(
     account = version = ""
     with suppress(ClusterError):
         account = await cluster.whoami()
-    with suppress(ClusterError, msgspec.DecodeError):
+    with suppress(ClusterError, *UNDECODABLE):
         version = cut(msgspec.json.decode(await cluster.get("/version"), type=_Version).git_version, 40)
     findings: list[Finding] = []
     for kind in kinds(engines):
@@ -120,7 +120,7 @@ async def _look(cluster: Cluster, kind: Kind, namespace: str) -> Finding:
         return Finding(kind, namespace, True, f"{_group(kind) or kind.api} is not installed; nothing to show")
     except ClusterError as error:
         return Finding(kind, namespace, False, str(error))
-    except msgspec.DecodeError:
+    except UNDECODABLE:
         return Finding(kind, namespace, False, "the answer to a list is no list")
     number = len(counted.items or ()) + (counted.metadata.remaining_item_count or 0)
     if not access.allowed:

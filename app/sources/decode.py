@@ -21,6 +21,9 @@ Object = shapes.Pod | shapes.ReplicaSet | shapes.Root
 
 T = TypeVar("T")
 
+UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are not JSON, not UTF-8, nested without end, or not of the shape."""
+
 
 class Garbage(ValueError):
     """Bytes that are not the JSON they should be: the stream is broken, not the object."""
@@ -80,7 +83,7 @@ class _RawPage(msgspec.Struct):
 
 class Reader:
     """Decoders of one kind. `event` is the fast path: it answers a struct with `type` and `object`, and
-    raises msgspec.ValidationError when `slow_event` has to look, another msgspec.DecodeError for garbage."""
+    raises msgspec.ValidationError when `slow_event` has to look, another of `UNDECODABLE` for garbage."""
 
     def __init__(self, kind: Kind) -> None:
         shape = shapes.SHAPES[kind.name]
@@ -97,13 +100,13 @@ class Reader:
             if page.metadata.resource_version:
                 return Page(page.metadata.resource_version, page.metadata.token, page.items or [])
             raise Garbage("a list without resourceVersion")
-        except (msgspec.DecodeError, RecursionError):
+        except UNDECODABLE:
             return self._slow_page(body)
 
     def _slow_page(self, body: bytes) -> Page:
         try:
             page = msgspec.json.decode(body, type=_RawPage)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except UNDECODABLE as error:
             raise Garbage(str(error)) from None
         if not page.metadata.resource_version:
             raise Garbage("a list without resourceVersion")
@@ -121,21 +124,21 @@ class Reader:
         at all."""
         try:
             event = msgspec.json.decode(line, type=_RawEvent)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except UNDECODABLE as error:
             raise Garbage(str(error)) from None
         return event.type, self._item(event.object), bytes(event.object)
 
     def _item(self, raw: msgspec.Raw) -> Object | Unreadable:
         try:
             item: Object = self._one.decode(raw)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except UNDECODABLE as error:
             return self._salvage(raw, str(error))
         return item
 
     def _salvage(self, raw: msgspec.Raw, reason: str) -> Unreadable:
         try:
             whole = msgspec.json.decode(raw)
-        except (msgspec.DecodeError, RecursionError):
+        except UNDECODABLE:
             whole = None
         meta = _dict(_dict(whole).get("metadata"))
         owners = meta.get("ownerReferences")

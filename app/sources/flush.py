@@ -62,6 +62,7 @@ class Flusher:
         self._timing, self._backoff = timing, Backoff(timing, rng)
         self._sources: dict[str, SourceObserved] = {}
         self._listed: set[tuple[str, str]] = set()
+        self._caught_up = False
         self._last: dict[str, tuple[WorkloadRef, Place, RolloutState]] = {}
 
     def source(self, fact: SourceObserved) -> None:
@@ -81,6 +82,10 @@ class Flusher:
             self.bell.clear()
             began = self._clock()
             if not await self.flush():
+                continue
+            if not self._caught_up:
+                # the first look at a fleet: nothing has been shown yet that more changes could be folded into
+                self._caught_up = self._ready() and not self._cache.dirty
                 continue
             cost = self._clock() - began
             await asyncio.sleep(min(max(2 * cost, self._timing.flush_least), self._timing.flush_most))

@@ -13,7 +13,7 @@ from ..domain.refusals import Garbled
 from ..engines.port import Kind
 from ..kube import failure
 from .cache import Cache
-from .decode import Garbage, Page, Reader, Unreadable
+from .decode import UNDECODABLE, Garbage, Page, Reader, Unreadable
 
 
 class Intake:
@@ -60,7 +60,7 @@ class Intake:
                     version = self._slow(line) or version
                     count += 1
                     continue
-                except (msgspec.DecodeError, RecursionError) as error:
+                except UNDECODABLE as error:
                     raise self._garbled(str(error)) from None
                 item, type_ = event.object, event.type
                 meta = item.metadata

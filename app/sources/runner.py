@@ -18,11 +18,12 @@ import msgspec
 
 from ..domain.facts import Fact
 from ..domain.places import PlaceRules
-from ..domain.refusals import ClusterError, Denied, Unauthorized
+from ..domain.refusals import Absent, ClusterError, Denied, Unauthorized
 from ..engines import ENGINES
-from ..engines.port import POD, REPLICASET, Engine, Kind
+from ..engines.port import DEPLOYMENT, POD, REPLICASET, ROLLOUT, Engine, Kind
 from ..kube import Cluster
 from .cache import Cache
+from .decode import UNDECODABLE
 from .flush import Flusher
 from .pulse import Pulse
 from .timing import Timing
@@ -30,11 +31,13 @@ from .watched import Source, Standing
 
 log = logging.getLogger(__name__)
 
+FOLLOWED: tuple[Engine, ...] = tuple(e for e in ENGINES if e.root in (ROLLOUT, DEPLOYMENT))
+"""The engines whose roots the cache keeps so far."""
 BELOW = (REPLICASET, POD)
 """The related kinds that the cache keeps so far."""
 
 
-def kinds(engines: Sequence[Engine] = ENGINES) -> tuple[Kind, ...]:
+def kinds(engines: Sequence[Engine] = FOLLOWED) -> tuple[Kind, ...]:
     """Every kind the engines need watched, roots first, without doubles."""
     return tuple(
         dict.fromkeys(
@@ -54,7 +57,7 @@ class Collector:
         rules: PlaceRules | None = None,
         *,
         namespaces: Sequence[str] = (),
-        engines: Sequence[Engine] = ENGINES,
+        engines: Sequence[Engine] = FOLLOWED,
         timing: Timing | None = None,
         clock: Callable[[], float] = time.monotonic,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
@@ -180,7 +183,7 @@ class Collector:
                 )
                 self._pulse.answered(asked_at)
                 self._compare(reached[source.kind.name, source.namespace], body)
-            except Denied:
+            except (Denied, Absent):
                 self._pulse.answered(asked_at)
             except ClusterError as error:
                 self._pulse.trouble = error
@@ -206,7 +209,7 @@ class Collector:
         """A list cannot be older than what was already seen, unless the store was restored from a backup."""
         try:
             version = msgspec.json.decode(body, type=_Versioned).metadata.resource_version
-        except (msgspec.DecodeError, RecursionError):
+        except UNDECODABLE:
             return
         if version.isdigit() and reached.isdigit() and int(version) < int(reached):
             log.warning("%s: versions went backwards; listing everything again", self.cluster.name)

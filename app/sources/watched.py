@@ -186,7 +186,7 @@ class Source:
         self._intake.version = before
         trusted = not self._suspect
         seen: set[str] = set()
-        token, restarts = "", 0
+        token = ""
         while True:
             asked_at = self._clock()
             try:
@@ -199,13 +199,7 @@ class Source:
                     raise
                 self._page = max(1, self._page // 10)
                 continue
-            except Gone:
-                if not token or restarts == 3:
-                    raise
-                token, restarts = "", restarts + 1
-                seen.clear()
-                continue
-            except (Denied, Absent):
+            except (Denied, Absent, Gone):
                 raise
             except ClusterError as error:
                 if not token:
@@ -255,7 +249,6 @@ class Source:
             return
         finally:
             self._leash = None
-        self._heard()
         if self._clock() - began < self._timing.retry_floor:
             # a server that ends every watch at once must not make us spin
             await self._pause(self._backoff.next())

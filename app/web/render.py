@@ -25,7 +25,7 @@ MARK = "\x00"
 nowhere else."""
 _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]", re.IGNORECASE)
 
-_AGE = re.compile(r'(<time [^<>]*?datetime="([0-9TZ:-]{20})" data-(ago|timer)[^<>]*>)[^<]*')
+_AGE = re.compile(r'(<time [^<>]*?datetime="([0-9TZ:-]{20})" data-(ago=fine|ago|timer)[^<>]*>)[^<]*')
 
 
 class Renderer:
@@ -104,6 +104,6 @@ def aged(html: str, now: datetime) -> str:
 
     def told(match: re.Match[str]) -> str:
         at = datetime.fromisoformat(match[2])
-        return match[1] + (ago(at, now) if match[3] == "ago" else timer(at, now))
+        return match[1] + (timer(at, now) if match[3] == "timer" else ago(at, now, match[3] == "ago=fine"))
 
     return _AGE.sub(told, html)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import gc
 import resource
 import signal
 import socket
@@ -24,6 +25,10 @@ FINISH_SECONDS = 4
 """How long requests in flight may take to finish once the port is closed."""
 BACKLOG = 2048
 
+GARBAGE = (100_000, 50, 50)
+"""Thresholds of the garbage collector. A list of 10,000 pods allocates without leaving cycles behind; at
+Python's own thresholds, half of the time it takes is spent looking for some."""
+
 log = structlog.get_logger("shipboard.server")
 
 
@@ -34,6 +39,14 @@ class PortRefused(Exception):
     def __init__(self, message: str, taken: bool) -> None:
         super().__init__(message)
         self.taken = taken
+
+
+def settle_memory() -> None:
+    """Set aside what is loaded by now, so that the garbage collector never walks over it again; and let it
+    walk seldom."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GARBAGE)
 
 
 def open_port(host: str, port: int) -> socket.socket:
@@ -114,6 +127,8 @@ class DrainingServer(uvicorn.Server):
     async def run_until_signal(self, port: socket.socket) -> None:
         """Start the parts of the app, serve, drain, stop the parts. Raises what starting them raises."""
         with self._signals(), port:
+            host, number = port.getsockname()[:2]
+            log.info("starting", host=host, port=number)
             async with self._app.router.lifespan_context(self._app):
                 if not self.should_exit:
                     await self.serve([port])

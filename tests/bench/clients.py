@@ -2,8 +2,8 @@
 
     python -m tests.bench.clients VERB KUBECONFIG [EVENTS]
 
-The bare ones read exactly the bytes that our collector reads for pods (same transport, same pages) and msgspec-decode
-them into the same shapes; they keep nothing and do nothing else.
+The bare ones read exactly the bytes that our collector reads (same transport, same pages) and msgspec-decode them
+into the same shapes; they keep nothing and do nothing else.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Generic, TypeVar
 
 import msgspec
 from kubernetes.aio import client, config, watch
 
-from app.engines.port import POD
-from app.engines.shapes import Pod
+from app.engines.port import DEPLOYMENT, POD, REPLICASET, ROLLOUT, Kind
+from app.engines.shapes import Deployment, Pod, ReplicaSet, Rollout
 from app.kube import Cluster
 
 from .rig import rss_mb
@@ -32,11 +33,17 @@ class ListMeta(msgspec.Struct, rename="camel"):
     continue_: str = msgspec.field(default="", name="continue")
 
 
-class PodList(msgspec.Struct):
-    """A page of pods."""
+Item = TypeVar("Item")
+
+
+class Page(msgspec.Struct, Generic[Item]):
+    """A page of a list."""
 
     metadata: ListMeta
-    items: list[Pod]
+    items: list[Item]
+
+
+LISTED = ((POD, Pod), (REPLICASET, ReplicaSet), (DEPLOYMENT, Deployment), (ROLLOUT, Rollout))
 
 
 class Event(msgspec.Struct):
@@ -56,17 +63,24 @@ async def _cluster(kubeconfig: str) -> AsyncIterator[Cluster]:
 
 
 async def bare_list(kubeconfig: str) -> dict[str, float]:
-    """LIST all pods in pages of 500 and decode."""
-    decode = msgspec.json.Decoder(PodList).decode
+    """LIST what the collector lists, all kinds at once, in pages of 500, and decode."""
     async with _cluster(kubeconfig) as cluster:
         await cluster.probe(POD)
-        started, pods, token = time.perf_counter(), [], ""
-        while True:
-            page = decode(await cluster.page(POD, token=token))
-            pods += page.items
-            token = page.metadata.continue_
-            if not token:
-                return {"seconds": time.perf_counter() - started, "pods": len(pods), "rss": rss_mb()}
+        started = time.perf_counter()
+        read = await asyncio.gather(*(_pages(cluster, kind, shape) for kind, shape in LISTED))
+        return {"seconds": time.perf_counter() - started, "pods": len(read[0]), "rss": rss_mb()}
+
+
+async def _pages(cluster: Cluster, kind: Kind, shape: type[msgspec.Struct]) -> list[msgspec.Struct]:
+    decode = msgspec.json.Decoder(Page[shape]).decode  # type: ignore[valid-type]
+    items: list[msgspec.Struct] = []
+    token = ""
+    while True:
+        page = decode(await cluster.page(kind, token=token))
+        items += page.items
+        token = page.metadata.continue_
+        if not token:
+            return items
 
 
 async def typed_list(kubeconfig: str) -> dict[str, float]:
@@ -84,15 +98,13 @@ async def bare_watch(kubeconfig: str, events: int) -> dict[str, float]:
     """Watch pods and decode `events` events; the rate from the first to the last."""
     decode = msgspec.json.Decoder(Event).decode
     async with _cluster(kubeconfig) as cluster:
-        page = msgspec.json.decode(await cluster.page(POD, limit=1), type=PodList)
+        page = msgspec.json.decode(await cluster.page(POD, limit=1), type=Page[Pod])
         started, seen = 0.0, 0
         print(json.dumps({"ready": True}), flush=True)
-        async for line in cluster.watch(POD, "", page.metadata.resource_version, seconds=120):
-            if not line or line.startswith(b'{"type":"BOOKMARK"'):
-                continue
-            decode(line)
-            started = started or time.perf_counter()
-            seen += 1
+        async for lines in cluster.watch(POD, "", page.metadata.resource_version, 120):
+            started = started or (time.perf_counter() if lines else 0.0)
+            for line in lines:
+                seen += decode(line).type != "BOOKMARK"
             if seen >= events:
                 break
         return {"seconds": time.perf_counter() - started, "events": seen}
@@ -106,7 +118,9 @@ async def typed_watch(kubeconfig: str, events: int) -> dict[str, float]:
         listed = await core.list_pod_for_all_namespaces(limit=1)
         version, started, seen = listed.metadata.resource_version, 0.0, 0
         print(json.dumps({"ready": True}), flush=True)
-        stream = watch.Watch().stream(core.list_pod_for_all_namespaces, resource_version=version, timeout_seconds=120)
+        stream = watch.Watch().stream(
+            core.list_pod_for_all_namespaces, resource_version=version, timeout_seconds=120
+        )
         async for _ in stream:
             started = started or time.perf_counter()
             seen += 1
@@ -118,4 +132,12 @@ async def typed_watch(kubeconfig: str, events: int) -> dict[str, float]:
 if __name__ == "__main__":
     verb, kubeconfig, *rest = sys.argv[1:]
     work = {"bare-list": bare_list, "typed-list": typed_list}.get(verb)
-    print(json.dumps(asyncio.run(work(kubeconfig) if work else {"bare-watch": bare_watch, "typed-watch": typed_watch}[verb](kubeconfig, int(rest[0])))))
+    print(
+        json.dumps(
+            asyncio.run(
+                work(kubeconfig)
+                if work
+                else {"bare-watch": bare_watch, "typed-watch": typed_watch}[verb](kubeconfig, int(rest[0]))
+            )
+        )
+    )

@@ -10,7 +10,8 @@ from typing import Any
 
 from playwright.sync_api import sync_playwright
 
-from tests.e2e.browser import ARGUMENTS, find_browser
+from tests import machine
+from tests.e2e.conftest import QUIET
 
 from .rig import Demo, Row, cpu_seconds, demo, product, quantile
 
@@ -31,8 +32,12 @@ OBSERVE = """() => {
 
 def run() -> list[Row]:
     """Latency p50/p95 with 1,000 workloads, 10,000 pods and 100 events/s, beside a bare watch's; then CPU at rest."""
-    with demo(WORKLOADS, PODS) as cluster, product(cluster.kubeconfig) as (process, url), sync_playwright() as play:
-        browser = play.chromium.launch(executable_path=find_browser(), args=ARGUMENTS)
+    with (
+        demo(WORKLOADS, PODS) as cluster,
+        product(cluster.kubeconfig) as (process, url),
+        sync_playwright() as play,
+    ):
+        browser = play.chromium.launch(executable_path=machine.browser(), args=QUIET)
         page = browser.new_page()
         page.goto(url)
         page.wait_for_selector("#rows [id^='s-']")
@@ -64,7 +69,15 @@ def run() -> list[Row]:
         used, started = cpu_seconds(process.pid), time.monotonic()
         time.sleep(REST)
         share = (cpu_seconds(process.pid) - used) / (time.monotonic() - started) * 100
-        rows.append(Row(f"at rest, {WORKLOADS * PODS} pods, {PAGES} pages", f"{share:.2f} % of a core", "", "<= 3 %", share <= 3))
+        rows.append(
+            Row(
+                f"at rest, {WORKLOADS * PODS} pods, {PAGES} pages",
+                f"{share:.2f} % of a core",
+                "",
+                "<= 3 %",
+                share <= 3,
+            )
+        )
         browser.close()
         return rows
 
@@ -98,17 +111,23 @@ class _BareWatch:
         self._delays: list[float] = []
         answer = self._get("/api/v1/pods")
         listed = json.load(answer)
-        self._pods = {}
+        self._pods: dict[tuple[str, str], str] = {}
         for pod in listed["items"]:
             meta = pod["metadata"]
-            self._pods.setdefault((meta["namespace"], meta["labels"].get("app.kubernetes.io/name", "")), meta["name"])
-        self._stream = self._get(f"/api/v1/pods?watch=true&resourceVersion={listed['metadata']['resourceVersion']}")
+            self._pods.setdefault(
+                (meta["namespace"], meta["labels"].get("app.kubernetes.io/name", "")), meta["name"]
+            )
+        self._stream = self._get(
+            f"/api/v1/pods?watch=true&resourceVersion={listed['metadata']['resourceVersion']}"
+        )
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
     def _get(self, path: str) -> Any:
         headers = {"Authorization": f"Bearer {self._cluster.token}"}
-        return urllib.request.urlopen(urllib.request.Request(self._cluster.url + path, headers=headers), timeout=60)
+        return urllib.request.urlopen(
+            urllib.request.Request(self._cluster.url + path, headers=headers), timeout=60
+        )
 
     def pod_of(self, namespace: str, name: str) -> str:
         """Some pod of the workload."""

@@ -47,6 +47,10 @@ class Demo:
     kubeconfig: str
     token: str
 
+    def faults(self, **switches: Any) -> None:
+        """Set some fault switches."""
+        self.ask("faults", **switches)
+
     def ask(self, verb: str, **body: Any) -> dict[str, Any]:
         """A bench verb ("blast", "touch", "ready" …) with its keywords; the verb's figures come back."""
         request = urllib.request.Request(
@@ -59,13 +63,24 @@ class Demo:
 
 
 @contextlib.contextmanager
-def demo(workloads: int, pods: int) -> Iterator[Demo]:
-    """An embedded cluster with `workloads` settled Deployments of `pods` pods each, for the length of a `with` block."""
+def demo(workloads: int, pods: int, window: int = 10_000) -> Iterator[Demo]:
+    """An embedded cluster with `workloads` settled Deployments of `pods` pods each, while the `with` block lasts."""
     with tempfile.TemporaryDirectory(prefix="shipboard-bench-") as folder:
         kubeconfig, token = f"{folder}/kubeconfig", "bench"
-        command = [sys.executable, "-m", "app.demo", "--no-fleet", "--fill", f"{workloads}x{pods}"]
+        command = [
+            sys.executable,
+            "-m",
+            "app.demo",
+            "--no-fleet",
+            "--fill",
+            f"{workloads}x{pods}",
+            "--window",
+            str(window),
+        ]
         command += ["--kubeconfig", kubeconfig, "--token", token, "--with-parent"]
-        process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         try:
             assert process.stdout
             said = json.loads(process.stdout.readline())
@@ -79,7 +94,14 @@ def product(kubeconfig: str, *more: str) -> Iterator[tuple[subprocess.Popen[str]
     """`shipboard serve` on a fresh SQLite file; yields the process and its URL once /ready says 200."""
     with tempfile.TemporaryDirectory(prefix="shipboard-bench-") as folder:
         port = free_port()
-        command = [sys.executable, "-m", "app.cli", "serve", "--kubeconfig", kubeconfig, "--context", "demo"]
+        command = [
+            str(Path(sys.executable).parent / "shipboard"),
+            "serve",
+            "--kubeconfig",
+            kubeconfig,
+            "--context",
+            "demo",
+        ]
         command += ["--database", f"sqlite+aiosqlite:///{folder}/bench.db", "--port", str(port), *more]
         with open(f"{folder}/log", "w") as log:
             process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, text=True)
@@ -104,7 +126,11 @@ def wait_ready(url: str, process: subprocess.Popen[str], log: str) -> None:
 def child(module: str, *arguments: str) -> dict[str, Any]:
     """Run `python -m module arguments` to its end; its last line of output is JSON and comes back decoded."""
     done = subprocess.run(
-        [sys.executable, "-m", module, *arguments], cwd=ROOT, capture_output=True, text=True, timeout=DEADLINE * 3
+        [sys.executable, "-m", module, *arguments],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE * 3,
     )
     if done.returncode:
         raise RuntimeError(f"{module} {arguments} failed:\n{done.stderr[-3000:]}")

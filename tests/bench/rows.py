@@ -71,7 +71,9 @@ def _fact(number: int, ready: int, now: datetime) -> WorkloadObserved:
     """A rolling update of one service with `ready` of five pods ready."""
     name = f"service-{number:04d}"
     ref, place = WorkloadRef("bench", "production", "Deployment", name), Place(name, "production", "team")
-    state = RolloutState(Phase.PROGRESSING, Health.PROGRESSING, f"{ready} of 5 new pods are ready", Strategy.ROLLING)
+    state = RolloutState(
+        Phase.PROGRESSING, Health.PROGRESSING, f"{ready} of 5 new pods are ready", Strategy.ROLLING
+    )
     state = replace(state, counts=PodCounts(5, 5, ready, ready, 5), progress=ready * 20, started_at=now)
     return WorkloadObserved(ref, f"uid-{number}", place, "deployment", state, now)
 

@@ -1,6 +1,6 @@
 """The product's whole path in one process: cluster → collector → ingest → database → fleet → view of the board.
 
-    python -m tests.bench.stack VERB KUBECONFIG [EVENTS]
+python -m tests.bench.stack VERB KUBECONFIG [EVENTS]
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -26,12 +26,13 @@ from app.store.db import Database
 from app.web.pages import PAGES
 from app.web.pages.page import PageContent, RowCache
 from app.web.render import Renderer
+from app.web.server import settle_memory
 from app.web.streams import Hub
 from app.web.views import View, ViewKey, Watcher
 
 from .rig import rss_mb
 
-PATIENCE = 120.0
+PATIENCE = 40.0
 
 
 @dataclass(slots=True)
@@ -54,9 +55,8 @@ class Stack:
     watcher: Watcher
     idle_mb: float
 
-    async def settled(self, reached: object) -> None:
+    async def settled(self, reached: Callable[[], bool]) -> None:
         """Wait until `reached()` is true, looking after every change of the view. Raises TimeoutError."""
-        assert callable(reached)
         async with asyncio.timeout(PATIENCE):
             while not reached():
                 await self.watcher.sleep()
@@ -83,7 +83,9 @@ async def stack(kubeconfig: str) -> AsyncIterator[Stack]:
         query = BoardQuery.parse([])
         view = hub.view(
             ViewKey(page.path, query.query_string(), "text/html"),
-            lambda f, now: PageContent(page, query, page.open(f, query, now, ()), renderer, RowCache(), now, PAGES),
+            lambda f, now: PageContent(
+                page, query, page.open(f, query, now, ()), renderer, RowCache(), now, PAGES
+            ),
         )
         watcher = Watcher()
         view.watchers.add(watcher)
@@ -102,7 +104,7 @@ async def first_board(kubeconfig: str, workloads: int) -> dict[str, float]:
         task = asyncio.create_task(parts.collector.run())
         await parts.settled(lambda: len(parts.fleet.workloads) >= workloads)
         body = parts.view.answer()[0]
-        while body.count(b"<tr id=\"s-") < workloads:
+        while body.count(b'<tr id="s-') < workloads:
             await parts.watcher.sleep()
             body = parts.view.answer()[0]
         seconds = time.perf_counter() - started
@@ -117,7 +119,7 @@ async def events(kubeconfig: str, workloads: int, expected: int) -> dict[str, fl
         task = asyncio.create_task(parts.collector.run())
         await parts.settled(lambda: len(parts.fleet.workloads) >= workloads)
         await asyncio.sleep(2)
-        source = parts.collector.sources["Pod", ""]
+        source = parts.collector.sources["Pod", ""]._intake
         before, rows, version = source.events, parts.counted.rows, parts.view.version
         print(json.dumps({"ready": True}), flush=True)
         while source.events == before:
@@ -142,5 +144,10 @@ async def events(kubeconfig: str, workloads: int, expected: int) -> dict[str, fl
 
 if __name__ == "__main__":
     verb, kubeconfig, *numbers = sys.argv[1:]
-    work = {"first-board": first_board, "events": events}[verb]
-    print(json.dumps(asyncio.run(work(kubeconfig, *map(int, numbers)))))
+    settle_memory()
+    run = (
+        first_board(kubeconfig, int(numbers[0]))
+        if verb == "first-board"
+        else events(kubeconfig, *map(int, numbers))
+    )
+    print(json.dumps(asyncio.run(run)))

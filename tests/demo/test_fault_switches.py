@@ -206,3 +206,28 @@ async def test_touch_keeps_its_rate(cluster: EmbeddedCluster, bench: Any) -> Non
     await bench("touch", rate=200, seconds=0.5)
     await until(lambda: cluster.store.version >= before + 95, "95 of 100 touches")
     assert cluster.store.version <= before + 100
+
+
+async def test_blast_with_flip_turns_readiness_over(
+    cluster: EmbeddedCluster, client: Client, bench: Any
+) -> None:
+    await bench("fill", workloads=1, pods=3, namespaces=1)
+    before, deployment = cluster.store.version, cluster.store.rows("deployments")[0].version
+    await bench("blast", events=9, flip=True)
+    events = await lines(client, "/api/v1/pods", resourceVersion=before, timeoutSeconds="1")
+    told = [
+        (
+            event["object"]["metadata"]["resourceVersion"],
+            [c["status"] for c in event["object"]["status"]["conditions"] if c["type"].endswith("Ready")],
+            event["object"]["status"]["containerStatuses"][0]["ready"],
+        )
+        for event in events
+    ]
+    down, up = (["False", "False"], False), (["True", "True"], True)
+    states = [down] * 3 + [up] * 3 + [down] * 3
+    assert told == [(str(before + 1 + n), *state) for n, state in enumerate(states)]
+    listed = (await client.get("/api/v1/pods"))["items"]
+    assert {key: listed[0][key] for key in ("metadata", "spec", "status")} == cluster.store.rows("pods")[
+        0
+    ].obj
+    assert cluster.store.rows("deployments")[0].version == deployment

@@ -168,6 +168,24 @@ def test_rollout_first_seen_on_its_way_has_a_transition_for_the_step_it_is_at():
     assert (change.transition.before, change.transition.label) == (Phase.UNKNOWN, "25 %")
 
 
+def test_mending_a_failure_by_another_revision_opens_nothing_for_the_old_one():
+    """The controller has not looked yet, so the revision shown is still the one that failed."""
+    pending = look(Phase.PENDING, TWO, stable=ONE)
+    looks = (
+        look(Phase.PROGRESSING, TWO),
+        look(Phase.FAILED, TWO),
+        pending,
+        look(Phase.PROGRESSING, THREE, stable=ONE),
+    )
+    changes = play(look(Phase.IDLE), *looks, look(Phase.IDLE, THREE))
+    assert ends(changes) == [("2", Outcome.FAILED), ("3", Outcome.PROMOTED)]
+
+
+def test_workload_seen_before_its_first_revision_was_made_has_a_rollout_all_the_same():
+    changes = play(look(Phase.PENDING, None), look(Phase.PROGRESSING), look(Phase.IDLE))
+    assert ends(changes) == [("1", Outcome.PROMOTED)]
+
+
 def test_rollout_nobody_watched_is_opened_and_closed_in_one_look():
     new = Revision("9", version="v9", created_at=at(4))
     changes = play(look(Phase.IDLE), look(Phase.IDLE, new))

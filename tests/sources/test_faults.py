@@ -1,7 +1,6 @@
 """The faults a cluster can show (F-01 to F-15), each switched on for real: the screen may age, it may never
 be wrong."""
 
-import asyncio
 import time
 from dataclasses import replace
 from itertools import combinations
@@ -38,6 +37,13 @@ def touch(f: Following, name: str = "load-0000") -> None:
     entry = next(e for e in f.server.store.rows("deployments") if e.name == name)
     changed = copy(entry)
     changed["metadata"]["generation"] += 1
+    f.server.store.put("deployments", changed, quiet=True)
+
+
+def relabel(f: Following, team: str) -> None:
+    entry = next(e for e in f.server.store.rows("deployments") if e.name == "load-0000")
+    changed = copy(entry)
+    changed["metadata"]["labels"]["team"] = team
     f.server.store.put("deployments", changed, quiet=True)
 
 
@@ -189,7 +195,7 @@ async def test_f05_gone_is_answered_by_a_relist_without_false_facts(how: str) ->
         assert {w.ref.name for w in f.heard.of(WorkloadObserved)} <= {"load-0001"}
 
 
-async def test_f05_gone_in_the_middle_of_a_list_starts_it_over() -> None:
+async def test_f05_gone_in_the_middle_of_a_list_is_answered_by_another_list() -> None:
     async with following(fill=10, faults={"gone_continue": {"pods"}}) as f:
         await f.heard.until(lambda: f.collector.sources["Pod", ""].errors)
         await f.faults(gone_continue=set())
@@ -232,11 +238,12 @@ async def test_f06_one_half_open_watch_goes_stale_and_the_others_stay_live() -> 
 async def test_f07_events_lost_by_the_server_are_found_by_the_periodic_list() -> None:
     async with following(timing=replace(QUICK, relist=1.0)) as f:
         await f.settled()
-        await f.faults(lie={"pods": 1.0})
-        gone = f.server.store.rows("pods")[0]
+        await f.faults(lie={"pods": 1.0}, bookmark_interval=0.02)
+        gone, changed = f.server.store.rows("pods")[:2]
+        f.server.store.put("pods", copy(changed), quiet=True)
         f.server.store.remove("pods", gone.namespace, gone.name, quiet=True)
         await f.heard.until(f.agrees)
-        assert f.collector.sources["Pod", ""].drift >= 1
+        assert f.collector.sources["Pod", ""].drift >= 2
 
 
 @pytest.mark.parametrize("how", ["garbage", "truncated"])
@@ -250,6 +257,18 @@ async def test_f08_broken_line_is_a_broken_stream_resumed_without_loss(how: str)
             await more(f, "errors")
             await f.heard.until(f.agrees)
         assert source.lists == 1
+
+
+async def test_f08_an_event_that_is_garbage_each_time_is_passed_by_a_list() -> None:
+    class Always(set[str]):
+        def discard(self, _: object) -> None: ...
+
+    async with following() as f:
+        await f.settled()
+        await f.faults(garbage=Always({"deployments"}))
+        touch(f)
+        await f.settled()
+        assert f.collector.sources["Deployment", ""].lists == 2
 
 
 async def test_f09_slow_server_is_never_shown_as_live() -> None:
@@ -283,6 +302,19 @@ async def test_f11_a_restored_older_store_replaces_everything() -> None:
         await f.server.bench.restart(older=True)
         await f.heard.until(f.agrees)
         await f.heard.until(lambda: len(f.heard.workloads) == 3)
+
+
+async def test_f11_a_version_used_twice_is_not_taken_for_the_same_object() -> None:
+    async with following() as f:
+        await f.settled()
+        await f.server.bench.backup()
+        relabel(f, "one")
+        for _ in range(5):
+            touch(f, "load-0001")
+        await f.heard.until(f.agrees)
+        await f.server.bench.restart(older=True)
+        relabel(f, "two")
+        await f.heard.until(lambda: (w := f.heard.named("load-0000")) and w.place.team == "two")
 
 
 async def test_f12_recreated_under_the_same_name_is_another_workload() -> None:
@@ -335,6 +367,12 @@ async def test_f15_absent_crd_is_said_and_picked_up_later() -> None:
         await f.heard.until(lambda: f.heard.sources["Rollout", ""].message == "")
 
 
+async def test_f15_absent_crd_is_live_even_where_all_else_is_denied() -> None:
+    forbid = [Rule(resource=plural) for plural in PLURALS.values()]
+    async with following(faults={"crd_absent": True, "forbid": forbid}) as f:
+        await f.heard.until(lambda: f.heard.fresh("Rollout") is Freshness.LIVE)
+
+
 async def test_ingest_that_fails_loses_nothing() -> None:
     async with following() as f:
         await f.settled()
@@ -345,22 +383,24 @@ async def test_ingest_that_fails_loses_nothing() -> None:
         await f.heard.until(lambda: gone not in f.heard.workloads and f.heard.fail == 0)
 
 
-async def test_quiet_cluster_reports_sources_and_nothing_else() -> None:
+async def test_changes_that_mean_nothing_to_the_board_give_no_facts() -> None:
     async with following() as f:
         await f.settled()
         await f.heard.until(lambda: len(f.heard.workloads) == 3)
         f.heard.facts.clear()
+        await f.server.bench.blast(20)
+        await f.heard.until(f.agrees)
         await f.heard.until(lambda: len(f.heard.facts) >= 12)
         assert not f.heard.of(WorkloadObserved)
 
 
 async def test_recovery_does_not_wait_for_a_long_back_off() -> None:
     """G-32: the probe's answer ends the waits of all sources."""
-    patient = replace(QUICK, retry_base=30, retry_cap=30, retry_floor=0.02)
+    patient = replace(QUICK, retry_base=36_000, retry_cap=36_000)
     async with following(timing=patient) as f:
         await f.settled()
         await f.faults(refuse=True)
         await f.heard.until(lambda: all(s.errors for s in f.collector.sources.values()))
-        await asyncio.sleep(0)
         await f.faults(refuse=False)
+        touch(f)
         await f.settled()

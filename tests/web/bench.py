@@ -1,7 +1,7 @@
 """What a stream costs: `python -m tests.web.bench [STREAMS] [SECONDS] [SERVICES]`.
 
-The server is a process of its own and changes one service a second; this one opens the streams of the board and
-measures from before the change is ingested to its arrival. Prints latency, CPU a message and memory.
+The server is a process of its own and changes one service a second; this one opens the streams of the board
+and measures from before the change is ingested to its arrival. Prints latency, CPU a message and memory.
 """
 
 import asyncio
@@ -11,10 +11,12 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import ClassVar
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 import uvloop
 
+from app.domain.facts import Fact
 from app.domain.rollout import Phase
 from app.web import server
 from tests.web.site import look, site, sources
@@ -26,7 +28,7 @@ class Reader(asyncio.Protocol):
     """One stream: notes when stamps arrive."""
 
     open = 0
-    heard: list[float] = []
+    heard: ClassVar[list[float]] = []
 
     def connection_made(self, transport) -> None:
         self.last = b""
@@ -46,7 +48,8 @@ class Reader(asyncio.Protocol):
 
 async def serve(services: int) -> None:
     server.raise_file_limit()
-    facts = sources() + [look(f"svc-{i}", e) for i in range(services) for e in ("staging", "production")]
+    facts: list[Fact] = [*sources()]
+    facts += [look(f"svc-{i}", e) for i in range(services) for e in ("staging", "production")]
     with tempfile.TemporaryDirectory() as directory:
         async with site(Path(directory), facts) as here:
             print(here.port, flush=True)
@@ -61,8 +64,16 @@ async def serve(services: int) -> None:
 async def load(streams: int, seconds: int, services: int) -> None:
     server.raise_file_limit()
     child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.web.bench", "serve", str(services), stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        sys.executable,
+        "-m",
+        "tests.web.bench",
+        "serve",
+        str(services),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     )
+    assert child.stdin
+    assert child.stdout
     port = int(await child.stdout.readline())
     process = psutil.Process(child.pid)
     empty = process.memory_info().rss
@@ -85,9 +96,10 @@ async def load(streams: int, seconds: int, services: int) -> None:
     heard = sorted(Reader.heard)
     rss = process.memory_info().rss
     print(
-        f"streams {streams}, services {services}, changes {seconds}: got {len(heard)} of {streams * seconds}, "
+        f"{streams} streams, {services} services, {seconds} changes: {len(heard)} of {streams * seconds} heard, "
         f"open at the end {Reader.open}\n"
-        f"latency p50 {heard[len(heard) // 2] * 1e3:.0f} ms, p99 {heard[int(len(heard) * 0.99)] * 1e3:.0f} ms, "
+        f"latency p50 {heard[len(heard) // 2] * 1e3:.0f} ms, "
+        f"p99 {heard[int(len(heard) * 0.99)] * 1e3:.0f} ms, "
         f"worst {heard[-1] * 1e3:.0f} ms\n"
         f"server CPU {spent:.2f} s of {seconds + 1} s = {spent / len(heard) * 1e6:.0f} us a message\n"
         f"server RSS {rss / 1e6:.0f} MB, of it {(rss - empty) / streams / 1e3:.1f} kB a stream"

@@ -35,7 +35,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def sources(cluster: str = "east", freshness: Freshness = Freshness.LIVE) -> list[Fact]:
+def sources(cluster: str = "east", freshness: Freshness = Freshness.LIVE) -> list[SourceObserved]:
     """What a healthy collector says of a cluster's sources."""
     return [
         SourceObserved(cluster, kind, "", freshness, now(), now(), lists=1, watches=1, objects=3)
@@ -91,8 +91,14 @@ class Stream:
         self.retry = 0
         self.lines: list[bytes] = []
 
-    async def event(self) -> Event | None:
-        """The next event, or None where the stream has ended. Comments are passed over."""
+    async def event(self) -> Event:
+        """The next event. Comments are passed over; fails where the stream has ended."""
+        found = await self.last()
+        assert found is not None, "the stream ended first"
+        return found
+
+    async def last(self) -> Event | None:
+        """The next event, or None where the stream has ended."""
         async with asyncio.timeout(DEADLINE):
             ident, data = "", []
             while line := await self.response.content.readline():
@@ -108,12 +114,12 @@ class Stream:
                     return Event(ident, "\n".join(data))
         return None
 
-    async def until(self, wanted: Callable[[str], bool]) -> str:
-        """Data of the first event from here on that is wanted."""
-        while event := await self.event():
-            if wanted(event.data):
-                return event.data
-        raise AssertionError("the stream ended first")
+    async def until(self, wanted: str) -> str:
+        """Data of the first event from here on that has `wanted` in it."""
+        async with asyncio.timeout(DEADLINE):
+            while wanted not in (data := (await self.event()).data):
+                pass
+        return data
 
 
 class Site:
@@ -150,7 +156,7 @@ class Site:
     async def settled(self, holds: Callable[[], bool]) -> None:
         """Wait until something holds."""
         async with asyncio.timeout(DEADLINE):
-            while not holds():  # noqa: ASYNC110
+            while not holds():
                 await asyncio.sleep(0.005)
 
 

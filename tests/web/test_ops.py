@@ -147,7 +147,7 @@ async def test_watchdog_logs_the_stack_of_a_blocked_loop_while_it_is_blocked(cap
     assert watchdog.blocks == 1
     assert "blocked" in watchdog.trouble()
     async with asyncio.timeout(5):
-        while not watchdog.lag:  # noqa: ASYNC110
+        while not watchdog.lag:
             await asyncio.sleep(0.05)
     assert watchdog.lag > 0.5
     task.cancel()

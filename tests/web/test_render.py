@@ -24,8 +24,8 @@ def test_renderer_escapes_whatever_a_template_is_called(tmp_path, name):
 def test_renderer_puts_texts_in_the_place_of_blocks(tmp_path):
     (tmp_path / "ui.html").write_text("{% macro bold(x) %}<b>{{ x }}</b>{% endmacro %}")
     (tmp_path / "base.html").write_text("[{% block a %}{% endblock %}]")
-    template = "{% extends 'base.html' %}{% block a %}{% for x in xs %}{% block x scoped %}{{ ui.bold(x) }}{% endblock %}"
-    (tmp_path / "page.html").write_text(template + "{% endfor %}{% endblock %}")
+    template = "{% extends 'base.html' %}{% block a %}{% for x in xs %}{% block x scoped %}{{ ui.bold(x) }}"
+    (tmp_path / "page.html").write_text(template + "{% endblock %}{% endfor %}{% endblock %}")
     render = Renderer(tmp_path, tmp_path)
     assert render.page("page.html", {"xs": "<y"}) == "[<b>&lt;</b><b>y</b>]"
     assert render.page("page.html", {"xs": "ab"}, {"a": "<i>"}) == "[<i>]"
@@ -36,6 +36,8 @@ def test_renderer_puts_texts_in_the_place_of_blocks(tmp_path):
 def test_aged_tells_ages_as_of_now():
     drawn = '<time datetime="2026-10-01T11:00:00Z" data-ago class="age">3 s</time>'
     assert aged(drawn, NOW) == drawn.replace("3 s", "1 h")
+    fine = '<time datetime="2026-10-01T10:55:00Z" data-ago=fine class="age">3 s</time>'
+    assert aged(fine, NOW) == fine.replace("3 s", "1 h 05 min")
     timer = '<time class="timer" role="timer" datetime="2026-10-01T11:00:00Z" data-timer>0:03</time>'
     assert aged(timer, NOW + timedelta(seconds=5)) == timer.replace("0:03", "1:00:05")
     clock = '<time class="clock" datetime="2026-10-01T11:00:00Z" data-clock>11:00:00 UTC</time>'

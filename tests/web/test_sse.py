@@ -12,7 +12,9 @@ TEXT = st.text(st.one_of(st.sampled_from("\r\n\0:\ufeff ad"), st.characters(excl
 
 def parse(stream: bytes) -> list[tuple[str, str, str]]:
     """Events as a browser reads them (WHATWG HTML, 9.2.6): id, name, data."""
-    events, ident, name, data = [], "", "", []
+    events: list[tuple[str, str, str]] = []
+    data: list[str] = []
+    ident = name = ""
     for line in re.split("\r\n|\r|\n", stream.decode().removeprefix("\ufeff"))[:-1]:
         field, _, value = line.partition(":")
         value = value.removeprefix(" ")

@@ -53,7 +53,8 @@ class Client:
     """Follows a view by its messages alone."""
 
     def __init__(self) -> None:
-        self.version, self.has = -1, {}
+        self.version = -1
+        self.has: dict[str, int] = {}
 
     def read(self, view: View) -> int:
         message = view.after(self.version)

@@ -33,6 +33,7 @@ class Annotations(Shape):
     workload_generation: str | None = field(default=None, name="rollout.argoproj.io/workload-generation")
     restarted_at: str | None = field(default=None, name="kubectl.kubernetes.io/restartedAt")
     argocd_tracking: str | None = field(default=None, name="argocd.argoproj.io/tracking-id")
+    template_generation: str | None = field(default=None, name="deprecated.daemonset.template.generation")
     switch: str | None = field(default=None, name="shipboard/switch")
     canary: str | None = field(default=None, name="shipboard/canary")
     canary_route: str | None = field(default=None, name="shipboard/canary-route")
@@ -59,7 +60,10 @@ class Meta(Shape):
     @property
     def owner_uid(self) -> str:
         """Uid of the controlling owner, empty when there is none."""
-        return next((o.uid for o in self.owner_references or () if o.controller), "")
+        for owner in self.owner_references or ():
+            if owner.controller:
+                return owner.uid
+        return ""
 
 
 class Present(Shape):

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from app.domain.errors import StoreUnavailable
@@ -96,7 +96,9 @@ def add(router: APIRouter, hub: Hub) -> None:
         response_model=PastRollout,
         responses=answers(sample.PAST_ROLLOUT, [sample.PAST_ROLLOUT], 404),
     )
-    async def rollout(request: Request, ident: str) -> Response:
+    async def rollout(
+        request: Request, ident: Annotated[str, Path(pattern="^[0-9a-zA-Z]{1,64}$")]
+    ) -> Response:
         """One rollout with its stages and how long each took. As a stream: the whole, again whenever it
         changed."""
         if not hub.ready and not wants_stream(request):
