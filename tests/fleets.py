@@ -74,7 +74,6 @@ class StillFleet(Fleet):
         self._put_workloads((key,), {})
         return Topic("workload", key)
 
-
     def remember(self, ref: WorkloadRef, told: Told) -> None:
         """Give the name `ref` a past."""
         past = self.past(ref) or Past(ref, told)

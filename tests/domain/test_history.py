@@ -148,7 +148,7 @@ def test_first_look_at_a_failed_workload_takes_over_its_failure():
     assert (change.snapshot.since, change.snapshot.landed_at) == (at(-340), None)
 
 
-@pytest.mark.parametrize("settled, kept", [(None, (TWO, ONE)), (at(-9), (TWO,))])
+@pytest.mark.parametrize(("settled", "kept"), [(None, (TWO, ONE)), (at(-9), (TWO,))])
 def test_first_look_takes_over_nothing_without_an_end_or_an_older_revision(settled, kept):
     (change,) = play(look(Phase.IDLE, TWO, revisions=kept, settled_at=settled))
     assert (change.rollouts, change.snapshot.landed_at) == ((), None)
