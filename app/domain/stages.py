@@ -73,8 +73,10 @@ def stood(stages: Iterable[Stage], now: datetime) -> timedelta:
 
 
 def typical(ended: Sequence[tuple[Outcome | None, timedelta]]) -> Typical | None:
-    """What is usual, from (outcome, length) of rollouts, newest first; None while none has landed."""
-    took = [length.total_seconds() for outcome, length in ended if outcome in _LANDED][:TYPICAL_OF]
+    """What is usual, from (outcome, length) of rollouts, newest first; None while none has landed. One that
+    began and ended in one look tells nothing of its length."""
+    took = [s for outcome, length in ended if outcome in _LANDED and (s := length.total_seconds()) >= 1]
+    took = took[:TYPICAL_OF]
     return Typical(round(median(took)), len(took)) if took else None
 
 
