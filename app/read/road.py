@@ -156,7 +156,7 @@ def _by_pods(state: RolloutState) -> tuple[Stop, ...]:
     old = max(0, c.total - c.updated)
     ready = min(new.ready if new else 0, c.updated)
     failing = sum(1 for p in state.pods if p.new and p.condition is PodCondition.FAILING)
-    made = ("New pods made", c.updated >= wanted, f"{min(c.updated, wanted):,} of {wanted:,}")
+    made = ("New pods", c.updated >= wanted, f"{min(c.updated, wanted):,} of {wanted:,}")
     up = (
         "Ready",
         c.updated >= wanted and ready >= wanted,

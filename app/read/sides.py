@@ -92,7 +92,7 @@ def sides(state: RolloutState, attention: Attention, landed_at: datetime | None)
             _side(state, stable, _role(stable, "Serves"), worn, stable.created_at, each),
             _side(state, new, _role(new, "New"), attention, state.started_at or new.created_at, each),
         )
-    role = "Serves" if state.phase in SETTLED else _role(new, "New")
+    role = "Serves" if state.phase in SETTLED or new.ready else _role(new, "New")
     before = next((r for r in state.revisions if r.key != new.key), None)
     each = _each(state, new, before or new)
     mine = _side(state, new, role, attention, landed_at or new.created_at, each)

@@ -108,7 +108,7 @@ def clock(row: WorkloadRow, attention: Attention, heard_at: datetime | None) -> 
                 what = "failed" if state.phase is Phase.FAILED else "was aborted"
                 return Clock(row.since, f"since it {what}")
             if row.rollout_started_at is None:
-                return Clock(row.since, "since it was last otherwise")
+                return Clock(row.since, "since it went wrong")
             return Clock(row.rollout_started_at, "since it began")
         case Attention.WAITING:
             return Clock(waits.since or row.since, "waiting, no time limit")

@@ -26,7 +26,9 @@ class Running:
         self._loop = asyncio.new_event_loop()
         self._over, self._ready = asyncio.Event(), threading.Event()
         self._directory, self._facts = directory, facts
-        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(self._run(),), daemon=True)
+        self._thread = threading.Thread(
+            target=self._loop.run_until_complete, args=(self._run(),), daemon=True
+        )
         self._thread.start()
         assert self._ready.wait(20)
 

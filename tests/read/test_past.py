@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,7 @@ async def test_name_that_never_was_has_no_past(database_url):
 
 
 async def test_rollout_has_its_stages_with_their_lengths(database_url):
-    canary = {"stable": revision("1"), "steps": STEPS}
+    canary: dict[str, Any] = {"stable": revision("1"), "steps": STEPS}
     looks = [
         workload(1, state()),
         workload(1, state(Phase.PROGRESSING, "2", step_index=0, **canary), at=at(1)),

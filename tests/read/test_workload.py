@@ -102,7 +102,7 @@ def test_road_of_a_canary_has_a_stop_for_each_weight_and_analysis_and_ends_at_a_
 def test_road_of_a_rolling_update_is_what_must_happen_to_pods():
     road = page(workloads.stuck()).road
     assert [(s.title, s.state, s.note) for s in road] == [
-        ("New pods made", StepState.NEXT, "2 of 6"),
+        ("New pods", StepState.NEXT, "2 of 6"),
         ("Ready", StepState.NOW, "0 of 6, 2 failing"),
         ("Old pods gone", StepState.NEXT, "6 left"),
         ("Done", StepState.NEXT, "deadline passed"),

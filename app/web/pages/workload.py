@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from difflib import get_close_matches
 
 from app.live import Topic
 from app.read.fleet import Fleet
@@ -66,7 +67,9 @@ async def _find(fleet: Fleet, query: WorkloadQuery) -> Past:
         name = f"{ref.kind} {ref.name} in namespace {ref.namespace} of cluster {ref.cluster}"
         if gone := past.told.gone_at:
             raise LookupError(f"{name} was deleted: it was last there at {gone:%Y-%m-%d %H:%M} UTC.")
-        raise LookupError(f"Nothing is known of {name}.")
+        near = {r.ref.name for r in fleet.workloads.values() if r.ref.namespace == ref.namespace}
+        like = get_close_matches(ref.name, sorted(near), 1)
+        raise LookupError(f"Nothing is known of {name}." + (f" There is {like[0]}." if like else ""))
     return past
 
 
