@@ -18,7 +18,7 @@ import tempfile
 import uvloop
 
 from app.demo.cluster import EmbeddedCluster
-from app.demo.store import LOG_WINDOW
+from app.demo.log import LOG_WINDOW
 
 
 def main(argv: list[str] | None = None) -> int:

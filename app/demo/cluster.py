@@ -23,15 +23,18 @@ from app.demo.api import MAX_BODY, Api
 from app.demo.bench import Bench
 from app.demo.clock import Clock
 from app.demo.controllers import Controllers
+from app.demo.daemonsets import DaemonSets
 from app.demo.deployments import Deployments
 from app.demo.endpoints import Endpoints
 from app.demo.faults import Faults
 from app.demo.fleet import Fleet
 from app.demo.kubelet import Kubelet
+from app.demo.log import LOG_WINDOW
 from app.demo.registry import Registry
 from app.demo.replicasets import ReplicaSets
 from app.demo.rollouts import Rollouts
-from app.demo.store import LOG_WINDOW, Store
+from app.demo.statefulsets import StatefulSets
+from app.demo.store import Store
 
 Obj = dict[str, Any]
 
@@ -62,11 +65,13 @@ class EmbeddedCluster:
         self.store = Store(self.clock, window=window)
         self.registry = Registry(self.store)
         self.faults = Faults(crd_absent=not argo)
-        self.behaviours: dict[str, str] = {}
         self.controllers = Controllers(self.store, self.registry, self.clock)
-        self.kubelet = Kubelet(self.controllers, self.behaviours)
+        self.behaviours = self.controllers.behaviours
+        self.kubelet = Kubelet(self.controllers)
         ReplicaSets(self.controllers)
         Deployments(self.controllers)
+        StatefulSets(self.controllers)
+        DaemonSets(self.controllers)
         Rollouts(self.controllers)
         Endpoints(self.controllers)
         self.api = Api(self.store, self.registry, self.faults, self.token, self.key)
