@@ -259,7 +259,7 @@ async def test_workload_tells_its_history_and_each_rollout_is_a_resource_of_its_
             ended = json.loads(await stream.until('"promoted"'))
         assert ended["seconds"] >= 0
         assert (await here.get(mine))[1]["etag"] != headers["etag"]
-        assert (await ask(here, path))["typical"]["count"] == 1
+        assert (await ask(here, path))["typical"] is None  # it was over in less than a second
 
 
 @pytest.mark.parametrize("ident", ["nothing", "00000000"])
