@@ -299,8 +299,8 @@ def test_what_waits_is_listed_oldest_first_with_what_is_asked():
     ]
     waits = shown(*rows).board.waiting
     assert [(w.service, w.ask, w.team) for w in waits] == [
-        ("old", "Go on?", "Checkout"),
-        ("young", "Go on?", ""),
+        ("old", "Go on from 25 % to 100 %?", "Checkout"),
+        ("young", "Go on from 25 % to 100 %?", ""),
     ]
     assert waits[0].since == before(hours=2)
 
