@@ -115,6 +115,8 @@ class Stream:
         plural, faults, log = self.ask.resource.plural, self.faults, self.log
         end = loop.time() + self.ask.timeout
         last_bookmark = loop.time()
+        # kube-apiserver sends one about every minute, and one two seconds before the end
+        farewell = end - 2
         while log.epoch == epoch:
             now = loop.time()
             log.readers[self] = position
@@ -134,6 +136,8 @@ class Stream:
                     return
                 continue
             due = last_bookmark + faults.bookmark_interval
+            if last_bookmark < farewell:
+                due = min(due, farewell)
             if self.ask.bookmarks and not stalled and now >= due:
                 await response.write(self._bookmark(self.store.version, None))
                 last_bookmark = now

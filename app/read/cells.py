@@ -13,7 +13,7 @@ from ..domain.rollout import Attention, Phase, PodCondition, RolloutState, Step,
 from .board import BoardRow, Cell, Column, Gap, Member, Pods, Segment, Square, Waiting
 from .query import version_of
 from .rows import WorkloadRow
-from .words import kubectl, slug, word
+from .words import kubectl, slug, was, word
 
 LANDED = timedelta(hours=1)
 """How long what landed is shown in the full healthy colour."""
@@ -142,7 +142,9 @@ def _message(worst: Seen) -> str:
     """One line for what is not good. Where steps and pods tell it, they do, unless something is wrong."""
     state = worst.row.state
     if worst.verdict.unseen:
-        return cut(worst.verdict.message, MESSAGE) or ("" if worst.verdict.heard_at else "Not looked at yet.")
+        what, _, more = worst.verdict.message.partition(". ")  # the reason and what to do are told by /sources
+        said = f"{what}." if more else what
+        return cut(said, MESSAGE) or ("" if worst.verdict.heard_at else "Not looked at yet.")
     if worst.attention is Attention.GOOD:
         return ""
     told = worst.attention is Attention.MOVING or (worst.attention is Attention.WAITING and state.steps)
@@ -153,9 +155,8 @@ def _message(worst: Seen) -> str:
 
 def _was(worst: Seen) -> str:
     """What an unseen workload last said of itself; empty for one that is seen, or that said nothing."""
-    said = word(worst.row.state, worst.row.attention)
     told = worst.verdict.unseen and worst.row.attention is not Attention.UNKNOWN
-    return f"It was {said[0].lower()}{said[1:]}." if told else ""
+    return was(worst.row.state, worst.row.attention) if told else ""
 
 
 def _segments(steps: Sequence[Step]) -> tuple[Segment, ...]:
