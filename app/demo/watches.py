@@ -93,6 +93,8 @@ class Stream:
             position = self.log.position(version)
         try:
             await self._follow(response, position, epoch)
+        except ConnectionResetError:
+            pass  # the client is gone, or was cut off
         finally:
             self.log.readers.pop(self, None)
         return response
