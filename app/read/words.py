@@ -29,6 +29,7 @@ _NUMBERS = (
 )
 
 _FOLLOWED = frozenset({"Deployment", "StatefulSet", "DaemonSet", "Rollout"})
+_PAST = {"Waits": "waited", "Holds": "held", "Preview": "was in preview", "Failed": "had failed"}
 _INITIALS = frozenset({"ci", "qa", "uat"})
 
 
@@ -126,6 +127,13 @@ def _moving_word(state: RolloutState, weight: str, at: str) -> str:
     if state.phase is Phase.PROMOTING:
         return "Promoting"
     return f"Rolling{at}" if state.strategy is Strategy.CANARY else "Rolling"
+
+
+def was(state: RolloutState, attention: Attention) -> str:
+    """What `word` says as a sentence of the past ("It was good.", "It waited at 25 %.")."""
+    first, _, rest = word(state, attention).partition(" ")
+    verb = _PAST.get(first) or f"was {first[:1].lower()}{first[1:]}"
+    return f"It {verb}{' ' + rest if rest else ''}."
 
 
 def sentence(counts: Mapping[Attention, int], rollouts_failed: int, total: int) -> Sentence:

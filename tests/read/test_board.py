@@ -164,6 +164,21 @@ def test_a_cell_is_never_good_while_one_of_its_sources_is_silent(kind, freshness
     assert not cell.landed
 
 
+@pytest.mark.parametrize(
+    ("said", "past"),
+    [
+        (replace(WAITING, waits_for=WaitsFor(WaitKind.TIMER, "Pause")), "It held at 25 %."),
+        (WAITING, "It waited at 25 %."),
+        (replace(WAITING, strategy=Strategy.BLUE_GREEN), "It was in preview."),
+        (ROLLING, "It was rolling."),
+        (FAILED, "It had failed."),
+    ],
+)
+def test_what_is_not_seen_was_as_it_last_said(said, past):
+    sources = [replace(s, freshness=Freshness.STALE) for s in live()]
+    assert only_cell(shown(workload("s", what=said), sources=sources)).was == past
+
+
 def test_a_late_source_still_counts_as_seen():
     sources = [replace(s, freshness=Freshness.DELAYED) for s in live()]
     assert only_cell(shown(workload("s"), sources=sources)).attention is Attention.GOOD
@@ -176,7 +191,8 @@ def test_a_kind_nobody_has_looked_at_leaves_the_cell_unknown():
 
 def test_one_forbidden_namespace_hides_only_its_own_cells_and_says_why():
     told = "Not permitted to list pods in risk-prod."
-    sources = [*live(), source(kind="Pod", namespace="risk-prod", freshness=Freshness.UNKNOWN, message=told)]
+    whole = f"{told} Pods is forbidden. Grant it."
+    sources = [*live(), source(kind="Pod", namespace="risk-prod", freshness=Freshness.UNKNOWN, message=whole)]
     board = shown(workload("risk", namespace="risk-prod"), workload("cart"), sources=sources).board
     assert {r.service: r.attention for r in board.rows} == {"risk": Attention.UNKNOWN, "cart": Attention.GOOD}
     [cell] = board.rows[0].cells
