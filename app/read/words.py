@@ -29,7 +29,13 @@ _NUMBERS = (
 )
 
 _FOLLOWED = frozenset({"Deployment", "StatefulSet", "DaemonSet", "Rollout"})
-_PAST = {"Waits": "waited", "Holds": "held", "Preview": "was in preview", "Failed": "had failed"}
+_PAST = {
+    "Waits": "waited",
+    "Holds": "held",
+    "Verifying": "was verified at",
+    "Preview": "waited as a preview",
+    "Failed": "had failed",
+}
 _INITIALS = frozenset({"ci", "qa", "uat"})
 
 
@@ -91,20 +97,6 @@ def word(state: RolloutState, attention: Attention) -> str:
     if state.paused:
         return "Good, paused"
     return "Good" if state.counts.wanted or not state.revision else "Scaled to 0"
-
-
-def was(state: RolloutState, attention: Attention) -> str:
-    """How it was when it was last seen, as a sentence: "It was good.", "It waited at 25 %."."""
-    said = word(state, attention)
-    verb, _, rest = said.partition(" ")
-    if verb == "Preview":
-        return "It waited as a preview."
-    if verb in _PAST:
-        return f"It {_PAST[verb]} {rest}".rstrip() + "."
-    return f"It was {said[:1].lower()}{said[1:]}."
-
-
-_PAST = {"Waits": "waited", "Holds": "held", "Verifying": "was verified at"}
 
 
 def _failed_word(state: RolloutState) -> str:

@@ -161,7 +161,9 @@ async def test_f04_permission_lost_later_shows_no_workload_as_gone() -> None:
 
 
 async def test_f04_denied_cluster_wide_follows_the_configured_namespaces() -> None:
-    faults = {"forbid": [Rule(resource="pods", cluster_wide=True), Rule(resource="pods", namespace="load-01")]}
+    faults = {
+        "forbid": [Rule(resource="pods", cluster_wide=True), Rule(resource="pods", namespace="load-01")]
+    }
     async with following(namespaces=("load-00", "load-01"), faults=faults) as f:
         await f.heard.until(lambda: len(f.heard.workloads) == 3)
         await f.heard.until(lambda: f.heard.fresh("Pod", "load-00") is Freshness.LIVE)
