@@ -142,7 +142,9 @@ def _message(worst: Seen) -> str:
     """One line for what is not good. Where steps and pods tell it, they do, unless something is wrong."""
     state = worst.row.state
     if worst.verdict.unseen:
-        what, _, more = worst.verdict.message.partition(". ")  # the reason and what to do are told by /sources
+        what, _, more = worst.verdict.message.partition(
+            ". "
+        )  # the reason and what to do are told by /sources
         said = f"{what}." if more else what
         return cut(said, MESSAGE) or ("" if worst.verdict.heard_at else "Not looked at yet.")
     if worst.attention is Attention.GOOD:

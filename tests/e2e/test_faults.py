@@ -62,7 +62,10 @@ class EmbeddedProcess:
         """Set a Deployment's image, as `kubectl set image` does."""
         path = f"/apis/apps/v1/namespaces/{namespace}/deployments/{name}"
         image = {"name": name, "image": f"ghcr.io/acme/{name}:{version}"}
-        template = {"metadata": {"labels": {"app.kubernetes.io/version": version}}, "spec": {"containers": [image]}}
+        template = {
+            "metadata": {"labels": {"app.kubernetes.io/version": version}},
+            "spec": {"containers": [image]},
+        }
         patch = {"spec": {"template": template}}
         self.ask("PATCH", self.at["url"] + path, patch, "application/strategic-merge-patch+json")
 
@@ -164,7 +167,9 @@ def test_a_killed_server_covers_the_page_and_its_return_uncovers_it(board: Page,
     patience = "p => document.documentElement.style.setProperty('--patience', p)"
     rig.server.signal(signal.SIGKILL)
     rig.server.ended()
-    assert board.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--patience')") == "20s"
+    assert (
+        board.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--patience')") == "20s"
+    )
     board.evaluate(patience, "300ms")
     expect(board.locator(".stale")).to_have_css("opacity", "1")
     expect(board.locator("#foot .live")).to_have_css("opacity", "0")

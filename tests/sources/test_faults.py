@@ -161,7 +161,9 @@ async def test_f04_permission_lost_later_shows_no_workload_as_gone() -> None:
 
 
 async def test_f04_denied_cluster_wide_follows_the_configured_namespaces() -> None:
-    faults = {"forbid": [Rule(resource="pods", cluster_wide=True), Rule(resource="pods", namespace="load-01")]}
+    faults = {
+        "forbid": [Rule(resource="pods", cluster_wide=True), Rule(resource="pods", namespace="load-01")]
+    }
     async with following(namespaces=("load-00", "load-01"), faults=faults) as f:
         await f.heard.until(lambda: len(f.heard.workloads) == 3)
         await f.heard.until(lambda: f.heard.fresh("Pod", "load-00") is Freshness.LIVE)
@@ -225,6 +227,29 @@ async def test_f06_one_half_open_watch_goes_stale_and_the_others_stay_live() -> 
         message = f.heard.sources["Pod", ""].message
         assert "The watch fell silent" in message or "No answer in time" in message
         f.wire.frozen = b""
+        await f.settled()
+
+
+async def test_f06_a_watch_that_ended_without_a_word_is_followed_by_a_list() -> None:
+    async with following() as f:
+        await f.settled()
+        await f.faults(stall={"deployments"})
+        touch(f)
+        await f.settled()
+        assert f.collector.sources["Deployment", ""].lists >= 2
+        assert f.collector.sources["Pod", ""].lists == 1
+
+
+async def test_f06_an_open_watch_without_a_byte_is_stale_whatever_else_is_answered() -> None:
+    never = replace(QUICK, list_gap=36_000)
+    async with following(timing=never, clock=lambda: time.monotonic() * 20) as f:
+        await f.settled()
+        await f.faults(stall={"pods"})
+        began = time.monotonic()
+        await f.heard.until(lambda: f.heard.fresh("Pod") is Freshness.STALE)
+        assert (time.monotonic() - began) * 20 <= 45 + 5  # 0.25 s for a busy machine
+        assert f.heard.fresh("Deployment") is Freshness.LIVE
+        await f.faults(stall=set())
         await f.settled()
 
 

@@ -139,7 +139,9 @@ async def test_source_is_stored_when_it_changed_and_now_and_then_when_it_only_sp
         assert await record(database, ledger, SOURCE_SEEN) == {("source", "east/Pod/")}
         assert await record(database, ledger, replace(SOURCE_SEEN, seen_at=at(5))) == frozenset()
         later = at(10)
-        assert await record(database, ledger, replace(SOURCE_SEEN, seen_at=later)) == {("source", "east/Pod/")}
+        assert await record(database, ledger, replace(SOURCE_SEEN, seen_at=later)) == {
+            ("source", "east/Pod/")
+        }
         (row,) = await rows(database, SOURCE)
         assert row.seen_at == later
         stale = replace(SOURCE_SEEN, freshness=Freshness.STALE, seen_at=at(60), message="No answer.")
