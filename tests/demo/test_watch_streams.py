@@ -80,7 +80,9 @@ async def test_bookmark_is_a_skeleton(cluster: EmbeddedCluster, client: Client) 
     }
 
 
-async def test_a_quiet_watch_has_one_bookmark_before_its_end(cluster: EmbeddedCluster, client: Client) -> None:
+async def test_a_quiet_watch_has_one_bookmark_before_its_end(
+    cluster: EmbeddedCluster, client: Client
+) -> None:
     version = str(cluster.store.version)
     query = {"resourceVersion": version, "allowWatchBookmarks": "true", "timeoutSeconds": "1"}
     events = [event async for event in client.watch(PODS, **query)]
