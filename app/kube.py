@@ -216,9 +216,9 @@ class Cluster:
         grace: float = WATCH_GRACE,
         silence: float = SILENCE,
     ) -> AsyncGenerator[list[bytes]]:
-        """Event lines from `version` on, as they arrive: an empty list once the server has answered, then one
-        list for each read, of the lines that ended in it. Ends when the server ends it (after about `seconds`);
-        raises Broken when it does not, when the connection dies, or in the middle of a line."""
+        """Event lines from `version` on, as they arrive: an empty list once the server has answered, then at
+        least one list for each read. Ends when the server ends it (after about `seconds`); raises Broken when
+        it does not, when the connection dies, or in the middle of a line."""
         doing = _doing("watch", kind, namespace)
         query = [("watch", "true"), ("resourceVersion", version)]
         query += [("allowWatchBookmarks", "true"), ("timeoutSeconds", str(seconds))]
@@ -346,7 +346,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientConnectorError):
         number, said = error.os_error.errno, error.os_error.strerror
         # asyncio's own text names an address and not the reason; a resolver's numbers are not the system's
-        why = os.strerror(number) if number is not None and number in errno.errorcode else said
+        why = os.strerror(number) if number and number in errno.errorcode else said
         return f"cannot connect: {why or error.os_error}"
     return f"{type(error).__name__}: {error}"
 

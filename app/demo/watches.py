@@ -119,7 +119,7 @@ class Stream:
         end = loop.time() + self.ask.timeout
         last_bookmark = loop.time()
         # kube-apiserver sends one about every minute, and one two seconds before the end
-        farewell = end - 2
+        farewell = end - min(2.0, self.ask.timeout / 2)
         while log.epoch == epoch:
             now = loop.time()
             log.readers[self] = position

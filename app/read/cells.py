@@ -158,8 +158,9 @@ def _message(worst: Seen) -> str:
 
 
 def _was(worst: Seen) -> str:
-    """What an unseen workload last said of itself; empty for one that is seen, or that said nothing."""
-    told = worst.verdict.unseen and worst.row.attention is not Attention.UNKNOWN
+    """What an unseen workload last said of itself; empty for one that is seen, was never fully heard, or said
+    nothing."""
+    told = worst.verdict.heard_at and worst.row.attention is not Attention.UNKNOWN
     return was(worst.row.state, worst.row.attention) if told else ""
 
 

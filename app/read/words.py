@@ -128,13 +128,16 @@ def was(state: RolloutState, attention: Attention) -> str:
     return f"It {verb}{' ' + rest if rest else ''}."
 
 
-def sentence(counts: Mapping[Attention, int], rollouts_failed: int, total: int) -> Sentence:
+def sentence(
+    counts: Mapping[Attention, int], rollouts_failed: int, total: int, glimpsed: int = 0
+) -> Sentence:
     """The state of the shown services in words, worst first. `rollouts_failed` of the FAILED ones are failed
-    rollouts (the others run badly without one); `total` counts all services, shown or not."""
+    rollouts (the others run badly without one); of `glimpsed` UNKNOWN ones something is seen; `total` counts
+    all services, shown or not."""
     shown = sum(counts.values())
     states = [a for a in Attention if counts.get(a)]
     clauses: list[Clause] = []
-    if shown and len(states) == 1 and (all_alike := _all_alike(states[0], shown)):
+    if shown and len(states) == 1 and (all_alike := _all_alike(states[0], shown, glimpsed)):
         clauses.append(Clause(states[0], all_alike, "."))
         if states[0] is Attention.GOOD:
             clauses.append(Clause(None, "Nothing moves, nothing waits", "."))
@@ -148,13 +151,13 @@ def sentence(counts: Mapping[Attention, int], rollouts_failed: int, total: int) 
     return Sentence(tuple(clauses), " ".join(c.text + c.end for c in clauses))
 
 
-def _all_alike(attention: Attention, n: int) -> str:
+def _all_alike(attention: Attention, n: int, glimpsed: int) -> str:
     if attention is Attention.GOOD:
         return {1: "The one service is good", 2: "Both services are good"}.get(
             n, f"All {n:,} services are good"
         )
     if attention is Attention.UNKNOWN and n > 1:
-        return f"None of the {n:,} services can be seen"
+        return f"None of the {n:,} services can be seen{' in full' if glimpsed else ''}"
     return ""
 
 

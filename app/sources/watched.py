@@ -244,11 +244,12 @@ class Source:
                     silence=self._timing.silence,
                 )
                 async with aclosing(lines) as batches:
+                    await anext(batches)  # it is open, which proves nothing yet
+                    self.trouble = None
                     async for batch in batches:
-                        self.trouble = None
+                        silent = False
+                        self._heard()
                         if batch:
-                            silent = False
-                            self._heard()
                             self._take(batch)
         except TimeoutError:
             return

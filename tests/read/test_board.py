@@ -192,12 +192,23 @@ def test_a_kind_nobody_has_looked_at_leaves_the_cell_unknown():
 def test_one_forbidden_namespace_hides_only_its_own_cells_and_says_why():
     told = "Not permitted to list pods in risk-prod."
     whole = f"{told} Pods is forbidden. Grant it."
-    sources = [*live(), source(kind="Pod", namespace="risk-prod", freshness=Freshness.UNKNOWN, message=whole)]
+    denied = source(kind="Pod", namespace="risk-prod", freshness=Freshness.UNKNOWN, heard=None, message=whole)
+    sources = [*live(), denied]
     board = shown(workload("risk", namespace="risk-prod"), workload("cart"), sources=sources).board
     assert {r.service: r.attention for r in board.rows} == {"risk": Attention.UNKNOWN, "cart": Attention.GOOD}
     [cell] = board.rows[0].cells
     assert cell is not None
-    assert cell.message == told
+    assert (cell.message, cell.was) == (told, "")
+
+
+def test_a_service_seen_in_part_is_not_said_to_be_unseen():
+    told = "Not permitted to list pods in shop."
+    hidden = source(kind="Pod", namespace="shop", freshness=Freshness.UNKNOWN, heard=None, message=told)
+    rows = [
+        workload(s, e, namespace=n) for s in "ab" for e, n in (("production", "shop"), ("staging", "try"))
+    ]
+    board = shown(*rows, sources=[*live(), hidden]).board
+    assert board.sentence.text == "None of the 2 services can be seen in full."
 
 
 def test_a_silent_source_of_another_kind_or_cluster_hides_nothing():

@@ -230,6 +230,29 @@ async def test_f06_one_half_open_watch_goes_stale_and_the_others_stay_live() -> 
         await f.settled()
 
 
+async def test_f06_a_watch_that_ended_without_a_word_is_followed_by_a_list() -> None:
+    async with following() as f:
+        await f.settled()
+        await f.faults(stall={"deployments"})
+        touch(f)
+        await f.settled()
+        assert f.collector.sources["Deployment", ""].lists >= 2
+        assert f.collector.sources["Pod", ""].lists == 1
+
+
+async def test_f06_an_open_watch_without_a_byte_is_stale_whatever_else_is_answered() -> None:
+    never = replace(QUICK, list_gap=36_000)
+    async with following(timing=never, clock=lambda: time.monotonic() * 20) as f:
+        await f.settled()
+        await f.faults(stall={"pods"})
+        began = time.monotonic()
+        await f.heard.until(lambda: f.heard.fresh("Pod") is Freshness.STALE)
+        assert (time.monotonic() - began) * 20 <= 45 + 5  # 0.25 s for a busy machine
+        assert f.heard.fresh("Deployment") is Freshness.LIVE
+        await f.faults(stall=set())
+        await f.settled()
+
+
 async def test_f07_events_lost_by_the_server_are_found_by_the_periodic_list() -> None:
     async with following(timing=replace(QUICK, relist=1.0)) as f:
         await f.settled()
