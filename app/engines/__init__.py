@@ -34,6 +34,17 @@ def engine_for(root: Root) -> Engine | None:
     return next((engine for engine in ENGINES if engine.claims(root)), None)
 
 
+def required(engine: str, root: str) -> frozenset[str]:
+    """The kinds without which nothing can be said of a workload with this root kind that the engine of this
+    name reads; the root kind alone when no engine has that name."""
+    return _REQUIRED.get(engine, frozenset()) | {root}
+
+
+def optional() -> frozenset[str]:
+    """The kinds that may be absent or forbidden without any workload being lost or unknown."""
+    return _OPTIONAL
+
+
 def roots() -> tuple[Kind, ...]:
     """The kinds whose objects are workloads, each once."""
     return tuple(dict.fromkeys(engine.root for engine in ENGINES))
@@ -42,3 +53,9 @@ def roots() -> tuple[Kind, ...]:
 def relatives() -> tuple[Kind, ...]:
     """The kinds that some engine reads besides its roots, each once."""
     return tuple(dict.fromkeys(relation.kind for engine in ENGINES for relation in engine.relations))
+
+
+_REQUIRED = {
+    engine.name: frozenset(r.kind.name for r in engine.relations if not r.optional) for engine in ENGINES
+}
+_OPTIONAL = frozenset(kind.name for kind in (*roots(), *relatives()) if kind.worth)

@@ -44,6 +44,10 @@ MEMBERS: Mapping[str, str] = {
 }
 """The member of `Kin` for each kind; Events go to `warnings`."""
 
+BY_UID = (Via.OWNER, Via.INVOLVED)
+"""The ways by which an object holds its anchor's uid: the last part of such a key leads to the anchor without
+an index."""
+
 _SERVICE_NAME = "kubernetes.io/service-name"
 
 
@@ -51,10 +55,8 @@ def offers(via: Via, kind: str, child: Any) -> tuple[Key, ...]:
     """The keys under which `child`, of `kind`, can be found by this way."""
     meta = child.metadata
     here = (via.value, kind, meta.namespace)
-    if via is Via.OWNER:
-        return ((via.value, kind, meta.owner_uid),) if meta.owner_uid else ()
-    if via is Via.INVOLVED:
-        uid = child.involved_object.uid if isinstance(child, Event) and child.involved_object else ""
+    if via in BY_UID:
+        uid = HOLDERS[via](child)
         return ((via.value, kind, uid),) if uid else ()
     if via is Via.NAME:
         return ((*here, meta.name),)
@@ -73,7 +75,7 @@ def asks(relation: Relation, kind: str, anchor: Any) -> tuple[Key, ...]:
         return ()
     via, meta, child = relation.via, anchor.metadata, relation.kind.name
     here = (via.value, child, meta.namespace)
-    if via in (Via.OWNER, Via.INVOLVED):
+    if via in BY_UID:
         return ((via.value, child, meta.uid),) if meta.uid else ()
     if via is Via.NAME:
         return tuple((*here, name) for of, name in names(anchor) if of == child)
@@ -83,6 +85,11 @@ def asks(relation: Relation, kind: str, anchor: Any) -> tuple[Key, ...]:
         return tuple((*here, *label) for label in pod_labels(anchor).items())
     chosen = min(selector(anchor).items(), default=None)
     return ((*here, *chosen),) if chosen else ()
+
+
+def bonds(of: Any) -> tuple[object, ...]:
+    """What of an object `holds` looks at, besides what its keys say."""
+    return selector(of), _switched(of), names(of)
 
 
 def holds(relation: Relation, anchor: Any, child: Any) -> bool:
@@ -202,6 +209,25 @@ def pod_labels(of: Any) -> Mapping[str, str]:
         return {}
     template = of.spec.template
     return (template.metadata.labels or {}) if template is not None and template.metadata is not None else {}
+
+
+def _owner(child: Any) -> str:
+    return str(child.metadata.owner_uid)
+
+
+def _involved(child: Any) -> str:
+    return child.involved_object.uid if isinstance(child, Event) and child.involved_object else ""
+
+
+HOLDERS: Mapping[Via, Callable[[Any], str]] = {Via.OWNER: _owner, Via.INVOLVED: _involved}
+"""The uid of the anchor that an object holds, by each way of `BY_UID`; empty when it holds none."""
+
+
+def holder_kind(child: Any) -> str:
+    """The kind of the object whose uid `child` holds; empty when it holds none."""
+    if isinstance(child, Event):
+        return child.involved_object.kind if child.involved_object else ""
+    return next((o.kind for o in child.metadata.owner_references or () if o.controller), "")
 
 
 def _switched(of: Any) -> str | None:

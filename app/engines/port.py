@@ -34,12 +34,17 @@ from .shapes import (
 @dataclass(frozen=True, slots=True)
 class Kind:
     """A kind of Kubernetes object: API group and version ("apps/v1", "v1"), plural path segment, its name,
-    and the field selector that leaves out what is never read (empty: none)."""
+    and the field selector that leaves out what is never read (empty: none).
+
+    `worth` is set for a kind that may be absent or forbidden without any workload being lost or unknown: what
+    only it can tell, in words that end "Without it nothing is lost but ...".
+    """
 
     api: str
     plural: str
     name: str
     fields: str = ""
+    worth: str = ""
 
     def path(self, namespace: str = "") -> str:
         """The collection's path on the API server, for one namespace or (empty) for all of them."""
@@ -53,15 +58,27 @@ DAEMONSET = Kind("apps/v1", "daemonsets", "DaemonSet")
 REPLICASET = Kind("apps/v1", "replicasets", "ReplicaSet")
 CONTROLLERREVISION = Kind("apps/v1", "controllerrevisions", "ControllerRevision")
 POD = Kind("v1", "pods", "Pod")
-SERVICE = Kind("v1", "services", "Service")
-EVENT = Kind("v1", "events", "Event", "type=Warning")
-ENDPOINTSLICE = Kind("discovery.k8s.io/v1", "endpointslices", "EndpointSlice")
-INGRESS = Kind("networking.k8s.io/v1", "ingresses", "Ingress")
-HTTPROUTE = Kind("gateway.networking.k8s.io/v1", "httproutes", "HTTPRoute")
+SERVICE = Kind("v1", "services", "Service", worth="who is served, and switches between two colours")
+EVENT = Kind("v1", "events", "Event", "type=Warning", "reasons that only warnings tell")
+ENDPOINTSLICE = Kind(
+    "discovery.k8s.io/v1", "endpointslices", "EndpointSlice", worth="whether traffic reaches any pod"
+)
+INGRESS = Kind(
+    "networking.k8s.io/v1", "ingresses", "Ingress", worth="the share of a canary behind an Ingress"
+)
+HTTPROUTE = Kind(
+    "gateway.networking.k8s.io/v1", "httproutes", "HTTPRoute", worth="the share of a canary behind a route"
+)
 ROLLOUT = Kind("argoproj.io/v1alpha1", "rollouts", "Rollout")
-ANALYSISRUN = Kind("argoproj.io/v1alpha1", "analysisruns", "AnalysisRun")
-EXPERIMENT = Kind("argoproj.io/v1alpha1", "experiments", "Experiment")
-CANARY = Kind("flagger.app/v1beta1", "canaries", "Canary")
+ANALYSISRUN = Kind(
+    "argoproj.io/v1alpha1", "analysisruns", "AnalysisRun", worth="what an analysis of a Rollout measured"
+)
+EXPERIMENT = Kind(
+    "argoproj.io/v1alpha1", "experiments", "Experiment", worth="how an experiment of a Rollout goes"
+)
+CANARY = Kind(
+    "flagger.app/v1beta1", "canaries", "Canary", worth="Flagger's canaries as one workload instead of two"
+)
 
 
 class Via(StrEnum):

@@ -28,7 +28,7 @@ from app.domain.rollout import (
     Weight,
 )
 from app.domain.stages import Typical
-from app.engines.port import POD, REPLICASET
+from app.engines import required
 
 from .fleet import Fleet
 from .past import PastRollout, Told
@@ -126,14 +126,14 @@ class WorkloadDetail:
 
 
 class Verdicts:
-    """How fresh what is said of a workload is, by cluster, namespace and kind. Equal if every source is
+    """How fresh what is said of a workload is, by cluster, namespace and required kinds. Equal if every source is
     judged alike."""
 
     def __init__(self, sources: Iterable[SourceRow], now: datetime) -> None:
         self._sources: dict[str, list[SourceRow]] = {}
         for row in sources:
             self._sources.setdefault(row.cluster, []).append(judged(row, now))
-        self._known: dict[tuple[str, str, str], Freshness] = {}
+        self._known: dict[tuple[str, str, frozenset[str]], Freshness] = {}
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Verdicts) and self._told() == other._told()
@@ -142,9 +142,9 @@ class Verdicts:
 
     def of(self, row: WorkloadRow) -> Freshness:
         """The worst freshness among the sources `row` is read from."""
-        scope = (row.ref.cluster, row.ref.namespace, row.ref.kind)
+        kinds = required(row.engine, row.ref.kind)
+        scope = (row.ref.cluster, row.ref.namespace, kinds)
         if scope not in self._known:
-            kinds = frozenset({row.ref.kind, REPLICASET.name, POD.name})
             sources = self._sources.get(row.ref.cluster, ())
             self._known[scope] = covering(sources, kinds, row.ref.namespace)[0]
         return self._known[scope]

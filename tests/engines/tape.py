@@ -28,17 +28,22 @@ _DECODERS = {res: msgspec.json.Decoder(shapes.SHAPES[name]) for res, name in _KI
 _ROOTS = tuple(kind.plural for kind in roots())
 
 
-class _Event(msgspec.Struct):
+class Change(msgspec.Struct):
+    """One event of a watch."""
+
     type: str
     object: msgspec.Raw = msgspec.Raw()
 
 
-class _Line(msgspec.Struct):
+class Line(msgspec.Struct):
+    """One line of a tape."""
+
     kind: str
     t: float
     t0: float = 0.0
     res: str = ""
-    event: _Event | None = None
+    event: Change | None = None
+    body: msgspec.Raw = msgspec.Raw()
     text: str = ""
     argv: list[str] = []
     stdout: str = ""
@@ -81,7 +86,7 @@ class _World:
     raw: dict[str, dict[str, Any]] = field(default_factory=dict)
     offered: dict[kinship.Key, dict[str, Any]] = field(default_factory=lambda: defaultdict(dict))
 
-    def apply(self, res: str, event: _Event) -> None:
+    def apply(self, res: str, event: Change) -> None:
         kind = _KINDS[res]
         body = bytes(event.object)
         if self.edit is not None:
@@ -117,26 +122,30 @@ class _World:
         return kinship.gather(root, engine.relations, self.find)
 
 
+def lines(name: str) -> Iterator[Line]:
+    """A tape as it was recorded."""
+    decoder = msgspec.json.Decoder(Line)
+    with gzip.open(next(TAPES.glob(f"{name}-*.jsonl.gz")), "rb") as tape:
+        for text in tape:
+            yield decoder.decode(text)
+
+
 def replay(
     name: str, edit: Callable[[str, dict[str, Any]], None] | None = None
 ) -> Iterator[Moment | Command | Mark]:
     """Everything that happened, in order; a moment for each root after each event that could concern it.
     `edit` may change objects before they are read."""
-    path = next(TAPES.glob(f"{name}-*.jsonl.gz"))
-    line_decoder = msgspec.json.Decoder(_Line)
     world = _World(edit)
-    with gzip.open(path, "rb") as tape:
-        for text in tape:
-            line = line_decoder.decode(text)
-            if line.kind == "mark":
-                yield Mark(line.t, line.text)
-            elif line.kind == "cmd":
-                yield Command(line.t0, line.t, tuple(line.argv[3:]), line.stdout + line.stderr)
-            elif line.kind == "watch" and line.event is not None and line.res in _KINDS:
-                if line.event.type not in ("ADDED", "MODIFIED", "DELETED"):
-                    continue
-                world.apply(line.res, line.event)
-                yield from _moments(world, line.t)
+    for line in lines(name):
+        if line.kind == "mark":
+            yield Mark(line.t, line.text)
+        elif line.kind == "cmd":
+            yield Command(line.t0, line.t, tuple(line.argv[3:]), line.stdout + line.stderr)
+        elif line.kind == "watch" and line.event is not None and line.res in _KINDS:
+            if line.event.type not in ("ADDED", "MODIFIED", "DELETED"):
+                continue
+            world.apply(line.res, line.event)
+            yield from _moments(world, line.t)
 
 
 def _moments(world: _World, t: float) -> Iterator[Moment]:

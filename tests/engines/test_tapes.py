@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from app.domain.rollout import SETTLED, Attention, Health, Phase, PodCondition, RolloutState, attention
+from tests.engines.oracle import agree, argo, kubectl, kubectl_of_set
 from tests.engines.tape import Command, Mark, Moment, replay
 
 DEPLOYMENTS = ("01", "02", "03", "04", "06", "09", "11", "14", "15", "17")
 SETS = ("07", "08")
 ROLLOUTS = ("21", "22", "23")
-A_MOMENT = 0.3  # seconds between kubectl's end and the same fact on our watch
 
 
 @cache
@@ -29,51 +29,6 @@ def tape(name: str) -> tuple[Moment | Command | Mark, ...]:
 
 def moments(name: str, root: str = "web") -> list[Moment]:
     return [m for m in tape(name) if isinstance(m, Moment) and m.name == root]
-
-
-def kubectl(raw: dict[str, Any]) -> str:
-    """What `kubectl rollout status` would say of a Deployment."""
-    spec, status = raw["spec"], raw.get("status", {})
-    updated = status.get("updatedReplicas", 0)
-    if raw["metadata"]["generation"] > status.get("observedGeneration", 0):
-        return "unobserved"
-    for condition in status.get("conditions", []):
-        if condition["type"] == "Progressing" and condition["reason"] == "ProgressDeadlineExceeded":
-            return "error"
-    if updated < spec["replicas"] or status.get("replicas", 0) > updated:
-        return "waiting"
-    return "waiting" if status.get("availableReplicas", 0) < updated else "done"
-
-
-def kubectl_of_set(raw: dict[str, Any]) -> str:
-    """What `kubectl rollout status` would say of a StatefulSet or a DaemonSet; of a StatefulSet "idle" where
-    no pod is left to end and all run one revision."""
-    spec, status = raw["spec"], raw.get("status", {})
-    if raw["metadata"]["generation"] > status.get("observedGeneration", 0):
-        return "unobserved"
-    if "desiredNumberScheduled" in status:
-        wanted, up = status["desiredNumberScheduled"], status.get("numberAvailable", 0)
-        return "idle" if status.get("updatedNumberScheduled", 0) >= wanted and up >= wanted else "waiting"
-    partition = spec["updateStrategy"]["rollingUpdate"]["partition"]
-    if status.get("readyReplicas", 0) < spec["replicas"]:
-        return "waiting"
-    if partition and status.get("updatedReplicas", 0) < spec["replicas"] - partition:
-        return "waiting"
-    if status["replicas"] > spec["replicas"]:
-        return "ending"
-    if status["currentRevision"] == status["updateRevision"]:
-        return "idle"
-    return "partitioned" if partition else "waiting"
-
-
-def argo(raw: dict[str, Any]) -> str:
-    """What `GetRolloutPhase` would say of a Rollout whose status has a phase."""
-    status = raw.get("status", {})
-    if "phase" not in status or raw["metadata"]["generation"] != int(status["observedGeneration"]):
-        return "unobserved"
-    if status.get("controllerPause") and not status.get("pauseConditions"):
-        return "Progressing"
-    return str(status["phase"])
 
 
 @pytest.mark.parametrize("name", DEPLOYMENTS)
@@ -133,20 +88,8 @@ def test_state_agrees_with_what_kubectl_printed(name: str) -> None:
     compared = 0
     for command in (c for c in tape(name) if isinstance(c, Command) and c.words[:2] == ("rollout", "status")):
         seen = moments(name, command.words[2].rpartition("/")[2])
-        before = [m.state for m in seen if m.t <= command.t]
-        around = [m.state for m in seen if command.t - A_MOMENT <= m.t <= command.t + A_MOMENT] or before[-1:]
+        agree(command, seen)
         compared += 1
-        if "successfully rolled out" in command.said or "roll out complete: 4 new" in command.said:
-            assert any(s.phase is Phase.IDLE and s.progress == 100 for s in (*around, before[-1])), command
-        elif "partitioned roll out complete" in command.said:
-            assert any(s.phase is Phase.PAUSED for s in (*around, before[-1])), command
-        elif "exceeded its progress deadline" in command.said:
-            assert any(s.phase is Phase.FAILED for s in (*around, before[-1])), command
-        else:
-            assert "timed out" in command.said
-            waited = [m.state for m in seen if command.t0 + A_MOMENT <= m.t <= command.t]
-            assert waited
-            assert all(s.phase is not Phase.IDLE for s in waited), command
     assert compared
 
 
