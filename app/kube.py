@@ -8,8 +8,10 @@ failure becomes one of `domain.refusals`, with text that is safe to show.
 from __future__ import annotations
 
 import asyncio
+import errno
 import ipaddress
 import json
+import os
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
@@ -346,7 +348,10 @@ async def _read(response: aiohttp.ClientResponse, most: int, doing: str) -> byte
 
 def _reason(error: Exception) -> str:
     if isinstance(error, aiohttp.ClientConnectorError):
-        return f"cannot connect: {error.os_error.strerror or error.os_error}"
+        number, said = error.os_error.errno, error.os_error.strerror
+        # asyncio's own text names an address and not the reason; a resolver's numbers are not the system's
+        why = os.strerror(number) if number and number in errno.errorcode else said
+        return f"cannot connect: {why or error.os_error}"
     return f"{type(error).__name__}: {error}"
 
 

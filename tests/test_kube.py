@@ -124,7 +124,7 @@ def test_each_status_has_its_error(status: int, error: type[ClusterError]) -> No
     found = failure("list pods in shop", status, b'{"message":"because"}')
     assert type(found) is error
     assert "list pods in shop" in str(found)
-    assert "because" in str(found)
+    assert "Because." in str(found)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ async def test_closed_port_is_unreachable() -> None:
     async with EmbeddedCluster() as server:
         url = server.url
     cluster = await Cluster.at("shop", url)
-    with pytest.raises(Unreachable, match="cannot connect"):
+    with pytest.raises(Unreachable, match="Cannot connect: Connection refused"):
         await cluster.page(POD)
     await cluster.close()
 
@@ -176,11 +176,11 @@ async def test_silent_server_is_unreachable_within_the_limit() -> None:
         server.faults.latency = 30
         cluster = await Cluster.at("shop", server.url, server.token)
         async with asyncio.timeout(2):
-            with pytest.raises(Unreachable, match="no answer in time"):
+            with pytest.raises(Unreachable, match="No answer in time"):
                 await cluster.probe(DEPLOYMENT, seconds=0.1)
-            with pytest.raises(Unreachable, match="no answer in time"):
+            with pytest.raises(Unreachable, match="No answer in time"):
                 await cluster.page(DEPLOYMENT, silence=0.1)
-            with pytest.raises(Unreachable, match="no answer in time"):
+            with pytest.raises(Unreachable, match="No answer in time"):
                 await anext(cluster.watch(DEPLOYMENT, "", "1", 30, silence=0.1))
         await cluster.close()
 

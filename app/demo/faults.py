@@ -15,14 +15,16 @@ from app.demo.resources import ARGO_GROUP, LATER_GROUPS
 
 
 class Rule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """What is forbidden (403). Empty fields match anything."""
+    """What is forbidden (403). Empty fields match anything; `cluster_wide` only what is asked for in all
+    namespaces at once, as where a Role is granted and no ClusterRole."""
 
     verb: str = ""
     resource: str = ""
     namespace: str = ""
+    cluster_wide: bool = False
 
     def covers(self, verb: str, resource: str, namespace: str) -> bool:
-        return all(
+        return not (self.cluster_wide and namespace) and all(
             not mine or mine == theirs
             for mine, theirs in ((self.verb, verb), (self.resource, resource), (self.namespace, namespace))
         )

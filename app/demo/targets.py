@@ -29,7 +29,7 @@ def taken_apart(parts: list[str], installed: list[Resource]) -> Target:
             raise errors.not_served()
     here = [r for r in installed if (r.group, r.version) == (group, version)]
     if not here:
-        raise errors.not_served()
+        raise errors.no_resource() if any(r.group == group for r in installed) else errors.not_served()
     namespace = ""
     if len(rest) > 2 and rest[0] == "namespaces" and rest[2] != "status":
         namespace, rest = rest[1], rest[2:]

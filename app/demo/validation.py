@@ -70,7 +70,9 @@ def check(resource: Resource, obj: Obj, old: Obj | None) -> None:
     def bad(message: str, field: str, reason: str = "FieldValueInvalid") -> None:
         causes.append((reason, message, field))
 
-    if old is None and not _NAME.fullmatch(name):
+    if old is None and not name:
+        bad("Required value: name or generateName is required", "metadata.name", "FieldValueRequired")
+    elif old is None and not _NAME.fullmatch(name):
         bad(f'Invalid value: "{name}": {_RFC_1123}', "metadata.name")
     if resource.plural == "deployments":
         _check_deployment(spec, bad)
@@ -95,8 +97,8 @@ def _check_selector(spec: Obj, old: Obj | None, bad: Any) -> None:
     own = (template.get("metadata") or {}).get("labels") or {}
     if not selector:
         bad("Required value", "spec.selector", "FieldValueRequired")
-    elif not matches(selector, own):
-        shown = "{" + ",".join(f'"{k}":"{v}"' for k, v in sorted(own.items())) + "}"
+    if not selector or not matches(selector, own):
+        shown = "{" + ",".join(f'"{k}":"{v}"' for k, v in sorted(own.items())) + "}" if own else "null"
         bad(
             f"Invalid value: {shown}: `selector` does not match template `labels`",
             "spec.template.metadata.labels",

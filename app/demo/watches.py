@@ -94,6 +94,8 @@ class Stream:
             position = self.log.position(version)
         try:
             await self._follow(response, position, epoch)
+        except ConnectionResetError:
+            pass  # the client is gone, or was cut off
         finally:
             self.log.readers.pop(self, None)
         return response
@@ -116,6 +118,8 @@ class Stream:
         plural, faults, log = self.ask.resource.plural, self.faults, self.log
         end = loop.time() + self.ask.timeout
         last_bookmark = loop.time()
+        # kube-apiserver sends one about every minute, and one two seconds before the end
+        farewell = end - min(2.0, self.ask.timeout / 2)
         while log.epoch == epoch:
             now = loop.time()
             log.readers[self] = position
@@ -135,6 +139,8 @@ class Stream:
                     return
                 continue
             due = last_bookmark + faults.bookmark_interval
+            if last_bookmark < farewell:
+                due = min(due, farewell)
             if self.ask.bookmarks and not stalled and now >= due:
                 await response.write(self._bookmark(self.store.version, None))
                 last_bookmark = now

@@ -8,13 +8,13 @@ from .names import cut
 
 class ClusterError(ShipboardError):
     """What happened, why, and what to do; each a plain sentence without its full stop, `why` and `todo` may
-    be empty."""
+    be empty. As text, all of them one after the other, each begun and ended as a sentence is."""
 
     def __init__(self, what: str, why: str = "", todo: str = "") -> None:
         super().__init__(what, cut(why), todo)
 
     def __str__(self) -> str:
-        return " ".join(f"{part.rstrip('.')}." for part in (self.what, self.why, self.todo) if part)
+        return " ".join(_sentence(part) for part in (self.what, self.why, self.todo) if part)
 
 
 class Misconfigured(ClusterError):
@@ -63,3 +63,7 @@ class Throttled(ClusterError):
 
 class Failed(ClusterError):
     """Any other error status."""
+
+
+def _sentence(part: str) -> str:
+    return part[0].upper() + part[1:] + ("" if part.endswith((".", "?", "!", "…")) else ".")

@@ -230,7 +230,8 @@ class RolloutState:
     and good.
 
     `revision` is the one asked for, `stable` the one that served before it (None when they are the same);
-    `revisions` are all that are kept, newest first; `progress` is 0–100 and 100 only when done.
+    `revisions` are all that are kept, newest first; `progress` is 0–100 and 100 only when done. `settled_at` is
+    when the last rollout ended (IDLE) or failed (FAILED), where the cluster itself remembers.
     """
 
     phase: Phase
@@ -253,6 +254,7 @@ class RolloutState:
     deadline_at: datetime | None = None
     cautions: tuple[Caution, ...] = ()
     checks: tuple[Check, ...] = ()
+    settled_at: datetime | None = None
 
 
 _MOVING = frozenset({Phase.PENDING, Phase.PROGRESSING, Phase.VERIFYING, Phase.PROMOTING})

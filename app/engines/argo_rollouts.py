@@ -133,6 +133,7 @@ def observe(root: Root, kin: Kin) -> RolloutState:
         else None,
         cautions=cautions.of_workload(template, phase, look.counts, [p for p, _ in read], kin),
         checks=argo_analysis.checks(status, kin),
+        settled_at=_settled(status, phase),
     )
 
 
@@ -256,6 +257,16 @@ def _started(status: RolloutStatus, kin: Kin, current: ReplicaSet | None) -> dat
     annotations = current.metadata.annotations
     reused = annotations is not None and annotations.rollout_revision_history is not None
     return served.began(current, reused, kin.replicasets, kin.pods)
+
+
+def _settled(status: RolloutStatus, phase: Phase) -> datetime | None:
+    """Completed turns True when a rollout is fully promoted, and only a new revision turns it False."""
+    completed = condition(status.conditions, "Completed")
+    if phase is Phase.IDLE and completed is not None and completed.status == "True":
+        return completed.last_transition_time
+    return (
+        reading.settled(condition(status.conditions, "Progressing"), phase) if phase is Phase.FAILED else None
+    )
 
 
 def _hash(rs: ReplicaSet) -> str:

@@ -147,6 +147,7 @@ def observe(root: Root, kin: Kin) -> RolloutState:
         if phase is Phase.PROGRESSING and not look.finished
         else None,
         cautions=cautions.of_workload(spec.template, phase, counts, [p for p, _ in squares_], kin),
+        settled_at=reading.settled(progressing, phase),
     )
 
 

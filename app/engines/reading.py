@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 
 from ..domain.names import ImageRef, cut
+from ..domain.rollout import Phase
 from .shapes import Condition, Meta, Template
 
 NO_DEADLINE = 2_147_483_647
@@ -105,6 +106,18 @@ def deadline(progressing: Condition | None, limit: int | None) -> datetime | Non
     if progressing is None or progressing.status != "True" or limit >= NO_DEADLINE:
         return None
     return after(progressing.last_update_time, limit)
+
+
+def settled(progressing: Condition | None, phase: Phase) -> datetime | None:
+    """When the last rollout ended (IDLE) or passed its deadline (FAILED), as the Progressing condition remembers:
+    the controller dates a reason when it sets it and leaves it alone until the next rollout."""
+    if progressing is None:
+        return None
+    if phase is Phase.IDLE and progressing.reason == "NewReplicaSetAvailable":
+        return progressing.last_update_time
+    if phase is Phase.FAILED and progressing.reason == "ProgressDeadlineExceeded":
+        return progressing.last_transition_time
+    return None
 
 
 def blind(missing: frozenset[str]) -> str:

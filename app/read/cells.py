@@ -12,8 +12,10 @@ from ..domain.names import cut
 from ..domain.rollout import Attention, Phase, PodCondition, RolloutState, Step, StepState, WaitKind
 from .board import BoardRow, Cell, Column, Gap, Member, Pods, Segment, Square, Waiting
 from .query import version_of
+from .road import segments
 from .rows import WorkloadRow
-from .words import kubectl, slug, word
+from .telling import ask, stands
+from .words import kubectl, slug, was, word
 
 LANDED = timedelta(hours=1)
 """How long what landed is shown in the full healthy colour."""
@@ -142,7 +144,11 @@ def _message(worst: Seen) -> str:
     """One line for what is not good. Where steps and pods tell it, they do, unless something is wrong."""
     state = worst.row.state
     if worst.verdict.unseen:
-        return cut(worst.verdict.message, MESSAGE) or ("" if worst.verdict.heard_at else "Not looked at yet.")
+        what, _, more = worst.verdict.message.partition(
+            ". "
+        )  # the reason and what to do are told by /sources
+        said = f"{what}." if more else what
+        return cut(said, MESSAGE) or ("" if worst.verdict.heard_at else "Not looked at yet.")
     if worst.attention is Attention.GOOD:
         return ""
     told = worst.attention is Attention.MOVING or (worst.attention is Attention.WAITING and state.steps)
@@ -152,36 +158,18 @@ def _message(worst: Seen) -> str:
 
 
 def _was(worst: Seen) -> str:
-    """What an unseen workload last said of itself; empty for one that is seen, or that said nothing."""
-    said = word(worst.row.state, worst.row.attention)
-    told = worst.verdict.unseen and worst.row.attention is not Attention.UNKNOWN
-    return f"It was {said[0].lower()}{said[1:]}." if told else ""
+    """What an unseen workload last said of itself; empty for one that is seen, was never fully heard, or said
+    nothing."""
+    told = worst.verdict.heard_at and worst.row.attention is not Attention.UNKNOWN
+    return was(worst.row.state, worst.row.attention) if told else ""
 
 
 def _segments(steps: Sequence[Step]) -> tuple[Segment, ...]:
-    """Steps as people count them: what follows a weight (a pause, an analysis) is part of that weight's
-    segment."""
-    groups: list[tuple[str, list[StepState]]] = []
-    for step in steps:
-        if step.weight is not None and (not groups or groups[-1][0] != str(step.weight)):
-            groups.append((str(step.weight), [step.state]))
-        elif groups and groups[-1][0].isdecimal():
-            groups[-1][1].append(step.state)
-        else:
-            groups.append((step.label or step.kind, [step.state]))
-    if groups and groups[-1][0].isdecimal() and groups[-1][0] != "100":
-        done = all(state is StepState.DONE for state in groups[-1][1])
-        groups.append(("100", [StepState.NOW if done else StepState.NEXT]))
-    segments = [Segment(cut(label, 16), _together(states)) for label, states in groups]
-    now = next((i for i, s in enumerate(segments) if s.state is not StepState.DONE), 0)
-    start = max(0, min(now - SEGMENTS // 2, len(segments) - SEGMENTS))
-    return tuple(segments[start : start + SEGMENTS])
-
-
-def _together(states: Sequence[StepState]) -> StepState:
-    if all(s is StepState.DONE for s in states):
-        return StepState.DONE
-    return StepState.NEXT if all(s is StepState.NEXT for s in states) else StepState.NOW
+    """Steps as people count them, of a long strategy those around the current one."""
+    found = segments(steps)
+    now = next((i for i, s in enumerate(found) if s.state is not StepState.DONE), 0)
+    start = max(0, min(now - SEGMENTS // 2, len(found) - SEGMENTS))
+    return found[start : start + SEGMENTS]
 
 
 def _pods(state: RolloutState) -> Pods | None:
@@ -234,7 +222,9 @@ def waiting(service: str, seen: Sequence[Seen], columns: Sequence[Column]) -> tu
             environment=s.row.place.environment,
             cluster=s.row.ref.cluster,
             version=version_of(s.row),
-            ask=cut(s.row.state.waits_for.what or s.row.state.message, MESSAGE),
+            ask=ask(s.row.state),
+            stands=stands(s.row.state),
+            ref=str(s.row.ref),
             team=s.row.place.team,
             since=s.row.state.waits_for.since or s.row.since,
         )

@@ -178,6 +178,7 @@ class BoardProjection:
         self._order: list[tuple[str, str]] = []
         self._counts: Counter[Attention] = Counter()
         self._rollouts_failed: set[str] = set()
+        self._glimpsed: set[str] = set()
         self._waiting: dict[str, tuple[Waiting, ...]] = {}
         self._glowing: list[tuple[datetime, str]] = []
         self._landed: dict[str, datetime] = {}
@@ -222,7 +223,7 @@ class BoardProjection:
         counts = {a: n for a, n in self._counts.items() if n}
         total = len(self._members)
         self._said = (
-            sentence(counts, len(self._rollouts_failed), total),
+            sentence(counts, len(self._rollouts_failed), total, len(self._glimpsed)),
             None if self._order else why_empty(self._sources.values(), self._listening, total),
             max(self._landed.values(), default=None),
         )
@@ -239,6 +240,7 @@ class BoardProjection:
         self._waiting.pop(service, None)
         self._landed.pop(service, None)
         self._rollouts_failed.discard(service)
+        self._glimpsed.discard(service)
         names = {c.name for c in self._columns}
         workloads = [self._workloads[key] for key in self._members.get(service, ())]
         mine = [w for w in workloads if w.place.environment in names and self._query.takes(w)]
@@ -255,6 +257,8 @@ class BoardProjection:
             for s in seen
         ):
             self._rollouts_failed.add(service)
+        if row.attention is Attention.UNKNOWN and any(s.attention is not Attention.UNKNOWN for s in seen):
+            self._glimpsed.add(service)
         if landed := [c.landed_at for c in row.cells if c and c.landed_at]:
             self._landed[service] = max(landed)
         for cell in row.cells:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from ..domain.freshness import Freshness
 from ..domain.names import WorkloadRef
-from ..domain.rollout import Attention, Health, Phase, RolloutState, Strategy, WaitKind
+from ..domain.rollout import Attention, Health, Phase, Pod, RolloutState, Strategy, WaitKind
 from .board import Clause, Sentence
 
 _NUMBERS = (
@@ -28,6 +28,14 @@ _NUMBERS = (
     "twelve",
 )
 
+_FOLLOWED = frozenset({"Deployment", "StatefulSet", "DaemonSet", "Rollout"})
+_PAST = {
+    "Waits": "waited",
+    "Holds": "held",
+    "Verifying": "was verified at",
+    "Preview": "waited as a preview",
+    "Failed": "had failed",
+}
 _INITIALS = frozenset({"ci", "qa", "uat"})
 
 
@@ -54,9 +62,24 @@ def kubectl(ref: WorkloadRef) -> str:
     return f"kubectl -n {shlex.quote(ref.namespace)} describe {shlex.quote(f'{kind}/{ref.name}')}"
 
 
+def by_hand(ref: WorkloadRef, failing: Pod | None) -> tuple[str, ...]:
+    """Commands that show the same at a terminal: the rollout's, the object's and, if there is one, those of a
+    failing pod."""
+    at, name = f"kubectl -n {shlex.quote(ref.namespace)}", shlex.quote(ref.name)
+    follow = f"kubectl argo rollouts get rollout {name} -n {shlex.quote(ref.namespace)} --watch"
+    if ref.kind in ("Deployment", "StatefulSet", "DaemonSet"):
+        follow = f"{at} rollout status {ref.kind.lower()}/{name}"
+    said = (follow, kubectl(ref)) if ref.kind in _FOLLOWED else (kubectl(ref),)
+    if failing is None:
+        return said
+    pod = shlex.quote(failing.name)
+    crashed = (f"{at} logs {pod} --previous --tail 20",) if failing.restarts else ()
+    return (*said, f"{at} describe pod/{pod}", *crashed)
+
+
 def word(state: RolloutState, attention: Attention) -> str:
     """The one or two words that stand beside a version ("Good", "Waits at 25 %")."""
-    weight = f" {state.weight.actual} %" if state.weight else ""
+    weight = f" {state.weight.wanted} %" if state.weight else ""
     at = f" at{weight}" if weight else ""
     match attention:
         case Attention.UNKNOWN:
@@ -98,13 +121,23 @@ def _moving_word(state: RolloutState, weight: str, at: str) -> str:
     return f"Rolling{at}" if state.strategy is Strategy.CANARY else "Rolling"
 
 
-def sentence(counts: Mapping[Attention, int], rollouts_failed: int, total: int) -> Sentence:
+def was(state: RolloutState, attention: Attention) -> str:
+    """What `word` says as a sentence of the past ("It was good.", "It waited at 25 %.")."""
+    first, _, rest = word(state, attention).partition(" ")
+    verb = _PAST.get(first) or f"was {first[:1].lower()}{first[1:]}"
+    return f"It {verb}{' ' + rest if rest else ''}."
+
+
+def sentence(
+    counts: Mapping[Attention, int], rollouts_failed: int, total: int, glimpsed: int = 0
+) -> Sentence:
     """The state of the shown services in words, worst first. `rollouts_failed` of the FAILED ones are failed
-    rollouts (the others run badly without one); `total` counts all services, shown or not."""
+    rollouts (the others run badly without one); of `glimpsed` UNKNOWN ones something is seen; `total` counts
+    all services, shown or not."""
     shown = sum(counts.values())
     states = [a for a in Attention if counts.get(a)]
     clauses: list[Clause] = []
-    if shown and len(states) == 1 and (all_alike := _all_alike(states[0], shown)):
+    if shown and len(states) == 1 and (all_alike := _all_alike(states[0], shown, glimpsed)):
         clauses.append(Clause(states[0], all_alike, "."))
         if states[0] is Attention.GOOD:
             clauses.append(Clause(None, "Nothing moves, nothing waits", "."))
@@ -118,13 +151,13 @@ def sentence(counts: Mapping[Attention, int], rollouts_failed: int, total: int) 
     return Sentence(tuple(clauses), " ".join(c.text + c.end for c in clauses))
 
 
-def _all_alike(attention: Attention, n: int) -> str:
+def _all_alike(attention: Attention, n: int, glimpsed: int) -> str:
     if attention is Attention.GOOD:
         return {1: "The one service is good", 2: "Both services are good"}.get(
             n, f"All {n:,} services are good"
         )
     if attention is Attention.UNKNOWN and n > 1:
-        return f"None of the {n:,} services can be seen"
+        return f"None of the {n:,} services can be seen{' in full' if glimpsed else ''}"
     return ""
 
 

@@ -14,6 +14,8 @@ from app.domain.freshness import Freshness
 from app.domain.names import Place, WorkloadRef
 from app.domain.rollout import (
     Attention,
+    Caution,
+    Check,
     Health,
     Phase,
     Pod,
@@ -25,9 +27,11 @@ from app.domain.rollout import (
     WaitsFor,
     Weight,
 )
+from app.domain.stages import Typical
 from app.engines import required
 
 from .fleet import Fleet
+from .past import PastRollout, Told
 from .query import version_of
 from .rows import SourceRow, WorkloadRow
 from .sources import covering, judged
@@ -104,7 +108,8 @@ class WorkloadItem:
 
 @dataclass(frozen=True, slots=True)
 class WorkloadDetail:
-    """One workload with all that is known of it; revisions newest first."""
+    """One workload with all that is known of it; revisions newest first. `history` are the latest of
+    `history_total` rollouts, of whatever bore this name; `typical` is how long they usually take."""
 
     workload: WorkloadItem
     revisions: tuple[Revision, ...]
@@ -113,6 +118,11 @@ class WorkloadDetail:
     problems: tuple[Problem, ...]
     started_at: datetime | None
     deadline_at: datetime | None
+    cautions: tuple[Caution, ...]
+    checks: tuple[Check, ...]
+    history: tuple[PastRollout, ...]
+    history_total: int
+    typical: Typical | None
 
 
 class Verdicts:
@@ -169,12 +179,6 @@ def page(
     return items, position(rows[limit - 1]) if len(rows) > limit else None
 
 
-def find(fleet: Fleet, ref: WorkloadRef) -> WorkloadRow | None:
-    """The workload at `ref`; the one seen last if a predecessor is still listed."""
-    found = [row for row in fleet.workloads.values() if row.ref == ref]
-    return max(found, key=lambda row: row.seen_at, default=None)
-
-
 def item(row: WorkloadRow, verdicts: Verdicts) -> WorkloadItem:
     """`row` as an item of the list."""
     state = row.state
@@ -205,8 +209,8 @@ def item(row: WorkloadRow, verdicts: Verdicts) -> WorkloadItem:
     )
 
 
-def detail(row: WorkloadRow, verdicts: Verdicts) -> WorkloadDetail:
-    """`row` in full."""
+def detail(row: WorkloadRow, verdicts: Verdicts, told: Told) -> WorkloadDetail:
+    """`row` in full, with what was `told` of its past."""
     state = row.state
     return WorkloadDetail(
         workload=item(row, verdicts),
@@ -216,4 +220,9 @@ def detail(row: WorkloadRow, verdicts: Verdicts) -> WorkloadDetail:
         problems=state.problems,
         started_at=state.started_at,
         deadline_at=state.deadline_at,
+        cautions=state.cautions,
+        checks=state.checks,
+        history=told.rollouts,
+        history_total=told.total,
+        typical=told.typical,
     )

@@ -17,7 +17,7 @@ class Timing:
     silence: float = 15.0  # without a byte of an answer, watches once open excepted
     relist: float = 270.0  # plus one watch: no difference lives longer than 5.5 minutes
     list_gap: float = 30.0  # least time between two lists of a kind, unless the server demands one
-    denied_retry: float = 60.0
+    denied_retry: float = 30.0
     absent_retry: float = 30.0
     retry_floor: float = 0.5
     retry_base: float = 0.5

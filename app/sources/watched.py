@@ -75,6 +75,7 @@ class Source:
         self._listed_at = self._logged_at = float("-inf")
         self._relist_at = float("inf")
         self._broke_at, self._stuck = "", 0
+        self._contact: tuple[float | None, datetime | None] = (None, None)
         self._page = timing.page
         self._suspect = False
         self._leash: asyncio.Timeout | None = None
@@ -136,14 +137,17 @@ class Source:
 
     def observed(self, now: datetime) -> SourceObserved:
         """How this source is at `now`."""
-        age = None if self.contact is None else self._clock() - self.contact
+        if self._contact[0] != self.contact:
+            # told once a contact: two clocks never agree to the microsecond, and what did not move must not seem to
+            age = None if self.contact is None else self._clock() - self.contact
+            self._contact = self.contact, None if age is None else now - timedelta(seconds=age)
         freshness, message, unreadable = self.condition()
         return SourceObserved(
             cluster=self._cluster.name,
             kind=self.kind.name,
             namespace=self.namespace,
             freshness=freshness,
-            contact_at=None if age is None else now - timedelta(seconds=age),
+            contact_at=self._contact[1],
             seen_at=now,
             message=message,
             objects=self._cache.count(self.kind.name, self.namespace),
@@ -205,7 +209,7 @@ class Source:
     async def _watch(self) -> None:
         self.watches += 1
         seconds = max(1, int(self._rng.uniform(self._timing.watch_least, self._timing.watch_most)))
-        began = self._clock()
+        began, silent = self._clock(), True
         try:
             async with asyncio.timeout(None) as self._leash:
                 lines = self._cluster.watch(
@@ -217,15 +221,20 @@ class Source:
                     silence=self._timing.silence,
                 )
                 async with aclosing(lines) as batches:
+                    await anext(batches)  # it is open, which proves nothing yet
+                    self.trouble = None
                     async for batch in batches:
+                        silent = False
                         self._heard()
-                        self.trouble = None
                         if batch:
                             self._take(batch)
         except TimeoutError:
             return
         finally:
             self._leash = None
+        if silent and self._clock() - began >= self._timing.watch_least:
+            # not even the bookmark that comes before the end: whether anything was missed, a list tells
+            self._relist_at = min(self._relist_at, self._listed_at + self._timing.list_gap)
         if self._clock() - began < self._timing.retry_floor:
             # a server that ends every watch at once must not make us spin
             await self._pause(self._backoff.next())
@@ -285,7 +294,6 @@ class Source:
         self.trouble = error
         if standing is Standing.DENIED:
             self.errors += 1
-            self.contact = None
         else:
             self._heard()
         if self.absences > 1:  # a starting API server may answer one 404 for a resource that is there

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -25,6 +25,9 @@ from app.store.tables import ROLLOUT, SOURCE, TRANSITION, WORKLOAD
 
 _AT_ONCE = 1000
 """Keys asked for in one query."""
+REPORTED = timedelta(seconds=10)
+"""A source that says the same is written again after this long: that it still speaks is told by `seen_at`,
+which readers hold against it after 30 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,11 @@ class _Batch:
                         self._gone(key, fact.seen_at)
             case SourceObserved():
                 before = self.sources.get(fact.key)
-                if before is None or replace(fact, seen_at=before.seen_at) != before:
+                if (
+                    before is None
+                    or fact.seen_at - before.seen_at >= REPORTED
+                    or replace(fact, seen_at=before.seen_at) != before
+                ):
                     self.sources[fact.key] = fact
                     self.topics.add(Topic("source", fact.key))
 
@@ -231,8 +238,7 @@ _PREVIOUS = (
             ROLLOUT.c[name]
             for name in ("strategy", "from_revision", "from_version", "to_revision", "to_version")
         ),
-        ROLLOUT.c.back,
-        ROLLOUT.c.started_at,
+        *(ROLLOUT.c[name] for name in ("back", "started_at", "ended_at", "outcome", "cause")),
     )
     .outerjoin(ROLLOUT, ROLLOUT.c.id == WORKLOAD.c.rollout)
     .where(WORKLOAD.c.key.in_(bindparam("keys", expanding=True)))

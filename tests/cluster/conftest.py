@@ -21,6 +21,7 @@ from tests.cluster.board import Board, watching
 from tests.cluster.building import Unavailable
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.kubelet import Kubelet
+from tests.cluster.manifests import HOLLOW
 
 _serial = itertools.count(1)
 
@@ -79,6 +80,9 @@ async def embedded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ap
     async with EmbeddedCluster(time_scale=10) as cluster:
         kubeconfig = cluster.kubeconfig(tmp_path_factory.mktemp("embedded") / "kubeconfig")
         async with Api(kubeconfig) as api:
+            for node in (await api.get("/api/v1/nodes"))["items"]:
+                labels = {"metadata": {"labels": {HOLLOW: "true"}}}
+                await api.patch(f"/api/v1/nodes/{node['metadata']['name']}", labels)
             yield api
 
 

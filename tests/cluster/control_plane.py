@@ -2,7 +2,7 @@
 
 RBAC is on, certificates live for a day in a temporary folder, every process ends when this one does (they end when
 their standard input is closed). Nodes come from `kubelet`. Durations are squeezed where a flag allows it: a lost
-node is noticed in 4 s, its pods are evicted 2 s later, a SIGTERM drains for REQUEST_TIMEOUT.
+node is noticed in 6 s, its pods are evicted 2 s later, a SIGTERM drains for REQUEST_TIMEOUT.
 """
 
 import asyncio
@@ -83,7 +83,7 @@ class ControlPlane:
             "--use-service-account-credentials", f"--root-ca-file={self.folder}/ca.crt",
             f"--service-account-private-key-file={self.folder}/service-account.key",
             f"--controllers={_CONTROLLERS}", "--kube-api-qps=300", "--kube-api-burst=600",
-            "--node-monitor-grace-period=4s", "--node-monitor-period=500ms", "--node-eviction-rate=100",
+            "--node-monitor-grace-period=6s", "--node-monitor-period=500ms", "--node-eviction-rate=100",
             "--secondary-node-eviction-rate=100", "--unhealthy-zone-threshold=1",
             "--concurrent-gc-syncs=4",
         )  # fmt: skip

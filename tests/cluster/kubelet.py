@@ -24,7 +24,7 @@ import aiohttp
 
 from tests.cluster.api import MERGE, STRATEGIC, Api, Obj, Refused
 from tests.cluster.manifests import HOLLOW
-from tests.cluster.pod_life import Life, Over, host_of, stamp
+from tests.cluster.pod_life import Life, Over, doubted, host_of, stamp
 
 NODES = tuple(f"hollow-{number}" for number in range(1, 6))
 LEASE_EVERY = 1.0
@@ -166,7 +166,7 @@ class Kubelet:
             return
         stage = "end" if "deletionTimestamp" in pod["metadata"] else "life"
         known = self._lives.get(uid)
-        if known and (known[0] == stage or known[0] == "end"):
+        if known and (known[0] == stage or known[0] == "end") and not (known[1].done() and doubted(pod)):
             return
         if known:
             known[1].cancel()

@@ -47,6 +47,7 @@ class Life:
         self._id = self._row().get("containerID", "")
         running = self._row().get("state", {}).get("running")
         if running and self._row().get("ready") and not self._fail:
+            await self._write(self._row()["state"], ready=True, started=True)
             return
         await self._write({"waiting": {"reason": "ContainerCreating"}}, sandbox=False)
         yield 0.1
@@ -213,6 +214,14 @@ class Life:
                 if answer.status < 500 and answer.status != 429:
                     raise Over
             await asyncio.sleep(0.2)
+
+
+def doubted(pod: Obj) -> bool:
+    """Whether the pod's containers are ready and the pod is not: so it is left by a node that was given up for lost."""
+    status = pod.get("status") or {}
+    ready = any(row["type"] == "Ready" and row["status"] == "True" for row in status.get("conditions") or ())
+    rows = status.get("containerStatuses") or ()
+    return bool(rows) and all(row["ready"] for row in rows) and not ready
 
 
 def host_of(node: str) -> str:

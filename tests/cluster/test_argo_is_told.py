@@ -24,10 +24,10 @@ def canary(story, *steps, **more):
     return rollout(story.name, pod_template(story.name, "web:1"), strategy)
 
 
-async def paused_in_truth(story):
-    """The Rollout once it is paused and its controller has nothing more to write."""
+async def quiet(story, phase):
+    """The Rollout once it is in `phase` and its controller has nothing more to write."""
     while True:
-        root = await story.true(lambda root: root["status"]["phase"] == "Paused")
+        root = await story.true(lambda root: root["status"]["phase"] == phase)
         await asyncio.sleep(0.5)
         if (await story.api.get(story.path))["metadata"]["resourceVersion"] == root["metadata"][
             "resourceVersion"
@@ -38,7 +38,7 @@ async def paused_in_truth(story):
 async def promote(story):
     """What `kubectl argo rollouts promote` sends. While the controller still writes the pause it would be lost, and
     sent again it would change nothing: seen with v1.9.1, a Rollout paused without a pause condition, for ever."""
-    await paused_in_truth(story)
+    await quiet(story, "Paused")
     await story.patch({"status": {"pauseConditions": None}}, subresource="/status")
 
 
@@ -49,7 +49,7 @@ async def test_canary_waits_at_its_pause_and_lands_when_promoted(story):
     assert paused["waits_for"]["kind"] == "person"
     assert (paused["strategy"], paused["step"], paused["weight"]["wanted"]) == ("canary", 1, 50)
     assert await story.page() == "waiting"
-    assert (await paused_in_truth(story))["status"]["currentStepIndex"] == 1
+    assert (await quiet(story, "Paused"))["status"]["currentStepIndex"] == 1
     await promote(story)
     await story.good("web:2")
     assert (await story.board.rollouts(story.name))[-1]["outcome"] == "promoted"
@@ -64,6 +64,7 @@ async def test_aborted_canary_is_failed_until_it_is_retried(story):
     aborted = await story.shown(lambda one: one["phase"] == "aborted")
     assert aborted["attention"] == "failed"
     assert await story.page() == "failed"
+    await quiet(story, "Degraded")
     await story.patch({"status": {"abort": False}}, subresource="/status")
     await story.shown(lambda one: one["attention"] == "waiting")
     await promote(story)

@@ -80,6 +80,15 @@ async def test_bookmark_is_a_skeleton(cluster: EmbeddedCluster, client: Client) 
     }
 
 
+async def test_a_quiet_watch_has_one_bookmark_before_its_end(
+    cluster: EmbeddedCluster, client: Client
+) -> None:
+    version = str(cluster.store.version)
+    query = {"resourceVersion": version, "allowWatchBookmarks": "true", "timeoutSeconds": "1"}
+    events = [event async for event in client.watch(PODS, **query)]
+    assert [event["type"] for event in events] == ["BOOKMARK"]
+
+
 async def test_object_that_leaves_a_selection_is_deleted_and_added_again(client: Client) -> None:
     made = await make(client, "one", tier="a")
     for tier in ("b", "a"):

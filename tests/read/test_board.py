@@ -164,6 +164,21 @@ def test_a_cell_is_never_good_while_one_of_its_sources_is_silent(kind, freshness
     assert not cell.landed
 
 
+@pytest.mark.parametrize(
+    ("said", "past"),
+    [
+        (replace(WAITING, waits_for=WaitsFor(WaitKind.TIMER, "Pause")), "It held at 25 %."),
+        (WAITING, "It waited at 25 %."),
+        (replace(WAITING, strategy=Strategy.BLUE_GREEN), "It waited as a preview."),
+        (ROLLING, "It was rolling."),
+        (FAILED, "It had failed."),
+    ],
+)
+def test_what_is_not_seen_was_as_it_last_said(said, past):
+    sources = [replace(s, freshness=Freshness.STALE) for s in live()]
+    assert only_cell(shown(workload("s", what=said), sources=sources)).was == past
+
+
 def test_a_late_source_still_counts_as_seen():
     sources = [replace(s, freshness=Freshness.DELAYED) for s in live()]
     assert only_cell(shown(workload("s"), sources=sources)).attention is Attention.GOOD
@@ -176,12 +191,24 @@ def test_a_kind_nobody_has_looked_at_leaves_the_cell_unknown():
 
 def test_one_forbidden_namespace_hides_only_its_own_cells_and_says_why():
     told = "Not permitted to list pods in risk-prod."
-    sources = [*live(), source(kind="Pod", namespace="risk-prod", freshness=Freshness.UNKNOWN, message=told)]
+    whole = f"{told} Pods is forbidden. Grant it."
+    denied = source(kind="Pod", namespace="risk-prod", freshness=Freshness.UNKNOWN, heard=None, message=whole)
+    sources = [*live(), denied]
     board = shown(workload("risk", namespace="risk-prod"), workload("cart"), sources=sources).board
     assert {r.service: r.attention for r in board.rows} == {"risk": Attention.UNKNOWN, "cart": Attention.GOOD}
     [cell] = board.rows[0].cells
     assert cell is not None
-    assert cell.message == told
+    assert (cell.message, cell.was) == (told, "")
+
+
+def test_a_service_seen_in_part_is_not_said_to_be_unseen():
+    told = "Not permitted to list pods in shop."
+    hidden = source(kind="Pod", namespace="shop", freshness=Freshness.UNKNOWN, heard=None, message=told)
+    rows = [
+        workload(s, e, namespace=n) for s in "ab" for e, n in (("production", "shop"), ("staging", "try"))
+    ]
+    board = shown(*rows, sources=[*live(), hidden]).board
+    assert board.sentence.text == "None of the 2 services can be seen in full."
 
 
 def test_a_silent_source_of_another_kind_or_cluster_hides_nothing():
@@ -331,8 +358,8 @@ def test_what_waits_is_listed_oldest_first_with_what_is_asked():
     ]
     waits = shown(*rows).board.waiting
     assert [(w.service, w.ask, w.team) for w in waits] == [
-        ("old", "Go on?", "Checkout"),
-        ("young", "Go on?", ""),
+        ("old", "Go on from 25 % to 100 %?", "Checkout"),
+        ("young", "Go on from 25 % to 100 %?", ""),
     ]
     assert waits[0].since == before(hours=2)
 

@@ -167,5 +167,5 @@ def test_f05_an_error_event_is_the_error_it_stands_for() -> None:
     status = (
         b'{"kind":"Status","metadata":{},"code":410,"reason":"Expired","message":"too old resource version"}'
     )
-    with pytest.raises(Gone, match="too old resource version"):
+    with pytest.raises(Gone, match="Too old resource version"):
         Intake(POD, a_cart()).apply([b'{"type":"ERROR","object":' + status + b"}"])

@@ -26,13 +26,6 @@ def subsets(*names: str) -> list[tuple[str, ...]]:
     return [c for size in range(1, len(names) + 1) for c in combinations(names, size)]
 
 
-class ClusterWide(Rule):
-    """Forbids only what is asked for in all namespaces at once."""
-
-    def covers(self, verb: str, resource: str, namespace: str) -> bool:
-        return not namespace and super().covers(verb, resource, namespace)
-
-
 def touch(f: Following, name: str = "load-0000") -> None:
     """Change a Deployment behind the controllers' back."""
     entry = next(e for e in f.server.store.rows("deployments") if e.name == name)
@@ -80,7 +73,7 @@ async def test_f01_unreachable_is_stale_then_live_again_without_relist() -> None
         began = time.monotonic()
         await f.heard.until(lambda: all(s.freshness is Freshness.STALE for s in f.heard.sources.values()))
         assert (time.monotonic() - began) * 20 <= 15 + 5  # 0.25 s for a busy machine
-        assert all("cannot connect" in s.message for s in f.heard.sources.values())
+        assert all("Cannot connect: Connection refused" in s.message for s in f.heard.sources.values())
         assert not f.heard.of(WorkloadGone)
         await f.faults(refuse=False)
         await f.settled()
@@ -171,7 +164,9 @@ async def test_f04_permission_lost_later_shows_no_workload_as_gone() -> None:
 
 
 async def test_f04_denied_cluster_wide_follows_the_configured_namespaces() -> None:
-    faults = {"forbid": [ClusterWide(resource="pods"), Rule(resource="pods", namespace="load-01")]}
+    faults = {
+        "forbid": [Rule(resource="pods", cluster_wide=True), Rule(resource="pods", namespace="load-01")]
+    }
     async with following(namespaces=("load-00", "load-01"), faults=faults) as f:
         await f.heard.until(lambda: len(f.heard.workloads) == 3)
         await f.heard.until(lambda: f.heard.fresh("Pod", "load-00") is Freshness.LIVE)
@@ -233,8 +228,31 @@ async def test_f06_one_half_open_watch_goes_stale_and_the_others_stay_live() -> 
         assert (time.monotonic() - began) * 20 <= 45 + 5  # 0.25 s for a busy machine
         assert {Freshness.STALE, Freshness.UNKNOWN}.isdisjoint(others)
         message = f.heard.sources["Pod", ""].message
-        assert "fell silent" in message or "no answer in time" in message
+        assert "The watch fell silent" in message or "No answer in time" in message
         f.wire.frozen = b""
+        await f.settled()
+
+
+async def test_f06_a_watch_that_ended_without_a_word_is_followed_by_a_list() -> None:
+    async with following() as f:
+        await f.settled()
+        await f.faults(stall={"deployments"})
+        touch(f)
+        await f.settled()
+        assert f.collector.sources["Deployment", ""].lists >= 2
+        assert f.collector.sources["Pod", ""].lists == 1
+
+
+async def test_f06_an_open_watch_without_a_byte_is_stale_whatever_else_is_answered() -> None:
+    never = replace(QUICK, list_gap=36_000)
+    async with following(timing=never, clock=lambda: time.monotonic() * 20) as f:
+        await f.settled()
+        await f.faults(stall={"pods"})
+        began = time.monotonic()
+        await f.heard.until(lambda: f.heard.fresh("Pod") is Freshness.STALE)
+        assert (time.monotonic() - began) * 20 <= 45 + 5  # 0.25 s for a busy machine
+        assert f.heard.fresh("Deployment") is Freshness.LIVE
+        await f.faults(stall=set())
         await f.settled()
 
 

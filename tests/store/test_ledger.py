@@ -134,10 +134,16 @@ async def test_complete_list_ends_what_it_does_not_name(database_url, ledger, to
         ]
 
 
-async def test_source_is_stored_when_more_than_its_time_changed(database_url, ledger):
+async def test_source_is_stored_when_it_changed_and_now_and_then_when_it_only_speaks(database_url, ledger):
     async with opened(database_url) as database:
         assert await record(database, ledger, SOURCE_SEEN) == {("source", "east/Pod/")}
         assert await record(database, ledger, replace(SOURCE_SEEN, seen_at=at(5))) == frozenset()
+        later = at(10)
+        assert await record(database, ledger, replace(SOURCE_SEEN, seen_at=later)) == {
+            ("source", "east/Pod/")
+        }
+        (row,) = await rows(database, SOURCE)
+        assert row.seen_at == later
         stale = replace(SOURCE_SEEN, freshness=Freshness.STALE, seen_at=at(60), message="No answer.")
         assert await record(database, ledger, stale) == {("source", "east/Pod/")}
         (row,) = await rows(database, SOURCE)
