@@ -119,8 +119,13 @@ def gather(
         members = found.setdefault(relation.kind.name, {})
         if relation.kind.name in missing:
             continue
+        by_uid = relation.via in BY_UID
         for of in relation.of:
             for anchor in tuple(found.get(of, {}).values()):
+                if by_uid:  # the most of what is looked up, and nothing is left to be checked
+                    for child in find((relation.via.value, relation.kind.name, anchor.metadata.uid)):
+                        members[child.metadata.uid] = child
+                    continue
                 for key in asks(relation, of, anchor):
                     for child in find(key):
                         if holds(relation, anchor, child):

@@ -152,8 +152,11 @@ class Index:
 
     def find(self, key: Key) -> list[Any]:
         """The objects that offer a key."""
-        there = self.objects.get(key[1], {})
-        return [there[uid] for uid in self._offered.get(key, ())]
+        uids = self._offered.get(key)
+        if uids is None:
+            return []
+        there = self.objects[key[1]]
+        return [there[uid] for uid in uids]
 
     def kin(self, uid: str, missing: frozenset[str] = frozenset()) -> Kin:
         """The kin of a root; none of a kind that is `missing`."""
