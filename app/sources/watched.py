@@ -179,6 +179,8 @@ class Source:
             return str(trouble)
         if self.standing is Standing.UNLISTED:
             return f"Reading {self.kind.plural} for the first time."
+        if judge(0.0, self._pulse.age) is Freshness.LIVE:
+            return f"The watch of {self.kind.plural} has gone silent. Shipboard opens it again, or lists."
         return "The API server does not answer in time; Shipboard keeps trying."
 
     # -- list --------------------
