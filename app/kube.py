@@ -202,7 +202,7 @@ class Cluster:
         self, kind: Kind, namespace: str = "", *, limit: int = 500, token: str = "", silence: float = SILENCE
     ) -> bytes:
         """One page of a list, from the start or from a continue `token`."""
-        query = [("limit", str(limit))] + ([("continue", token)] if token else [])
+        query = [("limit", str(limit)), *_fields(kind)] + ([("continue", token)] if token else [])
         within = aiohttp.ClientTimeout(total=PAGE_SECONDS, sock_connect=CONNECT_SECONDS, sock_read=silence)
         return await self._fetch(_doing("list", kind, namespace), kind.path(namespace), query, within)
 
@@ -220,7 +220,7 @@ class Cluster:
         least one list for each read. Ends when the server ends it (after about `seconds`); raises Broken when
         it does not, when the connection dies, or in the middle of a line."""
         doing = _doing("watch", kind, namespace)
-        query = [("watch", "true"), ("resourceVersion", version)]
+        query = [("watch", "true"), ("resourceVersion", version), *_fields(kind)]
         query += [("allowWatchBookmarks", "true"), ("timeoutSeconds", str(seconds))]
         limit = aiohttp.ClientTimeout(total=seconds + grace, sock_connect=CONNECT_SECONDS)
         try:
@@ -253,7 +253,7 @@ class Cluster:
     async def probe(self, kind: Kind, namespace: str = "", *, seconds: float = 4.0) -> bytes:
         """A real, cheap request: a LIST of one object, which needs the API server and its store to work.
         Health end points and open watches do not prove that (a draining server keeps both up)."""
-        query = [("limit", "1")]
+        query = [("limit", "1"), *_fields(kind)]
         return await self._fetch(
             _doing("list", kind, namespace), kind.path(namespace), query, _within(seconds)
         )
@@ -325,6 +325,10 @@ class Cluster:
             raise failure(doing, response.status, b"", response.headers) from None
         finally:
             response.close()
+
+
+def _fields(kind: Kind) -> Query:
+    return [("fieldSelector", kind.fields)] if kind.fields else []
 
 
 def _within(seconds: float) -> aiohttp.ClientTimeout:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from weakref import WeakValueDictionary
 
 from app.domain.freshness import Freshness
 from app.domain.names import Place, WorkloadRef
@@ -28,6 +29,7 @@ from app.domain.rollout import (
 )
 from app.live import Topic
 from app.read.fleet import Fleet
+from app.read.past import Past, Told
 from app.read.rows import RolloutRow, SourceRow, WorkloadRow
 
 NOW = datetime(2026, 11, 23, 14, 32, 8, tzinfo=UTC)
@@ -51,11 +53,15 @@ class StillFleet(Fleet):
         self._workloads: dict[str, WorkloadRow] = {row.key: row for row in workloads}
         self._sources: dict[str, SourceRow] = {row.key: row for row in sources}
         self._rollouts: dict[str, RolloutRow] = {row.id: row for row in rollouts}
+        self._by_service: dict[str, frozenset[str]] = {}
+        self._put_workloads((), dict(self._workloads))
+        self._pasts = WeakValueDictionary()
+        self.kept: list[Past] = []
 
     def put(self, row: WorkloadRow | SourceRow | RolloutRow) -> Topic:
         """Add or replace a row; the topic that tells of it."""
         if isinstance(row, WorkloadRow):
-            self._workloads[row.key] = row
+            self._put_workloads((row.key,), {row.key: row})
             return Topic("workload", row.key)
         if isinstance(row, SourceRow):
             self._sources[row.key] = row
@@ -65,8 +71,15 @@ class StillFleet(Fleet):
 
     def drop(self, key: str) -> Topic:
         """Take a workload out; the topic that tells of it."""
-        del self._workloads[key]
+        self._put_workloads((key,), {})
         return Topic("workload", key)
+
+    def remember(self, ref: WorkloadRef, told: Told) -> None:
+        """Give the name `ref` a past."""
+        past = self.past(ref) or Past(ref, told)
+        past.told = told
+        self._pasts[ref] = past
+        self.kept.append(past)
 
 
 def source(

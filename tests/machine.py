@@ -1,5 +1,6 @@
-"""What the machine under the tests has: a browser or not; and what a test does about what is missing."""
+"""What the machine under the tests has: a browser, kubectl; and what a test does about what is missing."""
 
+import functools
 import os
 import subprocess
 from pathlib import Path
@@ -19,7 +20,17 @@ def lacks(reason: str) -> NoReturn:
 
 def browser() -> str:
     """The path of a Chromium or Chrome, as .ci/browser finds it."""
-    found = subprocess.run(["sh", ROOT / ".ci/browser", "find"], capture_output=True, text=True)
+    return _found("browser")
+
+
+def kubectl() -> str:
+    """The path of a kubectl that is new enough, as .ci/kubectl finds it."""
+    return _found("kubectl")
+
+
+@functools.cache
+def _found(what: str) -> str:
+    found = subprocess.run(["sh", ROOT / ".ci" / what, "find"], capture_output=True, text=True)
     if found.returncode:
         lacks(found.stderr.strip())
     return found.stdout.strip()

@@ -13,6 +13,8 @@ from app.domain.rollout import Health, Phase, WaitKind, WaitsFor
 from app.read.projection import BoardProjection
 from app.read.query import BoardQuery
 from app.read.sources import SourcesProjection
+from app.web.pages import workload as workload_page
+from tests import workloads
 from tests.e2e import preview
 from tests.fleets import CRASH, KINDS, NOW, StillFleet, live, source, state, workload
 
@@ -84,6 +86,7 @@ def test_ids_are_unique_and_labels_point_at_something(drawn):
     [
         ("board.html", ("sentence", "day", "waiting", "columns", "rows", "foot")),
         ("sources.html", ("sentence", "rows", "foot")),
+        ("workload.html", workload_page.PAGE.regions),
     ],
 )
 def test_a_region_drawn_alone_is_one_element_with_its_name(template, regions):
@@ -91,7 +94,9 @@ def test_a_region_drawn_alone_is_one_element_with_its_name(template, regions):
     board = BoardProjection(fleet, BoardQuery(), NOW)
     sources = SourcesProjection(fleet, NOW)
     loaded = preview.templates().get_template(template)
-    context = {"board": board.board, "sources": sources.sources, "contacts": board.contacts, "now": NOW}
+    shown = workloads.page(workloads.stuck()).page
+    context = {"board": board.board, "sources": sources.sources, "shown": shown}
+    context |= {"contacts": board.contacts, "now": NOW}
     for name in regions:
         text = "".join(loaded.blocks[name](loaded.new_context(context))).strip()
         region = Page(text)

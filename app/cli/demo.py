@@ -18,6 +18,8 @@ from app.domain.errors import ShipboardError
 READY_SECONDS = 30.0
 """How long the cluster may take to be ready."""
 END_SECONDS = 3.0
+HEAD_START = ("--head-start", "420")
+"""Cluster seconds that have gone by when the board opens: its stories are then under way."""
 
 
 class NoCluster(ShipboardError):
@@ -37,8 +39,9 @@ class EmbeddedCluster:
         path = [str(Path(__file__).parents[2]), *filter(None, [os.environ.get("PYTHONPATH")])]
         # A session of its own: Ctrl-C is for us, and the cluster is to outlive the draining. Should we be
         # killed, its standard input closes, and it ends.
+        command = [sys.executable, "-P", "-m", "app.demo", "--with-parent", *HEAD_START]
         self._child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "app.demo", "--with-parent", "--kubeconfig", str(self.kubeconfig)],
+            [*command, "--kubeconfig", str(self.kubeconfig)],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -18,7 +18,7 @@ import tempfile
 import uvloop
 
 from app.demo.cluster import EmbeddedCluster
-from app.demo.store import LOG_WINDOW
+from app.demo.log import LOG_WINDOW
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -38,6 +38,9 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--bookmarks", type=float, default=60.0, metavar="SECONDS", help="seconds between bookmarks"
     )
+    parser.add_argument(
+        "--head-start", type=float, default=0.0, metavar="SECONDS", help="the cluster's age at the start"
+    )
     parser.add_argument("--window", type=int, default=LOG_WINDOW, help="events a watch can be resumed over")
     parser.add_argument("--with-parent", action="store_true", help="stop when standard input is closed")
     options = parser.parse_args(argv)
@@ -51,6 +54,7 @@ def main(argv: list[str] | None = None) -> int:
             fleet=not options.no_fleet,
             token=options.token,
             time_scale=options.time_scale,
+            head_start=options.head_start,
             window=options.window,
         )
     except ValueError as error:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
@@ -16,24 +15,14 @@ from aiohttp import web
 from app.demo import bodies, discovery, errors, lists, resources, reviews, scale, selectors, tables, watches
 from app.demo.faults import Faults, among
 from app.demo.registry import Registry
-from app.demo.resources import ARGO_GROUP, Resource
 from app.demo.store import Entry, Store, copy, encode
+from app.demo.targets import Target, taken_apart
 
 log = logging.getLogger(__name__)
 Obj = dict[str, Any]
 MAX_BODY = 8 << 20
 USER = "demo-admin"
 _TRUE = ("true", "1", "True")
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A resource path taken apart."""
-
-    resource: Resource
-    namespace: str
-    name: str
-    sub: str
 
 
 class Api:
@@ -45,11 +34,9 @@ class Api:
         self.faults = faults
         self.token = token
         self.prefix = f"/key/{key}"
-        self.requests = 0
 
     async def answer(self, request: web.Request) -> web.StreamResponse:
         """One request, failures included: they become `Status` bodies."""
-        self.requests += 1
         try:
             if self.faults.latency:
                 await asyncio.sleep(self.faults.latency)
@@ -84,7 +71,7 @@ class Api:
         if self.faults.unauthorized or not known:
             raise errors.unauthorized()
         parts = path.split("/")[1:]
-        installed = resources.served({ARGO_GROUP} if self.faults.crd_absent else ())
+        installed = resources.served(self.faults.groups_absent())
         document = discovery.document(parts, installed, request.headers.get("Accept", ""))
         if document is not None:
             kind = (
@@ -98,29 +85,7 @@ class Api:
             if request.method != "POST":
                 raise errors.method_not_allowed()
             return _json(review(await bodies.read(request), self.faults, USER, self.store.clock.stamp()), 201)
-        return await self._resource(request, self._target(parts, installed))
-
-    def _target(self, parts: list[str], installed: list[Resource]) -> Target:
-        match parts:
-            case ["api", version, *rest]:
-                group = ""
-            case ["apis", group, version, *rest]:
-                pass
-            case _:
-                raise errors.not_served()
-        here = [r for r in installed if (r.group, r.version) == (group, version)]
-        if not here:
-            raise errors.not_served()
-        namespace = ""
-        if len(rest) > 2 and rest[0] == "namespaces" and rest[2] != "status":
-            namespace, rest = rest[1], rest[2:]
-        resource = next((r for r in here if rest and r.plural == rest[0]), None)
-        name, sub = (rest[1] if len(rest) > 1 else ""), (rest[2] if len(rest) > 2 else "")
-        if resource is None or len(rest) > 3 or bool(namespace) > resource.namespaced:
-            raise errors.no_resource()
-        if (sub and sub not in resource.subresources) or (name and resource.namespaced and not namespace):
-            raise errors.no_resource()
-        return Target(resource, namespace, name, sub)
+        return await self._resource(request, taken_apart(parts, installed))
 
     async def _resource(self, request: web.Request, target: Target) -> web.StreamResponse:
         query, method = request.query, request.method

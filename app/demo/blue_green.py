@@ -8,8 +8,8 @@ from typing import Any
 from app.demo import rollout_status as view
 from app.demo.clock import seconds_of, stamp
 from app.demo.controllers import Controllers
-from app.demo.resources import BY_PLURAL
-from app.demo.rollout_sets import DEADLINE, HASH, ReplicaSetsOf, asked, available
+from app.demo.revision_sets import asked, available
+from app.demo.rollout_sets import DEADLINE, HASH, ReplicaSetsOf
 from app.demo.store import Entry
 
 Obj = dict[str, Any]
@@ -137,16 +137,8 @@ class BlueGreen:
         owner = {"argo-rollouts.argoproj.io/managed-by-rollouts": self.ro["metadata"]["name"]}
         obj["metadata"]["annotations"] = {**(obj["metadata"].get("annotations") or {}), **owner}
         self.controllers.registry.update("services", obj, manager="rollouts-controller")
-        resource = BY_PLURAL["rollouts"]
         message = f"Switched selector for service '{service}' from '{before}' to '{hashed}'"
-        self.controllers.recorder.record(
-            self.ro,
-            resource.kind,
-            resource.api_version,
-            "SwitchService",
-            message,
-            component="rollouts-controller",
-        )
+        self.sets.event("SwitchService", message)
 
     def _again(self, delay: float) -> None:
         meta = self.ro["metadata"]

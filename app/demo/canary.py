@@ -8,7 +8,8 @@ from typing import Any
 from app.demo import rollout_status as view
 from app.demo.clock import seconds_of
 from app.demo.controllers import Controllers
-from app.demo.rollout_sets import ReplicaSetsOf, asked, available
+from app.demo.revision_sets import asked, available
+from app.demo.rollout_sets import ReplicaSetsOf
 from app.demo.store import Entry
 
 Obj = dict[str, Any]

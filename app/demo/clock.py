@@ -26,12 +26,16 @@ def seconds_of(text: str | None) -> float:
 
 
 class Clock:
-    """Time that passes `scale` times as fast as the machine's."""
+    """Time that passes `scale` times as fast as the machine's, from now or from `behind` seconds ago."""
 
-    def __init__(self, scale: float = 1.0) -> None:
+    def __init__(self, scale: float = 1.0, behind: float = 0.0) -> None:
         self.scale = scale
-        self._started = time.time()
+        self._started = time.time() - behind
         self._origin = time.monotonic()
+
+    def catch_up(self, scale: float) -> None:
+        """From here on it is the machine's time that passes, `scale` times as fast. Never goes back."""
+        self._started, self._origin, self.scale = max(time.time(), self.now()), time.monotonic(), scale
 
     def now(self) -> float:
         return self._started + (time.monotonic() - self._origin) * self.scale

@@ -8,6 +8,7 @@ Binds loopback only. The API and the bench have a port each; the bench is served
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import os
 import secrets
@@ -23,17 +24,24 @@ from app.demo.api import MAX_BODY, Api
 from app.demo.bench import Bench
 from app.demo.clock import Clock
 from app.demo.controllers import Controllers
+from app.demo.daemonsets import DaemonSets
 from app.demo.deployments import Deployments
 from app.demo.endpoints import Endpoints
 from app.demo.faults import Faults
 from app.demo.fleet import Fleet
 from app.demo.kubelet import Kubelet
+from app.demo.log import LOG_WINDOW
 from app.demo.registry import Registry
 from app.demo.replicasets import ReplicaSets
 from app.demo.rollouts import Rollouts
-from app.demo.store import LOG_WINDOW, Store
+from app.demo.statefulsets import StatefulSets
+from app.demo.store import Store
 
 Obj = dict[str, Any]
+
+
+HURRY = 2.5
+"""Seconds that a head start takes on the machine, however long it is for the cluster."""
 
 
 class EmbeddedCluster:
@@ -47,26 +55,30 @@ class EmbeddedCluster:
         fleet: bool = False,
         token: str = "",
         time_scale: float = 1.0,
+        head_start: float = 0.0,
         window: int = LOG_WINDOW,
         argo: bool = True,
     ) -> None:
-        """`time_scale`: how much faster than real the cluster's own time runs. Raises ValueError off
-        loopback."""
+        """`time_scale`: how much faster than real the cluster's own time runs. `head_start`: seconds of it that
+        have passed, in a hurry, before anybody can connect. Raises ValueError off loopback."""
         if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
             raise ValueError(f"the embedded cluster has no TLS and binds loopback addresses only, not {host}")
         self.host = host
         self.port = port
         self.token = token or secrets.token_urlsafe(24)
         self.key = secrets.token_urlsafe(24)
-        self.clock = Clock(time_scale)
+        self._time_scale, self._head_start = time_scale, head_start
+        self.clock = Clock(head_start / HURRY if head_start else time_scale, behind=head_start)
         self.store = Store(self.clock, window=window)
         self.registry = Registry(self.store)
         self.faults = Faults(crd_absent=not argo)
-        self.behaviours: dict[str, str] = {}
         self.controllers = Controllers(self.store, self.registry, self.clock)
-        self.kubelet = Kubelet(self.controllers, self.behaviours)
+        self.behaviours = self.controllers.behaviours
+        self.kubelet = Kubelet(self.controllers)
         ReplicaSets(self.controllers)
         Deployments(self.controllers)
+        StatefulSets(self.controllers)
+        DaemonSets(self.controllers)
         Rollouts(self.controllers)
         Endpoints(self.controllers)
         self.api = Api(self.store, self.registry, self.faults, self.token, self.key)
@@ -127,12 +139,15 @@ class EmbeddedCluster:
             keepalive_timeout=75,
         )
         await self._runner.setup()
+        if self.fleet:
+            self.fleet.start()
+        if self._head_start:
+            await asyncio.sleep(HURRY)
+            self.clock.catch_up(self._time_scale)
         await self._listen()
         bench = web.TCPSite(self._runner, self.host, 0)
         await bench.start()
         self._bench_port = self._last_port()
-        if self.fleet:
-            self.fleet.start()
         return self
 
     async def __aexit__(

@@ -32,6 +32,7 @@ class Controllers:
         self.registry = registry
         self.clock = clock
         self.recorder = Recorder(store)
+        self.behaviours: dict[str, str] = {}
         self._reconcile: dict[str, Reconcile] = {}
         self._listeners: list[Callable[[Resource, Change], None]] = []
         self._due: dict[tuple[str, str, str], tuple[float, asyncio.TimerHandle]] = {}
@@ -61,6 +62,16 @@ class Controllers:
         for plural in self._reconcile:
             for entry in self.store.rows(plural):
                 self.enqueue(plural, entry.namespace, entry.name)
+
+    def behaviour(self, pod: Obj) -> str:
+        """How a pod's container goes wrong: image-pull, crash, never-ready, oom, quota (it is not let in),
+        unschedulable; empty when it does not.
+
+        From the annotation `hollow/fail`, else the table of images, else a tag `:bad` (no registry has it).
+        """
+        image = pod["spec"]["containers"][0]["image"]
+        default = "image-pull" if image.endswith(":bad") else ""
+        return annotation(pod, "hollow/fail", self.behaviours.get(image, default))
 
     def enqueue(self, plural: str, namespace: str, name: str, delay: float = LAG) -> None:
         """Reconcile after `delay` seconds of cluster time; an earlier appointment stands."""
@@ -161,6 +172,10 @@ class Controllers:
             asyncio.get_running_loop().call_later(max(0.01, self.clock.real(0.5)), self._drain, namespace)
         elif self.store.get("namespaces", "", namespace):
             self.store.remove("namespaces", "", namespace)
+
+
+def annotation(obj: Obj, key: str, default: str) -> str:
+    return str((obj["metadata"].get("annotations") or {}).get(key, default))
 
 
 def _controller(obj: Obj) -> tuple[str, str] | None:

@@ -1,37 +1,38 @@
-"""What the API server fills in and refuses: defaulting and validation of the built-in kinds.
+"""What the API server fills in: defaulting of the built-in kinds.
 
-Defaulting is idempotent, so a patch that changes nothing yields the very same object. Only the rules a
-rollout meets are here (source: k8s pkg/apis/apps/v1/defaults.go, validation texts as recorded from 1.36).
+Idempotent, so a patch that changes nothing yields the very same object. Only the rules a rollout meets are
+here (source: k8s pkg/apis/apps/v1/defaults.go).
 """
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-from app.demo.errors import ApiError, invalid
 from app.demo.resources import Resource
-from app.demo.selectors import matches
 
 Obj = dict[str, Any]
-_NAME = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-_RFC_1123 = (
-    "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must "
-    "start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is "
-    "'[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
-)
 _POD_DEFAULTS: Obj = {
     "restartPolicy": "Always",
     "terminationGracePeriodSeconds": 30,
     "dnsPolicy": "ClusterFirst",
     "schedulerName": "default-scheduler",
 }
-_TEMPLATED = ("deployments", "replicasets", "statefulsets", "daemonsets")
+EMPTY_STATUS: dict[str, Obj] = {
+    "deployments": {},
+    "replicasets": {"replicas": 0},
+    "statefulsets": {"replicas": 0, "availableReplicas": 0},
+    "daemonsets": {
+        "currentNumberScheduled": 0,
+        "numberMisscheduled": 0,
+        "desiredNumberScheduled": 0,
+        "numberReady": 0,
+    },
+}
 
 
 def fill(resource: Resource, obj: Obj) -> Obj:
     """Defaults, in place, on an object about to be stored. Custom resources get none."""
-    if resource.plural in _TEMPLATED:
+    if resource.plural in EMPTY_STATUS:
         spec = obj["spec"] = _without_nulls(obj.get("spec") or {})
         if resource.plural != "daemonsets":
             spec.setdefault("replicas", 1)
@@ -40,7 +41,9 @@ def fill(resource: Resource, obj: Obj) -> Obj:
         pod_spec(template.setdefault("spec", {}))
         if resource.plural == "deployments":
             _deployment(spec)
-        obj.setdefault("status", {"replicas": 0} if resource.plural == "replicasets" else {})
+        elif resource.plural in ("statefulsets", "daemonsets"):
+            _stateful(spec) if resource.plural == "statefulsets" else _daemon(spec)
+        obj.setdefault("status", dict(EMPTY_STATUS[resource.plural]))
     elif resource.plural == "rollouts":
         # the one default of the CRD's schema
         template = (obj.get("spec") or {}).get("template") or {}
@@ -80,6 +83,27 @@ def _deployment(spec: Obj) -> None:
     for key in ("paused", "minReadySeconds"):
         if not spec.get(key, True):
             del spec[key]
+
+
+def _stateful(spec: Obj) -> None:
+    spec.setdefault("podManagementPolicy", "OrderedReady")
+    strategy = spec.setdefault("updateStrategy", {})
+    # an explicit type without the block keeps it absent, which kubectl reads differently
+    if strategy.setdefault("type", "RollingUpdate") == "RollingUpdate" and (
+        strategy.keys() == {"type"} or "rollingUpdate" in strategy
+    ):
+        strategy.setdefault("rollingUpdate", {}).setdefault("partition", 0)
+    spec.setdefault("revisionHistoryLimit", 10)
+    spec.setdefault("persistentVolumeClaimRetentionPolicy", {"whenDeleted": "Retain", "whenScaled": "Retain"})
+
+
+def _daemon(spec: Obj) -> None:
+    strategy = spec.setdefault("updateStrategy", {})
+    if strategy.setdefault("type", "RollingUpdate") == "RollingUpdate":
+        rolling = strategy.setdefault("rollingUpdate", {})
+        rolling.setdefault("maxUnavailable", 1)
+        rolling.setdefault("maxSurge", 0)
+    spec.setdefault("revisionHistoryLimit", 10)
 
 
 def pod_spec(spec: Obj) -> None:
@@ -138,99 +162,3 @@ def _service(obj: Obj) -> None:
     spec.setdefault("clusterIPs", [spec["clusterIP"]])
     spec.setdefault("ipFamilies", ["IPv4"])
     obj.setdefault("status", {"loadBalancer": {}})
-
-
-def undecodable(obj_text: str, why: str) -> ApiError:
-    """A patch whose result has a field of the wrong type: 422 with an empty name and the whole object in
-    it."""
-    quoted = obj_text.replace("\\", "\\\\").replace('"', '\\"')
-    return invalid("", "", "", [("FieldValueInvalid", f'Invalid value: "{quoted}": {why}', "patch")])
-
-
-def wrong_type(resource: Resource, obj: Obj) -> str | None:
-    """The Go decoder's complaint about the first number or list field of the wrong type, or None."""
-    spec = obj.get("spec")
-    for key, kind in (
-        ("replicas", int),
-        ("minReadySeconds", int),
-        ("progressDeadlineSeconds", int),
-        ("revisionHistoryLimit", int),
-        ("paused", bool),
-    ):
-        value = spec.get(key) if isinstance(spec, dict) else None
-        if value is not None and (not isinstance(value, kind) or (kind is int and isinstance(value, bool))):
-            name = {str: "string", dict: "object", list: "array", bool: "bool"}.get(type(value), "number")
-            goal = "bool" if kind is bool else "int32"
-            where = f"{resource.kind}Spec.spec.{key}"
-            return f"json: cannot unmarshal {name} into Go struct field {where} of type {goal}"
-    if spec is not None and not isinstance(spec, dict):
-        return (
-            f"json: cannot unmarshal into Go struct field {resource.kind}.spec of type v1.{resource.kind}Spec"
-        )
-    return None
-
-
-def check(resource: Resource, obj: Obj, old: Obj | None) -> None:
-    """Refuse (422) what validation of the built-in kinds refuses; `old` is the stored version on update."""
-    meta, spec = obj["metadata"], obj.get("spec") or {}
-    name = meta.get("name", "")
-    causes: list[tuple[str, str, str]] = []
-
-    def bad(message: str, field: str, reason: str = "FieldValueInvalid") -> None:
-        causes.append((reason, message, field))
-
-    if old is None and not _NAME.fullmatch(name):
-        bad(f'Invalid value: "{name}": {_RFC_1123}', "metadata.name")
-    if resource.plural == "deployments":
-        _check_deployment(spec, bad)
-    if resource.plural in _TEMPLATED:
-        selector, template = spec.get("selector"), spec.get("template") or {}
-        own = (template.get("metadata") or {}).get("labels") or {}
-        if not selector:
-            bad("Required value", "spec.selector", "FieldValueRequired")
-        elif not matches(selector, own):
-            shown = "{" + ",".join(f'"{k}":"{v}"' for k, v in sorted(own.items())) + "}"
-            bad(
-                f"Invalid value: {shown}: `selector` does not match template `labels`",
-                "spec.template.metadata.labels",
-            )
-        if old is not None and selector != old["spec"].get("selector"):
-            labels = (selector or {}).get("matchLabels") or {}
-            shown = '{"matchLabels":{' + ",".join(f'"{k}":"{v}"' for k, v in labels.items()) + "}}"
-            bad(f"Invalid value: {shown}: field is immutable", "spec.selector")
-        _check_containers(template.get("spec") or {}, "spec.template.spec", bad)
-    elif resource.plural == "pods" and old is None:
-        _check_containers(spec, "spec", bad)
-    if isinstance(spec.get("replicas"), int) and spec["replicas"] < 0:
-        bad(f"Invalid value: {spec['replicas']}: must be greater than or equal to 0", "spec.replicas")
-    if causes:
-        raise invalid(resource.kind, resource.group, name, causes)
-
-
-def _check_deployment(spec: Obj, bad: Any) -> None:
-    strategy = spec["strategy"]
-    rolling = strategy.get("rollingUpdate")
-    if strategy["type"] == "Recreate" and rolling:
-        bad(
-            "Forbidden: may not be specified when strategy `type` is 'Recreate'",
-            "spec.strategy.rollingUpdate",
-            "FieldValueForbidden",
-        )
-    elif rolling and all(rolling.get(key) in (0, "0%") for key in ("maxSurge", "maxUnavailable")):
-        bad(
-            "Invalid value: 0: may not be 0 when `maxSurge` is 0",
-            "spec.strategy.rollingUpdate.maxUnavailable",
-        )
-    if spec["progressDeadlineSeconds"] <= spec.get("minReadySeconds", 0):
-        bad(
-            f"Invalid value: {spec['progressDeadlineSeconds']}: must be greater than minReadySeconds",
-            "spec.progressDeadlineSeconds",
-        )
-
-
-def _check_containers(spec: Obj, path: str, bad: Any) -> None:
-    if not spec.get("containers"):
-        bad("Required value", f"{path}.containers", "FieldValueRequired")
-    for index, container in enumerate(spec.get("containers") or ()):
-        if not container.get("image"):
-            bad("Required value", f"{path}.containers[{index}].image", "FieldValueRequired")

@@ -5,12 +5,12 @@ Source: k8s pkg/controller/deployment/{sync,util}. What moves when is decided in
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from app.demo import shapes
 from app.demo.controllers import Controllers
 from app.demo.deployment_status import set_condition
+from app.demo.revision_sets import asked, available, draft, renumbered, revision_of, share
 from app.demo.selectors import matches
 from app.demo.store import Entry, controller_uid, copy
 
@@ -27,14 +27,6 @@ _OWN = (
     "kubectl.kubernetes.io/last-applied-configuration",
     "deprecated.deployment.rollback.to",
 )
-
-
-def share(value: Any, total: int, *, up: bool) -> int:
-    """An int-or-percent of a total."""
-    if isinstance(value, str) and value.endswith("%"):
-        part = total * int(value[:-1]) / 100
-        return math.ceil(part) if up else math.floor(part)
-    return int(value or 0)
 
 
 def limits(spec: Obj) -> tuple[int, int]:
@@ -63,7 +55,7 @@ class ReplicaSetsOfDeployments:
                 entry.obj["spec"]["selector"], item.obj["metadata"].get("labels") or {}
             ):
                 obj = copy(item)
-                obj["metadata"]["ownerReferences"] = [shapes.reference(entry.obj, "Deployment", "apps/v1")]
+                obj["metadata"]["ownerReferences"] = [shapes.reference(entry.obj, "deployments")]
                 self.store.put("replicasets", obj)
         return self.store.children(entry.uid, "replicasets")
 
@@ -81,43 +73,18 @@ class ReplicaSetsOfDeployments:
         if new is not None:
             deployment, new = self.adopt_revision(deployment, new, sets)
             return deployment, new, self.sets_of(deployment)
-        meta, spec = deployment["metadata"], deployment["spec"]
-        template = spec["template"]
-        hashed = shapes.template_hash(template)
-        labels = {**(template["metadata"].get("labels") or {}), "pod-template-hash": hashed}
-        surge, _ = limits(spec)
-        room = spec["replicas"] + surge - sum(asked(item) for item in sets)
-        count = (
-            min(spec["replicas"], max(0, room))
-            if spec["strategy"]["type"] == "RollingUpdate"
-            else spec["replicas"]
-        )
-        revision = str(1 + max((revision_of(item) for item in sets), default=0))
-        body: Obj = {
-            "metadata": {
-                "name": f"{meta['name']}-{hashed}",
-                "namespace": meta["namespace"],
-                "labels": labels,
-                "annotations": {
-                    **_carried(meta),
-                    DESIRED: str(spec["replicas"]),
-                    MOST: str(spec["replicas"] + surge),
-                    REVISION: revision,
-                },
-                "ownerReferences": [shapes.reference(deployment, "Deployment", "apps/v1")],
-            },
-            "spec": {
-                "replicas": count,
-                **({"minReadySeconds": spec["minReadySeconds"]} if spec.get("minReadySeconds") else {}),
-                "selector": {
-                    "matchLabels": {
-                        **(spec["selector"].get("matchLabels") or {}),
-                        "pod-template-hash": hashed,
-                    }
-                },
-                "template": {**template, "metadata": {**template["metadata"], "labels": labels}},
-            },
+        spec, (surge, _) = deployment["spec"], limits(deployment["spec"])
+        room = max(0, spec["replicas"] + surge - sum(asked(item) for item in sets))
+        rolling = spec["strategy"]["type"] == "RollingUpdate"
+        count = min(spec["replicas"], room) if rolling else spec["replicas"]
+        revision = str(1 + max((revision_of(item, PREFIX) for item in sets), default=0))
+        annotations = {
+            **_carried(deployment["metadata"]),
+            DESIRED: str(spec["replicas"]),
+            MOST: str(spec["replicas"] + surge),
+            REVISION: revision,
         }
+        body, _hash = draft(deployment, "deployments", "pod-template-hash", count, annotations)
         made = self.registry.create("replicasets", body, manager=MANAGER)
         self.event(deployment, "ScalingReplicaSet", f"Scaled up replica set {made.name} from 0 to {count}")
         deployment = self.announce(
@@ -127,13 +94,9 @@ class ReplicaSetsOfDeployments:
 
     def adopt_revision(self, deployment: Obj, new: Entry, sets: list[Entry]) -> tuple[Obj, Entry]:
         """An existing ReplicaSet is the new one: it gets the next number, its old one goes to its history."""
-        others = max((revision_of(item) for item in sets if item.uid != new.uid), default=0)
-        annotations = dict(new.obj["metadata"].get("annotations") or {})
-        wanted = {**annotations, **_carried(deployment["metadata"])}
-        if revision_of(new) <= others:
-            past = annotations.get(HISTORY)
-            wanted[HISTORY] = f"{past},{annotations[REVISION]}" if past else annotations.get(REVISION, "")
-            wanted[REVISION] = str(others + 1)
+        others = max((revision_of(item, PREFIX) for item in sets if item.uid != new.uid), default=0)
+        annotations = new.obj["metadata"].get("annotations") or {}
+        wanted = {**renumbered(new, PREFIX, others), **_carried(deployment["metadata"])}
         if wanted != annotations:
             obj = copy(new)
             obj["metadata"]["annotations"] = wanted
@@ -170,7 +133,7 @@ class ReplicaSetsOfDeployments:
             >= item.obj["metadata"]["generation"]
         ]
         extra = len(old) - deployment["spec"]["revisionHistoryLimit"]
-        for item in sorted(idle, key=revision_of)[: max(0, extra)]:
+        for item in sorted(idle, key=lambda item: revision_of(item, PREFIX))[: max(0, extra)]:
             self.registry.delete("replicasets", item.namespace, item.name)
 
     # -- scaling ---------------------------------------------------------------------------------------------
@@ -230,7 +193,7 @@ class ReplicaSetsOfDeployments:
 
     def event(self, deployment: Obj, reason: str, message: str) -> None:
         self.controllers.recorder.record(
-            deployment, "Deployment", "apps/v1", reason, message, component="deployment-controller"
+            "deployments", deployment, reason, message, component="deployment-controller"
         )
 
 
@@ -242,17 +205,3 @@ def copy_of(obj: Obj) -> Obj:
 
 def _carried(meta: Obj) -> dict[str, str]:
     return {key: value for key, value in (meta.get("annotations") or {}).items() if key not in _OWN}
-
-
-def asked(item: Entry) -> int:
-    return int(item.obj["spec"].get("replicas", 1))
-
-
-def available(item: Entry) -> int:
-    # right after a scale-down the set's status is still the old one
-    return min(int((item.obj.get("status") or {}).get("availableReplicas", 0)), asked(item))
-
-
-def revision_of(item: Entry) -> int:
-    text = (item.obj["metadata"].get("annotations") or {}).get(REVISION, "0")
-    return int(text) if text.isdigit() else 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from app.demo.clock import Clock, seconds_of
+from app.demo.revision_sets import progressed
 from app.demo.store import Entry
 
 Obj = dict[str, Any]
@@ -119,7 +120,7 @@ class Progress:
                 now,
             )
             return None
-        if self._moved(old, status):
+        if progressed(old, status):
             since = current["lastTransitionTime"] if current and current["status"] == "True" else now
             others = [row for row in rows if row["type"] != "Progressing"]
             status["conditions"] = [
@@ -148,11 +149,3 @@ class Progress:
             )
             return None
         return left + 1
-
-    @staticmethod
-    def _moved(old: Obj, new: Obj) -> bool:
-        def old_pods(status: Obj) -> int:
-            return int(status.get("replicas", 0)) - int(status.get("updatedReplicas", 0))
-
-        grown = ("updatedReplicas", "readyReplicas", "availableReplicas")
-        return old_pods(new) < old_pods(old) or any(new.get(key, 0) > old.get(key, 0) for key in grown)

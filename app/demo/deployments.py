@@ -12,12 +12,11 @@ from app.demo.controllers import Controllers
 from app.demo.deployment_sets import (
     MANAGER,
     ReplicaSetsOfDeployments,
-    asked,
-    available,
     copy_of,
     limits,
 )
 from app.demo.deployment_status import Progress, available_condition, calculate, set_condition
+from app.demo.revision_sets import asked, available
 from app.demo.store import Entry, copy
 
 Obj = dict[str, Any]

@@ -6,7 +6,7 @@ from typing import Any
 
 from app.demo import shapes
 from app.demo.controllers import Controllers
-from app.demo.replicasets import ready_since
+from app.demo.pod_controller import ready_since
 from app.demo.resources import Resource
 from app.demo.store import Change, copy
 from app.demo.tables import suffix
@@ -65,7 +65,7 @@ class Endpoints:
                 "namespace": namespace,
                 "labels": labels,
                 "annotations": trigger,
-                "ownerReferences": [shapes.reference(service.obj, "Service", "v1")],
+                "ownerReferences": [shapes.reference(service.obj, "services")],
             }
             self.store.create(
                 "endpointslices",

@@ -68,10 +68,12 @@ def already_exists(resource: Resource, name: str) -> ApiError:
     return ApiError(409, "AlreadyExists", message, details=_details(resource, name))
 
 
-def conflict(resource: Resource, name: str, why: str = "") -> ApiError:
+def conflict(resource: Resource, name: str, why: str = "", kind: str = "") -> ApiError:
+    """409; a precondition of a DELETE names the `kind`, everything else the resource."""
+    qualified = f"{kind}.{resource.group}".rstrip(".") if kind else resource.qualified
     why = why or "the object has been modified; please apply your changes to the latest version and try again"
-    message = f'Operation cannot be fulfilled on {resource.qualified} "{name}": {why}'
-    return ApiError(409, "Conflict", message, details=_details(resource, name))
+    message = f'Operation cannot be fulfilled on {qualified} "{name}": {why}'
+    return ApiError(409, "Conflict", message, details=_details(resource, name, kind=kind or None))
 
 
 def forbidden(

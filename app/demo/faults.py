@@ -11,6 +11,8 @@ from typing import Any
 
 import msgspec
 
+from app.demo.resources import ARGO_GROUP, LATER_GROUPS
+
 
 class Rule(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """What is forbidden (403). Empty fields match anything; `cluster_wide` only what is asked for in all
@@ -37,8 +39,9 @@ class Faults(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     gone_continue: a continue token is 410. latency: seconds before any answer. bandwidth: bytes/s of a
     watch or list (0: unlimited). unauthorized: every request is 401. forbid: 403 rules. busy: 429 or 503
     (0: off), with retry_after seconds and busy_share of requests hit. garbage / truncated: the next event
-    of these resources is broken, once each. crd_absent: the Argo Rollouts group is not installed.
-    bookmark_interval: seconds between bookmarks.
+    of these resources is broken, once each. crd_absent: the Argo Rollouts group is not installed. absent:
+    other groups that are not; at first all that can be installed later. bookmark_interval: seconds
+    between bookmarks.
     """
 
     refuse: bool = False
@@ -58,10 +61,15 @@ class Faults(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     garbage: set[str] = msgspec.field(default_factory=set)
     truncated: set[str] = msgspec.field(default_factory=set)
     crd_absent: bool = False
+    absent: set[str] = msgspec.field(default_factory=lambda: set(LATER_GROUPS))
     bookmark_interval: float = 60.0
 
     def forbids(self, verb: str, resource: str, namespace: str) -> bool:
         return any(rule.covers(verb, resource, namespace) for rule in self.forbid)
+
+    def groups_absent(self) -> set[str]:
+        """The groups whose paths answer as if nobody had ever heard of them."""
+        return self.absent | {ARGO_GROUP} if self.crd_absent else self.absent
 
     def loses(self, resource: str) -> bool:
         """Whether this one event is to be lost."""

@@ -11,7 +11,7 @@ import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from app.demo import settled, stories
+from app.demo import settled, settled_sets, stories
 from app.demo.settled import HOUR, Workload
 
 if TYPE_CHECKING:
@@ -50,6 +50,10 @@ TIMED: Obj = {
 }
 
 
+PARTED: Obj = {"type": "RollingUpdate", "rollingUpdate": {"partition": 0}}
+EACH_NODE: Obj = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 1}}
+
+
 def blue_green(name: str) -> Obj:
     return {
         "blueGreen": {
@@ -63,7 +67,9 @@ def blue_green(name: str) -> Obj:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service: who owns it, its version (major.minor.patch) and how it ships in production."""
+    """A service: who owns it, its version (major.minor.patch) and how it ships in production.
+
+    `kind`: the plural of its resource; Rollouts are Deployments in staging."""
 
     name: str
     team: str
@@ -71,15 +77,16 @@ class Service:
     version: str
     replicas: int
     strategy: Obj
-    rollout: bool = False
+    kind: str = "deployments"
     changed: float = 24.0  # hours since production last changed
+    ready_after: float = 4.0
 
 
 SERVICES = (
-    Service("checkout-api", "checkout", "shop", "4.19.0", 8, GATED, rollout=True, changed=3),
+    Service("checkout-api", "checkout", "shop", "4.19.0", 8, GATED, kind="rollouts", changed=3),
     Service("storefront-web", "web", "shop", "2026.47.2", 6, ROLLING, changed=0.5),
-    Service("pricing", "pricing", "shop", "1.32.4", 3, blue_green("pricing"), rollout=True, changed=21),
-    Service("cart", "checkout", "shop", "3.8.1", 5, TIMED, rollout=True, changed=5),
+    Service("pricing", "pricing", "shop", "1.32.4", 3, blue_green("pricing"), kind="rollouts", changed=21),
+    Service("cart", "checkout", "shop", "3.8.1", 5, TIMED, kind="rollouts", changed=5),
     Service("notifications", "messaging", "platform", "0.93.0", 4, ROLLING, changed=50),
     Service("recommendations", "discovery", "shop", "7.2.0", 3, ROLLING, changed=30),
     Service("search-indexer", "discovery", "shop", "5.11.3", 3, ROLLING, changed=74),
@@ -88,6 +95,8 @@ SERVICES = (
     Service("identity", "platform", "platform", "9.4.2", 4, ROLLING, changed=96),
     Service("catalogue", "discovery", "shop", "6.0.5", 4, ROLLING, changed=48),
     Service("shipping-rates", "logistics", "fulfilment", "2.2.9", 2, ROLLING, changed=190),
+    Service("search-index", "discovery", "shop", "8.14.1", 4, PARTED, kind="statefulsets", ready_after=12),
+    Service("log-shipper", "platform", "platform", "3.2.0", 0, EACH_NODE, kind="daemonsets", changed=70),
     Service("warehouse-sync", "logistics", "fulfilment", "1.5.1", 2, ROLLING, changed=260),
 )
 # (service, environment, story); everything else stays calm
@@ -96,9 +105,11 @@ STORIES = (
     ("storefront-web", "production", stories.rolling),
     ("pricing", "production", stories.switch),
     ("cart", "production", stories.timed_canary),
-    ("notifications", "production", stories.bad_image),
+    ("notifications", "production", stories.bad_release),
     ("recommendations", "staging", stories.crash_after),
     ("payments-worker", "staging", stories.rolling),
+    ("search-index", "production", stories.partitioned),
+    ("log-shipper", "production", stories.quiet),
 )
 
 
@@ -117,22 +128,20 @@ class Fleet:
                 self._place(service, environment)
 
     def start(self) -> None:
+        kinds = {service.name: service for service in SERVICES}
         for number, (name, environment, story) in enumerate(STORIES):
-            teller = stories.Teller(
-                self.cluster, name, environment, self._is_rollout(name, environment), delay=4.0 + 5.0 * number
-            )
+            kind = _kind(kinds[name], environment)
+            teller = stories.Teller(self.cluster, name, environment, kind, delay=4.0 + 5.0 * number)
             self._tasks.append(asyncio.create_task(story(teller)))
 
     def stop(self) -> None:
         for task in self._tasks:
             task.cancel()
 
-    def _is_rollout(self, name: str, environment: str) -> bool:
-        return environment == "production" and any(s.rollout for s in SERVICES if s.name == name)
-
     def _place(self, service: Service, environment: str) -> None:
         live = environment == "production"
-        rollout = live and service.rollout
+        kind = _kind(service, environment)
+        as_is = kind == service.kind
         labels = {
             "app.kubernetes.io/name": service.name,
             "app.kubernetes.io/part-of": service.part_of,
@@ -142,7 +151,6 @@ class Fleet:
         past = tuple(
             f"{REGISTRY}/{service.name}:{stories.older(service.version, back)}" for back in (3, 2, 1)
         )
-        spec: Obj = {"progressDeadlineSeconds": 120}
         crashing = (service.name, environment, stories.crash_after) in STORIES
         workload = Workload(
             name=service.name,
@@ -153,16 +161,17 @@ class Fleet:
             past=past,
             age=(400 if live else 420) * 24 * HOUR,
             settled_for=(service.changed if live else service.changed + 2) * HOUR,
-            strategy=service.strategy if rollout or not service.rollout else ROLLING,
-            rollout=rollout,
-            spec=spec,
+            strategy=service.strategy if as_is else ROLLING,
+            kind=kind,
+            spec={"progressDeadlineSeconds": 120} if kind in ("deployments", "rollouts") else {},
             probe=not crashing,
-            ready_after=4.0,
+            ready_after=service.ready_after,
         )
-        self._service(service.name, environment, labels)
-        if rollout and "blueGreen" in service.strategy:
+        if kind != "daemonsets":
+            self._service(service.name, environment, labels)
+        if as_is and "blueGreen" in service.strategy:
             self._service(f"{service.name}-preview", environment, labels, app=service.name)
-        settled.place(self.cluster, workload)
+        (settled_sets if kind in ("statefulsets", "daemonsets") else settled).place(self.cluster, workload)
 
     def _service(self, name: str, environment: str, labels: dict[str, str], *, app: str = "") -> None:
         body: Obj = {
@@ -173,3 +182,7 @@ class Fleet:
             },
         }
         self.cluster.registry.create("services", body, manager="argocd-controller")
+
+
+def _kind(service: Service, environment: str) -> str:
+    return "deployments" if service.kind == "rollouts" and environment != "production" else service.kind

@@ -1,11 +1,8 @@
-"""The scheduler and a hollow kubelet: pods get a node, start, become ready, fail as told, and end with
-grace.
+"""A hollow kubelet: scheduled pods start, become ready, fail as told, and end with grace.
 
 A pod's life is a generator that writes a status and yields the seconds until its next one. How a container
-behaves comes from the template annotation `hollow/fail` (image-pull, crash, never-ready, oom), else from
-the cluster's table of images, else from a tag `:bad` (which no registry has). Other annotations:
-`hollow/ready-after` (seconds), `hollow/crash-after`. Words and order as recorded from a real kubelet's
-writer.
+behaves is told by `Controllers.behaviour`; the annotations `hollow/ready-after` and `hollow/crash-after` say
+after how many seconds. Words and order as recorded from a real kubelet's writer.
 """
 
 from __future__ import annotations
@@ -17,33 +14,30 @@ from collections.abc import Iterator
 from typing import Any
 
 from app.demo import pod_status
-from app.demo.controllers import Controllers
-from app.demo.nodes import NODES
+from app.demo.controllers import Controllers, annotation
 from app.demo.resources import Resource
+from app.demo.scheduler import Scheduler
 from app.demo.store import DELETED, Change, copy
 
 Obj = dict[str, Any]
 BACK_OFF = (10, 20, 40, 80, 160, 300)
 TERMINATION = 0.6
+RETRY = 15.0
+PROBE = "Readiness probe failed: "
 
 
 class Kubelet:
     """Brings pods to life. One for all nodes."""
 
-    def __init__(self, controllers: Controllers, behaviours: dict[str, str]) -> None:
+    def __init__(self, controllers: Controllers) -> None:
         self.controllers = controllers
+        self.scheduler = Scheduler(controllers)
         self.store = controllers.store
         self.clock = controllers.clock
-        self.behaviours = behaviours
         self._lives: dict[str, tuple[str, asyncio.TimerHandle]] = {}
-        self._turn = itertools.cycle(NODES)
         self._addresses = itertools.count(2)
         controllers.add("pods", self.reconcile)
         controllers.listen(self._changed)
-
-    def place(self) -> tuple[str, str, str]:
-        """The next node: name, address, zone."""
-        return next(self._turn)
 
     def address(self) -> str:
         number = next(self._addresses)
@@ -91,44 +85,21 @@ class Kubelet:
             yield 0.01
             if (pod := self._pod(namespace, name, uid)) is None:
                 return
-            self._schedule(pod)
+            while not self.scheduler.bind(pod):
+                yield RETRY
+                if (pod := self._pod(namespace, name, uid)) is None:
+                    return
             yield 0.03
         if (pod := self._pod(namespace, name, uid)) is None:
             return
         pod["status"]["startTime"] = self.clock.stamp()
         self._write(pod, {"waiting": {"reason": "ContainerCreating"}}, sandbox=False)
         yield random.uniform(0.2, 0.5)
-        behaviour = self._behaviour(pod)
+        behaviour = self.controllers.behaviour(pod)
         if behaviour == "image-pull":
             yield from self._image_pull(namespace, name, uid)
             return
         yield from self._run(namespace, name, uid, behaviour)
-
-    def _schedule(self, pod: Obj) -> None:
-        node, address, zone = self.place()
-        now = self.clock.stamp()
-        pod["spec"]["nodeName"] = node
-        pod["metadata"].setdefault("labels", {})["topology.kubernetes.io/zone"] = zone
-        pod["status"]["conditions"] = [
-            {
-                "type": "PodScheduled",
-                "observedGeneration": 1,
-                "status": "True",
-                "lastProbeTime": None,
-                "lastTransitionTime": now,
-            }
-        ]
-        pod["status"]["hostIP"] = address
-        meta = pod["metadata"]
-        self.store.put("pods", pod)
-        self.controllers.recorder.record(
-            pod,
-            "Pod",
-            "v1",
-            "Scheduled",
-            component="default-scheduler",
-            message=f"Successfully assigned {meta['namespace']}/{meta['name']} to {node}",
-        )
 
     def _image_pull(self, namespace: str, name: str, uid: str) -> Iterator[float]:
         for delay in itertools.chain(BACK_OFF, itertools.repeat(BACK_OFF[-1])):
@@ -173,12 +144,14 @@ class Kubelet:
             probed = "readinessProbe" in spec
             instant = not probed and behaviour != "never-ready"
             self._write(pod, running, ready=instant, restarts=restarts, last=last, container=container)
-            waits = float(self._annotation(pod, "hollow/ready-after", "2"))
-            dies_after = float(self._annotation(pod, "hollow/crash-after", "3"))
+            waits = float(annotation(pod, "hollow/ready-after", "2"))
+            dies_after = float(annotation(pod, "hollow/crash-after", "3"))
             if behaviour == "never-ready":
                 yield from self._never_ready(namespace, name, uid)
                 return
             if not instant and behaviour != "crash":
+                if waits >= spec["readinessProbe"].get("periodSeconds", 10):
+                    self._event(pod, "Unhealthy", _refused(pod, spec["readinessProbe"]), warning=True)
                 yield waits * random.uniform(0.9, 1.1)
                 if (pod := self._pod(namespace, name, uid)) is None:
                     return
@@ -221,8 +194,7 @@ class Kubelet:
 
     def _never_ready(self, namespace: str, name: str, uid: str) -> Iterator[float]:
         while (pod := self._pod(namespace, name, uid)) is not None:
-            text = "Readiness probe failed: HTTP probe failed with statuscode: 503"
-            self._event(pod, "Unhealthy", text, warning=True)
+            self._event(pod, "Unhealthy", f"{PROBE}HTTP probe failed with statuscode: 503", warning=True)
             yield 10.0
 
     def _end(self, namespace: str, name: str, uid: str) -> Iterator[float]:
@@ -242,7 +214,7 @@ class Kubelet:
             return
         pod_status.end(pod, started, self.clock.stamp())
         self.store.put("pods", pod)
-        yield 0.01
+        yield 0.03  # long enough for controllers to see it ended before it is gone
         if (pod := self._pod(namespace, name, uid)) is None:
             return
         pod["metadata"]["deletionTimestamp"] = self.clock.stamp()
@@ -259,9 +231,8 @@ class Kubelet:
     def _event(self, pod: Obj, reason: str, message: str, *, warning: bool = False) -> None:
         name = pod["spec"]["containers"][0]["name"]
         self.controllers.recorder.record(
+            "pods",
             pod,
-            "Pod",
-            "v1",
             reason,
             message,
             component="kubelet",
@@ -274,18 +245,18 @@ class Kubelet:
         entry = self.store.get("pods", namespace, name)
         return copy(entry) if entry is not None and entry.uid == uid else None
 
-    def _behaviour(self, pod: Obj) -> str:
-        image = pod["spec"]["containers"][0]["image"]
-        default = "image-pull" if image.endswith(":bad") else ""
-        return self._annotation(pod, "hollow/fail", self.behaviours.get(image, default))
-
     def _failing(self, pod: Obj) -> bool:
         rows: list[Obj] = pod["status"].get("containerStatuses") or [{}]
         return any(not row.get("ready") for row in rows)
 
-    @staticmethod
-    def _annotation(pod: Obj, key: str, default: str) -> str:
-        return str((pod["metadata"].get("annotations") or {}).get(key, default))
+
+def _refused(pod: Obj, probe: Obj) -> str:
+    """A readiness probe's words while nothing listens yet."""
+    target = probe.get("httpGet") or probe.get("tcpSocket") or {}
+    address = f"{pod['status'].get('podIP', '')}:{target.get('port', 80)}"
+    why = f"dial tcp {address}: connect: connection refused"
+    path = (probe.get("httpGet") or {}).get("path")
+    return f'{PROBE}Get "http://{address}{path}": {why}' if path else PROBE + why
 
 
 def _go(seconds: int) -> str:

@@ -64,6 +64,11 @@ def version_of(query: Mapping[str, str]) -> str:
 def parse(query: Mapping[str, str], resource: Resource, namespace: str) -> Ask:
     """List options. Raises 400 on malformed ones."""
     limit = query.get("limit", "")
+    if query.get("resourceVersionMatch") and not query.get("resourceVersion"):
+        message = "Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided"
+        raise errors.invalid(
+            "ListOptions", "meta.k8s.io", "", [("FieldValueForbidden", message, "resourceVersionMatch")]
+        )
     return Ask(
         resource=resource,
         namespace=namespace,

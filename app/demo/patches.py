@@ -102,7 +102,7 @@ def json_patch(target: Any, operations: Any) -> Any:
     does."""
     if not isinstance(operations, list):
         raise bad_request(
-            "error decoding patch: json: cannot unmarshal object into Go value of type jsonpatch.Patch"
+            "error decoding patch: json: cannot unmarshal object into Go value of type []handlers.jsonPatchOp"
         )
     root = {"": _copy(target)}
     for operation in operations:

@@ -1,7 +1,8 @@
 """Events as a cluster writes them: one object per (object, reason, message), counted up, expiring.
 
 The scheduler writes events.k8s.io style (eventTime, no count); everybody else counts with first and last
-time.
+time, and puts the tenth different message of one object and reason into one combined Event, with all later
+ones (client-go's aggregator).
 """
 
 from __future__ import annotations
@@ -10,11 +11,15 @@ from collections import OrderedDict
 from typing import Any
 
 from app.demo.clock import micro_stamp, seconds_of
+from app.demo.resources import BY_PLURAL
 from app.demo.store import Store, copy
 
 Obj = dict[str, Any]
 TIME_TO_LIVE = 3600.0
 MOST = 3000
+SIMILAR_FOR = 600.0
+DIFFERENT = 10
+COMBINED = "(combined from similar events): "
 
 
 class Recorder:
@@ -23,12 +28,12 @@ class Recorder:
     def __init__(self, store: Store) -> None:
         self.store = store
         self._known: OrderedDict[tuple[str, ...], tuple[str, str]] = OrderedDict()
+        self._similar: OrderedDict[tuple[str, ...], tuple[float, list[str]]] = OrderedDict()
 
     def record(
         self,
+        plural: str,
         about: Obj,
-        kind: str,
-        api_version: str,
         reason: str,
         message: str,
         *,
@@ -37,24 +42,29 @@ class Recorder:
         host: str = "",
         field_path: str = "",
     ) -> None:
-        """Count an event up or write a new one."""
-        meta = about["metadata"]
-        key = (meta["uid"], reason, message, component)
+        """Count an event about an object of a resource up, or write a new one."""
+        meta, resource = about["metadata"], BY_PLURAL[plural]
         now = self.store.clock.now()
+        scheduler = component == "default-scheduler"
+        combined = not scheduler and self._is_one_of_many((meta["uid"], reason, component), message, now)
+        key = (meta["uid"], reason, COMBINED if combined else message, component)
+        if combined:
+            message = COMBINED + message
         at = self._known.get(key)
         entry = self.store.get("events", *at) if at else None
-        if entry is not None and component != "default-scheduler":
+        if entry is not None and not scheduler:
             obj = copy(entry)
+            obj["message"] = message
             obj["count"] = obj.get("count", 1) + 1
             obj["lastTimestamp"] = self.store.clock.stamp()
             self.store.put("events", obj, quiet=True)
             return
         involved: Obj = {
-            "kind": kind,
+            "kind": resource.kind,
             "namespace": meta.get("namespace", ""),
             "name": meta["name"],
             "uid": meta["uid"],
-            "apiVersion": api_version,
+            "apiVersion": resource.api_version,
             "resourceVersion": meta.get("resourceVersion", ""),
         }
         if field_path:
@@ -67,7 +77,7 @@ class Recorder:
             "reason": reason,
             "message": message,
         }
-        if component == "default-scheduler":
+        if scheduler:
             obj |= {
                 "source": {},
                 "firstTimestamp": None,
@@ -88,12 +98,24 @@ class Recorder:
                 "count": 1,
                 "type": "Warning" if warning else "Normal",
                 "eventTime": None,
-                "reportingComponent": component,
-                "reportingInstance": host,
+                "reportingComponent": "" if combined else component,
+                "reportingInstance": "" if combined else host,
             }
         self.store.create("events", obj, quiet=True)
         self._known[key] = (namespace, name)
         self._expire(now)
+
+    def _is_one_of_many(self, about: tuple[str, ...], message: str, now: float) -> bool:
+        last, messages = self._similar.pop(about, (now, []))
+        if now - last > SIMILAR_FOR:
+            messages = []
+        if message not in messages:
+            messages.append(message)
+        many = len(messages) >= DIFFERENT
+        self._similar[about] = now, messages[-(DIFFERENT - 1) :]
+        while len(self._similar) > MOST:
+            self._similar.popitem(last=False)
+        return many
 
     def _expire(self, now: float) -> None:
         while self._known:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.demo import defaults, errors
+from app.demo import defaults, errors, validation
 from app.demo.clock import stamp
 from app.demo.resources import BY_PLURAL, Resource
 from app.demo.store import Entry, Store, copy, encode
 
 Obj = dict[str, Any]
+TEMPLATE_GENERATION = "deprecated.daemonset.template.generation"
 
 
 class Registry:
@@ -34,23 +35,27 @@ class Registry:
                 raise errors.not_found(BY_PLURAL["namespaces"], meta["namespace"])
             if "deletionTimestamp" in namespace.obj["metadata"]:
                 raise errors.terminating(resource, meta["name"], meta["namespace"])
-        complaint = defaults.wrong_type(resource, obj)
+        complaint = validation.wrong_type(resource, obj)
         if complaint:
             raise errors.bad_request(
                 f'{resource.kind} in version "{resource.version}" cannot be handled as a '
                 f"{resource.kind}: {complaint}"
             )
         defaults.fill(resource, obj)
-        defaults.check(resource, obj, None)
+        validation.check(resource, obj, None)
         if self.store.get(plural, meta.get("namespace", ""), meta["name"]) is not None:
             raise errors.already_exists(resource, meta["name"])
-        if "status" in resource.subresources and (resource.custom or plural == "deployments"):
+        if resource.custom and "status" in resource.subresources:
             obj.pop("status", None)
-            if not resource.custom:
-                obj["status"] = {}
+        elif plural in defaults.EMPTY_STATUS:
+            obj["status"] = dict(defaults.EMPTY_STATUS[plural])
+        if plural == "daemonsets":
+            meta["annotations"] = {**(meta.get("annotations") or {}), TEMPLATE_GENERATION: "1"}
         if not meta.get("managedFields"):
             meta["managedFields"] = [managed(resource, manager, self.store.clock.stamp(), field_set(obj))]
         if dry_run:
+            if resource.generation:
+                meta["generation"] = 1
             entry = Entry({**obj, "metadata": {**meta, "uid": "", "resourceVersion": ""}}, 0)
             del entry.obj["metadata"]["resourceVersion"]
             return entry
@@ -125,11 +130,11 @@ class Registry:
             new.pop("status", None)
             if "status" in old:
                 new["status"] = old["status"]
-        complaint = defaults.wrong_type(resource, new)
+        complaint = validation.wrong_type(resource, new)
         if complaint:
-            raise defaults.undecodable(encode(old).decode(), complaint)
+            raise validation.undecodable(encode(old).decode(), complaint)
         defaults.fill(resource, new)
-        defaults.check(resource, new, old)
+        validation.check(resource, new, old)
         if resource.generation:
             changed = any(
                 new.get(key) != old.get(key)
@@ -140,6 +145,10 @@ class Registry:
                 changed = changed or meta.get("annotations") != old_meta.get("annotations")
             if changed and resource.plural != "pods":
                 meta["generation"] = old_meta.get("generation", 1) + 1
+        if resource.plural == "daemonsets":
+            was = int((old_meta.get("annotations") or {}).get(TEMPLATE_GENERATION, 1))
+            now = was + (new["spec"]["template"] != old["spec"]["template"])
+            meta["annotations"] = {**(meta.get("annotations") or {}), TEMPLATE_GENERATION: str(now)}
         return new
 
     def delete(
@@ -162,10 +171,14 @@ class Registry:
             have = entry.obj["metadata"].get(key)
             if value is not None and value != have:
                 title = "UID" if key == "uid" else "ResourceVersion"
-                why = f"Precondition failed: {title} in precondition: {value}, {title} in object meta: {have}"
-                raise errors.conflict(resource, name, why)
+                why = (
+                    f"the {title} in the precondition ({value}) does not match the {title} in record ({have}). "
+                    "The object might have been deleted and then recreated"
+                )
+                raise errors.conflict(resource, name, why, kind=resource.kind)
         if dry_run:
-            return entry, False
+            lives_on = plural in ("pods", "namespaces") or propagation in ("Orphan", "Foreground")
+            return entry, not lives_on and not entry.obj["metadata"].get("finalizers")
         obj = copy(entry)
         meta = obj["metadata"]
         if plural == "pods":

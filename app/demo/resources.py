@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 ARGO_GROUP = "argoproj.io"
+FLAGGER_GROUP, GATEWAY_GROUP = "flagger.app", "gateway.networking.k8s.io"
+LATER_GROUPS = (FLAGGER_GROUP, GATEWAY_GROUP)
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 VERSION = {
     "major": "1",
@@ -158,6 +160,16 @@ RESOURCES: tuple[Resource, ...] = (
         subresources=_SCALED,
         custom=True,
     ),
+    Resource(
+        "canaries",
+        "Canary",
+        group=FLAGGER_GROUP,
+        version="v1beta1",
+        subresources=("status",),
+        custom=True,
+        categories=_ALL,
+    ),
+    Resource("httproutes", "HTTPRoute", group=GATEWAY_GROUP, subresources=("status",), custom=True),
     Resource("analysisruns", "AnalysisRun", group=ARGO_GROUP, version="v1alpha1", short=("ar",), custom=True),
 )
 BY_PLURAL: dict[str, Resource] = {resource.plural: resource for resource in RESOURCES}

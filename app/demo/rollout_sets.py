@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.demo import shapes
 from app.demo.controllers import Controllers
-from app.demo.deployment_sets import share
-from app.demo.resources import BY_PLURAL
+from app.demo.revision_sets import asked, draft, renumbered, revision_of, share
 from app.demo.store import Entry, copy
 
 Obj = dict[str, Any]
@@ -36,53 +34,29 @@ class ReplicaSetsOf:
 
     def create(self) -> tuple[Entry, int]:
         """The ReplicaSet of the present template, without pods yet; returns it and its revision."""
-        ro, spec = self.ro, self.ro["spec"]
-        template = spec["template"]
-        hashed = shapes.template_hash(template)
-        labels = {**((template.get("metadata") or {}).get("labels") or {}), HASH: hashed}
-        revision = 1 + max((revision_of(item) for item in self.all), default=0)
-        resource = BY_PLURAL["rollouts"]
+        revision = 1 + max(map(number, self.all), default=0)
         carried = {
             key: value
-            for key, value in (ro["metadata"].get("annotations") or {}).items()
+            for key, value in (self.ro["metadata"].get("annotations") or {}).items()
             if not key.startswith(PREFIX) and "last-applied" not in key
         }
-        body: Obj = {
-            "metadata": {
-                "name": f"{ro['metadata']['name']}-{hashed}",
-                "namespace": ro["metadata"]["namespace"],
-                "labels": labels,
-                "annotations": {
-                    **carried,
-                    f"{PREFIX}/desired-replicas": str(spec.get("replicas", 1)),
-                    f"{PREFIX}/revision": str(revision),
-                },
-                "ownerReferences": [shapes.reference(ro, resource.kind, resource.api_version)],
-            },
-            "spec": {
-                "replicas": 0,
-                **({"minReadySeconds": spec["minReadySeconds"]} if spec.get("minReadySeconds") else {}),
-                "selector": {
-                    "matchLabels": {**((spec.get("selector") or {}).get("matchLabels") or {}), HASH: hashed}
-                },
-                "template": {**template, "metadata": {**(template.get("metadata") or {}), "labels": labels}},
-            },
+        annotations = {
+            **carried,
+            f"{PREFIX}/desired-replicas": str(self.ro["spec"].get("replicas", 1)),
+            f"{PREFIX}/revision": str(revision),
         }
+        body, _hash = draft(self.ro, "rollouts", HASH, 0, annotations)
         entry = self.registry.create("replicasets", body, manager=MANAGER)
         self.refresh()
         return entry, revision
 
     def adopt(self, new: Entry) -> int:
         """Number the new ReplicaSet as the highest revision; its old number goes to its history."""
-        highest = max((revision_of(item) for item in self.all if item.uid != new.uid), default=0)
-        own = revision_of(new)
-        if own > highest:
-            return own
+        highest = max((number(item) for item in self.all if item.uid != new.uid), default=0)
+        if number(new) > highest:
+            return number(new)
         obj = copy(new)
-        annotations = obj["metadata"].setdefault("annotations", {})
-        past = annotations.get(f"{PREFIX}/revision-history")
-        annotations[f"{PREFIX}/revision-history"] = f"{past},{own}" if past else str(own)
-        annotations[f"{PREFIX}/revision"] = str(highest + 1)
+        obj["metadata"]["annotations"] = renumbered(new, PREFIX, highest)
         self.registry.update("replicasets", obj, manager=MANAGER)
         self.refresh()
         return highest + 1
@@ -102,18 +76,8 @@ class ReplicaSetsOf:
         self.registry.update("replicasets", obj, manager=MANAGER)
         if before != count:
             way = "up" if count > before else "down"
-            resource = BY_PLURAL["rollouts"]
-            message = (
-                f"Scaled {way} ReplicaSet {item.name} (revision {revision_of(item)}) from {before} to {count}"
-            )
-            self.controllers.recorder.record(
-                self.ro,
-                resource.kind,
-                resource.api_version,
-                "ScalingReplicaSet",
-                message,
-                component="rollouts-controller",
-            )
+            what = f"ReplicaSet {item.name} (revision {number(item)})"
+            self.event("ScalingReplicaSet", f"Scaled {way} {what} from {before} to {count}")
         self.refresh()
         return before != count
 
@@ -138,8 +102,14 @@ class ReplicaSetsOf:
             item for item in old if not asked(item) and not (item.obj.get("status") or {}).get("replicas")
         ]
         extra = len(old) - int(self.ro["spec"].get("revisionHistoryLimit", 10))
-        for item in sorted(idle, key=revision_of)[: max(0, extra)]:
+        for item in sorted(idle, key=number)[: max(0, extra)]:
             self.registry.delete("replicasets", item.namespace, item.name)
+
+    def event(self, reason: str, message: str, *, warning: bool = False) -> None:
+        """An Event about the Rollout."""
+        self.controllers.recorder.record(
+            "rollouts", self.ro, reason, message, component=MANAGER, warning=warning
+        )
 
     def limits(self) -> tuple[int, int]:
         """maxSurge and maxUnavailable in pods, never both zero (defaults 25 %)."""
@@ -150,16 +120,6 @@ class ReplicaSetsOf:
         return (surge, gone) if surge or gone else (0, 1)
 
 
-def asked(item: Entry) -> int:
-    return int(item.obj["spec"].get("replicas", 1))
-
-
-def available(item: Entry) -> int:
-    """Available pods, never more than asked for: right after a scale-down the set's status is still the old
-    one."""
-    return min(int((item.obj.get("status") or {}).get("availableReplicas", 0)), asked(item))
-
-
-def revision_of(item: Entry) -> int:
-    text = (item.obj["metadata"].get("annotations") or {}).get(f"{PREFIX}/revision", "0")
-    return int(text) if text.isdigit() else 0
+def number(item: Entry) -> int:
+    """The revision a set is."""
+    return revision_of(item, PREFIX)

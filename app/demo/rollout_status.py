@@ -10,6 +10,7 @@ from typing import Any
 
 from app.demo.clock import seconds_of
 from app.demo.deployment_status import set_condition
+from app.demo.revision_sets import progressed
 from app.demo.shapes import safe_hash
 from app.demo.store import Entry
 
@@ -58,16 +59,6 @@ def note_resume(status: Obj, now: float) -> None:
             duration.get("totalManualPauseDurationSeconds", 0) + waited
         )
         status["duration"] = duration
-
-
-def progressed(old: Obj, new: Obj) -> bool:
-    """Whether the counters moved on (this restarts the progress deadline)."""
-
-    def behind(status: Obj) -> int:
-        return int(status.get("replicas", 0)) - int(status.get("updatedReplicas", 0))
-
-    grown = ("updatedReplicas", "readyReplicas", "availableReplicas")
-    return behind(new) < behind(old) or any(new.get(key, 0) > old.get(key, 0) for key in grown)
 
 
 def put(status: Obj, kind: str, value: str, reason: str, message: str, now: str) -> None:

@@ -15,9 +15,8 @@ from app.demo.blue_green import BlueGreen
 from app.demo.canary import Canary
 from app.demo.clock import seconds_of
 from app.demo.controllers import Controllers
-from app.demo.deployment_sets import share
-from app.demo.resources import BY_PLURAL
-from app.demo.rollout_sets import HASH, PREFIX, ReplicaSetsOf, revision_of
+from app.demo.revision_sets import share
+from app.demo.rollout_sets import HASH, PREFIX, ReplicaSetsOf, number
 from app.demo.store import Entry, copy
 
 Obj = dict[str, Any]
@@ -147,7 +146,7 @@ class Rollouts:
         self._event(
             ro,
             "RolloutNotCompleted",
-            f"Rollout not completed, started update to revision {revision_of(new)} ({hashed})",
+            f"Rollout not completed, started update to revision {number(new)} ({hashed})",
         )
 
     # -- what a person asked through status ------------------------------------------------------------------
@@ -178,7 +177,7 @@ class Rollouts:
             status.pop(key, None)
         if view.steps_of(ro["spec"]):
             status["currentStepIndex"] = 0
-        message = f"Rollout aborted update to revision {revision_of(new)}"
+        message = f"Rollout aborted update to revision {number(new)}"
         view.put(status, "Progressing", "False", "RolloutAborted", message, now)
         status["duration"] = {
             **(status.get("duration") or {}),
@@ -262,13 +261,4 @@ class Rollouts:
         )
 
     def _event(self, ro: Obj, reason: str, message: str, *, warning: bool = False) -> None:
-        resource = BY_PLURAL["rollouts"]
-        self.controllers.recorder.record(
-            ro,
-            resource.kind,
-            resource.api_version,
-            reason,
-            message,
-            component="rollouts-controller",
-            warning=warning,
-        )
+        self.controllers.recorder.record("rollouts", ro, reason, message, component=MANAGER, warning=warning)

@@ -24,7 +24,7 @@ def of(resource: Resource, obj: Obj) -> Obj:
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
         "metadata": kept,
-        "spec": {"replicas": obj["spec"].get("replicas", 1)},
+        "spec": {"replicas": wanted} if (wanted := obj["spec"].get("replicas", 1)) else {},
         "status": {"replicas": replicas, "selector": text},
     }
 

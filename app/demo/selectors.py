@@ -112,6 +112,8 @@ def fields(text: str, resource: Resource) -> Predicate | None:
         value = value.removeprefix("=")
         if name not in known:
             listed = ", ".join(f'"{field}"' for field in known)
+            if resource.plural == "pods":
+                raise bad_request(f"field label not supported: {name}")
             raise bad_request(f'"{name}" is not a known field selector: only {listed}')
         path = ["source", "component"] if name == "source" else name.split(".")
         tests.append((path, negative, value))

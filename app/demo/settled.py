@@ -13,7 +13,7 @@ from app.demo import defaults, pod_status, rollout_status, shapes
 from app.demo.clock import stamp
 from app.demo.deployment_sets import limits
 from app.demo.registry import field_set, managed
-from app.demo.resources import BY_PLURAL
+from app.demo.resources import BY_PLURAL, Resource
 from app.demo.store import Entry, encode
 from app.demo.tables import suffix
 
@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 
 Obj = dict[str, Any]
 HOUR = 3600.0
+MANAGER = "kube-controller-manager"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
-    """What to set up. `past`: older images, oldest first, that stay as scaled-down revisions. `age` in
-    seconds."""
+    """What to set up. `past`: older images, oldest first, that stay as revisions. `age` in seconds. `kind`:
+    the plural of its resource."""
 
     name: str
     namespace: str
@@ -38,10 +39,21 @@ class Workload:
     age: float = 30 * 24 * HOUR
     settled_for: float = 26 * HOUR
     strategy: Obj = field(default_factory=dict)
-    rollout: bool = False
+    kind: str = "deployments"
     probe: bool = True
     ready_after: float = 3.0
     spec: Obj = field(default_factory=dict)
+
+    @property
+    def rollout(self) -> bool:
+        return self.kind == "rollouts"
+
+    def written(self, number: int, count: int, now: float) -> str:
+        """When revision `number` of `count` was made: spread between birth and the last change, so that a
+        history has dates."""
+        if count == 1:
+            return stamp(now - self.settled_for)
+        return stamp(now - self.age + (self.age - self.settled_for) * (number - 1) / (count - 1))
 
 
 def template(workload: Workload, image: str) -> Obj:
@@ -105,21 +117,14 @@ def place(cluster: EmbeddedCluster, workload: Workload, *, quiet: bool = False) 
     """Write a workload with its revisions and its ready pods. Returns the workload's entry."""
     store, now = cluster.store, cluster.clock.now()
     born, changed = stamp(now - workload.age), stamp(now - workload.settled_for)
-    group = "rollouts" if workload.rollout else "deployments"
     images = [*workload.past, workload.image]
     templates = [template(workload, image) for image in images]
     hashes = [shapes.template_hash(item) for item in templates]
     owner = _owner(cluster, workload, templates[-1], hashes[-1], len(images), born, changed)
-    entry = store.create(group, owner, quiet=quiet)
+    entry = store.create(workload.kind, owner, quiet=quiet)
     for number, (made, hashed) in enumerate(zip(templates, hashes, strict=True), start=1):
         last = number == len(images)
-        # revisions are spread between birth and the last change, so that a history has dates
-        when = stamp(
-            now
-            - workload.age
-            + (workload.age - workload.settled_for) * (number - 1) / max(1, len(images) - 1)
-        )
-        created = when if len(images) > 1 else changed
+        created = workload.written(number, len(images), now)
         replica_set = _replica_set(
             entry, workload, made, hashed, number, workload.replicas if last else 0, created
         )
@@ -138,8 +143,7 @@ def _owner(
     born: str,
     changed: str,
 ) -> Obj:
-    group = "rollouts" if workload.rollout else "deployments"
-    resource = BY_PLURAL[group]
+    resource = BY_PLURAL[workload.kind]
     spec: Obj = {
         "replicas": workload.replicas,
         "selector": {"matchLabels": {"app": workload.name}},
@@ -149,20 +153,7 @@ def _owner(
         **workload.spec,
     }
     revision_key = "rollout.argoproj.io/revision" if workload.rollout else "deployment.kubernetes.io/revision"
-    meta: Obj = {
-        "name": workload.name,
-        "namespace": workload.namespace,
-        "creationTimestamp": born,
-        "generation": revision,
-        "labels": {"app": workload.name, **workload.labels},
-    }
-    applied = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": meta, "spec": spec}
-    annotations = {
-        revision_key: str(revision),
-        "kubectl.kubernetes.io/last-applied-configuration": encode(applied).decode() + "\n",
-        "kubernetes.io/change-cause": f"release {workload.image.rpartition(':')[2]}",
-    }
-    obj: Obj = {"metadata": {**meta, "annotations": annotations}, "spec": spec}
+    obj = bare(workload, spec, born, revision, {revision_key: str(revision)})
     name = f"{workload.name}-{hashed}"
     if workload.rollout:
         obj["status"] = rollout_status.settled_status(
@@ -197,19 +188,38 @@ def _owner(
                 },
             ],
         }
-    obj["metadata"]["managedFields"] = [
-        managed(
-            resource, "kubectl-client-side-apply", born, field_set({"metadata": meta, "spec": spec}, depth=10)
-        ),
-        managed(
-            resource,
-            "rollouts-controller" if workload.rollout else "kube-controller-manager",
-            changed,
-            {"f:status": field_set(obj["status"], depth=6)},
-            "status",
-        ),
-    ]
+    signed(obj, resource, born, changed, "rollouts-controller" if workload.rollout else MANAGER)
     return obj
+
+
+def bare(workload: Workload, spec: Obj, born: str, generation: int, annotations: dict[str, str]) -> Obj:
+    """A workload's object without its status, as `kubectl apply` left it."""
+    resource = BY_PLURAL[workload.kind]
+    meta: Obj = {
+        "name": workload.name,
+        "namespace": workload.namespace,
+        "creationTimestamp": born,
+        "generation": generation,
+        "labels": {"app": workload.name, **workload.labels},
+    }
+    applied = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": meta, "spec": spec}
+    luggage = {
+        **annotations,
+        "kubectl.kubernetes.io/last-applied-configuration": encode(applied).decode() + "\n",
+        "kubernetes.io/change-cause": f"release {workload.image.rpartition(':')[2]}",
+    }
+    return {"metadata": {**meta, "annotations": luggage}, "spec": spec}
+
+
+def signed(obj: Obj, resource: Resource, born: str, changed: str, controller: str) -> None:
+    """managedFields: kubectl's on what it applied, the controller's on the status."""
+    meta = {key: obj["metadata"][key] for key in ("name", "namespace", "labels")}
+    fields = field_set({"metadata": meta, "spec": obj["spec"]}, depth=10)
+    status = {"f:status": field_set(obj["status"], depth=6)}
+    obj["metadata"]["managedFields"] = [
+        managed(resource, "kubectl-client-side-apply", born, fields),
+        managed(resource, controller, changed, status, "status"),
+    ]
 
 
 def _replica_set(
@@ -225,7 +235,6 @@ def _replica_set(
     }
     if not workload.rollout:
         annotations[f"{prefix}/max-replicas"] = str(workload.replicas + limits(owner.obj["spec"])[0])
-    resource = BY_PLURAL["rollouts" if workload.rollout else "deployments"]
     status: Obj = {"replicas": count}
     if count:
         status |= {"fullyLabeledReplicas": count, "readyReplicas": count, "availableReplicas": count}
@@ -243,8 +252,8 @@ def _replica_set(
             "creationTimestamp": created,
             "labels": labels,
             "annotations": annotations,
-            "ownerReferences": [shapes.reference(owner.obj, resource.kind, resource.api_version)],
-            "managedFields": [managed(BY_PLURAL["replicasets"], "kube-controller-manager", created, fields)],
+            "ownerReferences": [shapes.reference(owner.obj, workload.kind)],
+            "managedFields": [managed(BY_PLURAL["replicasets"], MANAGER, created, fields)],
         },
         "spec": spec,
         "status": status,
@@ -257,10 +266,8 @@ def _pods(cluster: EmbeddedCluster, owner: Entry, count: int, since: str, quiet:
         name = f"{owner.name}-{suffix()}"
         if cluster.store.get("pods", owner.namespace, name):
             name = f"{owner.name}-{suffix()}"
-        pod = shapes.pod(
-            owner.obj, "ReplicaSet", "apps/v1", owner.obj["spec"]["template"], name, owner.namespace, since
-        )
-        node, host, zone = cluster.kubelet.place()
+        pod = shapes.pod(owner.obj, "replicasets", owner.obj["spec"]["template"], name, since)
+        node, host, zone = cluster.kubelet.scheduler.next_node()
         pod["metadata"]["labels"]["topology.kubernetes.io/zone"] = zone
         pod_status.settled(pod, node, cluster.kubelet.address(), host, since)
         # the entries are the same for every pod of a ReplicaSet but for times nobody reads

@@ -31,7 +31,7 @@ def safe_hash(value: Any, length: int = 10) -> str:
 
 def template_hash(template: Obj) -> str:
     """The hash of a pod template, independent of key order and of a hash label in it."""
-    return safe_hash(_ordered(bare_template(template)), random.Random(len(encode(template))).choice((9, 10)))
+    return safe_hash(ordered(bare_template(template)), random.Random(len(encode(template))).choice((9, 10)))
 
 
 def bare_template(template: Obj) -> Obj:
@@ -45,10 +45,10 @@ def bare_template(template: Obj) -> Obj:
     return {**template, "metadata": {**meta, "labels": labels}}
 
 
-def _ordered(value: Any) -> Any:
+def ordered(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _ordered(value[key]) for key in sorted(value)}
-    return [_ordered(item) for item in value] if isinstance(value, list) else value
+        return {key: ordered(value[key]) for key in sorted(value)}
+    return [ordered(item) for item in value] if isinstance(value, list) else value
 
 
 def image_id(image: str) -> str:
@@ -59,10 +59,8 @@ def image_id(image: str) -> str:
     return f"{head}/{name}@sha256:{hashlib.sha256(image.encode()).hexdigest()}".lstrip("/")
 
 
-def pod(
-    owner: Obj, owner_kind: str, owner_version: str, template: Obj, name: str, namespace: str, now: str
-) -> Obj:
-    """A new pod of a ReplicaSet: pending, unscheduled, with the projected token and the default
+def pod(owner: Obj, plural: str, template: Obj, name: str, now: str) -> Obj:
+    """A new pod of an owner: pending, unscheduled, with the projected token and the default
     tolerations."""
     meta, spec = template.get("metadata") or {}, template["spec"]
     volume = f"kube-api-access-{safe_hash(name, 5)}"
@@ -98,11 +96,11 @@ def pod(
         "metadata": {
             "name": name,
             "generateName": f"{owner['metadata']['name']}-",
-            "namespace": namespace,
+            "namespace": owner["metadata"]["namespace"],
             "creationTimestamp": now,
             "labels": dict(meta.get("labels") or {}),
             "annotations": dict(meta.get("annotations") or {}),
-            "ownerReferences": [reference(owner, owner_kind, owner_version)],
+            "ownerReferences": [reference(owner, plural)],
             "managedFields": [],
         },
         "spec": {
@@ -117,7 +115,7 @@ def pod(
             "serviceAccount": account,
             "securityContext": spec.get("securityContext", {}),
             "schedulerName": spec.get("schedulerName", "default-scheduler"),
-            "tolerations": tolerations,
+            "tolerations": [*(spec.get("tolerations") or ()), *tolerations],
             "priority": 0,
             "enableServiceLinks": True,
             "preemptionPolicy": "PreemptLowerPriority",
@@ -126,12 +124,12 @@ def pod(
     }
 
 
-def reference(owner: Obj, kind: str, api_version: str) -> Obj:
-    """A controlling ownerReference."""
-    meta = owner["metadata"]
+def reference(owner: Obj, plural: str) -> Obj:
+    """A controlling ownerReference to an object of a resource."""
+    meta, resource = owner["metadata"], BY_PLURAL[plural]
     return {
-        "apiVersion": api_version,
-        "kind": kind,
+        "apiVersion": resource.api_version,
+        "kind": resource.kind,
         "name": meta["name"],
         "uid": meta["uid"],
         "controller": True,

@@ -9,6 +9,7 @@ imagined colleague acts, so that an unwatched demo goes on too.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -46,23 +47,27 @@ class Teller:
     """One workload with the moves a story needs."""
 
     def __init__(
-        self, cluster: EmbeddedCluster, name: str, namespace: str, rollout: bool, *, delay: float
+        self, cluster: EmbeddedCluster, name: str, namespace: str, kind: str, *, delay: float
     ) -> None:
+        """`kind`: the plural of the workload's resource. `delay`: seconds before the story begins."""
         self.cluster = cluster
         self.name = name
         self.namespace = namespace
-        self.group = "rollouts" if rollout else "deployments"
+        self.kind = kind
         self.delay = delay
 
     def look(self) -> Obj:
         """The object as it is. Raises GoneError."""
-        entry = self.cluster.store.get(self.group, self.namespace, self.name)
+        entry = self.cluster.store.get(self.kind, self.namespace, self.name)
         if entry is None:
             raise GoneError(self.name)
         return entry.obj
 
     async def sleep(self, seconds: float) -> None:
-        await asyncio.sleep(self.cluster.clock.real(seconds))
+        clock = self.cluster.clock
+        end = clock.now() + seconds
+        while (left := end - clock.now()) > 0:  # noqa: ASYNC110  (the clock may change its pace meanwhile)
+            await asyncio.sleep(min(clock.real(left), 0.2))
 
     async def until(self, test: Callable[[Obj], bool], limit: float) -> bool:
         """Wait for the object to pass a test; False when `limit` seconds went by."""
@@ -84,9 +89,10 @@ class Teller:
         except ValueError:  # a viewer set an image of their own
             return f"{repository}:1.0.0"
 
-    def ship(self, image: str) -> None:
-        """Set the image, with a change-cause, as a GitOps controller would."""
+    def ship(self, image: str, **spec: Any) -> None:
+        """Set the image (and other fields of spec), with a change-cause, as a GitOps controller would."""
         obj = self._copy()
+        obj["spec"] |= spec
         obj["spec"]["template"]["spec"]["containers"][0]["image"] = image
         cause = f"release {image.rpartition(':')[2]}"
         obj["metadata"].setdefault("annotations", {})["kubernetes.io/change-cause"] = cause
@@ -107,9 +113,15 @@ class Teller:
         obj["status"].pop("pauseConditions", None)
         self._update(obj, status=True)
 
+    def open_partition(self) -> None:
+        """Let a StatefulSet's update go on to every pod."""
+        obj = self._copy()
+        obj["spec"]["updateStrategy"]["rollingUpdate"]["partition"] = 0
+        self._update(obj)
+
     def _copy(self) -> Obj:
         self.look()
-        entry = self.cluster.store.get(self.group, self.namespace, self.name)
+        entry = self.cluster.store.get(self.kind, self.namespace, self.name)
         assert entry is not None
         obj = copy(entry)
         del obj["metadata"]["resourceVersion"]
@@ -117,17 +129,22 @@ class Teller:
 
     def _update(self, obj: Obj, *, status: bool = False) -> None:
         try:
-            self.cluster.registry.update(self.group, obj, manager=DEPLOYER, status=status)
+            self.cluster.registry.update(self.kind, obj, manager=DEPLOYER, status=status)
         except ApiError as error:
             raise GoneError(str(error)) from error
 
 
 def complete(obj: Obj) -> bool:
-    """A Deployment whose rollout is through."""
-    status, wanted = obj.get("status") or {}, obj["spec"].get("replicas", 1)
-    return status.get("observedGeneration", 0) >= obj["metadata"]["generation"] and all(
-        status.get(key, 0) == wanted for key in ("replicas", "updatedReplicas", "availableReplicas")
-    )
+    """A Deployment, StatefulSet or DaemonSet whose update has reached every pod."""
+    status = obj.get("status") or {}
+    if "desiredNumberScheduled" in status:
+        keys = ["desiredNumberScheduled", "updatedNumberScheduled", "numberAvailable"]
+        wanted = status["desiredNumberScheduled"]
+    else:
+        keys = ["replicas", "updatedReplicas", "availableReplicas"]
+        wanted = obj["spec"].get("replicas", 1)
+    seen = status.get("observedGeneration", 0) >= obj["metadata"]["generation"]
+    return bool(seen and all(status.get(key, 0) == wanted for key in keys))
 
 
 def observed(obj: Obj) -> bool:
@@ -194,11 +211,39 @@ async def _gate(teller: Teller) -> None:
         teller.promote()
 
 
-async def bad_image(teller: Teller) -> None:
-    """A release whose image is not in the registry: stuck, past its deadline, taken back after a while."""
+async def quiet(teller: Teller) -> None:
+    """An update that goes through, now and then."""
 
     async def chapter(teller: Teller) -> None:
-        good, bad = teller.spoil("image-pull")
+        teller.ship(teller.next_image())
+        await teller.until(complete, 600)
+
+    await _tell(teller, chapter, 6 * CALM)
+
+
+async def partitioned(teller: Teller) -> None:
+    """A StatefulSet whose last pod is the canary; the partition waits for a person to open it."""
+
+    async def chapter(teller: Teller) -> None:
+        if complete(teller.look()):
+            last = teller.look()["spec"].get("replicas", 1) - 1
+            strategy = {"type": "RollingUpdate", "rollingUpdate": {"partition": max(0, last)}}
+            teller.ship(teller.next_image(), updateStrategy=strategy)
+            await teller.until(lambda obj: not complete(obj), 30)
+        if not await teller.until(complete, PATIENCE):
+            teller.open_partition()
+        await teller.until(complete, 300)
+
+    await _tell(teller, chapter, 2 * CALM)
+
+
+async def bad_release(teller: Teller) -> None:
+    """A release that gets stuck, each time in another way, past its deadline, and is taken back after a
+    while."""
+    ways = itertools.cycle(("image-pull", "never-ready", "quota", "unschedulable"))
+
+    async def chapter(teller: Teller) -> None:
+        good, bad = teller.spoil(next(ways))
         if not await teller.until(lambda _: teller.image() != bad, 900):
             teller.ship(good)
         await teller.until(complete, 300)

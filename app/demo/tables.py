@@ -85,6 +85,21 @@ def _rollout(obj: Obj, now: float) -> list[Any]:
     ]
 
 
+def _statefulset(obj: Obj, now: float) -> list[Any]:
+    ready = (obj.get("status") or {}).get("readyReplicas", 0)
+    return [f"{ready}/{obj['spec'].get('replicas', 1)}", age(obj["metadata"]["creationTimestamp"], now)]
+
+
+def _daemonset(obj: Obj, now: float) -> list[Any]:
+    status = obj.get("status") or {}
+    keys = ("desiredNumberScheduled", "currentNumberScheduled", "numberReady")
+    more = ("updatedNumberScheduled", "numberAvailable")
+    return [
+        *(status.get(key, 0) for key in (*keys, *more)),
+        age(obj["metadata"]["creationTimestamp"], now),
+    ]
+
+
 def _service(obj: Obj, now: float) -> list[Any]:
     spec = obj["spec"]
     ports = ",".join(f"{port.get('port')}/{port.get('protocol', 'TCP')}" for port in spec.get("ports") or ())
@@ -122,6 +137,8 @@ _COLUMNS: dict[str, tuple[tuple[str, ...], Callable[[Obj, float], list[Any]]]] =
     "pods": (("Ready", "Status", "Restarts", "Age"), _pod),
     "deployments": (("Ready", "Up-to-date", "Available", "Age"), _deployment),
     "replicasets": (("Desired", "Current", "Ready", "Age"), _replicaset),
+    "statefulsets": (("Ready", "Age"), _statefulset),
+    "daemonsets": (("Desired", "Current", "Ready", "Up-to-date", "Available", "Age"), _daemonset),
     "rollouts": (("Desired", "Current", "Up-to-date", "Available", "Age"), _rollout),
     "services": (("Type", "Cluster-IP", "Port(s)", "Age"), _service),
     "events": (("Last Seen", "Type", "Reason", "Object", "Message"), _event),

@@ -16,9 +16,10 @@ from aiohttp import web
 
 from app.demo import errors
 from app.demo.faults import Faults, among
+from app.demo.log import Log
 from app.demo.resources import Resource
 from app.demo.selectors import Predicate
-from app.demo.store import ADDED, DELETED, Change, Entry, Log, Store, encode
+from app.demo.store import ADDED, DELETED, Change, Entry, Store, encode
 
 BATCH_BYTES = 1 << 18
 INITIAL_END = {"k8s.io/initial-events-end": "true"}
@@ -124,7 +125,7 @@ class Stream:
             log.readers[self] = position
             if now >= end:
                 return
-            if faults.crd_absent and self.ask.resource.custom:
+            if self.ask.resource.group in faults.groups_absent():
                 return
             stalled = among(plural, faults.stall)
             if among(plural, faults.gone_watch) or among(plural, faults.gone_watch_http):

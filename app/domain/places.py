@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 from .names import Place, WorkloadRef, cut
 
@@ -70,15 +71,20 @@ class PlaceRules:
 def place(ref: WorkloadRef, labels: Mapping[str, str] | None, rules: PlaceRules) -> Place:
     """The cell of the board for `ref` with its own `labels`."""
     service = _first(labels, rules.service_labels) or cut(ref.name, MAX_NAME)
-    return Place(service, cut(_environment(ref, rules), MAX_NAME), _first(labels, rules.team_labels))
+    return Place(
+        service,
+        cut(_environment(ref.cluster, ref.namespace, rules), MAX_NAME),
+        _first(labels, rules.team_labels),
+    )
 
 
-def _environment(ref: WorkloadRef, rules: PlaceRules) -> str:
+@lru_cache(maxsize=4096)  # there are few namespaces, and each is asked about at every look at a workload
+def _environment(cluster: str, namespace: str, rules: PlaceRules) -> str:
     for rule in rules.rules:
-        if fnmatchcase(ref.cluster, rule.cluster) and fnmatchcase(ref.namespace, rule.namespace):
+        if fnmatchcase(cluster, rule.cluster) and fnmatchcase(namespace, rule.namespace):
             return rule.environment
     known = rules.environments
-    return _word(ref.namespace, known) or _word(ref.cluster, known) or ref.cluster
+    return _word(namespace, known) or _word(cluster, known) or cluster
 
 
 def _word(name: str, known: tuple[str, ...]) -> str:

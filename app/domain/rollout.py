@@ -176,13 +176,52 @@ class PodCounts:
 @dataclass(frozen=True, slots=True)
 class Problem:
     """Why something is stuck: a category ("image", "crash", "oom", "unschedulable", "quota", "deadline" …), the reason
-    word of the source, its text, how many pods it touches, and since when."""
+    word of the source, one sentence, how many pods it touches, since when, and as `evidence` the source's own words."""
 
     category: str
     reason: str
     message: str
     pods: int = 0
     since: datetime | None = None
+    evidence: str = ""
+
+
+class CautionKind(StrEnum):
+    """What a state that looks good, or an end that looks clean, may hide."""
+
+    NO_PROBE = "no_probe"  # ready means only that it runs
+    NO_REPLICAS = "no_replicas"
+    NO_ENDPOINTS = "no_endpoints"  # a Service chooses its pods and has no ready endpoint
+    RESTARTS = "restarts"  # pods that are ready now keep restarting
+    MISPLACED = "misplaced"  # daemon pods on nodes where they do not belong
+    KILLED = "killed"  # old pods were ended by SIGKILL
+    OVERRAN = "overran"  # old pods took longer to end than they were given
+    LEFT_BEHIND = "left_behind"  # pods of a revision that nobody asked for are still there
+
+
+@dataclass(frozen=True, slots=True)
+class Caution:
+    """Something to know about a state, which is no failure of it: one sentence, pods touched, since when."""
+
+    kind: CautionKind
+    message: str
+    pods: int = 0
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One metric that an analysis decides by. `phase` is "pending", "running", "successful", "failed", "error" or
+    "inconclusive"; `value` is the newest measurement; `condition` what it must fulfil; `bad` of `limit` tolerated
+    measurements went wrong (None: not told)."""
+
+    name: str
+    phase: str
+    value: str = ""
+    condition: str = ""
+    bad: int = 0
+    limit: int | None = None
+    message: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +230,8 @@ class RolloutState:
     and good.
 
     `revision` is the one asked for, `stable` the one that served before it (None when they are the same);
-    `revisions` are all that are kept, newest first; `progress` is 0–100 and 100 only when done.
+    `revisions` are all that are kept, newest first; `progress` is 0–100 and 100 only when done. `settled_at` is
+    when the last rollout ended (IDLE) or failed (FAILED), where the cluster itself remembers.
     """
 
     phase: Phase
@@ -212,6 +252,9 @@ class RolloutState:
     problems: tuple[Problem, ...] = ()
     started_at: datetime | None = None
     deadline_at: datetime | None = None
+    cautions: tuple[Caution, ...] = ()
+    checks: tuple[Check, ...] = ()
+    settled_at: datetime | None = None
 
 
 _MOVING = frozenset({Phase.PENDING, Phase.PROGRESSING, Phase.VERIFYING, Phase.PROMOTING})

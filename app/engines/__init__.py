@@ -5,11 +5,27 @@
 
 from __future__ import annotations
 
-from . import argo_rollouts, deployment
+from . import (
+    argo_rollouts,
+    daemonset,
+    deployment,
+    flagger,
+    native_canary,
+    service_switch,
+    statefulset,
+)
 from .port import Engine, Kind
 from .shapes import Root
 
-ENGINES: tuple[Engine, ...] = (argo_rollouts, deployment)
+ENGINES: tuple[Engine, ...] = (
+    argo_rollouts,
+    flagger,
+    service_switch,
+    statefulset,
+    daemonset,
+    native_canary,
+    deployment,
+)
 
 
 def engine_for(root: Root) -> Engine | None:
@@ -18,11 +34,28 @@ def engine_for(root: Root) -> Engine | None:
     return next((engine for engine in ENGINES if engine.claims(root)), None)
 
 
+def required(engine: str, root: str) -> frozenset[str]:
+    """The kinds without which nothing can be said of a workload with this root kind that the engine of this
+    name reads; the root kind alone when no engine has that name."""
+    return _REQUIRED.get(engine, frozenset()) | {root}
+
+
+def optional() -> frozenset[str]:
+    """The kinds that may be absent or forbidden without any workload being lost or unknown."""
+    return _OPTIONAL
+
+
 def roots() -> tuple[Kind, ...]:
     """The kinds whose objects are workloads, each once."""
     return tuple(dict.fromkeys(engine.root for engine in ENGINES))
 
 
 def relatives() -> tuple[Kind, ...]:
-    """The kinds that some engine reads below its roots, each once."""
-    return tuple(dict.fromkeys(kind for engine in ENGINES for kind in engine.kin))
+    """The kinds that some engine reads besides its roots, each once."""
+    return tuple(dict.fromkeys(relation.kind for engine in ENGINES for relation in engine.relations))
+
+
+_REQUIRED = {
+    engine.name: frozenset(r.kind.name for r in engine.relations if not r.optional) for engine in ENGINES
+}
+_OPTIONAL = frozenset(kind.name for kind in (*roots(), *relatives()) if kind.worth)

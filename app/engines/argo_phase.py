@@ -21,10 +21,11 @@ from ..domain.rollout import (
     WaitsFor,
 )
 from . import reading
+from .argo_analysis import named
 from .argo_steps import SWITCH, Course
-from .pods import SOFT
 from .reading import condition, count, share
 from .shapes import BlueGreen, Rollout, RolloutSpec, RolloutStatus, RunStatus
+from .trouble import SOFT
 
 Judgement = tuple[Phase, Health, str, WaitsFor]
 _NOBODY = WaitsFor()
@@ -90,14 +91,7 @@ def aborted(status: RolloutStatus) -> bool:
 
 def run(status: RolloutStatus) -> RunStatus | None:
     """The analysis run that decides now: of the step, of a blue-green promotion, or in the background."""
-    canary, blue_green = status.canary, status.blue_green
-    if canary is not None and canary.current_step_analysis_run_status is not None:
-        return canary.current_step_analysis_run_status
-    if blue_green is not None and blue_green.post_promotion_analysis_run_status is not None:
-        return blue_green.post_promotion_analysis_run_status
-    if blue_green is not None and blue_green.pre_promotion_analysis_run_status is not None:
-        return blue_green.pre_promotion_analysis_run_status
-    return canary.current_background_analysis_run_status if canary is not None else None
+    return next(iter(named(status)), None)
 
 
 def their_phase(spec: RolloutSpec, status: RolloutStatus) -> str:

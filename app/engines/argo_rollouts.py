@@ -21,19 +21,42 @@ from ..domain.rollout import (
     RolloutState,
     Strategy,
 )
-from . import argo_phase, argo_steps, reading
+from . import argo_analysis, argo_phase, argo_steps, cautions, reading, trouble
 from . import pods as squares
 from . import revisions as served
+from .argo_analysis import HASH
 from .argo_phase import Look
-from .port import POD, REPLICASET, ROLLOUT, Kin, Kind
+from .port import (
+    ANALYSISRUN,
+    DEPLOYMENT,
+    EXPERIMENT,
+    POD,
+    REPLICASET,
+    ROLLOUT,
+    SERVED,
+    SERVICE,
+    Kin,
+    Kind,
+    Relation,
+    Via,
+    warned,
+)
 from .reading import condition
-from .shapes import ReplicaSet, Rollout, RolloutSpec, RolloutStatus, Root
+from .shapes import ReplicaSet, Rollout, RolloutSpec, RolloutStatus, Root, Template
 
 name = "argo-rollouts"
 root: Kind = ROLLOUT
-kin: tuple[Kind, ...] = (REPLICASET, POD)
+relations: tuple[Relation, ...] = (
+    Relation(REPLICASET, Via.OWNER),
+    Relation(POD, Via.OWNER, ("ReplicaSet",)),
+    Relation(DEPLOYMENT, Via.NAME, swallows=True),
+    Relation(ANALYSISRUN, Via.OWNER, optional=True),
+    Relation(EXPERIMENT, Via.OWNER, optional=True),
+    Relation(SERVICE, Via.NAME, optional=True),
+    *SERVED,
+    warned("ReplicaSet", "Pod"),
+)
 
-HASH = "rollouts-pod-template-hash"
 _MOVING = frozenset({Phase.PROGRESSING, Phase.PROMOTING})
 
 
@@ -47,13 +70,14 @@ def observe(root: Root, kin: Kin) -> RolloutState:
     if not isinstance(root, Rollout):
         return RolloutState(Phase.UNKNOWN, Health.UNKNOWN, "This is not an Argo Rollout")
     spec, status = root.spec or RolloutSpec(), root.status or RolloutStatus()
+    template = _template(root, spec, kin)
     strategy = spec.strategy
     current, stable = status.current_pod_hash or "", status.stable_rs or ""
     by_hash = {_hash(rs): rs for rs in sorted(kin.replicasets, key=served.age)}
     revisions = served.newest_first(
         served.read(rs, hash_, _number(rs), _roles(hash_, status)) for hash_, rs in by_hash.items() if hash_
     )
-    shown = next((r for r in revisions if r.key == current), None) or _unread(root, spec, current, status)
+    shown = next((r for r in revisions if r.key == current), None) or _unread(root, template, current, status)
     before = next((r for r in revisions if r.key == stable), None) if stable != current else None
     read = _pods(kin, by_hash, current)
     seen = argo_phase.seen(root, status)
@@ -80,8 +104,8 @@ def observe(root: Root, kin: Kin) -> RolloutState:
         course=course,
         new=shown,
         stable=before,
-        unmade=_unmade(spec, by_hash.get(current)),
-        problems=_problems(spec, status, seen, read),
+        unmade=_unmade(template, by_hash.get(current)),
+        problems=_problems(spec, status, seen, read, kin),
         blind=reading.blind(kin.missing),
     )
     phase, health, message, waits = argo_phase.judge(look)
@@ -107,6 +131,9 @@ def observe(root: Root, kin: Kin) -> RolloutState:
         deadline_at=reading.deadline(condition(status.conditions, "Progressing"), limit)
         if phase in _MOVING
         else None,
+        cautions=cautions.of_workload(template, phase, look.counts, [p for p, _ in read], kin),
+        checks=argo_analysis.checks(status, kin),
+        settled_at=_settled(status, phase),
     )
 
 
@@ -158,25 +185,27 @@ def _pods(kin: Kin, by_hash: dict[str, ReplicaSet], current: str) -> list[tuple[
     read = []
     for pod in kin.pods:
         key = (pod.metadata.labels or {}).get(HASH) or owners.get(pod.metadata.owner_uid, "")
-        read.append(squares.read(pod, key, bool(key) and key == current))
+        read.append(
+            squares.read(pod, key, bool(key) and key == current, kin.warnings.get(pod.metadata.uid, ()))
+        )
     read.sort(key=lambda p: (not p[0].new, p[0].name))
     return read
 
 
 def _problems(
-    spec: RolloutSpec, status: RolloutStatus, seen: bool, read: list[tuple[Pod, str]]
+    spec: RolloutSpec, status: RolloutStatus, seen: bool, read: list[tuple[Pod, str]], kin: Kin
 ) -> tuple[Problem, ...]:
     """Problems of the newest revision, causes first; none while the status still describes another spec."""
     if not seen:
         return ()
-    found = squares.problems(p for p in read if p[0].new)
+    found = trouble.of_pods(read, kin)
     for said in status.conditions or ():
         since = said.last_transition_time
         if said.type == "InvalidSpec":
             text = (said.message or "").partition(" is invalid: ")[2] or said.message or "no reason given"
             found.append(Problem("invalid", "InvalidSpec", cut(f"Its spec is invalid: {text}"), 0, since))
         elif said.type == "ReplicaFailure" and said.status == "True":
-            found.append(squares.refused(said))
+            found.append(trouble.refused(said))
         elif said.reason == "RolloutAborted":
             why = (said.message or "").partition(": ")[2]
             found.append(Problem("aborted", "RolloutAborted", cut(why or "Aborted"), 0, since))
@@ -185,14 +214,22 @@ def _problems(
             took = reading.spell(reading.DEFAULT_DEADLINE if limit is None else limit)
             text = f"No progress within its deadline of {took}"
             found.append(Problem("deadline", "ProgressDeadlineExceeded", text, 0, since))
-    run = argo_phase.run(status)
-    if run is not None and run.status in ("Failed", "Error", "Inconclusive"):
-        text = run.message or f"Analysis {run.status.lower()}"
-        found.append(Problem("analysis", run.status, cut(text), 0, None))
-    return squares.in_order(found)
+    found += argo_analysis.problems(status, argo_phase.aborted(status), kin)
+    return trouble.in_order(found)
 
 
-def _unread(root: Rollout, spec: RolloutSpec, current: str, status: RolloutStatus) -> Revision | None:
+def _template(root: Rollout, spec: RolloutSpec, kin: Kin) -> Template | None:
+    """Its own template, or the one of the Deployment it refers to."""
+    ref = spec.workload_ref
+    if ref is None or (ref.kind or "Deployment") != "Deployment":
+        return spec.template
+    named = (
+        d for d in kin.deployments if d.metadata.name == ref.name and d.metadata.uid != root.metadata.uid
+    )
+    return next((d.spec.template for d in named if d.spec), None)
+
+
+def _unread(root: Rollout, template: Template | None, current: str, status: RolloutStatus) -> Revision | None:
     """The current revision as the Rollout alone tells it, when its ReplicaSet was not found."""
     if not current:
         return None
@@ -200,14 +237,14 @@ def _unread(root: Rollout, spec: RolloutSpec, current: str, status: RolloutStatu
     return Revision(
         key=current,
         number=reading.number(annotations.rollout_revision if annotations else None),
-        images=reading.images(spec.template),
-        version=reading.version(spec.template),
+        images=reading.images(template),
+        version=reading.version(template),
         roles=_roles(current, status),
     )
 
 
-def _unmade(spec: RolloutSpec, current: ReplicaSet | None) -> str:
-    asked = reading.version(spec.template)
+def _unmade(template: Template | None, current: ReplicaSet | None) -> str:
+    asked = reading.version(template)
     made = reading.version(served.template(current)) if current else ""
     return "" if asked == made else asked
 
@@ -220,6 +257,16 @@ def _started(status: RolloutStatus, kin: Kin, current: ReplicaSet | None) -> dat
     annotations = current.metadata.annotations
     reused = annotations is not None and annotations.rollout_revision_history is not None
     return served.began(current, reused, kin.replicasets, kin.pods)
+
+
+def _settled(status: RolloutStatus, phase: Phase) -> datetime | None:
+    """Completed turns True when a rollout is fully promoted, and only a new revision turns it False."""
+    completed = condition(status.conditions, "Completed")
+    if phase is Phase.IDLE and completed is not None and completed.status == "True":
+        return completed.last_transition_time
+    return (
+        reading.settled(condition(status.conditions, "Progressing"), phase) if phase is Phase.FAILED else None
+    )
 
 
 def _hash(rs: ReplicaSet) -> str:

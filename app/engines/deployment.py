@@ -25,10 +25,10 @@ from ..domain.rollout import (
     WaitKind,
     WaitsFor,
 )
+from . import cautions, reading, trouble
 from . import pods as squares
-from . import reading
 from . import revisions as served
-from .port import DEPLOYMENT, POD, REPLICASET, Kin, Kind
+from .port import DEPLOYMENT, POD, REPLICASET, SERVED, Kin, Kind, Relation, Via, warned
 from .reading import condition, count, share
 from .shapes import (
     Condition,
@@ -42,16 +42,22 @@ from .shapes import (
 
 name = "deployment"
 root: Kind = DEPLOYMENT
-kin: tuple[Kind, ...] = (REPLICASET, POD)
+relations: tuple[Relation, ...] = (
+    Relation(REPLICASET, Via.OWNER),
+    Relation(POD, Via.OWNER, ("ReplicaSet",)),
+    *SERVED,
+    warned("ReplicaSet", "Pod"),
+)
 
-HASH = "pod-template-hash"
 _FINISHED, _EXPIRED = "NewReplicaSetAvailable", "ProgressDeadlineExceeded"
 _NO_SPEC, _NO_STATUS = DeploymentSpec(), DeploymentStatus()
 
 
 def claims(root: Root) -> bool:
-    """Every Deployment."""
-    return isinstance(root, Deployment)
+    """Every Deployment that does not name a canary beside it."""
+    if not isinstance(root, Deployment):
+        return False
+    return root.metadata.annotations is None or not root.metadata.annotations.canary
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +93,13 @@ def observe(root: Root, kin: Kin) -> RolloutState:
         total=status.replicas or 0,
     )
     progressing = condition(status.conditions, "Progressing")
-    new_rs = new_replicaset(root, kin.replicasets)
-    current = new_rs or max(kin.replicasets, key=lambda rs: (_number(rs) or 0, served.age(rs)), default=None)
+    new_rs = served.new_of(root, kin.replicasets)
+    current = new_rs or max(
+        kin.replicasets, key=lambda rs: (served.number(rs) or 0, served.age(rs)), default=None
+    )
     uid = current.metadata.uid if current else ""
     revisions = served.newest_first(
-        served.read(rs, rs.metadata.uid, _number(rs), ("new",) if rs is new_rs else ("old",))
+        served.read(rs, rs.metadata.uid, served.number(rs), ("new",) if rs is new_rs else ("old",))
         for rs in kin.replicasets
     )
     shown = next((r for r in revisions if r.key == uid), None) or _unreadable(root, kin)
@@ -115,7 +123,7 @@ def observe(root: Root, kin: Kin) -> RolloutState:
         min_ready=spec.min_ready_seconds or 0,
         unmade=_unmade(spec.template, current, new_rs),
         new=shown if new_rs else None,
-        problems=_problems(status, progressing, limit, seen, squares_),
+        problems=_problems(status, progressing, limit, seen, squares_, kin),
         blind=reading.blind(kin.missing),
     )
     phase, health, message, waits = _judge(look)
@@ -138,32 +146,15 @@ def observe(root: Root, kin: Kin) -> RolloutState:
         deadline_at=reading.deadline(progressing, limit)
         if phase is Phase.PROGRESSING and not look.finished
         else None,
+        cautions=cautions.of_workload(spec.template, phase, counts, [p for p, _ in squares_], kin),
+        settled_at=reading.settled(progressing, phase),
     )
-
-
-def new_replicaset(root: Deployment, owned: Sequence[ReplicaSet]) -> ReplicaSet | None:
-    """The ReplicaSet that runs the Deployment's template, or None while there is none (paused, or not
-    reconciled yet).
-
-    The controller gives it the Deployment's revision number; templates are compared as far as they were
-    decoded, which tells an edit that is not made yet apart. An edit that shows only in what is not decoded
-    (env) is told by the counters: while paused, a ReplicaSet with pods of which none counts as updated is
-    not the new one.
-    """
-    spec, status = root.spec or _NO_SPEC, root.status or _NO_STATUS
-    same = [rs for rs in owned if served.same_template(spec.template, rs, HASH)]
-    asked = reading.number(root.metadata.annotations.revision) if root.metadata.annotations else None
-    numbered = next((rs for rs in same if asked is not None and _number(rs) == asked), None)
-    if numbered is None:
-        return max(same, key=served.age, default=None)
-    has_pods = numbered.status is not None and numbered.status.replicas
-    return None if spec.paused and has_pods and not status.updated_replicas else numbered
 
 
 def _judge(look: _Look) -> tuple[Phase, Health, str, WaitsFor]:
     counts, reason = look.counts, (look.progressing.reason if look.progressing else None)
     first = look.problems[0].message if look.problems else ""
-    hard = any(p.category not in squares.SOFT for p in look.problems)
+    hard = trouble.hard(look.problems)
     if not look.seen:
         change = f"The change to {look.unmade}" if look.unmade else "A change"
         return (
@@ -189,7 +180,7 @@ def _judge(look: _Look) -> tuple[Phase, Health, str, WaitsFor]:
     if look.done:
         if short:
             return Phase.IDLE, Health.DEGRADED, first or "Fewer pods are available than it needs", WaitsFor()
-        broken = any(p.pods and p.category not in squares.SOFT for p in look.problems)
+        broken = any(p.pods and p.category not in trouble.SOFT for p in look.problems)
         health = Health.DEGRADED if broken else Health.HEALTHY
         return (
             Phase.IDLE,
@@ -243,21 +234,22 @@ def _problems(
     limit: int | None,
     seen: bool,
     read: Sequence[tuple[Pod, str]],
+    kin: Kin,
 ) -> tuple[Problem, ...]:
     """Problems of the newest revision, causes first; none while the status still describes another spec."""
     if not seen:
         return ()
-    found = squares.problems(p for p in read if p[0].new)
+    found = trouble.of_pods(read, kin)
     failure = condition(status.conditions, "ReplicaFailure")
     if failure is not None and failure.status == "True":
-        found.append(squares.refused(failure))
+        found.append(trouble.refused(failure))
     if progressing is not None and progressing.reason == "ReplicaSetCreateError":
-        found.append(squares.refused(progressing))
+        found.append(trouble.refused(progressing))
     if progressing is not None and progressing.reason == _EXPIRED:
         took = reading.spell(reading.DEFAULT_DEADLINE if limit is None else limit)
         text = f"No progress within its deadline of {took}"
         found.append(Problem("deadline", progressing.reason, text, 0, progressing.last_transition_time))
-    return squares.in_order(found)
+    return trouble.in_order(found)
 
 
 def _pods(kin: Kin, new_rs: ReplicaSet | None) -> list[tuple[Pod, str]]:
@@ -265,7 +257,7 @@ def _pods(kin: Kin, new_rs: ReplicaSet | None) -> list[tuple[Pod, str]]:
     read = []
     for pod in kin.pods:
         owner = pod.metadata.owner_uid
-        read.append(squares.read(pod, owner, owner == new))
+        read.append(squares.read(pod, owner, owner == new, kin.warnings.get(pod.metadata.uid, ())))
     read.sort(key=lambda p: (not p[0].new, p[0].name))
     return read
 
@@ -304,7 +296,3 @@ def _unmade(asked: Template | None, current: ReplicaSet | None, new_rs: ReplicaS
     version = reading.version(asked)
     made = reading.version(served.template(current)) if current else ""
     return "" if new_rs is not None or version == made else version
-
-
-def _number(rs: ReplicaSet) -> int | None:
-    return reading.number(rs.metadata.annotations.revision if rs.metadata.annotations else None)

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 
 from ..domain.names import ImageRef, cut
+from ..domain.rollout import Phase
 from .shapes import Condition, Meta, Template
 
 NO_DEADLINE = 2_147_483_647
@@ -107,11 +108,28 @@ def deadline(progressing: Condition | None, limit: int | None) -> datetime | Non
     return after(progressing.last_update_time, limit)
 
 
+def settled(progressing: Condition | None, phase: Phase) -> datetime | None:
+    """When the last rollout ended (IDLE) or passed its deadline (FAILED), as the Progressing condition remembers:
+    the controller dates a reason when it sets it and leaves it alone until the next rollout."""
+    if progressing is None:
+        return None
+    if phase is Phase.IDLE and progressing.reason == "NewReplicaSetAvailable":
+        return progressing.last_update_time
+    if phase is Phase.FAILED and progressing.reason == "ProgressDeadlineExceeded":
+        return progressing.last_transition_time
+    return None
+
+
 def blind(missing: frozenset[str]) -> str:
     """What could not be looked at, in words; empty when everything could."""
     if "Pod" in missing:
         return "Its pods cannot be looked at"
     return "Its ReplicaSets cannot be looked at" if "ReplicaSet" in missing else ""
+
+
+def percent(part: int, whole: int) -> int:
+    """How many percent `part` is of `whole`, between 0 and 100, rounded down; 0 of nothing."""
+    return max(0, min(100, 100 * part // whole)) if whole > 0 else 0
 
 
 def share(n: int, total: int, noun: str, state: str) -> str:

@@ -11,8 +11,12 @@ from datetime import datetime
 
 from ..domain.names import cut
 from ..domain.rollout import Revision
+from . import reading
 from .reading import images, version, wanted
-from .shapes import Pod, ReplicaSet, Template
+from .shapes import Deployment, DeploymentSpec, DeploymentStatus, Pod, ReplicaSet, Template
+
+HASH = "pod-template-hash"
+"""Label by which the deployment controller tells ReplicaSets apart."""
 
 
 def read(rs: ReplicaSet, key: str, no: int | None, roles: tuple[str, ...]) -> Revision:
@@ -78,7 +82,11 @@ def template(rs: ReplicaSet) -> Template | None:
 
 def same_template(asked: Template | None, rs: ReplicaSet, hash_label: str) -> bool:
     """Whether the templates agree in all that is decoded, the hash label aside."""
-    made = template(rs)
+    return agree(asked, template(rs), hash_label)
+
+
+def agree(asked: Template | None, made: Template | None, hash_label: str) -> bool:
+    """Whether two templates agree in all that is decoded, the hash label aside."""
     if asked is None or made is None:
         return False
     return asked.spec == made.spec and _marks(asked, hash_label) == _marks(made, hash_label)
@@ -90,3 +98,27 @@ def _marks(of: Template, hash_label: str) -> tuple[dict[str, str], str | None]:
     annotations = of.metadata.annotations
     labels = {k: v for k, v in (of.metadata.labels or {}).items() if k != hash_label}
     return labels, annotations.restarted_at if annotations else None
+
+
+def new_of(root: Deployment, owned: Sequence[ReplicaSet]) -> ReplicaSet | None:
+    """The ReplicaSet that runs the Deployment's template, or None while there is none (paused, or not
+    reconciled yet).
+
+    The controller gives it the Deployment's revision number; templates are compared as far as they were
+    decoded, which tells an edit that is not made yet apart. An edit that shows only in what is not decoded
+    (env) is told by the counters: while paused, a ReplicaSet with pods of which none counts as updated is
+    not the new one.
+    """
+    spec, status = root.spec or DeploymentSpec(), root.status or DeploymentStatus()
+    same = [rs for rs in owned if same_template(spec.template, rs, HASH)]
+    asked = reading.number(root.metadata.annotations.revision) if root.metadata.annotations else None
+    numbered = next((rs for rs in same if asked is not None and number(rs) == asked), None)
+    if numbered is None:
+        return max(same, key=age, default=None)
+    has_pods = numbered.status is not None and numbered.status.replicas
+    return None if spec.paused and has_pods and not status.updated_replicas else numbered
+
+
+def number(rs: ReplicaSet) -> int | None:
+    """The number that kubectl prints for a Deployment's ReplicaSet."""
+    return reading.number(rs.metadata.annotations.revision if rs.metadata.annotations else None)

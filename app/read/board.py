@@ -147,7 +147,8 @@ class BoardRow:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Something only a person can let go on: what is asked, of which team, since when."""
+    """Something only a person can let go on: what is asked ("Go on from 25 % to 50 %?"), where that is on the
+    way ("Canary step 2 of 4"), of which team, since when. `ref` names the workload."""
 
     service: str
     slug: str
@@ -155,6 +156,8 @@ class Waiting:
     cluster: str
     version: str
     ask: str
+    stands: str
+    ref: str
     team: str
     since: datetime
 

@@ -12,7 +12,9 @@ from ..domain.names import cut
 from ..domain.rollout import Attention, Phase, PodCondition, RolloutState, Step, StepState, WaitKind
 from .board import BoardRow, Cell, Column, Gap, Member, Pods, Segment, Square, Waiting
 from .query import version_of
+from .road import segments
 from .rows import WorkloadRow
+from .telling import ask, stands
 from .words import kubectl, slug, was, word
 
 LANDED = timedelta(hours=1)
@@ -163,29 +165,11 @@ def _was(worst: Seen) -> str:
 
 
 def _segments(steps: Sequence[Step]) -> tuple[Segment, ...]:
-    """Steps as people count them: what follows a weight (a pause, an analysis) is part of that weight's
-    segment."""
-    groups: list[tuple[str, list[StepState]]] = []
-    for step in steps:
-        if step.weight is not None and (not groups or groups[-1][0] != str(step.weight)):
-            groups.append((str(step.weight), [step.state]))
-        elif groups and groups[-1][0].isdecimal():
-            groups[-1][1].append(step.state)
-        else:
-            groups.append((step.label or step.kind, [step.state]))
-    if groups and groups[-1][0].isdecimal() and groups[-1][0] != "100":
-        done = all(state is StepState.DONE for state in groups[-1][1])
-        groups.append(("100", [StepState.NOW if done else StepState.NEXT]))
-    segments = [Segment(cut(label, 16), _together(states)) for label, states in groups]
-    now = next((i for i, s in enumerate(segments) if s.state is not StepState.DONE), 0)
-    start = max(0, min(now - SEGMENTS // 2, len(segments) - SEGMENTS))
-    return tuple(segments[start : start + SEGMENTS])
-
-
-def _together(states: Sequence[StepState]) -> StepState:
-    if all(s is StepState.DONE for s in states):
-        return StepState.DONE
-    return StepState.NEXT if all(s is StepState.NEXT for s in states) else StepState.NOW
+    """Steps as people count them, of a long strategy those around the current one."""
+    found = segments(steps)
+    now = next((i for i, s in enumerate(found) if s.state is not StepState.DONE), 0)
+    start = max(0, min(now - SEGMENTS // 2, len(found) - SEGMENTS))
+    return found[start : start + SEGMENTS]
 
 
 def _pods(state: RolloutState) -> Pods | None:
@@ -238,7 +222,9 @@ def waiting(service: str, seen: Sequence[Seen], columns: Sequence[Column]) -> tu
             environment=s.row.place.environment,
             cluster=s.row.ref.cluster,
             version=version_of(s.row),
-            ask=cut(s.row.state.waits_for.what or s.row.state.message, MESSAGE),
+            ask=ask(s.row.state),
+            stands=stands(s.row.state),
+            ref=str(s.row.ref),
             team=s.row.place.team,
             since=s.row.state.waits_for.since or s.row.since,
         )

@@ -7,12 +7,13 @@ from collections.abc import Iterable, Sequence
 from ..domain.freshness import Freshness
 from .board import Empty, Listening
 from .rows import SourceRow
+from .sources import needed
 
 
 def why_empty(sources: Iterable[SourceRow], heard: Sequence[Listening], total: int) -> Empty:
     """The reason for an empty board: `total` services exist (none is shown), `heard` tells how the
     clusters are."""
-    rows = tuple(sources)
+    rows = tuple(needed(sources))
     names = ", ".join(c.cluster for c in heard)
     several = "clusters" if len(heard) > 1 else "cluster"
     if total:

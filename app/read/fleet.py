@@ -7,14 +7,19 @@ did not.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from weakref import WeakValueDictionary
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.domain.names import WorkloadRef
 from app.domain.rollout import attention
 from app.live import Topic
+from app.read import past
+from app.read.past import Past, rollout_of
 from app.read.rows import RolloutRow, SourceRow, WorkloadRow
 from app.store import mapping
 from app.store.db import Database
@@ -38,6 +43,8 @@ class Fleet:
         self._sources: dict[str, SourceRow] = {}
         self._rollouts: dict[str, RolloutRow] = {}
         self._by_service: dict[str, frozenset[str]] = {}
+        self._pasts: WeakValueDictionary[WorkloadRef, Past] = WeakValueDictionary()
+        self._reading = asyncio.Lock()
 
     @property
     def workloads(self) -> Mapping[str, WorkloadRow]:
@@ -59,6 +66,11 @@ class Fleet:
         """Keys of the workloads of each service; a service without any is not there."""
         return self._by_service
 
+    def at(self, ref: WorkloadRef) -> WorkloadRow | None:
+        """The workload at `ref`; the one seen last if a predecessor is still listed."""
+        found = (row for row in self._workloads.values() if row.ref == ref)
+        return max(found, key=lambda row: row.seen_at, default=None)
+
     async def load(self) -> None:
         """Read everything. Call after subscribing to `Live`, so that nothing falls between. Raises
         StoreUnavailable."""
@@ -74,6 +86,21 @@ class Fleet:
         self._sources.update(sources)
         self._rollouts.clear()
         self._rollouts.update(rollouts)
+        await self._remember(set(self._pasts.keys()))
+
+    async def follow(self, ref: WorkloadRef) -> Past:
+        """The past of the name `ref`, kept up for as long as the caller holds it. Raises StoreUnavailable."""
+        async with self._reading:
+            found = self._pasts.get(ref)
+            if found is None:
+                async with self._database.reading() as connection:
+                    found = Past(ref, await past.told(connection, ref))
+                self._pasts[ref] = found
+            return found
+
+    def past(self, ref: WorkloadRef) -> Past | None:
+        """The past of `ref` if somebody follows it."""
+        return self._pasts.get(ref)
 
     async def refresh(self, topics: Iterable[Topic]) -> None:
         """Read again the rows that `topics` name; rows that are no longer there leave the maps, and so do
@@ -97,6 +124,8 @@ class Fleet:
                 sources = await _sources(connection, SOURCE.c.key.in_(keys))
             if keys := names["rollout"]:
                 rollouts = await _rollouts(connection, ROLLOUT.c.id.in_(keys))
+        touched = {row.ref for key in names["workload"] if (row := self._workloads.get(key))}
+        await self._remember(touched | {row.ref for row in workloads.values()})
         self._put_workloads(names["workload"], workloads)
         for key in names["source"]:
             self._sources.pop(key, None)
@@ -110,6 +139,16 @@ class Fleet:
         """Let go of the rollouts that ended longer than `KEPT` ago."""
         for row in [r for r in self._rollouts.values() if r.ended_at and r.ended_at <= now - KEPT]:
             del self._rollouts[row.id]
+
+    async def _remember(self, touched: set[WorkloadRef]) -> None:
+        """Read again what is followed of `touched`."""
+        async with self._reading:
+            kept = [found for found in self._pasts.values() if found.ref in touched]
+            if not kept:
+                return
+            async with self._database.reading() as connection:
+                for found in kept:
+                    found.told = await past.told(connection, found.ref)
 
     def _put_workloads(self, asked: Iterable[str], found: Mapping[str, WorkloadRow]) -> None:
         members: dict[str, set[str]] = {}
@@ -148,7 +187,7 @@ _WORKLOADS = select(
     *(WORKLOAD.c[name] for name in ("service", "environment", "team", "engine", "state")),
     *(WORKLOAD.c[name] for name in ("since", "seen_at", "landed_at")),
     ROLLOUT.c.started_at,
-).outerjoin(ROLLOUT, ROLLOUT.c.id == WORKLOAD.c.rollout)
+).outerjoin(ROLLOUT, and_(ROLLOUT.c.id == WORKLOAD.c.rollout, ROLLOUT.c.ended_at.is_(None)))
 
 
 def _workload(row: mapping.AnyRow) -> WorkloadRow:
@@ -164,19 +203,4 @@ def _workload(row: mapping.AnyRow) -> WorkloadRow:
         seen_at=row.seen_at,
         landed_at=row.landed_at,
         rollout_started_at=row.started_at,
-    )
-
-
-def rollout_of(row: mapping.AnyRow) -> RolloutRow:
-    """A row of `rollout`."""
-    return RolloutRow(
-        id=row.id,
-        workload=row.workload,
-        place=mapping.place_of(row),
-        strategy=mapping.strategy_of(row),
-        from_version=row.from_version,
-        to_version=row.to_version,
-        started_at=row.started_at,
-        ended_at=row.ended_at,
-        outcome=mapping.outcome_of(row),
     )

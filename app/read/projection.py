@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from ..domain.freshness import Freshness
 from ..domain.rollout import Attention, Phase
-from ..engines.port import POD, REPLICASET
+from ..engines import required
 from ..live import Topic
 from .board import Board, BoardChange, BoardRow, Column, Empty, Listening, Sentence, Waiting
 from .cells import LANDED, Seen, Verdict, board_row, waiting
@@ -29,8 +29,8 @@ from .rows import SourceRow, WorkloadRow
 from .sources import contacts, covering, judged, listening
 from .words import sentence
 
-Scope = tuple[str, str, str]
-"""Cluster, namespace and kind: all workloads of a scope depend on the same sources."""
+Scope = tuple[str, str, frozenset[str]]
+"""Cluster, namespace and required kinds: all workloads of a scope depend on the same sources."""
 K = TypeVar("K")
 _BLIND = (Freshness.STALE, Freshness.UNKNOWN)
 
@@ -155,13 +155,12 @@ class BoardProjection:
         return touched
 
     def _verdict(self, scope: Scope) -> Verdict:
-        cluster, namespace, kind = scope
+        cluster, namespace, kinds = scope
         rows = self._grouped.get(cluster, [])
         if not any(row.namespace == namespace for row in rows):
-            scope = cluster, "", kind
+            scope = cluster, "", kinds
         known = self._covered.get(scope)
         if known is None:
-            kinds = frozenset({kind, REPLICASET.name, POD.name})
             freshness, source = covering(rows, kinds, scope[1])
             known = Verdict(unseen=False)
             if freshness in _BLIND:
@@ -278,7 +277,7 @@ def _view(row: SourceRow) -> tuple[object, ...]:
 
 
 def _scope(row: WorkloadRow) -> Scope:
-    return row.ref.cluster, row.ref.namespace, row.ref.kind
+    return row.ref.cluster, row.ref.namespace, required(row.engine, row.ref.kind)
 
 
 def _drop(index: dict[K, set[str]], name: K, key: str) -> None:

@@ -11,7 +11,7 @@ from app.domain.rollout import Outcome, Strategy
 from app.store.db import Database
 from app.store.tables import ROLLOUT
 
-from .fleet import rollout_of
+from .past import rollout_of
 from .rows import RolloutRow
 
 Position = tuple[datetime, str]

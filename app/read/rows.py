@@ -36,7 +36,8 @@ SourceRow = SourceObserved
 
 @dataclass(frozen=True, slots=True)
 class RolloutRow:
-    """One rollout, running (`ended_at` and `outcome` None) or over."""
+    """One rollout, running (`ended_at` and `outcome` None) or over. Revisions are keys (uid or template hash);
+    `back`: to something older; `cause` is what the new revision says of itself."""
 
     id: str
     workload: str
@@ -47,3 +48,7 @@ class RolloutRow:
     started_at: datetime
     ended_at: datetime | None = None
     outcome: Outcome | None = None
+    from_revision: str = ""
+    to_revision: str = ""
+    back: bool = False
+    cause: str = ""

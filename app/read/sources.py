@@ -2,15 +2,18 @@
 board uses.
 
 A source that stopped describing itself is stale whatever its last words were: the collector may be dead.
+How a cluster is as a whole is told by the kinds that workloads depend on; those it can do without only have
+their own line.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from ..domain.freshness import Freshness, worst
+from ..engines import optional
 from ..live import Topic
 from .board import Clause, Listening, Sentence
 from .fleet import Fleet
@@ -35,13 +38,14 @@ def judged(row: SourceRow, now: datetime) -> SourceRow:
     )
 
 
+def needed(rows: Iterable[SourceRow]) -> Iterator[SourceRow]:
+    """The sources without which some workload would be lost or unknown."""
+    return (row for row in rows if row.kind not in optional())
+
+
 def listening(rows: Iterable[SourceRow]) -> tuple[Listening, ...]:
-    """One entry a cluster: the worst of its sources, with that one's message."""
-    lowest: dict[str, SourceRow] = {}
-    for row in rows:
-        known = lowest.get(row.cluster)
-        if known is None or _badness(row) > _badness(known):
-            lowest[row.cluster] = row
+    """One entry a cluster: the worst of its needed sources, with that one's message."""
+    lowest = _lowest(rows)
     return tuple(
         Listening(
             cluster=name,
@@ -54,14 +58,18 @@ def listening(rows: Iterable[SourceRow]) -> tuple[Listening, ...]:
 
 
 def contacts(rows: Iterable[SourceRow]) -> Mapping[str, datetime | None]:
-    """When each cluster was last heard, by its most silent source. Not part of a read model: it moves all
-    the time."""
+    """When each cluster was last heard, by its most silent needed source. Not part of a read model: it moves
+    all the time."""
+    return {name: row.contact_at for name, row in _lowest(rows).items()}
+
+
+def _lowest(rows: Iterable[SourceRow]) -> dict[str, SourceRow]:
     lowest: dict[str, SourceRow] = {}
-    for row in rows:
+    for row in needed(rows):
         known = lowest.get(row.cluster)
         if known is None or _badness(row) > _badness(known):
             lowest[row.cluster] = row
-    return {name: row.contact_at for name, row in lowest.items()}
+    return lowest
 
 
 def _badness(row: SourceRow) -> tuple[int, float]:
@@ -70,7 +78,8 @@ def _badness(row: SourceRow) -> tuple[int, float]:
 
 @dataclass(frozen=True, slots=True)
 class SourceLine:
-    """One source: what it watches, how fresh it is, what it has done, and what is wrong with it."""
+    """One source: what it watches, how fresh it is, what it has done, and what is wrong with it. `optional`:
+    no workload depends on it."""
 
     slug: str
     rank: str
@@ -86,11 +95,12 @@ class SourceLine:
     events: int
     errors: int
     unreadable: tuple[str, ...]
+    optional: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """All of the page, worst first."""
+    """All of the page, worst first, those that no workload depends on last."""
 
     sentence: Sentence
     rows: tuple[SourceLine, ...]
@@ -157,9 +167,10 @@ class SourcesProjection:
 def _line(key: str, row: SourceRow) -> SourceLine:
     severity = len(_ORDER) - 1 - _ORDER.index(row.freshness)
     troubled = 0 if row.unreadable or row.message else 1
+    spare = row.kind in optional()
     return SourceLine(
         slug=slug(key),
-        rank=f"{severity}{troubled}-{row.cluster}-{row.kind}-{row.namespace}",
+        rank=f"{spare:d}{severity}{troubled}-{row.cluster}-{row.kind}-{row.namespace}",
         cluster=row.cluster,
         kind=row.kind,
         namespace=row.namespace,
@@ -172,12 +183,13 @@ def _line(key: str, row: SourceRow) -> SourceLine:
         events=row.events,
         errors=row.errors,
         unreadable=row.unreadable,
+        optional=spare,
     )
 
 
 def _sentence(lines: Iterable[SourceLine]) -> Sentence:
     rows = tuple(lines)
-    clauses = source_sentence([(row.freshness, row.cluster) for row in rows]).clauses
+    clauses = source_sentence([(row.freshness, row.cluster) for row in rows if not row.optional]).clauses
     if odd := sum(len(row.unreadable) for row in rows):
         text = (
             "One object cannot be read" if odd == 1 else f"{number(odd).capitalize()} objects cannot be read"

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from ..domain.freshness import Freshness
 from ..domain.names import WorkloadRef
-from ..domain.rollout import Attention, Health, Phase, RolloutState, Strategy, WaitKind
+from ..domain.rollout import Attention, Health, Phase, Pod, RolloutState, Strategy, WaitKind
 from .board import Clause, Sentence
 
 _NUMBERS = (
@@ -28,7 +28,14 @@ _NUMBERS = (
     "twelve",
 )
 
-_PAST = {"Waits": "waited", "Holds": "held", "Preview": "was in preview", "Failed": "had failed"}
+_FOLLOWED = frozenset({"Deployment", "StatefulSet", "DaemonSet", "Rollout"})
+_PAST = {
+    "Waits": "waited",
+    "Holds": "held",
+    "Verifying": "was verified at",
+    "Preview": "waited as a preview",
+    "Failed": "had failed",
+}
 _INITIALS = frozenset({"ci", "qa", "uat"})
 
 
@@ -55,9 +62,24 @@ def kubectl(ref: WorkloadRef) -> str:
     return f"kubectl -n {shlex.quote(ref.namespace)} describe {shlex.quote(f'{kind}/{ref.name}')}"
 
 
+def by_hand(ref: WorkloadRef, failing: Pod | None) -> tuple[str, ...]:
+    """Commands that show the same at a terminal: the rollout's, the object's and, if there is one, those of a
+    failing pod."""
+    at, name = f"kubectl -n {shlex.quote(ref.namespace)}", shlex.quote(ref.name)
+    follow = f"kubectl argo rollouts get rollout {name} -n {shlex.quote(ref.namespace)} --watch"
+    if ref.kind in ("Deployment", "StatefulSet", "DaemonSet"):
+        follow = f"{at} rollout status {ref.kind.lower()}/{name}"
+    said = (follow, kubectl(ref)) if ref.kind in _FOLLOWED else (kubectl(ref),)
+    if failing is None:
+        return said
+    pod = shlex.quote(failing.name)
+    crashed = (f"{at} logs {pod} --previous --tail 20",) if failing.restarts else ()
+    return (*said, f"{at} describe pod/{pod}", *crashed)
+
+
 def word(state: RolloutState, attention: Attention) -> str:
     """The one or two words that stand beside a version ("Good", "Waits at 25 %")."""
-    weight = f" {state.weight.actual} %" if state.weight else ""
+    weight = f" {state.weight.wanted} %" if state.weight else ""
     at = f" at{weight}" if weight else ""
     match attention:
         case Attention.UNKNOWN:

@@ -14,6 +14,8 @@ from app.domain.freshness import Freshness
 from app.domain.names import Place, WorkloadRef
 from app.domain.rollout import (
     Attention,
+    Caution,
+    Check,
     Health,
     Phase,
     Pod,
@@ -25,9 +27,11 @@ from app.domain.rollout import (
     WaitsFor,
     Weight,
 )
-from app.engines.port import POD, REPLICASET
+from app.domain.stages import Typical
+from app.engines import required
 
 from .fleet import Fleet
+from .past import PastRollout, Told
 from .query import version_of
 from .rows import SourceRow, WorkloadRow
 from .sources import covering, judged
@@ -104,7 +108,8 @@ class WorkloadItem:
 
 @dataclass(frozen=True, slots=True)
 class WorkloadDetail:
-    """One workload with all that is known of it; revisions newest first."""
+    """One workload with all that is known of it; revisions newest first. `history` are the latest of
+    `history_total` rollouts, of whatever bore this name; `typical` is how long they usually take."""
 
     workload: WorkloadItem
     revisions: tuple[Revision, ...]
@@ -113,17 +118,22 @@ class WorkloadDetail:
     problems: tuple[Problem, ...]
     started_at: datetime | None
     deadline_at: datetime | None
+    cautions: tuple[Caution, ...]
+    checks: tuple[Check, ...]
+    history: tuple[PastRollout, ...]
+    history_total: int
+    typical: Typical | None
 
 
 class Verdicts:
-    """How fresh what is said of a workload is, by cluster, namespace and kind. Equal if every source is
+    """How fresh what is said of a workload is, by cluster, namespace and required kinds. Equal if every source is
     judged alike."""
 
     def __init__(self, sources: Iterable[SourceRow], now: datetime) -> None:
         self._sources: dict[str, list[SourceRow]] = {}
         for row in sources:
             self._sources.setdefault(row.cluster, []).append(judged(row, now))
-        self._known: dict[tuple[str, str, str], Freshness] = {}
+        self._known: dict[tuple[str, str, frozenset[str]], Freshness] = {}
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Verdicts) and self._told() == other._told()
@@ -132,9 +142,9 @@ class Verdicts:
 
     def of(self, row: WorkloadRow) -> Freshness:
         """The worst freshness among the sources `row` is read from."""
-        scope = (row.ref.cluster, row.ref.namespace, row.ref.kind)
+        kinds = required(row.engine, row.ref.kind)
+        scope = (row.ref.cluster, row.ref.namespace, kinds)
         if scope not in self._known:
-            kinds = frozenset({row.ref.kind, REPLICASET.name, POD.name})
             sources = self._sources.get(row.ref.cluster, ())
             self._known[scope] = covering(sources, kinds, row.ref.namespace)[0]
         return self._known[scope]
@@ -169,12 +179,6 @@ def page(
     return items, position(rows[limit - 1]) if len(rows) > limit else None
 
 
-def find(fleet: Fleet, ref: WorkloadRef) -> WorkloadRow | None:
-    """The workload at `ref`; the one seen last if a predecessor is still listed."""
-    found = [row for row in fleet.workloads.values() if row.ref == ref]
-    return max(found, key=lambda row: row.seen_at, default=None)
-
-
 def item(row: WorkloadRow, verdicts: Verdicts) -> WorkloadItem:
     """`row` as an item of the list."""
     state = row.state
@@ -205,8 +209,8 @@ def item(row: WorkloadRow, verdicts: Verdicts) -> WorkloadItem:
     )
 
 
-def detail(row: WorkloadRow, verdicts: Verdicts) -> WorkloadDetail:
-    """`row` in full."""
+def detail(row: WorkloadRow, verdicts: Verdicts, told: Told) -> WorkloadDetail:
+    """`row` in full, with what was `told` of its past."""
     state = row.state
     return WorkloadDetail(
         workload=item(row, verdicts),
@@ -216,4 +220,9 @@ def detail(row: WorkloadRow, verdicts: Verdicts) -> WorkloadDetail:
         problems=state.problems,
         started_at=state.started_at,
         deadline_at=state.deadline_at,
+        cautions=state.cautions,
+        checks=state.checks,
+        history=told.rollouts,
+        history_total=told.total,
+        typical=told.typical,
     )

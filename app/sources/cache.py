@@ -1,40 +1,40 @@
-"""What one cluster holds now, as far as the board needs it: roots, their ReplicaSets and Pods, by uid and by
-owner.
+"""What one cluster holds now, as far as the board needs it: roots, and what hangs together with them.
 
-Every change answers, in constant time, which roots it touches; those land in `dirty`. No I/O and no clock.
-Objects of ignored namespaces, and pods that no root can own, are not kept.
+Every change answers, without looking at all objects, which roots it touches; those land in `dirty`. No I/O
+and no clock. Objects of ignored namespaces, those that no root can own, and all but the newest Events about
+an object are not kept.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
-from operator import attrgetter
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from ..engines.port import Kin
-from ..engines.shapes import Deployment, Meta, Owner, Pod, ReplicaSet, Rollout, Root
+from ..engines.kinship import HOLDERS, Key, holder_kind
+from ..engines.port import EVENT, Engine, Kin, Via
+from ..engines.shapes import Root
+from ..engines.warnings import last
 from .decode import Object, Unreadable
+from .index import Index
 
-_BY_NAME = attrgetter("metadata.name")
+EVENTS = 8
+"""Most Events kept of one object: its newest."""
+STRAYS = 4096
+"""Most objects that Events are kept of before they have been seen themselves."""
 
 
 class Cache:
-    """One cluster's objects. `ignores` tells which namespaces are left out; `dirty` holds uids of roots that
-    changed or went since whoever flushes last took them."""
+    """One cluster's objects. `ignores` tells which namespaces are left out; `roots` are the objects that an
+    engine claims, `dirty` holds uids of those that changed or went since whoever flushes last took them."""
 
-    def __init__(self, root_kinds: Iterable[str], ignores: Callable[[str], bool] = lambda _: False) -> None:
+    def __init__(self, engines: Sequence[Engine], ignores: Callable[[str], bool] = lambda _: False) -> None:
         self.dirty: set[str] = set()
         self.roots: dict[str, Root | Unreadable] = {}
-        self._replicasets: dict[str, ReplicaSet] = {}
-        self._pods: dict[str, Pod] = {}
-        self._root_kinds = frozenset(root_kinds)
-        self._pod_owners = self._root_kinds | {"ReplicaSet"}
-        self._root_kind: dict[str, str] = {}
+        self._index = Index(engines)
         self._unreadable: dict[str, dict[str, Unreadable]] = defaultdict(dict)
-        self._below: dict[str, set[str]] = defaultdict(set)
         self._named: dict[tuple[str, str, str], str] = {}
-        self._referrers: dict[tuple[str, str, str], set[str]] = defaultdict(set)
+        self._strays: dict[Key, str] = {}
         self._counts: Counter[tuple[str, str]] = Counter()
         self._ignored: dict[str, bool] = {}
         self._ignores = ignores
@@ -45,44 +45,74 @@ class Cache:
         """The function that puts an object of `kind` in, and answers whether that changed anything. Its
         second argument tells whether an equal resourceVersion means an equal object (true but after a store
         went backwards)."""
-        if kind == "Pod":
-            return self._put_pod
-        if kind == "ReplicaSet":
-            return self._put_replicaset
-        return lambda root, trusted: self._put_root(kind, root, trusted)
+        there, held, index = self._index.objects[kind], self._index.held(kind), self._index
+        if held is None:
+            return lambda obj, trusted: self._put(kind, obj, trusted)
+        holder, way, led, dirty = HOLDERS[held], held.value, index.led, self.dirty
+        holders = index.holders(kind) or frozenset()
+
+        def put(obj: Any, trusted: bool) -> bool:
+            meta = obj.metadata
+            uid = meta.uid
+            old = there.get(uid)
+            on = holder(obj)
+            if old is not None:
+                if trusted and old.metadata.resource_version == meta.resource_version:
+                    return False
+                if holder(old) == on:
+                    there[uid] = obj
+                    dirty.update(led((way, kind, on)))
+                    return True
+            if self._left_out(meta.namespace) or holder_kind(obj) not in holders:
+                self.remove(kind, uid)
+                return False
+            if old is None:
+                self._add(kind, obj)
+            else:
+                dirty.update(led((way, kind, holder(old))))
+                index.remove(kind, uid)
+                index.add(kind, obj)
+            roots = led((way, kind, on))
+            dirty.update(roots)
+            return self._bound((way, kind, on), obj, bool(roots)) if held is Via.INVOLVED else True
+
+        return put
 
     def set_aside(self, poison: Unreadable) -> None:
         """Remember that an object cannot be read; a root keeps its place on the board, as unknown."""
+        kind, uid = poison.kind, poison.uid
         if self._left_out(poison.namespace):
             return
-        key = poison.uid or f"{poison.namespace}/{poison.name}"
-        if self._unreadable[poison.kind].get(key) == poison:
+        key = uid or f"{poison.namespace}/{poison.name}"
+        if self._unreadable[kind].get(key) == poison:
             return
-        self._drop(poison.kind, poison.uid)
-        self._unreadable[poison.kind][key] = poison
-        if poison.kind in self._root_kinds and poison.uid:
-            self.roots[poison.uid] = poison
-            self._counts[poison.kind, poison.namespace] += 1
-            self._root_kind[poison.uid] = poison.kind
-            self.dirty.add(poison.uid)
+        self.remove(kind, uid)
+        self._unreadable[kind][key] = poison
+        engine = self._index.claimed(kind, poison.stub)
+        if engine is not None and uid:
+            self.roots[uid] = poison
+            self._index.engine[uid] = engine
+            self._counts[kind, poison.namespace] += 1
+            self.dirty.add(uid)
         elif poison.owner:
-            self._touch(poison.owner)
+            self.dirty.update(self._index.led((Via.OWNER.value, kind, poison.owner)))
 
     def remove(self, kind: str, uid: str, path: str = "") -> None:
         """Take out an object by uid; `path` ("namespace/name") finds poison that has none."""
         for key in (uid, path):
-            if key and self._unreadable[kind].pop(key, None) is not None and kind in self._root_kinds:
-                self._drop_root(uid)
+            if key and (poison := self._unreadable[kind].pop(key, None)) is not None and uid in self.roots:
+                self._counts[kind, poison.namespace] -= 1
+                self._unroot(uid)
         self._drop(kind, uid)
 
     # -- a whole kind --------------------
 
     def versions(self, kind: str, namespace: str = "") -> dict[str, str]:
-        """resourceVersion by uid, of one kind, in one namespace or (empty) all."""
+        """resourceVersion by uid of what is kept of one kind, in one namespace or (empty) all."""
         return {
-            uid: o.version if isinstance(o, Unreadable) else o.metadata.resource_version
-            for uid, o in self._of(kind)
-            if not namespace or _namespace(o) == namespace
+            uid: o.metadata.resource_version
+            for uid, o in self._index.objects[kind].items()
+            if not namespace or o.metadata.namespace == namespace
         }
 
     def retain(self, kind: str, namespace: str, seen: set[str]) -> int:
@@ -90,14 +120,18 @@ class Cache:
         gone = [uid for uid in self.versions(kind, namespace) if uid not in seen]
         for key, poison in tuple(self._unreadable[kind].items()):
             if key not in seen and (not namespace or poison.namespace == namespace):
-                del self._unreadable[kind][key]
+                self.remove(kind, poison.uid, key)
         for uid in gone:
             self._drop(kind, uid)
         return len(gone)
 
-    def touch_all(self) -> None:
-        """Mark every root dirty."""
-        self.dirty.update(self.roots)
+    def touch(self, kind: str = "") -> None:
+        """Mark every root dirty that is read with objects of `kind` (empty: every one)."""
+        self.dirty.update(
+            uid
+            for uid in self.roots
+            if not kind or any(r.kind.name == kind for r in self._index.engine[uid].relations)
+        )
 
     def unreadable(self, kind: str, namespace: str = "") -> tuple[str, ...]:
         """What could not be read, for people; at most twenty, sorted."""
@@ -112,52 +146,29 @@ class Cache:
 
     # -- looking --------------------
 
-    def kin(self, uid: str, missing: frozenset[str] = frozenset()) -> Kin:
-        """The ReplicaSets and Pods below a root, each sorted by name; none of a kind that is `missing`."""
-        replicasets: list[ReplicaSet] = []
-        pods: list[Pod] = []
-        for child in self._below.get(uid, ()):
-            if (replicaset := self._replicasets.get(child)) is not None:
-                replicasets.append(replicaset)
-                pods.extend(self._pods[p] for p in self._below.get(child, ()) if p in self._pods)
-            elif (pod := self._pods.get(child)) is not None:
-                pods.append(pod)
-        if "ReplicaSet" in missing:
-            replicasets = []
-        if "Pod" in missing:
-            pods = []
-        return Kin(sorted(replicasets, key=_BY_NAME), sorted(pods, key=_BY_NAME), missing)
+    def engine(self, uid: str) -> Engine:
+        """Whose a root in `roots` is."""
+        return self._index.engine[uid]
 
-    def hidden(self, root: Root | Unreadable) -> bool:
-        """Whether a root is only the template of another one (an Argo Rollout's workloadRef), so not shown
-        itself."""
-        if isinstance(root, Unreadable):
-            return False
-        meta = root.metadata
-        if meta.owner_uid in self.roots:
-            return True
-        return bool(self._referrers.get((self._root_kind[meta.uid], meta.namespace, meta.name)))
+    def kin(self, uid: str, missing: frozenset[str] = frozenset()) -> Kin:
+        """What a readable root is read with; none of a kind that is `missing`."""
+        return self._index.kin(uid, missing)
+
+    def hidden(self, uid: str) -> bool:
+        """Whether a root is part of another one, so not shown itself."""
+        return self._index.hidden(uid)
 
     def shown(self, kind: str, namespace: str = "") -> frozenset[str]:
         """Uids of the roots of a kind that stand on the board."""
         return frozenset(
             uid
-            for uid, root in self._of(kind)
-            if (not namespace or _namespace(root) == namespace) and not self.hidden(root)
+            for uid, root in self.roots.items()
+            if self._index.engine[uid].root.name == kind
+            and (not namespace or _namespace(root) == namespace)
+            and not self.hidden(uid)
         )
 
-    def kind_of(self, uid: str) -> str:
-        """The kind of a root in `roots`."""
-        return self._root_kind[uid]
-
     # -- inside --------------------
-
-    def _of(self, kind: str) -> Iterable[tuple[str, Any]]:
-        if kind == "Pod":
-            return self._pods.items()
-        if kind == "ReplicaSet":
-            return self._replicasets.items()
-        return [(uid, self.roots[uid]) for uid, name in self._root_kind.items() if name == kind]
 
     def _left_out(self, namespace: str) -> bool:
         known = self._ignored.get(namespace)
@@ -165,131 +176,94 @@ class Cache:
             known = self._ignored[namespace] = self._ignores(namespace)
         return known
 
-    def _touch(self, owner: str) -> None:
-        replicaset = self._replicasets.get(owner)
-        root = replicaset.metadata.owner_uid if replicaset is not None else owner
-        if root in self.roots:
-            self.dirty.add(root)
-
-    def _link(self, uid: str, before: str, after: str) -> None:
-        if before != after:
-            if before:
-                self._below[before].discard(uid)
-                if not self._below[before]:
-                    del self._below[before]
-                self._touch(before)
-            if after:
-                self._below[after].add(uid)
-
-    def _put_pod(self, pod: Pod, trusted: bool) -> bool:
-        meta = pod.metadata
+    def _put(self, kind: str, obj: Any, trusted: bool) -> bool:
+        """Put in an object that others may be found by: whom it concerned, and whom it concerns now."""
+        meta, index = obj.metadata, self._index
         uid = meta.uid
-        owner = _controller(meta)
-        if owner is None or owner.kind not in self._pod_owners or self._left_out(meta.namespace):
-            self.remove("Pod", uid)
+        if self._left_out(meta.namespace):
             return False
-        old = self._pods.get(uid)
+        old = index.objects[kind].get(uid)
+        engine = index.claimed(kind, obj)
         if old is None:
-            self._counts["Pod", meta.namespace] += 1
-            self._below[owner.uid].add(uid)
-            if self._unreadable["Pod"]:
-                self._unreadable["Pod"].pop(uid, None)
+            self._add(kind, obj, engine)
         elif trusted and old.metadata.resource_version == meta.resource_version:
             return False
-        elif (before := _controller(old.metadata)) is not None and before.uid != owner.uid:
-            self._link(uid, before.uid, owner.uid)
-        self._pods[uid] = pod
-        self._touch(owner.uid)
+        elif index.standing(kind, old, index.engine.get(uid)) == index.standing(kind, obj, engine):
+            index.objects[kind][uid] = obj
+        else:
+            self.dirty |= index.above(kind, old) | index.swallowed(uid)
+            if engine is None and uid in self.roots:
+                self._unroot(uid)
+            index.remove(kind, uid)
+            index.add(kind, obj, engine)
+            self.dirty |= index.swallowed(uid)
+        if engine is not None:
+            self.roots[uid] = obj
+            self.dirty.add(uid)
+        self.dirty |= index.above(kind, obj)
         return True
 
-    def _put_replicaset(self, replicaset: ReplicaSet, trusted: bool) -> bool:
-        meta = replicaset.metadata
-        uid, owner = meta.uid, meta.owner_uid
-        if self._left_out(meta.namespace):
-            return False
-        old = self._replicasets.get(uid)
-        if trusted and old is not None and old.metadata.resource_version == meta.resource_version:
-            return False
-        if old is None:
-            self._counts["ReplicaSet", meta.namespace] += 1
-            self._unreadable["ReplicaSet"].pop(uid, None)
-        self._link(uid, old.metadata.owner_uid if old is not None else "", owner)
-        self._replicasets[uid] = replicaset
-        if owner in self.roots:
-            self.dirty.add(owner)
-        return True
-
-    def _put_root(self, kind: str, root: Root, trusted: bool) -> bool:
-        meta = root.metadata
-        uid = meta.uid
-        if self._left_out(meta.namespace):
-            return False
-        old = self.roots.get(uid)
-        if isinstance(old, Unreadable):
-            self._unreadable[kind].pop(uid, None)
-        elif trusted and old is not None and old.metadata.resource_version == meta.resource_version:
-            return False
-        if old is None:
-            self._counts[kind, meta.namespace] += 1
-        name = (kind, meta.namespace, meta.name)
-        if (namesake := self._named.get(name)) is not None and namesake != uid:
-            self._drop_root(namesake)
-        self._named[name] = uid
-        self._refer(uid, old, root)
-        self.roots[uid] = root
-        self._root_kind[uid] = kind
-        self.dirty.add(uid)
-        return True
-
-    def _refer(self, uid: str, old: Root | Unreadable | None, new: Root | None) -> None:
-        before, after = _reference(old), _reference(new)
-        if before == after:
-            return
-        if before:
-            self._referrers[before].discard(uid)
-        if after:
-            self._referrers[after].add(uid)
-        self.dirty.update(self._named[name] for name in (before, after) if name in self._named)
+    def _add(self, kind: str, obj: Any, engine: Engine | None = None) -> None:
+        meta = obj.metadata
+        if self._unreadable[kind]:
+            self.remove(kind, meta.uid, f"{meta.namespace}/{meta.name}")
+        if kind in self._index.roots:
+            name = (kind, meta.namespace, meta.name)
+            if (namesake := self._named.get(name)) is not None and namesake != meta.uid:
+                self._drop(kind, namesake)
+            self._named[name] = meta.uid
+        self._counts[kind, meta.namespace] += 1
+        self._index.add(kind, obj, engine)
+        if engine is not None:
+            self.dirty |= self._index.swallowed(meta.uid)
 
     def _drop(self, kind: str, uid: str) -> None:
-        if kind == "Pod":
-            if (pod := self._pods.pop(uid, None)) is not None:
-                self._counts[kind, pod.metadata.namespace] -= 1
-                self._link(uid, pod.metadata.owner_uid, "")
-        elif kind == "ReplicaSet":
-            if (replicaset := self._replicasets.pop(uid, None)) is not None:
-                self._counts[kind, replicaset.metadata.namespace] -= 1
-                self._link(uid, replicaset.metadata.owner_uid, "")
-        else:
-            self._drop_root(uid)
-
-    def _drop_root(self, uid: str) -> None:
-        root = self.roots.pop(uid, None)
-        if root is None:
+        index = self._index
+        obj = index.objects[kind].get(uid)
+        if obj is None:
             return
-        self._refer(uid, root, None)
-        kind = self._root_kind.pop(uid)
-        self._counts[kind, _namespace(root)] -= 1
-        if not isinstance(root, Unreadable):
-            name = (kind, root.metadata.namespace, root.metadata.name)
-            if self._named.get(name) == uid:
-                del self._named[name]
+        meta = obj.metadata
+        self.dirty |= index.above(kind, obj) | index.swallowed(uid)
+        index.remove(kind, uid)
+        self._counts[kind, meta.namespace] -= 1
+        if self._named.get(name := (kind, meta.namespace, meta.name)) == uid:
+            del self._named[name]
+        if uid in self.roots:
+            self._unroot(uid)
+        for event in index.find((Via.INVOLVED.value, EVENT.name, uid)):
+            self._drop(EVENT.name, event.metadata.uid)
+
+    def _unroot(self, uid: str) -> None:
+        del self.roots[uid]
+        self._index.engine.pop(uid, None)
         self.dirty.add(uid)
 
+    def _bound(self, key: Key, event: Any, known: bool) -> bool:
+        """Keep only the newest Events of an object, and few of objects not seen yet; answers whether this one
+        was news to a root."""
+        events = self._index.find(key)
+        if len(events) > EVENTS:
+            oldest = min(events, key=_last)
+            self._drop(EVENT.name, oldest.metadata.uid)
+            known = known and oldest is not event
+        about = event.involved_object
+        if about.uid not in self._index.objects[about.kind]:
+            self._strays[key] = about.kind
+            if len(self._strays) > STRAYS:
+                self._forget_stray()
+        return known
 
-def _controller(meta: Meta) -> Owner | None:
-    owners = meta.owner_references
-    if not owners:
-        return None
-    return owners[0] if owners[0].controller else next((o for o in owners if o.controller), None)
+    def _forget_stray(self) -> None:
+        key = next(iter(self._strays))
+        if key[-1] not in self._index.objects[self._strays.pop(key)]:
+            for event in self._index.find(key):
+                self._drop(EVENT.name, event.metadata.uid)
+
+
+def _last(event: Any) -> tuple[float, str]:
+    seen = last(event)
+    return (seen.timestamp() if seen is not None else 0.0), event.metadata.name
 
 
 def _namespace(item: Object | Unreadable) -> str:
     return item.namespace if isinstance(item, Unreadable) else item.metadata.namespace
-
-
-def _reference(root: Root | Unreadable | None) -> tuple[str, str, str] | None:
-    if not isinstance(root, Rollout) or root.spec is None or root.spec.workload_ref is None:
-        return None
-    ref = root.spec.workload_ref
-    return (ref.kind or Deployment.__name__, root.metadata.namespace, ref.name or "")

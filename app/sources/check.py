@@ -16,7 +16,7 @@ import msgspec
 from ..domain.names import cut
 from ..domain.refusals import Absent, ClusterError, Denied
 from ..engines import ENGINES
-from ..engines.port import Engine, Kind
+from ..engines.port import POD, Engine, Kind
 from ..kube import Cluster
 from .decode import UNDECODABLE
 from .runner import kinds
@@ -33,6 +33,11 @@ class Finding:
     well: bool
     text: str
     granted: bool = True
+
+    @property
+    def spare(self) -> bool:
+        """Whether the board can do without it."""
+        return bool(self.kind.worth)
 
     def __str__(self) -> str:
         where = f" in {self.namespace}" if self.namespace else ""
@@ -51,14 +56,22 @@ class Report:
 
     @property
     def well(self) -> bool:
-        """Whether the board would see everything it wants."""
-        return all(finding.well for finding in self.findings)
+        """Whether the board would see every workload there is."""
+        return all(finding.well or finding.spare for finding in self.findings)
 
     @property
     def rules(self) -> str:
         """The RBAC rules that are missing, as YAML for a Role or ClusterRole; empty when none are."""
+        return self._rules(spare=False)
+
+    @property
+    def spare_rules(self) -> str:
+        """The same for the kinds that the board can do without."""
+        return self._rules(spare=True)
+
+    def _rules(self, *, spare: bool) -> str:
         groups: dict[str, list[str]] = {}
-        for kind in self._missing():
+        for kind in self._missing(spare=spare):
             groups.setdefault(_group(kind), []).append(kind.plural)
         return "\n".join(
             f'- apiGroups: ["{group}"]\n  resources: [{", ".join(plurals)}]\n  verbs: [{", ".join(VERBS)}]'
@@ -67,8 +80,9 @@ class Report:
 
     @property
     def command(self) -> str:
-        """The kubectl command that makes a ClusterRole of the missing rules; empty when none are."""
-        resources = ",".join(".".join(filter(None, (kind.plural, _group(kind)))) for kind in self._missing())
+        """The kubectl command that makes a ClusterRole of all missing rules; empty when none are."""
+        missing = self._missing(spare=False) + self._missing(spare=True)
+        resources = ",".join(".".join(filter(None, (kind.plural, _group(kind)))) for kind in missing)
         verbs = ",".join(VERBS)
         return (
             resources and f"kubectl create clusterrole shipboard-read --verb={verbs} --resource={resources}"
@@ -78,15 +92,18 @@ class Report:
         """The report as plain text."""
         who = f" as {self.account}" if self.account else ""
         said = [f"{self.cluster}: reached{who}, Kubernetes {self.version or 'of unknown version'}"]
-        said += [f"  {'ok  ' if f.well else 'FAIL'} {f}" for f in self.findings]
-        if self.rules:
-            said += ["  Missing rules, to be bound to that account:"]
-            said += [f"    {line}" for line in self.rules.splitlines()]
-            said += [f"  or: {self.command}"]
-        return tuple(said)
+        said += [f"  {'ok  ' if f.well else 'FAIL'} {f}" for f in self.findings if not f.spare]
+        said += ["  Of these the board can do without:"]
+        said += [f"  {'ok  ' if f.well else 'note'} {f}" for f in self.findings if f.spare]
+        for title, rules in (
+            ("Missing rules, to be bound to that account:", self.rules),
+            ("Rules that would tell more:", self.spare_rules),
+        ):
+            said += [f"  {title}"] * bool(rules) + [f"    {line}" for line in rules.splitlines()]
+        return (*said, f"  or: {self.command}") if self.command else tuple(said)
 
-    def _missing(self) -> tuple[Kind, ...]:
-        return tuple(dict.fromkeys(f.kind for f in self.findings if not f.granted))
+    def _missing(self, *, spare: bool) -> tuple[Kind, ...]:
+        return tuple(dict.fromkeys(f.kind for f in self.findings if not f.granted and f.spare is spare))
 
 
 async def check(
@@ -95,7 +112,7 @@ async def check(
     """Look at everything a collector would read. Raises ClusterError when the server cannot be reached at all
     or does not accept the account."""
     with suppress(Denied):
-        await cluster.probe(kinds(engines)[-1])
+        await cluster.probe(POD)
     account = version = ""
     with suppress(ClusterError):
         account = await cluster.whoami()
@@ -116,7 +133,7 @@ async def _look(cluster: Cluster, kind: Kind, namespace: str) -> Finding:
         counted = msgspec.json.decode(await cluster.page(kind, namespace, limit=1), type=_Counted)
         access = await cluster.may("watch", kind, namespace)
     except Denied as error:
-        return Finding(kind, namespace, False, f"may not be listed. {error.why}".strip(), granted=False)
+        return Finding(kind, namespace, False, _unseen(kind, "may not be listed", error.why), granted=False)
     except Absent:
         return Finding(kind, namespace, True, f"{_group(kind) or kind.api} is not installed; nothing to show")
     except ClusterError as error:
@@ -125,9 +142,14 @@ async def _look(cluster: Cluster, kind: Kind, namespace: str) -> Finding:
         return Finding(kind, namespace, False, "the answer to a list is no list")
     number = len(counted.items or ()) + (counted.metadata.remaining_item_count or 0)
     if not access.allowed:
-        text = f"{number} there, may not be watched. {access.reason}".strip()
+        text = _unseen(kind, f"{number} there, may not be watched", access.reason)
         return Finding(kind, namespace, False, text, granted=False)
     return Finding(kind, namespace, True, f"{number} there, may be listed and watched")
+
+
+def _unseen(kind: Kind, what: str, why: str) -> str:
+    loss = f"Nothing is lost but {kind.worth}." if kind.worth else ""
+    return " ".join(filter(None, (f"{what}.", why, loss)))
 
 
 def _group(kind: Kind) -> str:

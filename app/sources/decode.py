@@ -7,7 +7,6 @@ find the object that does not fit; what can be read of it (name, uid, owner, lab
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
@@ -17,15 +16,8 @@ from ..domain.names import cut
 from ..engines import shapes
 from ..engines.port import Kind
 
-SHAPES: Mapping[str, type[Any]] = {
-    "Pod": shapes.Pod,
-    "ReplicaSet": shapes.ReplicaSet,
-    "Deployment": shapes.Deployment,
-    "Rollout": shapes.Rollout,
-}
-
-Object = shapes.Pod | shapes.ReplicaSet | shapes.Root
-
+Object = Any
+"""One of `shapes`: a struct with `metadata`."""
 
 T = TypeVar("T")
 
@@ -49,6 +41,7 @@ class Unreadable:
     owner: str
     labels: dict[str, str]
     reason: str
+    stub: Any = None  # an object of its shape with nothing but what tells whose root it is
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.name}: {self.reason}"
@@ -94,8 +87,8 @@ class Reader:
     raises msgspec.ValidationError when `slow_event` has to look, another of `UNDECODABLE` for garbage."""
 
     def __init__(self, kind: Kind) -> None:
-        shape = SHAPES[kind.name]
-        self._kind = kind.name
+        shape = shapes.SHAPES[kind.name]
+        self._kind, self._shape = kind.name, shape
         self._page: msgspec.json.Decoder[_Page[Any]] = msgspec.json.Decoder(_Page[shape])  # type: ignore[valid-type]
         self._one = msgspec.json.Decoder(shape)
         events: msgspec.json.Decoder[_Event[Any]] = msgspec.json.Decoder(_Event[shape])  # type: ignore[valid-type]
@@ -164,7 +157,13 @@ class Reader:
             _text(controllers[0].get("uid")) if controllers else "",
             labels,
             cut(reason, 200),
+            self._stub(namespace, name, meta.get("annotations")),
         )
+
+    def _stub(self, namespace: str, name: str, annotations: object) -> Any:
+        notes = {k: v for k, v in _dict(annotations).items() if isinstance(v, str)}
+        meta = {"namespace": namespace, "name": name, "annotations": notes}
+        return msgspec.convert({"metadata": meta}, self._shape)
 
 
 def _dict(value: object) -> dict[str, Any]:

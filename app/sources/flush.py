@@ -31,7 +31,7 @@ size."""
 
 
 class Flusher:
-    """Observes and delivers. `missing` tells which kinds could not be looked at for a root's kind and
+    """Observes and delivers. `missing` tells which kinds could not be looked at for a root's engine and
     namespace, `ready` whether enough has been listed to look at roots at all."""
 
     def __init__(
@@ -40,7 +40,6 @@ class Flusher:
         cache: Cache,
         ingest: Ingest,
         rules: PlaceRules,
-        engines: Sequence[Engine],
         *,
         missing: Callable[[Engine, str], frozenset[str]],
         ready: Callable[[], bool],
@@ -51,19 +50,13 @@ class Flusher:
     ) -> None:
         self.bell = asyncio.Event()
         self.failures = 0
-        self._cluster, self._cache, self._ingest, self._rules, self._engines = (
-            cluster,
-            cache,
-            ingest,
-            rules,
-            engines,
-        )
+        self._cluster, self._cache, self._ingest, self._rules = cluster, cache, ingest, rules
         self._missing, self._ready, self._now, self._clock = missing, ready, now, clock
         self._timing, self._backoff = timing, Backoff(timing, rng)
         self._sources: dict[str, SourceObserved] = {}
         self._listed: set[tuple[str, str]] = set()
         self._caught_up = False
-        self._last: dict[str, tuple[WorkloadRef, Place, RolloutState]] = {}
+        self._last: dict[str, tuple[WorkloadRef, Place, str, RolloutState]] = {}
 
     def source(self, fact: SourceObserved) -> None:
         """Deliver how a source is; a newer fact replaces one that still waits."""
@@ -132,34 +125,30 @@ class Flusher:
     def _remember(self, facts: Sequence[WorkloadObserved | WorkloadGone | None]) -> None:
         for fact in facts:
             if isinstance(fact, WorkloadObserved):
-                self._last[fact.uid] = (fact.ref, fact.place, fact.state)
+                self._last[fact.uid] = (fact.ref, fact.place, fact.engine, fact.state)
             elif fact is not None:
                 self._last.pop(fact.uid, None)
 
     def _look(self, uid: str, now: datetime) -> WorkloadObserved | WorkloadGone | None:
         """The fact a dirty root gives, None when it says nothing new."""
         root = self._cache.roots.get(uid)
-        if root is None or self._cache.hidden(root):
+        if root is None or self._cache.hidden(uid):
             return WorkloadGone(self._cluster, uid, now) if uid in self._last else None
-        kind = self._cache.kind_of(uid)
+        engine = self._cache.engine(uid)
+        kind = engine.root.name
         if isinstance(root, Unreadable):
             ref, labels = WorkloadRef(self._cluster, root.namespace, kind, root.name), root.labels
-            engine = next(e for e in self._engines if e.root.name == kind)
             state = _unknown(f"Cannot be read: {root.reason}")
         else:
             meta = root.metadata
             ref, labels = WorkloadRef(self._cluster, meta.namespace, kind, meta.name), meta.labels or {}
-            claimed = next((e for e in self._engines if e.root.name == kind and e.claims(root)), None)
-            if claimed is None:
-                return None
-            engine = claimed
             try:
                 state = engine.observe(root, self._cache.kin(uid, self._missing(engine, meta.namespace)))
             except Exception as error:
                 log.exception("%s: engine %s failed on a %s", self._cluster, engine.name, kind)
                 state = _unknown(f"Cannot be read: error in Shipboard ({type(error).__name__}); see its log")
         where = place(ref, labels, self._rules)
-        if self._last.get(uid) == (ref, where, state):
+        if self._last.get(uid) == (ref, where, engine.name, state):
             return None
         return WorkloadObserved(ref, uid, where, engine.name, state, now)
 

@@ -33,8 +33,9 @@ log = logging.getLogger(__name__)
 
 
 def kinds(engines: Sequence[Engine] = ENGINES) -> tuple[Kind, ...]:
-    """Every kind the engines need watched, roots first, without doubles."""
-    return tuple(dict.fromkeys([e.root for e in engines] + [kind for e in engines for kind in e.kin]))
+    """Every kind the engines read, those that cannot be done without first, without doubles."""
+    read = dict.fromkeys([e.root for e in engines] + [r.kind for e in engines for r in e.relations])
+    return tuple(sorted(read, key=lambda kind: bool(kind.worth)))
 
 
 class Collector:
@@ -62,19 +63,20 @@ class Collector:
         self._timing = timing or Timing()
         self._clock, self._rng = clock, rng or random.Random()
         self._roots = frozenset(e.root.name for e in engines)
-        self.cache = Cache(self._roots, self._rules.ignores)
+        self.cache = Cache(self._engines, self._rules.ignores)
+        self._missed: dict[tuple[str, str], frozenset[str]] = {}
+        self._looked: set[tuple[str, str]] = set()
         self._pulse = Pulse(clock)
         self._now = now
         self._started = clock()
         self._open = False
         self._probes = 0
-        self._told: dict[tuple[str, str], tuple[object, float]] = {}
+        self._told: dict[tuple[str, str], object] = {}
         self._flusher = Flusher(
             cluster.name,
             self.cache,
             ingest,
             self._rules,
-            self._engines,
             missing=self._missing,
             ready=self._ready,
             now=now,
@@ -113,11 +115,13 @@ class Collector:
             give_up_denied=not namespace and bool(self._namespaces),
         )
         self.sources[kind.name, namespace] = source
+        self._missed.clear()
         return source
 
     async def _follow(self, kind: Kind) -> None:
         await self.sources[kind.name, ""].run()
         del self.sources[kind.name, ""]
+        self._missed.clear()
         async with asyncio.TaskGroup() as tasks:
             for namespace in self._namespaces:
                 tasks.create_task(self._source(kind, namespace).run(), name=f"{kind.plural}:{namespace}")
@@ -126,19 +130,27 @@ class Collector:
         return self.sources.get((kind, "")) or self.sources.get((kind, namespace))
 
     def _missing(self, engine: Engine, namespace: str) -> frozenset[str]:
-        covering = {kind.name: self._covering(kind.name, namespace) for kind in engine.kin}
-        return frozenset(
-            k for k, source in covering.items() if source is None or source.standing is not Standing.LISTED
-        )
+        known = self._missed.get((engine.name, namespace))
+        if known is None:
+            covering = {r.kind.name: self._covering(r.kind.name, namespace) for r in engine.relations}
+            known = self._missed[engine.name, namespace] = frozenset(
+                k
+                for k, source in covering.items()
+                if source is None or source.standing is not Standing.LISTED
+            )
+        return known
 
     def _ready(self) -> bool:
         """Whether roots may be looked at: every kind is listed or known not to be, or that takes too long."""
-        if not self._open and (
-            all(s.settled for s in self.sources.values())
-            or self._clock() - self._started > self._timing.patience
-        ):
-            self._open = True
-            self.cache.touch_all()
+        if not self._open:
+            waited = self._clock() - self._started
+            timing = self._timing
+            if all(
+                s.settled or waited > (timing.patience_optional if s.kind.worth else timing.patience)
+                for s in self.sources.values()
+            ):
+                self._open = True
+                self.cache.touch()
         return self._open
 
     def _changed(self) -> None:
@@ -146,14 +158,14 @@ class Collector:
             self._flusher.bell.set()
 
     def _standing_changed(self, source: Source) -> None:
-        kind = source.kind.name
-        if kind in self._roots:
-            if source.standing is Standing.LISTED or (
-                source.standing is Standing.ABSENT and source.absences > 1
-            ):
-                self._flusher.listed(kind, source.namespace)
-        else:
-            self.cache.touch_all()
+        kind, key = source.kind.name, (source.kind.name, source.namespace)
+        self._missed.clear()
+        listed = source.standing is Standing.LISTED
+        if kind in self._roots and (listed or (source.standing is Standing.ABSENT and source.absences > 1)):
+            self._flusher.listed(kind, source.namespace)
+        if listed or key in self._looked:  # else nothing could be seen of it before, and cannot now
+            self.cache.touch(kind)
+        (self._looked.add if listed else self._looked.discard)(key)
         self._tell(source)
         self._changed()
 
@@ -206,14 +218,17 @@ class Collector:
                 source.distrust()
 
     async def _report(self) -> None:
-        """Tell of each source at once when its state changes, and else now and then."""
+        """Tell of each source at once when its state changes, and else of all together now and then."""
+        due = self._clock()
         while True:
+            if again := self._clock() >= due:
+                due = self._clock() + self._timing.report
             for source in tuple(self.sources.values()):
-                self._tell(source)
+                self._tell(source, again=again)
             self._changed()
             await asyncio.sleep(self._timing.tick)
 
-    def _tell(self, source: Source) -> None:
+    def _tell(self, source: Source, *, again: bool = False) -> None:
         if (
             source.standing is Standing.UNLISTED
             and not source.namespace
@@ -222,9 +237,8 @@ class Collector:
         ):
             return  # it may yet be replaced by sources of single namespaces
         key, condition = (source.kind.name, source.namespace), source.condition()
-        told, at = self._told.get(key, (None, 0.0))
-        if told != condition or self._clock() - at >= self._timing.report:
-            self._told[key] = (condition, self._clock())
+        if again or self._told.get(key) != condition:
+            self._told[key] = condition
             self._flusher.source(source.observed(self._now()))
 
 

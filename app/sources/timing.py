@@ -25,6 +25,7 @@ class Timing:
     probe_every: float = 5.0
     probe_limit: float = 4.0
     patience: float = 15.0  # after which workloads are shown although a kind has not been listed
+    patience_optional: float = 1.0  # the same for a kind that no workload depends on
     tick: float = 0.25
     report: float = 5.0
     flush_least: float = 0.04

@@ -167,6 +167,8 @@ class Source:
         )
 
     def _message(self, freshness: Freshness) -> str:
+        if isinstance(self.trouble, Denied) and self.kind.worth:
+            return f"{self.trouble} Nothing of the board depends on it but {self.kind.worth}."
         if isinstance(self.trouble, Absent):
             group = self.kind.api.partition("/")[0]
             return (
@@ -335,7 +337,8 @@ class Source:
             return False
         self.standing = standing
         if standing is not Standing.LISTED:
-            log.warning("%s: %s is %s: %s", self._cluster.name, self.kind.name, standing, self.trouble)
+            level = logging.INFO if self.kind.worth else logging.WARNING
+            log.log(level, "%s: %s is %s: %s", self._cluster.name, self.kind.name, standing, self.trouble)
         self._standing_changed(self)
         return True
 

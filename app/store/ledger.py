@@ -238,8 +238,7 @@ _PREVIOUS = (
             ROLLOUT.c[name]
             for name in ("strategy", "from_revision", "from_version", "to_revision", "to_version")
         ),
-        ROLLOUT.c.back,
-        ROLLOUT.c.started_at,
+        *(ROLLOUT.c[name] for name in ("back", "started_at", "ended_at", "outcome", "cause")),
     )
     .outerjoin(ROLLOUT, ROLLOUT.c.id == WORKLOAD.c.rollout)
     .where(WORKLOAD.c.key.in_(bindparam("keys", expanding=True)))

@@ -74,7 +74,7 @@ def workload_values(fact: WorkloadObserved, state: str, snapshot: Snapshot) -> V
 
 
 def snapshot_of(row: AnyRow) -> Snapshot:
-    """What history remembers, from a row of `workload` joined to its open rollout."""
+    """What history remembers, from a row of `workload` joined to the rollout it names."""
     revision = (
         None
         if row.revision is None
@@ -91,9 +91,11 @@ def snapshot_of(row: AnyRow) -> Snapshot:
             row.to_version,
             row.back,
             row.started_at,
+            row.ended_at,
+            outcome_of(row),
+            row.cause,
         )
-    phase = _member(Phase, row.phase, Phase.UNKNOWN)
-    return Snapshot(phase, row.step, revision, row.since, row.landed_at, rollout)
+    return Snapshot(phase_of(row.phase), row.step, revision, row.since, row.landed_at, rollout)
 
 
 def ref_of(row: AnyRow) -> WorkloadRef:
@@ -117,7 +119,14 @@ def transition_values(workload: str, transition: Transition) -> Values:
         "version": cut(transition.version),
         "step": transition.step,
         "message": cut(transition.message),
+        "label": cut(transition.label),
     }
+
+
+def transition_of(row: AnyRow) -> Transition:
+    """A row of `transition`."""
+    before, after = phase_of(row.before), phase_of(row.after)
+    return Transition(row.at, before, after, row.revision, row.version, row.step, row.message, row.label)
 
 
 def rollout_values(workload: str, place: Place, rollout: Rollout) -> Values:
@@ -137,7 +146,13 @@ def rollout_values(workload: str, place: Place, rollout: Rollout) -> Values:
         "started_at": rollout.started_at,
         "ended_at": rollout.ended_at,
         "outcome": rollout.outcome,
+        "cause": cut(rollout.cause),
     }
+
+
+def phase_of(word: str) -> Phase:
+    """A phase as stored; UNKNOWN for a word that this version does not know."""
+    return _member(Phase, word, Phase.UNKNOWN)
 
 
 def outcome_of(row: AnyRow) -> Outcome | None:

@@ -23,8 +23,8 @@ class Workload(SQLModel, table=True):
     (store.mapping).
 
     `step`, `revision`, `version` and `revision_at` are what history compares the next look with; `rollout` is
-    the id of the open one. `seen_at` is the last look that differed; `gone_at` is set once the cluster no
-    longer has it.
+    the id of the one that is open or that failed last. `seen_at` is the last look that differed; `gone_at` is
+    set once the cluster no longer has it.
     """
 
     __table_args__ = (Index(None, "cluster", "kind", "namespace"), Index(None, "gone_at"))
@@ -68,6 +68,7 @@ class Transition(SQLModel, table=True):
     version: str
     step: int | None
     message: str
+    label: str = Field(sa_column_kwargs={"server_default": ""})
 
 
 class Rollout(SQLModel, table=True):
@@ -89,6 +90,7 @@ class Rollout(SQLModel, table=True):
     started_at: datetime
     ended_at: datetime | None
     outcome: str | None
+    cause: str = Field(sa_column_kwargs={"server_default": ""})
 
 
 class Source(SQLModel, table=True):

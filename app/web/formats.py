@@ -82,6 +82,35 @@ def phase(state: Attention | Freshness | None) -> str:
     return "healthy" if state is Attention.GOOD else state.value
 
 
+def length(span: timedelta | float) -> str:
+    """How long something took, in at most two units: 4.1 s, 45 s, 12 min, 2 h 01 min, 3 d 4 h."""
+    seconds = span.total_seconds() if isinstance(span, timedelta) else span
+    if seconds < 9.95:
+        return f"{max(0.0, seconds):.1f} s".replace(".0 s", " s")
+    if seconds < 90:
+        return f"{round(seconds)} s"
+    if seconds < _HOUR - _MINUTE / 2:
+        return f"{round(seconds / _MINUTE)} min"
+    minutes = round(seconds / _MINUTE)
+    if seconds < _DAY:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{minutes // 1440} d {minutes % 1440 // 60} h"
+
+
+def day(at: datetime, now: datetime) -> str:
+    """A day and the time of it, UTC: "Today 12:31", "Nov 20, 15:11", "Nov 20, 2025" for another year."""
+    at, now = at.astimezone(UTC), now.astimezone(UTC)
+    if at.date() == now.date():
+        return f"Today {at:%H:%M}"
+    return f"{at:%b} {at.day}, {at:%H:%M}" if at.year == now.year else f"{at:%b} {at.day}, {at.year}"
+
+
+def short(digest: str) -> str:
+    """A digest that can be compared by eye: sha256:9c41e07a…d2b8."""
+    kind, _, rest = digest.partition(":")
+    return f"{kind}:{rest[:8]}…{rest[-4:]}" if len(rest) > 16 else digest
+
+
 def thousands(n: int) -> str:
     """2980 gives 2,980."""
     return f"{n:,}"
@@ -98,4 +127,7 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "beat": beat,
     "phase": phase,
     "thousands": thousands,
+    "length_of": length,
+    "day": day,
+    "short": short,
 }

@@ -16,6 +16,8 @@ JSON_PATCH = "application/json-patch+json"
 PODS = "/api/v1/namespaces/default/pods"
 DEPLOYMENTS = "/apis/apps/v1/namespaces/default/deployments"
 REPLICASETS = "/apis/apps/v1/namespaces/default/replicasets"
+STATEFULSETS = "/apis/apps/v1/namespaces/default/statefulsets"
+DAEMONSETS = "/apis/apps/v1/namespaces/default/daemonsets"
 ROLLOUTS = "/apis/argoproj.io/v1alpha1/namespaces/default/rollouts"
 WEB = f"{DEPLOYMENTS}/web"
 
@@ -125,6 +127,23 @@ def deployment(image: str = "web:1.0", replicas: int = 4, *, pod: Obj | None = N
             **spec,
         },
     }
+
+
+def _set(kind: str, name: str, spec: Obj) -> Obj:
+    body = template(f"{name}:1")
+    body["metadata"]["labels"] = {"app": name}
+    wanted = {"selector": {"matchLabels": {"app": name}}, "template": body, **spec}
+    return {"apiVersion": "apps/v1", "kind": kind, "metadata": {"name": name}, "spec": wanted}
+
+
+def statefulset(replicas: int = 3, **spec: Any) -> Obj:
+    """`db` at the image db:1."""
+    return _set("StatefulSet", "db", {"replicas": replicas, "serviceName": "db", **spec})
+
+
+def daemonset(**spec: Any) -> Obj:
+    """`agent` at the image agent:1."""
+    return _set("DaemonSet", "agent", spec)
 
 
 def condition(obj: Obj, kind: str) -> tuple[str, str]:

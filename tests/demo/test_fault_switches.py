@@ -231,3 +231,26 @@ async def test_blast_with_flip_turns_readiness_over(
         0
     ].obj
     assert cluster.store.rows("deployments")[0].version == deployment
+
+
+@pytest.mark.parametrize(
+    ("group", "version", "plural"),
+    [("flagger.app", "v1beta1", "canaries"), ("gateway.networking.k8s.io", "v1", "httproutes")],
+)
+async def test_kinds_can_be_installed_later(
+    client: Client, bench: Any, group: str, version: str, plural: str
+) -> None:
+    root = f"/apis/{group}/{version}"
+    namespaced = f"{root}/namespaces/default/{plural}"
+    for path in (f"/apis/{group}", root, f"{root}/{plural}", namespaced):
+        response = await client.open("GET", path)
+        assert response.status == 404, path
+        assert response.headers["Content-Type"].startswith("text/plain")
+        assert await response.read() == b"404 page not found\n"
+    assert group not in str(await client.get("/apis"))
+    await bench("faults", absent=[])
+    assert (await client.get(root))["resources"][0]["name"] == plural
+    assert (await client.call("POST", namespaced, {"metadata": {"name": "web"}, "spec": {}}))[0] == 201
+    assert len((await client.get(f"{root}/{plural}"))["items"]) == 1
+    await bench("faults", absent=[group])
+    assert (await client.call("GET", namespaced))[0] == 404

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import re
-import shutil
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -12,7 +11,15 @@ import pytest
 
 from app.demo import EmbeddedCluster
 from tests import machine
-from tests.demo.client import DEPLOYMENTS, Client, deployment
+from tests.demo.client import (
+    DAEMONSETS,
+    DEPLOYMENTS,
+    STATEFULSETS,
+    Client,
+    daemonset,
+    deployment,
+    statefulset,
+)
 
 pytestmark = pytest.mark.anyio
 Kubectl = Callable[..., Awaitable[str]]
@@ -21,9 +28,7 @@ Kubectl = Callable[..., Awaitable[str]]
 @pytest.fixture
 async def kubectl(cluster: EmbeddedCluster, tmp_path: Path) -> Kubectl:
     """Run kubectl; its output, or a failure that shows it."""
-    binary = os.environ.get("SHIPBOARD_TEST_KUBECTL") or shutil.which("kubectl")
-    if not binary:
-        machine.lacks("kubectl is not installed")
+    binary = machine.kubectl()
     environment = {
         "KUBECONFIG": cluster.kubeconfig(tmp_path / "kubeconfig"),
         "HOME": str(tmp_path),
@@ -55,6 +60,37 @@ async def test_kubectl_rolls_out_and_back(client: Client, kubectl: Kubectl) -> N
     history = await kubectl("rollout", "history", "deploy/web")
     assert [line.split()[0] for line in history.splitlines()[2:] if line] == ["2", "3"]
     assert "skipped rollback" in await kubectl("rollout", "undo", "deploy/web", "--to-revision=3")
+
+
+async def test_kubectl_rolls_a_statefulset_out_and_back(client: Client, kubectl: Kubectl) -> None:
+    await client.call("POST", STATEFULSETS, statefulset(2))
+    await kubectl("rollout", "status", "sts/db")
+    assert "pausing is not supported" in await kubectl("rollout", "pause", "sts/db", fails=True)
+    await kubectl("set", "image", "sts/db", "web=db:2")
+    assert "roll out complete: 2 new pods" in await kubectl("rollout", "status", "sts/db")
+    assert "rolled back" in await kubectl("rollout", "undo", "sts/db")
+    await kubectl("rollout", "status", "sts/db")
+    history = await kubectl("rollout", "history", "sts/db")
+    assert [line.split()[0] for line in history.splitlines()[2:] if line] == ["2", "3"]
+    assert "db:1" in await kubectl("rollout", "history", "sts/db", "--revision=3")
+    await kubectl("patch", "sts/db", "-p", '{"spec":{"updateStrategy":{"rollingUpdate":{"partition":1}}}}')
+    await kubectl("rollout", "restart", "sts/db")
+    assert "roll out complete: 1 new pods" in await kubectl("rollout", "status", "sts/db")
+    assert "2/2" in await kubectl("get", "sts")
+
+
+async def test_kubectl_rolls_a_daemonset_out_and_back(client: Client, kubectl: Kubectl) -> None:
+    await client.call("POST", DAEMONSETS, daemonset())
+    await kubectl("rollout", "status", "ds/agent")
+    await kubectl("set", "image", "ds/agent", "web=agent:2")
+    assert "successfully rolled out" in await kubectl("rollout", "status", "ds/agent")
+    assert "rolled back" in await kubectl("rollout", "undo", "ds/agent")
+    await kubectl("rollout", "restart", "ds/agent")
+    assert "successfully rolled out" in await kubectl("rollout", "status", "ds/agent")
+    history = await kubectl("rollout", "history", "ds/agent")
+    assert [line.split()[0] for line in history.splitlines()[2:] if line] == ["2", "3", "4"]
+    described = await kubectl("describe", "ds/agent")
+    assert "Desired Number of Nodes Scheduled: 3" in described
 
 
 async def test_kubectl_pauses_restarts_and_scales(client: Client, kubectl: Kubectl) -> None:

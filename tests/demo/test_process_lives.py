@@ -1,4 +1,4 @@
-"""`python -m app.demo` and the in-process cluster: start, say where, end cleanly; and the fleet moves."""
+"""`python -m app.demo` and the in-process cluster: start, say where, end cleanly."""
 
 import json
 import signal
@@ -13,9 +13,7 @@ import pytest
 import yaml
 
 from app.demo import EmbeddedCluster
-from app.demo.fleet import SERVICES, STORIES
 from tests import machine
-from tests.demo.client import until
 
 
 @contextmanager
@@ -71,25 +69,6 @@ def test_process_refuses_what_is_not_safe_or_clear(arguments: tuple[str, ...]) -
     )
     assert done.returncode == 2
     assert arguments[0].removeprefix("--") in done.stderr or "loopback" in done.stderr
-
-
-def workloads(cluster: EmbeddedCluster) -> dict[tuple[str, str], dict[str, Any]]:
-    """The metadata of every workload by name and environment."""
-    rows = cluster.store.rows("deployments") + cluster.store.rows("rollouts")
-    return {(row.name, row.namespace): row.obj["metadata"] for row in rows}
-
-
-@pytest.mark.anyio
-async def test_fleet_is_calm_but_for_its_stories() -> None:
-    """Half an hour of the fleet: every story moves its workload, nothing else is touched."""
-    async with EmbeddedCluster(fleet=True, time_scale=300) as cluster:
-        begun, before = cluster.clock.now(), workloads(cluster)
-        assert len(before) == 2 * len(SERVICES)
-        await until(lambda: cluster.clock.now() > begun + 1800, "half an hour")
-        after = workloads(cluster)
-        moved = {key for key in before if after[key]["generation"] != before[key]["generation"]}
-        touched = {key for key in before if after[key]["resourceVersion"] != before[key]["resourceVersion"]}
-        assert moved == touched == {(name, environment) for name, environment, _ in STORIES}
 
 
 @pytest.mark.anyio

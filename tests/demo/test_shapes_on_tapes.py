@@ -3,7 +3,7 @@
 import gzip
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +13,17 @@ from app.demo import EmbeddedCluster
 from app.demo.resources import Resource
 from app.demo.store import Change
 from tests.demo.client import (
+    DAEMONSETS,
     DEPLOYMENTS,
     JSON_PATCH,
     ROLLOUTS,
+    STATEFULSETS,
+    STRATEGIC,
     WEB,
     Client,
+    daemonset,
     deployment,
+    statefulset,
     stored,
     template,
     through,
@@ -35,6 +40,9 @@ IGNORED = {
     "spec.selector",
     "metadata.annotations",
     "spec.template.metadata.labels",
+    "spec.template.spec.nodeSelector",
+    "spec.nodeSelector",
+    "data.spec.template.spec.nodeSelector",
 }
 
 
@@ -51,16 +59,29 @@ def paths(value: Any, prefix: str = "") -> Iterator[str]:
             yield from paths(item, f"{prefix}[]")
 
 
-def seen_on(tape: str, kind: str) -> set[str]:
-    """All key paths of a kind on a tape, of events that are not bookmarks."""
-    found: set[str] = set()
+def recorded(tape: str, kind: str) -> Iterator[Obj]:
+    """The versions of a kind's objects on a tape, of events that are not bookmarks."""
     with gzip.open(TAPES / tape, "rt") as lines:
         for line in map(json.loads, lines):
             if line["kind"] == "watch" and line["event"]["type"] != "BOOKMARK":
                 obj = line["event"]["object"]
                 if obj.get("kind") == kind:
-                    found |= set(paths({key: obj[key] for key in obj if key not in ("kind", "apiVersion")}))
-    return found
+                    yield {key: obj[key] for key in obj if key not in ("kind", "apiVersion")}
+
+
+def seen_on(tape: str, kind: str) -> set[str]:
+    """All key paths of a kind on a tape."""
+    return {path for obj in recorded(tape, kind) for path in paths(obj)}
+
+
+def course(versions: Iterable[Obj], generation: int, *keys: str) -> list[tuple[int, ...]]:
+    """The counts of status while a generation was observed, without repetitions."""
+    counts = [
+        tuple(obj["status"].get(key, 0) for key in keys)
+        for obj in versions
+        if obj["status"].get("observedGeneration") == generation
+    ]
+    return [now for now, before in zip(counts, [None, *counts], strict=False) if now != before]
 
 
 @pytest.fixture
@@ -140,3 +161,71 @@ async def test_blue_green_writes_the_keys_of_the_tape(
     await client.patch(f"{ROLLOUTS}/web/status", {"status": {"abort": True}})
     await until(lambda: now().get("phase") == "Degraded", "the abort")
     assert seen["Rollout"] == seen_on("22-argo-bluegreen.jsonl.gz", "Rollout")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("tape", "kind", "path", "body", "counts"),
+    [
+        (
+            "07-statefulset.jsonl.gz",
+            "StatefulSet",
+            f"{STATEFULSETS}/db",
+            statefulset(4),
+            ("replicas", "readyReplicas", "currentReplicas", "updatedReplicas"),
+        ),
+        (
+            "08-daemonset.jsonl.gz",
+            "DaemonSet",
+            f"{DAEMONSETS}/agent",
+            daemonset(),
+            ("numberReady", "numberAvailable", "numberUnavailable", "updatedNumberScheduled"),
+        ),
+    ],
+)
+async def test_sets_write_the_keys_and_take_the_course_of_the_tape(
+    client: Client,
+    cluster: EmbeddedCluster,
+    seen: dict[str, set[str]],
+    tape: str,
+    kind: str,
+    path: str,
+    body: Obj,
+    counts: tuple[str, ...],
+) -> None:
+    node = stored(cluster, "nodes", "node-1", "")
+    for number in (4, 5):
+        meta = {"name": f"node-{number}", "labels": node["metadata"]["labels"]}
+        cluster.store.create("nodes", {**node, "metadata": meta})
+    body["metadata"] |= {"labels": {"made": "here"}, "annotations": {"made": "here"}}
+    if kind == "DaemonSet":
+        body["spec"]["template"]["spec"]["nodeSelector"] = {"kubernetes.io/os": "linux"}
+    versions: list[Obj] = []
+
+    def note(resource: Resource, change: Change) -> None:
+        if resource.kind == kind:
+            versions.append(change.entry.obj)
+
+    cluster.store.subscribe(note)
+    plural, name = f"{kind.lower()}s", path.rpartition("/")[2]
+    await client.call("POST", path.rpartition("/")[0], body)
+
+    def updated() -> bool:
+        pods = cluster.store.rows("pods")
+        status = stored(cluster, plural, name)["status"]
+        ready = status.get("readyReplicas", status.get("numberAvailable", 0))
+        tags = {pod.obj["spec"]["containers"][0]["image"].rpartition(":")[2] for pod in pods}
+        wanted = stored(cluster, plural, name)["spec"]["template"]["spec"]["containers"][0]["image"]
+        return ready == len(pods) > 3 and tags == {wanted.rpartition(":")[2]}
+
+    await until(updated, "the first pods")
+    change = {"spec": {"template": {"spec": {"containers": [{"name": "web", "image": f"{name}:2"}]}}}}
+    await client.patch(path, change, STRATEGIC)
+    await until(updated, "the update")
+    ours, theirs = course(versions, 2, *counts), course(recorded(tape, kind), 2, *counts)
+    rest = iter(theirs)
+    assert all(state in rest for state in ours), (ours, theirs)
+    assert (ours[0], ours[-1]) == (theirs[0], theirs[-1])
+    troubled = {f"status.containerStatuses[].state.{state}.message" for state in ("waiting", "terminated")}
+    for each in (kind, "ControllerRevision", "Pod"):
+        assert seen[each] == seen_on(tape, each) - troubled, each

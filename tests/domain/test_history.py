@@ -7,7 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.history import Change, Rollout, end, fold
-from app.domain.rollout import Health, Outcome, Phase, Revision, RolloutState, WaitKind, WaitsFor
+from app.domain.rollout import (
+    Health,
+    Outcome,
+    Phase,
+    Revision,
+    RolloutState,
+    Step,
+    StepState,
+    WaitKind,
+    WaitsFor,
+)
 
 T0 = datetime(2026, 10, 1, 12, tzinfo=UTC)
 ONE, TWO, THREE = (
@@ -91,13 +101,89 @@ def test_abort_ends_a_rollout_and_a_retry_is_another():
     assert changes[2].snapshot.landed_at is None
 
 
-def test_failure_that_mends_itself_is_a_failed_and_then_a_promoted_rollout():
+def test_failure_that_mends_itself_is_one_rollout_that_took_longer():
     changes = play(
         look(Phase.IDLE), look(Phase.PROGRESSING, TWO), look(Phase.FAILED, TWO), look(Phase.IDLE, TWO)
     )
     assert ends(changes) == [("2", Outcome.FAILED), ("2", Outcome.PROMOTED)]
     (mended,) = changes[-1].rollouts
-    assert (mended.started_at, mended.ended_at) == (at(20), at(30))
+    assert mended.id == changes[1].rollouts[0].id
+    assert (mended.started_at, mended.ended_at) == (changes[1].rollouts[0].started_at, at(30))
+
+
+def test_instant_of_failure_after_an_undo_makes_no_second_rollout():
+    changes = play(
+        look(Phase.FAILED, TWO), look(Phase.FAILED), look(Phase.PROGRESSING), look(Phase.IDLE)
+    )  # the old condition still says that the deadline passed
+    assert {r.id for c in changes for r in c.rollouts} == {changes[1].rollouts[0].id}
+    assert changes[-1].rollouts[0].outcome is Outcome.ROLLED_BACK
+
+
+def test_failure_that_flaps_is_one_failed_rollout_with_its_last_end():
+    moving, failed = look(Phase.PROGRESSING, TWO, stable=ONE), look(Phase.FAILED, TWO, stable=ONE)
+    changes = play(look(Phase.IDLE), moving, failed, moving, failed)
+    assert len({r.id for c in changes for r in c.rollouts}) == 1
+    assert (changes[-1].rollouts[0].outcome, changes[-1].rollouts[0].ended_at) == (Outcome.FAILED, at(40))
+
+
+def test_failed_rollout_is_not_superseded_by_what_comes_after():
+    failed = look(Phase.FAILED, TWO, stable=ONE)
+    changes = play(look(Phase.IDLE), failed, look(Phase.PROGRESSING, THREE, stable=ONE))
+    assert [(r.to_key, r.outcome) for r in changes[-1].rollouts] == [("3", None)]
+
+
+def test_first_look_at_an_idle_workload_takes_over_the_rollout_the_cluster_remembers():
+    (change,) = play(look(Phase.IDLE, TWO, revisions=(TWO, ONE), started_at=at(-400), settled_at=at(-340)))
+    (rollout,) = change.rollouts
+    assert (rollout.outcome, rollout.from_version, rollout.to_version) == (Outcome.PROMOTED, "v1", "v2")
+    assert (rollout.started_at, rollout.ended_at) == (at(-400), at(-340))
+    assert change.snapshot.landed_at == change.snapshot.since == at(-340)
+    assert change.transition is None
+
+
+def test_first_look_at_a_failed_workload_takes_over_its_failure():
+    state = look(Phase.FAILED, TWO, stable=ONE, started_at=at(-400), settled_at=at(-340))
+    (change,) = play(state)
+    assert [(r.outcome, r.ended_at) for r in change.rollouts] == [(Outcome.FAILED, at(-340))]
+    assert (change.snapshot.since, change.snapshot.landed_at) == (at(-340), None)
+
+
+@pytest.mark.parametrize(("settled", "kept"), [(None, (TWO, ONE)), (at(-9), (TWO,))])
+def test_first_look_takes_over_nothing_without_an_end_or_an_older_revision(settled, kept):
+    (change,) = play(look(Phase.IDLE, TWO, revisions=kept, settled_at=settled))
+    assert (change.rollouts, change.snapshot.landed_at) == ((), None)
+
+
+def test_rollout_keeps_the_cause_its_revision_tells():
+    told = Revision("2", version="v2", cause="to 2", created_at=TWO.created_at)
+    changes = play(look(Phase.IDLE), look(Phase.PROGRESSING, told))
+    assert changes[-1].rollouts[0].cause == "to 2"
+
+
+def test_rollout_first_seen_on_its_way_has_a_transition_for_the_step_it_is_at():
+    steps = (Step("weight", "25 %", StepState.DONE, 25), Step("pause", "pause", StepState.NOW))
+    state = look(Phase.AWAITING_APPROVAL, TWO, stable=ONE, steps=steps, step_index=1)
+    (change,) = play(state)
+    assert change.transition
+    assert (change.transition.before, change.transition.label) == (Phase.UNKNOWN, "25 %")
+
+
+def test_mending_a_failure_by_another_revision_opens_nothing_for_the_old_one():
+    """The controller has not looked yet, so the revision shown is still the one that failed."""
+    pending = look(Phase.PENDING, TWO, stable=ONE)
+    looks = (
+        look(Phase.PROGRESSING, TWO),
+        look(Phase.FAILED, TWO),
+        pending,
+        look(Phase.PROGRESSING, THREE, stable=ONE),
+    )
+    changes = play(look(Phase.IDLE), *looks, look(Phase.IDLE, THREE))
+    assert ends(changes) == [("2", Outcome.FAILED), ("3", Outcome.PROMOTED)]
+
+
+def test_workload_seen_before_its_first_revision_was_made_has_a_rollout_all_the_same():
+    changes = play(look(Phase.PENDING, None), look(Phase.PROGRESSING), look(Phase.IDLE))
+    assert ends(changes) == [("1", Outcome.PROMOTED)]
 
 
 def test_rollout_nobody_watched_is_opened_and_closed_in_one_look():
@@ -156,11 +242,13 @@ looks = st.builds(
     stable=revisions,
     step_index=st.none() | st.integers(0, 2),
     started_at=st.none() | st.integers(-300, 300).map(at),
+    settled_at=st.none() | st.integers(-300, 300).map(at),
+    revisions=st.sampled_from([(), (TWO, ONE)]),
 )
 
 
 @given(st.lists(looks, max_size=12))
-def test_any_run_of_looks_closes_each_rollout_at_most_once_and_leaves_at_most_one_open(run):
+def test_any_run_of_looks_ends_each_rollout_once_but_for_failures_and_leaves_at_most_one_open(run):
     open_now: dict[str, Rollout] = {}
     closed: set[str] = set()
     for n, change in enumerate(play(*run)):
@@ -171,8 +259,10 @@ def test_any_run_of_looks_closes_each_rollout_at_most_once_and_leaves_at_most_on
             else:
                 assert rollout.started_at <= rollout.ended_at
                 open_now.pop(rollout.id, None)
-                closed.add(rollout.id)
-        assert list(open_now.values()) == ([change.snapshot.rollout] if change.snapshot.rollout else [])
+                if rollout.outcome is not Outcome.FAILED:
+                    closed.add(rollout.id)
+        kept = change.snapshot.rollout
+        assert list(open_now.values()) == ([kept] if kept and kept.outcome is None else [])
         assert change.snapshot.since <= at(10 * n)
 
 

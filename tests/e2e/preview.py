@@ -25,7 +25,7 @@ from app.read.query import BoardQuery
 from app.read.rows import SourceRow
 from app.read.sources import SourcesProjection
 from app.web.formats import FILTERS
-from tests import fleets
+from tests import fleets, workloads
 from tests.fleets import (
     NOW,
     StillFleet,
@@ -77,6 +77,14 @@ def sources(fleet: StillFleet) -> str:
         templates()
         .get_template("sources.html")
         .render(sources=shown.sources, contacts=shown.contacts, now=NOW)
+    )
+
+
+def workload_page(fleet: StillFleet) -> str:
+    """A workload's page."""
+    shown = workloads.page(fleet)
+    return (
+        templates().get_template("workload.html").render(shown=shown.page, contacts=shown.contacts, now=NOW)
     )
 
 
@@ -268,6 +276,14 @@ PICTURES: dict[str, Picture] = {
     ),
     "empty": (lambda: board(StillFleet([], live())), (DESK,), ("dark",)),
     "sources": (lambda: sources(some_sources()), (WIDE, LAPTOP, PHONE), BOTH),
+    "canary": (lambda: workload_page(workloads.canary()), (WIDE, LAPTOP, PHONE), BOTH),
+    "stuck": (lambda: workload_page(workloads.stuck()), (WIDE, LAPTOP, PHONE), BOTH),
+    "rolling": (lambda: workload_page(workloads.rolling()), (LAPTOP, PHONE), ("dark",)),
+    "bluegreen": (lambda: workload_page(workloads.blue_green()), (LAPTOP, PHONE), ("dark",)),
+    "rest": (lambda: workload_page(workloads.calm()), (WIDE, LAPTOP, PHONE), BOTH),
+    "anew": (lambda: workload_page(workloads.anew()), (LAPTOP,), ("dark",)),
+    "pods": (lambda: workload_page(workloads.many()), (WIDE, PHONE), ("dark",)),
+    "unseen": (lambda: workload_page(workloads.unseen()), (LAPTOP, PHONE), BOTH),
     "e404": (
         lambda: error(404, "Not Found", "There is nothing at this address. The board is at /."),
         (DESK,),

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser
 
 from tests.e2e import preview
 
-PAGES = ("busy", "odd", "sources", "nothing", "e404", "twelve")
+PAGES = ("busy", "odd", "sources", "nothing", "e404", "twelve", "canary", "stuck", "rest", "pods")
 
 
 @pytest.fixture(scope="module")

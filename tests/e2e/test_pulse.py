@@ -194,10 +194,12 @@ def test_without_script_the_theme_still_changes(browser, site: Site) -> None:
 
 
 def test_a_service_tells_where_it_runs(page: Page, site: Site) -> None:
+    site.fleet.put(workload("a", "staging"))
     site.answers = [streaming(site)]
     page.goto(site.url)
     page.get_by_role("button", name="a", exact=True).click()
     expect(page.locator("#w-a")).to_be_visible()
-    expect(page.locator("#w-a .cmd")).to_have_text("kubectl -n a-production describe deployment/a")
+    commands = [f"kubectl -n a-{e} describe deployment/a" for e in ("staging", "production")]
+    expect(page.locator("#w-a .cmd")).to_have_text(commands)
     page.keyboard.press("Escape")
     expect(page.locator("#w-a")).to_be_hidden()

@@ -3,7 +3,8 @@ compared in part."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,12 @@ import msgspec
 import yaml
 
 from app.domain.rollout import RolloutState
-from app.engines import engine_for, shapes
+from app.engines import ENGINES, engine_for, kinship, shapes
 from app.engines.port import Engine, Kin
 
 CASES = Path(__file__).parent / "cases"
-SHAPES: dict[str, type[shapes.Shape]] = {
-    "Deployment": shapes.Deployment,
-    "Rollout": shapes.Rollout,
-    "ReplicaSet": shapes.ReplicaSet,
-    "Pod": shapes.Pod,
-}
+SHAPES = shapes.SHAPES
+WAYS = frozenset((r.via, r.kind.name) for engine in ENGINES for r in engine.relations)
 
 
 @dataclass(frozen=True)
@@ -57,8 +54,18 @@ def look(documents: list[dict[str, Any]], missing: frozenset[str] = frozenset())
     root, *others = [decode(d) for d in documents]
     engine = engine_for(root)
     assert engine is not None
-    replicasets = [o for o in others if isinstance(o, shapes.ReplicaSet)]
-    return engine, root, Kin(replicasets, [o for o in others if isinstance(o, shapes.Pod)], missing)
+    kinds = [d["kind"] for d in documents[1:]]
+    return engine, root, kin(engine, root, zip(kinds, others, strict=True), missing)
+
+
+def kin(engine: Engine, root: Any, others: Iterable[tuple[str, Any]], missing: frozenset[str]) -> Kin:
+    """The kin of a root among objects given with their kinds, found by the keys they offer."""
+    offered = defaultdict(list)
+    for kind, child in others:
+        for via, of in WAYS:
+            for key in kinship.offers(via, kind, child) if of == kind else ():
+                offered[key].append(child)
+    return kinship.gather(root, engine.relations, lambda key: offered.get(key, ()), missing)
 
 
 def observe(documents: list[dict[str, Any]], missing: frozenset[str] = frozenset()) -> RolloutState:

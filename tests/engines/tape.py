@@ -3,13 +3,14 @@ run meanwhile.
 
 A line is JSON: `watch` (one event of one resource), `cmd` (a kubectl run from t0 to t, with its output),
 `mark` (a step of the scenario); `t` is in seconds since the start. Tapes are read with the shapes, indexed
-by owner, and observed anew at every event, as the collector does.
+by the keys that relations use, and observed anew at every event, as the collector does.
 """
 
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,30 +18,32 @@ from typing import Any
 import msgspec
 
 from app.domain.rollout import RolloutState
-from app.engines import engine_for, shapes
+from app.engines import engine_for, kinship, relatives, roots, shapes
 from app.engines.port import Kin
+from tests.engines.objects import WAYS
 
 TAPES = Path(__file__).parent.parent / "tapes"
-_DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
-    "deployments": msgspec.json.Decoder(shapes.Deployment),
-    "rollouts": msgspec.json.Decoder(shapes.Rollout),
-    "replicasets": msgspec.json.Decoder(shapes.ReplicaSet),
-    "pods": msgspec.json.Decoder(shapes.Pod),
-}
-_ROOTS = ("deployments", "rollouts")
+_KINDS = {kind.plural: kind.name for kind in (*roots(), *relatives())}
+_DECODERS = {res: msgspec.json.Decoder(shapes.SHAPES[name]) for res, name in _KINDS.items()}
+_ROOTS = tuple(kind.plural for kind in roots())
 
 
-class _Event(msgspec.Struct):
+class Change(msgspec.Struct):
+    """One event of a watch."""
+
     type: str
     object: msgspec.Raw = msgspec.Raw()
 
 
-class _Line(msgspec.Struct):
+class Line(msgspec.Struct):
+    """One line of a tape."""
+
     kind: str
     t: float
     t0: float = 0.0
     res: str = ""
-    event: _Event | None = None
+    event: Change | None = None
+    body: msgspec.Raw = msgspec.Raw()
     text: str = ""
     argv: list[str] = []
     stdout: str = ""
@@ -78,47 +81,76 @@ class Mark:
 
 @dataclass
 class _World:
-    objects: dict[str, dict[str, Any]] = field(default_factory=lambda: {name: {} for name in _DECODERS})
+    edit: Callable[[str, dict[str, Any]], None] | None
+    objects: dict[str, dict[str, Any]] = field(default_factory=lambda: defaultdict(dict))
     raw: dict[str, dict[str, Any]] = field(default_factory=dict)
+    offered: dict[kinship.Key, dict[str, Any]] = field(default_factory=lambda: defaultdict(dict))
 
-    def apply(self, res: str, event: _Event) -> None:
-        if event.type not in ("ADDED", "MODIFIED", "DELETED"):
+    def apply(self, res: str, event: Change) -> None:
+        kind = _KINDS[res]
+        body = bytes(event.object)
+        if self.edit is not None:
+            document = msgspec.json.decode(body)
+            self.edit(kind, document)
+            body = msgspec.json.encode(document)
+        seen = _DECODERS[res].decode(body)
+        if kind == "Event" and seen.type != "Warning":
             return
-        seen = _DECODERS[res].decode(event.object)
+        uid = seen.metadata.uid
+        self._index(kind, self.objects[res].pop(uid, None), uid, False)
         if event.type == "DELETED":
-            self.objects[res].pop(seen.metadata.uid, None)
             return
-        self.objects[res][seen.metadata.uid] = seen
+        self.objects[res][uid] = seen
+        self._index(kind, seen, uid, True)
         if res in _ROOTS:
-            self.raw[seen.metadata.uid] = msgspec.json.decode(event.object)
+            self.raw[uid] = msgspec.json.decode(body)
 
-    def roots(self) -> Iterator[tuple[Any, Kin]]:
-        for root in (root for res in _ROOTS for root in self.objects[res].values()):
-            owned = [
-                rs
-                for rs in self.objects["replicasets"].values()
-                if rs.metadata.owner_uid == root.metadata.uid
-            ]
-            uids = {rs.metadata.uid for rs in owned}
-            yield root, Kin(owned, [p for p in self.objects["pods"].values() if p.metadata.owner_uid in uids])
+    def _index(self, kind: str, child: Any, uid: str, there: bool) -> None:
+        for via, of in WAYS if child is not None else ():
+            for key in kinship.offers(via, kind, child) if of == kind else ():
+                if there:
+                    self.offered[key][uid] = child
+                else:
+                    self.offered[key].pop(uid, None)
+
+    def find(self, key: kinship.Key) -> Iterable[Any]:
+        return self.offered[key].values() if key in self.offered else ()
+
+    def kin(self, root: Any) -> Kin:
+        engine = engine_for(root)
+        assert engine is not None
+        return kinship.gather(root, engine.relations, self.find)
 
 
-def replay(name: str) -> Iterator[Moment | Command | Mark]:
-    """Everything that happened, in order; a moment for each root after each event that could concern it."""
-    path = next(TAPES.glob(f"{name}-*.jsonl.gz"))
-    line_decoder = msgspec.json.Decoder(_Line)
-    world = _World()
-    with gzip.open(path, "rb") as tape:
+def lines(name: str) -> Iterator[Line]:
+    """A tape as it was recorded."""
+    decoder = msgspec.json.Decoder(Line)
+    with gzip.open(next(TAPES.glob(f"{name}-*.jsonl.gz")), "rb") as tape:
         for text in tape:
-            line = line_decoder.decode(text)
-            if line.kind == "mark":
-                yield Mark(line.t, line.text)
-            elif line.kind == "cmd":
-                yield Command(line.t0, line.t, tuple(line.argv[3:]), line.stdout + line.stderr)
-            elif line.kind == "watch" and line.event is not None and line.res in _DECODERS:
-                world.apply(line.res, line.event)
-                for root, kin in world.roots():
-                    engine = engine_for(root)
-                    assert engine is not None
-                    state = engine.observe(root, kin)
-                    yield Moment(line.t, root.metadata.name, state, world.raw[root.metadata.uid])
+            yield decoder.decode(text)
+
+
+def replay(
+    name: str, edit: Callable[[str, dict[str, Any]], None] | None = None
+) -> Iterator[Moment | Command | Mark]:
+    """Everything that happened, in order; a moment for each root after each event that could concern it.
+    `edit` may change objects before they are read."""
+    world = _World(edit)
+    for line in lines(name):
+        if line.kind == "mark":
+            yield Mark(line.t, line.text)
+        elif line.kind == "cmd":
+            yield Command(line.t0, line.t, tuple(line.argv[3:]), line.stdout + line.stderr)
+        elif line.kind == "watch" and line.event is not None and line.res in _KINDS:
+            if line.event.type not in ("ADDED", "MODIFIED", "DELETED"):
+                continue
+            world.apply(line.res, line.event)
+            yield from _moments(world, line.t)
+
+
+def _moments(world: _World, t: float) -> Iterator[Moment]:
+    for root in [root for res in _ROOTS for root in world.objects[res].values()]:
+        engine = engine_for(root)
+        if engine is not None:
+            state = engine.observe(root, world.kin(root))
+            yield Moment(t, root.metadata.name, state, world.raw[root.metadata.uid])

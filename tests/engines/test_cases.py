@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import fields, replace
 from typing import Any
 
 import msgspec
@@ -16,6 +17,8 @@ from app.engines.port import Kin
 from tests.engines.objects import SHAPES, Case, cases, decode, differences, look, observe
 
 ALL = list(cases())
+UNOBSERVED = frozenset({"flagger", "service-switch"})
+"""Engines whose root has no generation that a controller could have observed."""
 each_case = pytest.mark.parametrize("case", ALL, ids=str)
 
 
@@ -34,22 +37,27 @@ def test_engine_of_a_case_is_the_one_its_folder_names(case: Case) -> None:
 @each_case
 def test_same_objects_give_the_same_state_in_any_order_and_are_not_touched(case: Case) -> None:
     engine, root, kin = look(case.documents, case.missing)
-    before = msgspec.json.encode([root, kin.replicasets, kin.pods])
+    before = msgspec.json.encode([root, kin])
+    turned: dict[str, Any] = {
+        member.name: value[::-1]
+        for member in fields(kin)
+        if isinstance(value := getattr(kin, member.name), list)
+    }
 
     first = engine.observe(root, kin)
-    second = engine.observe(
-        decode(case.documents[0]), Kin(kin.replicasets[::-1], kin.pods[::-1], kin.missing)
-    )
+    second = engine.observe(decode(case.documents[0]), replace(kin, **turned))
 
     assert first == second
-    assert msgspec.json.encode([root, kin.replicasets, kin.pods]) == before
+    assert msgspec.json.encode([root, kin]) == before
 
 
 @each_case
 def test_state_that_is_not_settled_says_why_and_for_whom(case: Case) -> None:
     state = observe(case.documents, case.missing)
 
-    if state.phase not in SETTLED:
+    if state.phase is Phase.UNKNOWN:
+        assert state.message
+    elif state.phase not in SETTLED:
         assert state.message
         assert state.waits_for.kind is not WaitKind.NOTHING
         assert state.waits_for.what
@@ -58,7 +66,7 @@ def test_state_that_is_not_settled_says_why_and_for_whom(case: Case) -> None:
         assert state.deadline_at is None
 
 
-@each_case
+@pytest.mark.parametrize("case", [c for c in ALL if c.engine not in UNOBSERVED], ids=str)
 def test_unseen_generation_is_pending(case: Case) -> None:
     documents = copy.deepcopy(case.documents)
     documents[0]["metadata"]["generation"] += 1
@@ -72,10 +80,12 @@ def test_unseen_generation_is_pending(case: Case) -> None:
 
 @each_case
 def test_kinds_that_could_not_be_looked_at_never_raise(case: Case) -> None:
-    for gone in ({"Pod"}, {"ReplicaSet", "Pod"}):
-        kept = [d for d in case.documents if d["kind"] not in gone]
+    kinds = {relation.kind.name for relation in look(case.documents)[0].relations}
+    for gone in (*({kind} for kind in kinds), {"ReplicaSet", "Pod"}, kinds):
+        state = observe(case.documents, frozenset(gone))
 
-        assert observe(kept, frozenset(gone)).pods == ()
+        assert state.pods == () or "Pod" not in gone
+        assert state.phase in SETTLED or state.message
 
 
 def _paths(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
@@ -107,6 +117,8 @@ def test_deleting_any_optional_field_never_raises(data: st.DataObject) -> None:
     documents = list(case.documents)
     documents[at] = _without(documents[at], path, data.draw(st.sampled_from([..., None])))
     try:
+        if engine_for(decode(documents[0])) is None:
+            return  # no workload without its annotation
         look(documents)
     except msgspec.ValidationError:
         return  # null where the API never writes it: the reader sets such an object aside
@@ -128,6 +140,8 @@ def test_odd_numbers_and_texts_never_raise(data: st.DataObject) -> None:
     documents = list(case.documents)
     documents[at] = _without(documents[at], path, odd)
     try:
+        if engine_for(decode(documents[0])) is None:
+            return
         look(documents)
     except (msgspec.ValidationError, KeyError):
         return
@@ -147,8 +161,6 @@ def test_every_engine_has_cases() -> None:
 
 def test_engine_names_are_unique_and_their_kinds_can_be_derived() -> None:
     assert len({engine.name for engine in ENGINES}) == len(ENGINES)
-    assert [kind.name for kind in roots()] == ["Rollout", "Deployment"]
-    assert [kind.name for kind in relatives()] == ["ReplicaSet", "Pod"]
     assert {kind.name for kind in (*roots(), *relatives())} <= set(SHAPES)
 
 
@@ -157,15 +169,19 @@ def test_root_is_read_by_the_engine_that_claims_it_and_by_no_other() -> None:
         root = decode(case.documents[0])
         assert [engine.name for engine in ENGINES if engine.claims(root)] == [case.engine]
         for engine in ENGINES:
-            if not engine.claims(root):
+            if engine.root.name != case.documents[0]["kind"]:
                 assert engine.observe(root, Kin()).phase is Phase.UNKNOWN
 
 
 def test_bare_roots_are_pending_or_moving_and_never_good() -> None:
-    for root in (
-        shapes.Deployment(metadata=shapes.Meta(generation=1)),
-        shapes.Rollout(metadata=shapes.Meta(generation=1)),
+    for shape in (
+        shapes.Deployment,
+        shapes.Rollout,
+        shapes.StatefulSet,
+        shapes.DaemonSet,
+        shapes.FlaggerCanary,
     ):
+        root = shape(metadata=shapes.Meta(generation=1))
         engine = engine_for(root)
         assert engine is not None
         assert engine.observe(root, Kin()).phase is Phase.PENDING

@@ -8,17 +8,18 @@ none.
 from __future__ import annotations
 
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
 import yaml
 
 from app.domain.rollout import SETTLED
-from app.engines import engine_for, shapes
+from app.engines import ENGINES, engine_for, shapes
+from app.engines.kinship import MEMBERS
 from app.engines.port import Kin
 from tests.engines.objects import SHAPES
 
@@ -65,22 +66,22 @@ def _folders() -> Iterator[list[dict[str, Any]]]:
 def test_public_objects_are_observed_without_an_error() -> None:
     seen: Counter[str] = Counter()
     for found in _folders():
-        objects = []
+        objects: dict[str, list[Any]] = defaultdict(list)
         for document in found:
             try:
-                objects.append(msgspec.convert(document, SHAPES[document["kind"]]))
+                objects[document["kind"]].append(msgspec.convert(document, SHAPES[document["kind"]]))
             except msgspec.ValidationError:
                 seen["refused"] += 1
-        replicasets = [o for o in objects if isinstance(o, shapes.ReplicaSet)]
-        kin = Kin(replicasets, [o for o in objects if isinstance(o, shapes.Pod)])
-        roots = [o for o in objects if isinstance(o, shapes.Deployment | shapes.Rollout)]
-        bare = shapes.Meta(generation=1)
-        for root in roots or [shapes.Deployment(metadata=bare), shapes.Rollout(metadata=bare)]:
-            engine = engine_for(root)
-            assert engine is not None
-            state = engine.observe(root, kin)
-            assert state.message or state.phase in SETTLED
-            seen[engine.name] += bool(roots)
+        related: dict[str, Any] = {member: objects[kind] for kind, member in MEMBERS.items()}
+        related["warnings"] = {e.involved_object.uid: [e] for e in objects["Event"] if e.involved_object}
+        kin = Kin(**related)
+        for shape in get_args(shapes.Root):
+            roots = [o for members in objects.values() for o in members if isinstance(o, shape)]
+            for root in roots or [shape(metadata=shapes.Meta(generation=1))]:
+                for engine in ENGINES if engine_for(root) else ():
+                    state = engine.observe(root, kin)
+                    assert state.message or state.phase in SETTLED
+                    seen[engine.name] += engine.claims(root) and bool(roots)
         seen["pods"] += len(kin.pods)
 
     assert seen["deployment"] >= 5, seen

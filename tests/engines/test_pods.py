@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from app.domain.rollout import PodCondition
-from app.engines import pods, shapes
+from app.engines import pods, shapes, trouble
+from app.engines.port import Kin
 
 NOT_READY = {"type": "Ready", "status": "False", "reason": "ContainersNotReady"}
 
@@ -182,7 +183,7 @@ def test_problems_are_one_a_category_told_by_the_pod_that_restarted_most() -> No
         pods.read(a_pod("web-4", conditions=[{"type": "Ready", "status": "True"}]), "rs", True),
     ]
 
-    image, crash = pods.in_order(pods.problems(read))
+    image, crash = trouble.in_order(trouble.of_pods(read, Kin()))
 
     assert (image.category, image.pods) == ("image", 1)
     assert (crash.category, crash.pods, crash.message) == ("crash", 2, "Keeps stopping (5 restarts)")

@@ -69,3 +69,10 @@ def test_version_is_the_first_image_of_a_template() -> None:
     assert reading.version(template) == "2.31.1"
     assert reading.images(template) == ("web:2.31.1", "p:1")
     assert reading.version(None) == ""
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "percent"), [(1, 3, 33), (0, 0, 0), (5, 0, 0), (7, 3, 100), (-1, 3, 0), (3, 3, 100)]
+)
+def test_percent_stays_between_nothing_and_all(part: int, whole: int, percent: int) -> None:
+    assert reading.percent(part, whole) == percent

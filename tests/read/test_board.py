@@ -169,7 +169,7 @@ def test_a_cell_is_never_good_while_one_of_its_sources_is_silent(kind, freshness
     [
         (replace(WAITING, waits_for=WaitsFor(WaitKind.TIMER, "Pause")), "It held at 25 %."),
         (WAITING, "It waited at 25 %."),
-        (replace(WAITING, strategy=Strategy.BLUE_GREEN), "It was in preview."),
+        (replace(WAITING, strategy=Strategy.BLUE_GREEN), "It waited as a preview."),
         (ROLLING, "It was rolling."),
         (FAILED, "It had failed."),
     ],
@@ -326,8 +326,8 @@ def test_what_waits_is_listed_oldest_first_with_what_is_asked():
     ]
     waits = shown(*rows).board.waiting
     assert [(w.service, w.ask, w.team) for w in waits] == [
-        ("old", "Go on?", "Checkout"),
-        ("young", "Go on?", ""),
+        ("old", "Go on from 25 % to 100 %?", "Checkout"),
+        ("young", "Go on from 25 % to 100 %?", ""),
     ]
     assert waits[0].since == before(hours=2)
 

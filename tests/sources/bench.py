@@ -15,7 +15,7 @@ from app.demo.faults import Faults
 from app.domain.facts import Fact, SourceObserved, WorkloadGone, WorkloadObserved, WorkloadsListed
 from app.domain.freshness import Freshness
 from app.kube import Cluster
-from app.sources.runner import Collector
+from app.sources.runner import Collector, kinds
 from app.sources.timing import Timing
 
 # asyncio loses a connection that is accepted while its listener closes (3.11), which is what `refuse` does
@@ -42,6 +42,16 @@ QUICK = Timing(
     flush_most=0.01,
     page=7,
 )
+
+
+KEPT: tuple[tuple[str, str, Callable[[Any], bool]], ...] = (
+    ("deployments", "Deployment", lambda _: True),
+    ("services", "Service", lambda _: True),
+    ("endpointslices", "EndpointSlice", lambda _: True),
+    ("replicasets", "ReplicaSet", lambda obj: bool(obj["metadata"].get("ownerReferences"))),
+    ("pods", "Pod", lambda obj: bool(obj["metadata"].get("ownerReferences"))),
+)
+"""What of the server's objects is kept: plural, kind, and whether this one is."""
 
 
 class Heard:
@@ -84,7 +94,9 @@ class Heard:
         return source.freshness if source is not None else None
 
     def all_live(self) -> bool:
-        return len(self.sources) >= 4 and all(s.freshness is Freshness.LIVE for s in self.sources.values())
+        return len(self.sources) >= len(kinds()) and all(
+            s.freshness is Freshness.LIVE for s in self.sources.values()
+        )
 
     def named(self, name: str) -> WorkloadObserved | None:
         return next((w for w in self.workloads.values() if w.ref.name == name), None)
@@ -147,11 +159,11 @@ class Following:
     def agrees(self) -> bool:
         """Whether the cache holds exactly what the server does (as far as it is kept)."""
         rows = self.server.store.rows
-        for plural, kind in (("deployments", "Deployment"), ("replicasets", "ReplicaSet"), ("pods", "Pod")):
-            there = {e.uid: str(e.version) for e in rows(plural)}
-            if self.collector.cache.versions(kind) != there:
-                return False
-        return True
+        return all(
+            self.collector.cache.versions(kind)
+            == {e.uid: str(e.version) for e in rows(plural) if owned(e.obj)}
+            for plural, kind, owned in KEPT
+        )
 
     async def settled(self) -> None:
         await self.heard.until(self.heard.all_live)

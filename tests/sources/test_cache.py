@@ -5,6 +5,7 @@ import msgspec
 import pytest
 
 from app.domain.refusals import Garbled, Gone
+from app.engines import ENGINES
 from app.engines.port import DEPLOYMENT, POD, REPLICASET
 from app.engines.shapes import Deployment, Pod, ReplicaSet
 from app.sources.cache import Cache
@@ -23,7 +24,7 @@ def put(cache: Cache, kind: str, name: str, owner: str = "", version: str = "1",
 
 
 def a_cart(order: Iterable[str] = ("Deployment", "ReplicaSet", "Pod")) -> Cache:
-    cache = Cache(["Deployment"], lambda namespace: namespace.startswith("kube-"))
+    cache = Cache(ENGINES, lambda namespace: namespace.startswith("kube-"))
     owners = {"Deployment": ("cart", ""), "ReplicaSet": ("cart-1", "cart"), "Pod": ("cart-1-a", "cart-1")}
     for kind in order:
         put(cache, kind, *owners[kind])
@@ -109,12 +110,12 @@ def test_poison_is_forgotten_when_it_becomes_readable_or_goes() -> None:
         b'{"type":"MODIFIED","object":{"metadata":{"name":"cart","namespace":"shop","uid":"cart"},"spec":7}}'
     )
     _, poison, _ = reader.slow_event(line)
-    cache.set_aside(poison)  # type: ignore[arg-type]
+    cache.set_aside(poison)
     assert cache.unreadable("Deployment") == ("shop/cart: Expected `object | null`, got `int` - at `$.spec`",)
     assert cache.shown("Deployment") == {"cart"}
     put(cache, "Deployment", "cart", version="3")
     assert not cache.unreadable("Deployment")
-    cache.set_aside(poison)  # type: ignore[arg-type]
+    cache.set_aside(poison)
     cache.remove("Deployment", "cart", "shop/cart")
     assert not cache.unreadable("Deployment")
     assert not cache.shown("Deployment")

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import ClassVar
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 import uvloop
 
 from app.domain.facts import Fact

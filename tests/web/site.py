@@ -22,7 +22,7 @@ from app.ingest import Ingest
 from app.live import Live
 from app.read.fleet import Fleet
 from app.store.db import Database
-from app.web import api, errors, pages
+from app.web import api, errors, files, pages
 from app.web.render import Renderer
 from app.web.streams import Hub
 
@@ -172,6 +172,7 @@ async def site(
     hub = Hub(database, live, Fleet(database), **hub_options)
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     errors.install(app)
+    files.install(app)
     app.include_router(pages.routes(hub, RENDERER))
     app.include_router(api.router(hub))
     port = socket.create_server(("127.0.0.1", 0))

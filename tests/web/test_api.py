@@ -227,11 +227,53 @@ async def test_documentation_has_examples_and_answers_that_agree_with_it(tmp_pat
             whole = {**schema, "components": document["components"]}
             jsonschema_rs.validator_for(whole, validate_formats=True).validate(value)
 
-        assert len(document["paths"]) == len(RESOURCES)
-        for path, template in zip(sorted(RESOURCES), sorted(document["paths"]), strict=True):
+        (begun,) = (await ask(here, "/api/v1/rollouts"))["items"]
+        resources = (*RESOURCES, f"/api/v1/rollouts/{begun['id']}")
+        for path, template in zip(sorted(resources), sorted(document["paths"]), strict=True):
             answers = document["paths"][template]["get"]["responses"]
             for answer in answers.values():
                 for kind, body in answer.get("content", {}).items():
                     check(body["schema"], body["example"])
                     assert body["example"], kind
             check(answers["200"]["content"]["application/json"]["schema"], await ask(here, path))
+
+
+async def test_workload_tells_its_history_and_each_rollout_is_a_resource_of_its_own(tmp_path):
+    new = look("svc-1", "staging", "2", Phase.PROGRESSING)
+    path = "/api/v1/workloads/east/staging/Deployment/svc-1"
+    async with site(tmp_path, [*sources(), *FLEET]) as here:
+        assert (await ask(here, path))["history"] == []
+        async with here.stream(path) as stream:
+            await stream.event()
+            await here.ingest([new])
+            told = json.loads(await stream.until('"history":[{'))
+        (running,) = told["history"]
+        assert (running["seconds"], told["history_total"], told["typical"]) == (None, 1, None)
+        assert [stage["phase"] for stage in running["stages"]] == ["progressing"]
+        mine = f"/api/v1/rollouts/{running['rollout']['id']}"
+        status, headers, _ = await here.get(mine)
+        assert (status, (await here.get(mine, if_none_match=headers["etag"]))[0]) == (200, 304)
+        async with here.stream(mine) as stream:
+            await stream.event()
+            await here.ingest([look("svc-1", "staging", "2")])
+            ended = json.loads(await stream.until('"promoted"'))
+        assert ended["seconds"] >= 0
+        assert (await here.get(mine))[1]["etag"] != headers["etag"]
+        assert (await ask(here, path))["typical"] is None  # it was over in less than a second
+
+
+@pytest.mark.parametrize("ident", ["nothing", "00000000"])
+async def test_rollout_that_is_not_kept_is_a_problem(tmp_path, ident):
+    async with site(tmp_path, sources()) as here:
+        status, headers, body = await here.get(f"/api/v1/rollouts/{ident}")
+    assert (status, headers["content-type"]) == (404, "application/problem+json")
+    assert json.loads(body)["title"] == "No such rollout"
+
+
+async def test_deleted_workload_says_when_it_was_last_there(tmp_path):
+    async with site(tmp_path, [*sources(), *FLEET]) as here:
+        await here.ingest([gone(FLEET[0])])
+        await here.settled(lambda: here.hub.fleet.at(FLEET[0].ref) is None)
+        status, _, body = await here.get(f"/api/v1/workloads/{FLEET[0].ref}")
+    assert status == 404
+    assert "was deleted: it was last there at" in json.loads(body)["detail"]

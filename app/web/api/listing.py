@@ -135,7 +135,7 @@ def _answer(description: str, media_type: str, model: type, example: object) -> 
 
 _WRONG: Mapping[int, tuple[str, str]] = {
     400: (_CURSOR[0], " ".join(_CURSOR[1:])),
-    404: ("Not found", "No such workload is known. It may have been deleted; /api/v1/workloads lists all."),
+    404: ("Not found", "Nothing like this is known. It may have been deleted; the list has all there are."),
     422: ("Invalid request", "Some of the request's values are not what this address takes; see errors."),
     503: ("Too many watchers", "As many streams as this server allows are open. Try again in a few seconds."),
 }

@@ -6,26 +6,31 @@ from datetime import datetime
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from app.domain.errors import StoreUnavailable
 from app.domain.rollout import Outcome, Strategy
 from app.read import rollouts as read
 from app.read.fleet import Fleet
+from app.read.past import PastRollout, one
 from app.read.rollouts import RolloutQuery
 from app.read.rows import RolloutRow
-from app.web.answers import live, refusal, wants_stream
+from app.web.answers import live, refusal, unavailable, wants_stream
 from app.web.streams import Hub
 from app.web.views import ViewKey
 
 from . import sample
-from .contents import ListContent
+from .contents import ListContent, ResourceContent
 from .listing import Cursor, Limit, Listed, Names, answers, canonical, distinct, listed, position, starting
 
 _NAME = "rollouts"
 _POSITION = msgspec.json.Decoder(read.Position)
 _PAGE = Listed((sample.ROLLOUT,), None)
+_UNKNOWN = (
+    "No rollout with this id is kept.",
+    "See /api/v1/rollouts for all there are; old ones are forgotten after the time that settings say.",
+)
 _EVENTS = ({"op": "snapshot", "items": [sample.ROLLOUT]}, {"op": "put", "item": sample.ROLLOUT})
 
 
@@ -60,7 +65,7 @@ def _list(fleet: Fleet, query: RolloutQuery, now: datetime) -> ListContent[None]
 
 
 def add(router: APIRouter, hub: Hub) -> None:
-    """Add the operation to `router`."""
+    """Add the operations to `router`."""
 
     @router.get("/rollouts", response_model=Listed[RolloutRow], responses=answers(_PAGE, _EVENTS, 400))
     async def rollouts(
@@ -83,6 +88,33 @@ def add(router: APIRouter, hub: Hub) -> None:
         try:
             rows, end = await read.page(hub.database, query, after, limit)
         except StoreUnavailable as error:
-            why, todo = f"{error.what} {error.why}", error.todo or "Try again in a few seconds."
-            raise refusal(request, 503, "Database unavailable", why, todo, {"retry-after": "5"}) from None
+            raise unavailable(request, error) from None
         return listed(request, _NAME, rows, end)
+
+    @router.get(
+        "/rollouts/{ident}",
+        response_model=PastRollout,
+        responses=answers(sample.PAST_ROLLOUT, [sample.PAST_ROLLOUT], 404),
+    )
+    async def rollout(
+        request: Request, ident: Annotated[str, Path(pattern="^[0-9a-zA-Z]{1,64}$")]
+    ) -> Response:
+        """One rollout with its stages and how long each took. As a stream: the whole, again whenever it
+        changed."""
+        if not hub.ready and not wants_stream(request):
+            return starting()
+        try:
+            async with hub.database.reading() as connection:
+                found = await one(connection, ident)
+            if found is None:
+                raise refusal(request, 404, "No such rollout", *_UNKNOWN)
+            ref, was = found
+            past = await hub.fleet.follow(ref)
+        except StoreUnavailable as error:
+            raise unavailable(request, error) from None
+
+        def make(_: datetime) -> PastRollout:
+            return next((p for p in past.told.rollouts if p.rollout.id == ident), was)
+
+        key = ViewKey(request.url.path, "", "application/json")
+        return live(request, hub, key, lambda fleet, now: ResourceContent(make, now))

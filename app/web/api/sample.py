@@ -27,7 +27,9 @@ from app.domain.rollout import (
     Weight,
     attention,
 )
+from app.domain.stages import Stage, Typical
 from app.read.fleet import Fleet
+from app.read.past import Past, PastRollout, Told
 from app.read.rows import RolloutRow, WorkloadRow
 
 NOW = datetime(2026, 11, 23, 14, 32, 8, tzinfo=UTC)
@@ -82,6 +84,30 @@ ROLLOUT = RolloutRow(
     ended_at=NOW - timedelta(hours=4),
     outcome=Outcome.PROMOTED,
 )
+_RUNNING = RolloutRow(
+    id="01JD9R",
+    workload=WORKLOAD.key,
+    place=WORKLOAD.place,
+    strategy=Strategy.CANARY,
+    from_version="2.6.0",
+    to_version="2.7.0",
+    started_at=_STARTED,
+    from_revision=_STABLE.key,
+    to_revision=_CANARY.key,
+)
+PAST_ROLLOUT = PastRollout(ROLLOUT, (), 3600, 0)
+PAST = Past(
+    WORKLOAD.ref,
+    Told(
+        (
+            PastRollout(_RUNNING, (Stage("25 %", Phase.AWAITING_APPROVAL, 1, _STARTED, None),), None, None),
+            PAST_ROLLOUT,
+        ),
+        total=2,
+        typical=Typical(3600, 1),
+        known=True,
+    ),
+)
 SOURCES = {
     source.key: source
     for source in (
@@ -96,5 +122,7 @@ FLEET = cast(
         sources=SOURCES,
         rollouts={ROLLOUT.id: ROLLOUT},
         by_service={"checkout": frozenset({WORKLOAD.key})},
+        at=lambda ref: WORKLOAD,
+        past=lambda ref: PAST,
     ),
 )

@@ -10,12 +10,14 @@ import msgspec
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
+from app.domain.errors import StoreUnavailable
 from app.domain.names import WorkloadRef
 from app.domain.rollout import Attention, Phase
 from app.read import workloads as read
 from app.read.fleet import Fleet
+from app.read.past import Past, Told
 from app.read.workloads import Verdicts, WorkloadDetail, WorkloadItem, WorkloadQuery
-from app.web.answers import live, refusal, wants_stream
+from app.web.answers import live, refusal, unavailable, wants_stream
 from app.web.streams import Hub
 from app.web.views import ViewKey
 
@@ -73,10 +75,13 @@ def _list(fleet: Fleet, query: WorkloadQuery, now: datetime) -> ListContent[Verd
     )
 
 
-def _detail(fleet: Fleet, ref: WorkloadRef) -> Callable[[datetime], WorkloadDetail | None]:
+def _detail(
+    fleet: Fleet, ref: WorkloadRef, kept: Past | None = None
+) -> Callable[[datetime], WorkloadDetail | None]:
     def make(now: datetime) -> WorkloadDetail | None:
-        row = read.find(fleet, ref)
-        return read.detail(row, Verdicts(fleet.sources.values(), now)) if row else None
+        row, past = fleet.at(ref), kept or fleet.past(ref)
+        told = past.told if past else Told()
+        return read.detail(row, Verdicts(fleet.sources.values(), now), told) if row else None
 
     return make
 
@@ -121,17 +126,25 @@ def add(router: APIRouter, hub: Hub) -> None:
         responses=answers(_ONE, [_ONE], 404),
     )
     async def workload(request: Request, cluster: str, namespace: str, kind: str, name: str) -> Response:
-        """One workload with its revisions, steps, pods and problems. As a stream: the whole, again
+        """One workload with its revisions, steps, pods, problems and history. As a stream: the whole, again
         whenever it changed; null once it is gone."""
-        make = _detail(hub.fleet, WorkloadRef(cluster, namespace, kind, name))
+        ref = WorkloadRef(cluster, namespace, kind, name)
         if not hub.ready and not wants_stream(request):
             return starting()
+        try:
+            past = await hub.fleet.follow(ref)
+        except StoreUnavailable as error:
+            raise unavailable(request, error) from None
+        make = _detail(hub.fleet, ref, past)
         if hub.ready and make(hub.clock()) is None:
+            gone = past.told.gone_at
             raise refusal(
                 request,
                 404,
                 "No such workload",
-                f"Nothing is known of {cluster}/{namespace}/{kind}/{name}: deleted, or never seen.",
+                f"{ref} was deleted: it was last there at {gone:%Y-%m-%d %H:%M} UTC."
+                if gone
+                else f"Nothing is known of {ref}.",
                 "See /api/v1/workloads for all there are, and /sources for what is listened to.",
             )
         key = ViewKey(request.url.path, "", "application/json")

@@ -12,16 +12,17 @@ from datetime import datetime
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from app.domain.errors import StoreUnavailable
 from app.read.fleet import Fleet
-from app.web.answers import VARY, live, refusal, wants_stream
+from app.web.answers import VARY, live, refusal, unavailable, wants_stream
 from app.web.render import Renderer
 from app.web.streams import Hub
 from app.web.views import ViewKey
 
-from . import board, sources
+from . import board, sources, workload
 from .page import Page, PageContent, RowCache
 
-PAGES: tuple[Page, ...] = (board.PAGE, sources.PAGE)
+PAGES: tuple[Page, ...] = (board.PAGE, workload.PAGE, sources.PAGE)
 
 
 def routes(hub: Hub, renderer: Renderer | None = None) -> APIRouter:
@@ -39,20 +40,32 @@ def _handler(
 ) -> Callable[[Request], Awaitable[Response]]:
     async def show(request: Request) -> Response:
         try:
-            query = page.parse(request.query_params.multi_items())
+            query = page.parse([*request.path_params.items(), *request.query_params.multi_items()])
         except ValueError as error:
             todo = "Change the address, or open the page without parameters."
             raise refusal(request, 400, "Invalid parameter", str(error), todo) from None
 
-        def content(fleet: Fleet, now: datetime) -> PageContent:
+        if not hub.ready and (page.find or not wants_stream(request)):
+            return _warming(renderer, hub.clock())
+        kept = None
+        if page.find:
+            try:
+                kept = await page.find(hub.fleet, query)
+            except LookupError as error:
+                raise refusal(request, 404, "No such workload", str(error.args[0]), _TODO) from None
+            except StoreUnavailable as error:
+                raise unavailable(request, error) from None
+
+        def content(fleet: Fleet, now: datetime, kept: object = kept) -> PageContent:
             projection = page.open(fleet, query, now, hub.environments)
             return PageContent(page, query, projection, renderer, cache, now, PAGES)
 
-        if not hub.ready and not wants_stream(request):
-            return _warming(renderer, hub.clock())
-        return live(request, hub, ViewKey(page.path, query.query_string(), "text/html"), content)
+        return live(request, hub, ViewKey(request.url.path, query.query_string(), "text/html"), content)
 
     return show
+
+
+_TODO = "Look for it on the board: it may run under another name or in another place."
 
 
 def _warming(renderer: Renderer, now: datetime) -> Response:

@@ -6,7 +6,7 @@ message is the regions, every later one is those whose bytes changed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
@@ -77,8 +77,12 @@ class Projection(Protocol):
 @dataclass(frozen=True, slots=True)
 class Page:
     """A page: where it is, what it is called, its template and that template's regions in order, how its
-    parameters are read (raises ValueError that says what is allowed) and how its projection is opened
-    (fleet, query, now, order of the environments)."""
+    parameters, those of the path first, are read (raises ValueError that says what is allowed) and how its
+    projection is opened (fleet, query, now, order of the environments).
+
+    `find` reads what the projection needs besides, before it is opened, and answers what keeps that up; it
+    raises LookupError with a sentence when the page's object is not there.
+    """
 
     path: str
     title: str
@@ -86,6 +90,7 @@ class Page:
     regions: tuple[str, ...]
     parse: Callable[[Sequence[tuple[str, str]]], Query]
     open: Callable[[Fleet, Any, datetime, Sequence[str]], Projection]
+    find: Callable[[Fleet, Any], Awaitable[object]] | None = None
 
 
 class RowCache:

@@ -1,0 +1,169 @@
+"""What a workload went through: the rollouts of everything that bore its name, read from the database.
+
+Keys are uids, so what was deleted and created anew under the same name has another key; its rollouts stand
+together, and each tells which one it belongs to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.domain.history import Transition
+from app.domain.names import WorkloadRef
+from app.domain.stages import Stage, Typical, stages, stood, typical
+from app.store import mapping
+from app.store.tables import ROLLOUT, TRANSITION, WORKLOAD
+
+from .rows import RolloutRow
+
+SHOWN = 20
+"""Rollouts read of a workload, the latest to start."""
+_TRANSITIONS = 2000
+"""Most transitions read for them."""
+
+
+@dataclass(frozen=True, slots=True)
+class PastRollout:
+    """A rollout with its stages. `seconds` is how long it took and `waited` how much of that it stood still
+    on purpose; both None while it runs. `recreated`: it is the first of a workload that was created anew
+    under this name, after the one before was deleted at `deleted_at` (None: not known)."""
+
+    rollout: RolloutRow
+    stages: tuple[Stage, ...]
+    seconds: int | None
+    waited: int | None
+    recreated: bool = False
+    deleted_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Rollouts newest first, `total` of all there are; `gone_at` when the workload of that name was deleted,
+    if none is there now. `known`: a workload of that name is or was there."""
+
+    rollouts: tuple[PastRollout, ...] = ()
+    total: int = 0
+    typical: Typical | None = None
+    known: bool = False
+    gone_at: datetime | None = None
+
+
+class Past:
+    """What was `told` of the name `ref`. The fleet keeps it up for as long as somebody holds it."""
+
+    __slots__ = ("__weakref__", "ref", "told")
+
+    def __init__(self, ref: WorkloadRef, told: Told) -> None:
+        self.ref, self.told = ref, told
+
+
+async def told(connection: AsyncConnection, ref: WorkloadRef) -> Told:
+    """All that is known of the past of `ref`."""
+    lives = {
+        row.key: row.gone_at
+        for row in await connection.execute(
+            select(WORKLOAD.c.key, WORKLOAD.c.gone_at).where(
+                WORKLOAD.c.cluster == ref.cluster,
+                WORKLOAD.c.kind == ref.kind,
+                WORKLOAD.c.namespace == ref.namespace,
+                WORKLOAD.c.name == ref.name,
+            )
+        )
+    }
+    if not lives:
+        return Told()
+    mine = ROLLOUT.c.workload.in_(lives)
+    newest = (ROLLOUT.c.started_at.desc(), ROLLOUT.c.id.desc())
+    rows = [
+        rollout_of(row)
+        for row in await connection.execute(select(ROLLOUT).where(mine).order_by(*newest).limit(SHOWN))
+    ]
+    total = await connection.scalar(select(func.count()).select_from(ROLLOUT).where(mine))
+    moves = await _transitions(connection, rows)
+    gone = list(lives.values())
+    return Told(
+        rollouts=tuple(
+            _past(row, moves.get(row.workload, ()), rows[i + 1] if i + 1 < len(rows) else None, lives)
+            for i, row in enumerate(rows)
+        ),
+        total=total or 0,
+        typical=typical([(r.outcome, r.ended_at - r.started_at) for r in rows if r.ended_at]),
+        known=True,
+        gone_at=None if None in gone else max(at for at in gone if at),
+    )
+
+
+async def one(connection: AsyncConnection, ident: str) -> tuple[WorkloadRef, PastRollout] | None:
+    """The rollout `ident` and whose it is; None when there is none."""
+    found = (await connection.execute(select(ROLLOUT).where(ROLLOUT.c.id == ident))).first()
+    if found is None:
+        return None
+    row = rollout_of(found)
+    where = WORKLOAD.c.key == row.workload
+    workload = (await connection.execute(select(WORKLOAD).where(where))).one()
+    moves = await _transitions(connection, [row])
+    return mapping.ref_of(workload), _past(row, moves.get(row.workload, ()), None, {})
+
+
+def rollout_of(row: mapping.AnyRow) -> RolloutRow:
+    """A row of `rollout`."""
+    return RolloutRow(
+        id=row.id,
+        workload=row.workload,
+        place=mapping.place_of(row),
+        strategy=mapping.strategy_of(row),
+        from_version=row.from_version,
+        to_version=row.to_version,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        outcome=mapping.outcome_of(row),
+        from_revision=row.from_revision,
+        to_revision=row.to_revision,
+        back=row.back,
+        cause=row.cause,
+    )
+
+
+def _past(
+    row: RolloutRow,
+    moves: Sequence[Transition],
+    before: RolloutRow | None,
+    lives: dict[str, datetime | None],
+) -> PastRollout:
+    parts = stages(row.started_at, row.ended_at, row.to_revision, moves)
+    again = before is not None and before.workload != row.workload
+    took = row.ended_at - row.started_at if row.ended_at else None
+    return PastRollout(
+        rollout=row,
+        stages=parts,
+        seconds=round(took.total_seconds()) if took is not None else None,
+        waited=round(stood(parts, row.ended_at).total_seconds()) if row.ended_at else None,
+        recreated=again,
+        deleted_at=lives.get(before.workload) if before and again else None,
+    )
+
+
+async def _transitions(
+    connection: AsyncConnection, rows: Sequence[RolloutRow]
+) -> dict[str, list[Transition]]:
+    """Transitions of the workloads of `rows` since the first of these began, in order."""
+    found: dict[str, list[Transition]] = {}
+    if not rows:
+        return found
+    statement = (
+        select(TRANSITION)
+        .where(
+            TRANSITION.c.workload.in_({row.workload for row in rows}),
+            TRANSITION.c.at >= min(row.started_at for row in rows),
+        )
+        .order_by(TRANSITION.c.at.desc(), TRANSITION.c.id.desc())
+        .limit(_TRANSITIONS)
+    )
+    for row in reversed(list(await connection.execute(statement))):
+        found.setdefault(row.workload, []).append(mapping.transition_of(row))
+    return found

@@ -1,0 +1,291 @@
+"""One workload as a page: the read model, and its upkeep.
+
+Instants only, never ages, like every read model. What cannot be seen is drawn as it was last, and nothing of
+it wears a state.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from ..domain.freshness import Freshness
+from ..domain.names import Place, WorkloadRef
+from ..domain.rollout import Attention, Caution, Check, PodCondition, Problem
+from ..engines.port import POD, REPLICASET
+from ..live import Topic
+from .board import Clause, Listening, Sentence
+from .cells import LANDED
+from .fleet import Fleet
+from .lines import HistoryLine, history_lines
+from .past import Told
+from .query import version_of
+from .road import Stop, road
+from .rows import SourceRow, WorkloadRow
+from .sides import LISTED, Lane, PodLine, Side, pod_lines, sides, traffic
+from .sources import contacts, covering, judged, listening
+from .telling import STRATEGIES, Clock, clock, sentence, standing
+from .words import by_hand, title, was, word
+
+KEPT = 6
+"""Most kept revisions listed."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadQuery:
+    """Which workload: the parameters of the path. The page takes no others."""
+
+    ref: WorkloadRef
+
+    @classmethod
+    def parse(cls, params: Iterable[tuple[str, str]]) -> WorkloadQuery:
+        """Read the path's (name, value) pairs."""
+        given = dict(reversed([*params]))
+        return cls(WorkloadRef(given["cluster"], given["namespace"], given["kind"], given["name"]))
+
+    def query_string(self) -> str:
+        """Always empty."""
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """Another workload of the same service."""
+
+    title: str
+    ref: str
+    label: str
+    attention: Attention
+    version: str
+    word: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeptRevision:
+    """A revision that the cluster still has, so that it can be gone back to."""
+
+    version: str
+    number: int | None
+    created_at: datetime | None
+    pods: int
+    now: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WorkloadPage:
+    """All of the page. `gone`: it was deleted while this page was open, and what is shown is how it was.
+    `heard_at` is set while it cannot be seen. `rows` are pods, worst first, and `more` is how many are not
+    listed."""
+
+    ref: WorkloadRef
+    place: Place
+    title: str
+    gone: bool
+    attention: Attention
+    landed: bool
+    quiet: bool
+    version: str
+    sentence: Sentence
+    clock: Clock | None
+    road: tuple[Stop, ...]
+    problems: tuple[Problem, ...]
+    cautions: tuple[Caution, ...]
+    checks: tuple[Check, ...]
+    sides: tuple[Side, ...]
+    wanted: int
+    traffic: tuple[Lane, ...]
+    standing: tuple[tuple[str, str], ...]
+    until: datetime | None
+    deadline_at: datetime | None
+    rows: tuple[PodLine, ...]
+    more: int
+    past: Told
+    history: tuple[HistoryLine, ...]
+    identity: tuple[tuple[str, str], ...]
+    kept: tuple[KeptRevision, ...]
+    by_hand: tuple[str, ...]
+    beside: tuple[Beside, ...]
+    landed_at: datetime | None
+    heard_at: datetime | None
+    sources: tuple[Listening, ...]
+
+
+class WorkloadProjection:
+    """The page of the workload at `ref`, kept up by topics and by time. KeyError when there is none."""
+
+    def __init__(self, fleet: Fleet, ref: WorkloadRef, now: datetime) -> None:
+        self._fleet, self._ref, self._now = fleet, ref, now
+        self._past = fleet.past(ref)
+        found = fleet.at(ref)
+        if found is None:
+            raise KeyError(str(ref))
+        self._row, self._gone = found, False
+        self._judge(now)
+        self._page = self._make()
+
+    @property
+    def page(self) -> WorkloadPage:
+        """The whole read model."""
+        return self._page
+
+    @property
+    def contacts(self) -> Mapping[str, datetime | None]:
+        """When its cluster was last heard."""
+        return contacts(self._sources)
+
+    def apply(self, topics: Iterable[Topic], now: datetime) -> bool:
+        """Take in the rows that `topics` name; whether the page changed."""
+        mine = {self._row.key, *self._fleet.by_service.get(self._row.place.service, ())}
+        mine |= {row.key for row in self._others}
+        named = {topic.key for topic in topics if topic.sort == "workload"}
+        if any(topic.sort == "source" for topic in topics):
+            self._judge(now)
+        new = [row for key in named if (row := self._fleet.workloads.get(key)) and row.ref == self._ref]
+        if new:
+            self._row, self._gone = max(new, key=lambda row: row.seen_at), False
+        elif self._row.key in named and self._row.key not in self._fleet.workloads:
+            self._gone = True
+        elif not named & mine and all(topic.sort == "workload" for topic in topics):
+            return False
+        return self._again(now)
+
+    def tick(self, now: datetime) -> bool:
+        """Take in what time alone changes; whether the page changed."""
+        self._judge(now)
+        return self._again(now)
+
+    def _again(self, now: datetime) -> bool:
+        self._now = now
+        before, self._page = self._page, self._make()
+        return before != self._page
+
+    def _judge(self, now: datetime) -> None:
+        self._sources: list[SourceRow] = [
+            judged(row, now) for row in self._fleet.sources.values() if row.cluster == self._ref.cluster
+        ]
+
+    def _make(self) -> WorkloadPage:
+        row, state = self._row, self._row.state
+        told = self._past.told if self._past else Told()
+        freshness, source = covering(
+            self._sources, frozenset({row.ref.kind, REPLICASET.name, POD.name}), row.ref.namespace
+        )
+        unseen = (source.message if source else "") if freshness in _BLIND else None
+        attention = Attention.UNKNOWN if unseen is not None or self._gone else row.attention
+        heard_at = source.contact_at if source and unseen is not None else None
+        if unseen is not None and row.attention is not Attention.UNKNOWN:
+            unseen = f"{was(state, row.attention)} {unseen}".strip()
+        said = sentence(row, attention, unseen)
+        if self._gone:
+            text = f"{row.ref.kind} {row.ref.name} was deleted"
+            last = Clause(None, "What you see is how it was", ".")
+            said = Sentence((Clause(Attention.UNKNOWN, text, "."), last), f"{text}. {last.text}.")
+        moving = told.rollouts[0] if told.rollouts and told.rollouts[0].rollout.ended_at is None else None
+        last_one = told.rollouts[0] if told.rollouts else None
+        key = state.revision.key if state.revision else ""
+        seen = moving or (last_one if last_one and last_one.rollout.to_revision == key else None)
+        landed = (
+            attention is Attention.GOOD and row.landed_at is not None and self._now - row.landed_at < LANDED
+        )
+        counted = self._counting(row, attention, heard_at, told)
+        pods = pod_lines(state, unseen=attention is Attention.UNKNOWN)
+        return WorkloadPage(
+            ref=row.ref,
+            place=row.place,
+            title=title(row.place.environment),
+            gone=self._gone,
+            attention=attention,
+            landed=landed,
+            quiet=attention is Attention.GOOD and not landed,
+            version=version_of(row),
+            sentence=said,
+            clock=counted,
+            road=road(state, seen.stages if seen else ()),
+            problems=state.problems,
+            cautions=state.cautions,
+            checks=state.checks,
+            sides=sides(state, attention, row.landed_at),
+            wanted=state.counts.wanted,
+            traffic=traffic(state, attention),
+            standing=standing(state),
+            until=state.waits_for.until,
+            deadline_at=state.deadline_at,
+            rows=pods,
+            more=max(0, len(state.pods) - LISTED),
+            past=told,
+            history=history_lines(told.rollouts, attention, word(state, attention)),
+            identity=_identity(row),
+            kept=_kept(row),
+            by_hand=by_hand(row.ref, next((p for p in state.pods if p.condition is _FAILING), None)),
+            beside=self._beside(),
+            landed_at=row.landed_at,
+            heard_at=heard_at,
+            sources=listening(self._sources),
+        )
+
+    @property
+    def _others(self) -> list[WorkloadRow]:
+        keys = self._fleet.by_service.get(self._row.place.service, ())
+        found = (self._fleet.workloads.get(key) for key in keys)
+        return [row for row in found if row and row.ref != self._ref]
+
+    def _beside(self) -> tuple[Beside, ...]:
+        rows = sorted(self._others, key=lambda r: (r.place.environment != self._row.place.environment, r.ref))
+        return tuple(
+            Beside(
+                title=title(row.place.environment),
+                ref=str(row.ref),
+                label=" ".join(_differs(row, self._row)),
+                attention=row.attention,
+                version=version_of(row),
+                word=word(row.state, row.attention),
+            )
+            for row in rows[:12]
+        )
+
+    def _counting(
+        self, row: WorkloadRow, attention: Attention, heard_at: datetime | None, told: Told
+    ) -> Clock | None:
+        found = None if self._gone else clock(row, attention, heard_at)
+        if found and attention is Attention.MOVING and told.typical and found.until is None:
+            n = told.typical.count
+            took = _minutes(told.typical.seconds)
+            usual = f"the last one took {took}" if n == 1 else f"usually {took}, by the last {n}"
+            found = replace(found, caption=f"since it began; {usual}")
+        return found
+
+
+_BLIND = (Freshness.STALE, Freshness.UNKNOWN)
+_FAILING = PodCondition.FAILING
+
+
+def _minutes(seconds: int) -> str:
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds // 3600} h {seconds // 60 % 60:02d} min"
+
+
+def _differs(row: WorkloadRow, other: WorkloadRow) -> list[str]:
+    said = [row.ref.cluster] if row.ref.cluster != other.ref.cluster else []
+    return said + ([row.ref.name] if row.ref.name != other.ref.name else [])
+
+
+def _identity(row: WorkloadRow) -> tuple[tuple[str, str], ...]:
+    said = [
+        ("Kind", f"{row.ref.kind}, {STRATEGIES[row.state.strategy].lower()}"),
+        ("Cluster", row.ref.cluster),
+        ("Namespace", row.ref.namespace),
+        ("Name", row.ref.name),
+    ]
+    return (*said, *((("Team", row.place.team),) if row.place.team else ()))
+
+
+def _kept(row: WorkloadRow) -> tuple[KeptRevision, ...]:
+    now = row.state.revision.key if row.state.revision else ""
+    return tuple(
+        KeptRevision(r.version or "?", r.number, r.created_at, r.ready, r.key == now)
+        for r in row.state.revisions[:KEPT]
+    )

@@ -1,0 +1,84 @@
+"""One workload: where it is on its way, why it stands, what runs, and what came before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from difflib import get_close_matches
+
+from app.live import Topic
+from app.read.fleet import Fleet
+from app.read.past import Past
+from app.read.sides import PodLine
+from app.read.workload import WorkloadPage, WorkloadProjection, WorkloadQuery
+
+from .page import Dirty, Page
+
+_REGIONS = ("sentence", "road", "why", "revisions", "pods", "history", "aside")
+
+
+class _Workload:
+    """`WorkloadProjection` as a page reads it."""
+
+    name = "shown"
+
+    def __init__(
+        self, fleet: Fleet, query: WorkloadQuery, now: datetime, environments: Sequence[str]
+    ) -> None:
+        self._projection = WorkloadProjection(fleet, query.ref, now)
+
+    @property
+    def model(self) -> WorkloadPage:
+        return self._projection.page
+
+    @property
+    def columns(self) -> object:
+        return self.model.ref
+
+    @property
+    def contacts(self) -> Mapping[str, datetime | None]:
+        return self._projection.contacts
+
+    def rows(self) -> Mapping[str, PodLine]:
+        return {f"p-{row.slug}": row for row in self.model.rows}
+
+    def apply(self, topics: Iterable[Topic], now: datetime) -> Dirty:
+        before = self.rows()
+        return self._dirty(before) if self._projection.apply(topics, now) else Dirty()
+
+    def tick(self, now: datetime) -> Dirty:
+        before = self.rows()
+        return self._dirty(before) if self._projection.tick(now) else Dirty()
+
+    def _dirty(self, before: Mapping[str, PodLine]) -> Dirty:
+        after = self.rows()
+        return Dirty(
+            frozenset({*_REGIONS, "foot"}),
+            changed={i: row for i, row in after.items() if i in before and before[i] != row},
+            added={i: row for i, row in after.items() if i not in before},
+            removed=frozenset(before.keys() - after.keys()),
+        )
+
+
+async def _find(fleet: Fleet, query: WorkloadQuery) -> Past:
+    past = await fleet.follow(query.ref)
+    if fleet.at(query.ref) is None:
+        ref = query.ref
+        name = f"{ref.kind} {ref.name} in namespace {ref.namespace} of cluster {ref.cluster}"
+        if gone := past.told.gone_at:
+            raise LookupError(f"{name} was deleted: it was last there at {gone:%Y-%m-%d %H:%M} UTC.")
+        near = {r.ref.name for r in fleet.workloads.values() if r.ref.namespace == ref.namespace}
+        like = get_close_matches(ref.name, sorted(near), 1)
+        raise LookupError(f"Nothing is known of {name}." + (f" There is {like[0]}." if like else ""))
+    return past
+
+
+PAGE = Page(
+    path="/workloads/{cluster}/{namespace}/{kind}/{name}",
+    title="Workload",
+    template="workload.html",
+    regions=("sentence", "road", "why", "revisions", "pods", "rows", "history", "aside", "foot"),
+    parse=WorkloadQuery.parse,
+    open=_Workload,
+    find=_find,
+)

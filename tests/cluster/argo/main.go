@@ -1,0 +1,6 @@
+//go:build tools
+
+// Package argo pins the Argo Rollouts controller; its command is built from the module as it is published.
+package argo
+
+import _ "github.com/argoproj/argo-rollouts/cmd/rollouts-controller"

@@ -1,0 +1,91 @@
+"""Objects the tests create. Pods ask for the hollow nodes, so that the same manifests serve a cluster with others."""
+
+from typing import Any
+
+Obj = dict[str, Any]
+HOLLOW = "hollow"
+"""Label and taint of the nodes whose kubelet is ours."""
+APPS = "/apis/apps/v1/namespaces"
+CORE = "/api/v1/namespaces"
+ARGO = "/apis/argoproj.io/v1alpha1/namespaces"
+
+
+def pod_template(name: str, image: str, *, probe: bool = True, grace: int = 1, **hollow: str) -> Obj:
+    """A template of one container; `hollow` are the kubelet's annotations, with underscores for dashes."""
+    container: Obj = {"name": "web", "image": image}
+    if probe:
+        container["readinessProbe"] = {"tcpSocket": {"port": 80}}
+    notes = {f"hollow/{key.replace('_', '-')}": value for key, value in hollow.items()}
+    return {
+        "metadata": {"labels": {"app": name}} | ({"annotations": notes} if notes else {}),
+        "spec": {
+            "containers": [container],
+            "terminationGracePeriodSeconds": grace,
+            "nodeSelector": {HOLLOW: "true"},
+            "tolerations": [{"key": HOLLOW, "operator": "Exists"}],
+        },
+    }
+
+
+def deployment(name: str, template: Obj, *, replicas: int = 2, **spec: Any) -> Obj:
+    """A Deployment whose pods carry the label app=NAME; `spec` adds to its spec or replaces it."""
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": {"name": name, "labels": {"app": name}},
+        "spec": {
+            "replicas": replicas, "selector": {"matchLabels": {"app": name}}, "template": template,
+            "strategy": {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}, "progressDeadlineSeconds": 60,
+        } | spec,
+    }  # fmt: skip
+
+
+def rollout(name: str, template: Obj, strategy: Obj, *, replicas: int = 2) -> Obj:
+    """An Argo Rollout."""
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Rollout",
+        "metadata": {"name": name, "labels": {"app": name}},
+        "spec": {
+            "replicas": replicas, "selector": {"matchLabels": {"app": name}}, "template": template,
+            "strategy": strategy, "progressDeadlineSeconds": 60,
+        },
+    }  # fmt: skip
+
+
+def service(name: str, app: str) -> Obj:
+    """A Service for the pods labelled app=APP."""
+    ports = [{"port": 80}]
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name},
+        "spec": {"selector": {"app": app}, "ports": ports},
+    }
+
+
+def analysis_template(name: str, url: str) -> Obj:
+    """A metric asked for once at `url`, good if its JSON answers ok."""
+    provider = {"web": {"url": url, "jsonPath": "{$.ok}"}}
+    metric = {
+        "name": "ok",
+        "successCondition": "result == true",
+        "failureLimit": 0,
+        "count": 1,
+        "provider": provider,
+    }
+    return {
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "AnalysisTemplate",
+        "metadata": {"name": name},
+        "spec": {"metrics": [metric]},
+    }
+
+
+def image(tag: str, **hollow: str) -> Obj:
+    """A strategic merge patch that asks for another image, and for other behaviour of the hollow kubelet."""
+    notes = {f"hollow/{key.replace('_', '-')}": value for key, value in hollow.items()}
+    template: Obj = {"spec": {"containers": [{"name": "web", "image": tag}]}}
+    if notes:
+        template["metadata"] = {"annotations": notes}
+    return {"spec": {"template": template}}

@@ -1,0 +1,83 @@
+"""One workload's story, told to the cluster and read from the board: what the scenario tests are written in."""
+
+from collections.abc import Callable
+from typing import Any
+
+from tests.cluster.api import JSON_PATCH, MERGE, STRATEGIC, Api, Obj
+from tests.cluster.board import Board
+from tests.cluster.manifests import APPS, ARGO, image
+from tests.cluster.witness import Witness, done
+
+Looks = Callable[[Obj], object]
+
+
+class Story:
+    """A workload called like its namespace, so that the board's page can be asked for it alone."""
+
+    def __init__(self, api: Api, board: Board, namespace: str, kind: str = "Deployment") -> None:
+        self.api, self.board, self.namespace, self.name, self.kind = api, board, namespace, namespace, kind
+        base = APPS if kind == "Deployment" else ARGO
+        self.collection = f"{base}/{namespace}/{kind.lower()}s"
+        self.path = f"{self.collection}/{self.name}"
+
+    async def begin(self, root: Obj, **seconds: float) -> Obj:
+        """Create the workload and wait until it is good, in truth and on the board."""
+        created = await self.api.create(self.collection, root)
+        self.uid = created["metadata"]["uid"]
+        self.witness = Witness(self.api, self.path)
+        return await self.good(root["spec"]["template"]["spec"]["containers"][0]["image"], **seconds)
+
+    async def ship(self, tag: str, **hollow: str) -> None:
+        """Ask for another image."""
+        patch = image(tag, **hollow)
+        if self.kind == "Deployment":
+            await self.api.patch(self.path, patch, type=STRATEGIC)
+        else:
+            containers = (await self.api.get(self.path))["spec"]["template"]["spec"]["containers"]
+            patch["spec"]["template"]["spec"]["containers"] = [containers[0] | {"image": tag}]
+            await self.api.patch(self.path, patch, type=MERGE)
+
+    async def patch(self, body: Obj, **options: Any) -> None:
+        """A merge patch, as `kubectl rollout pause` and its like send it."""
+        await self.api.patch(self.path + options.pop("subresource", ""), body, **options)
+
+    async def undo(self, to: str) -> None:
+        """`kubectl rollout undo` to the revision that ran image `to`: its template replaces the present one."""
+        owned = await self.api.get(f"{APPS}/{self.namespace}/replicasets")
+        old = next(
+            rs for rs in owned["items"] if rs["spec"]["template"]["spec"]["containers"][0]["image"] == to
+        )
+        template = old["spec"]["template"]
+        del template["metadata"]["labels"]["pod-template-hash"]
+        patch = [{"op": "replace", "path": "/spec/template", "value": template}]
+        await self.api.patch(self.path, patch, type=JSON_PATCH)
+
+    async def shown(self, looks: Looks, seconds: float = 20) -> Obj:
+        """The workload on the board once it `looks` so."""
+        return await self.board.until(self.namespace, self.name, looks, kind=self.kind, seconds=seconds)
+
+    async def true(self, holds: Looks, seconds: float = 20) -> Obj:
+        """The object itself once that `holds`."""
+        return await self.api.until(self.path, holds, seconds)
+
+    async def good(self, tag: str, seconds: float = 20) -> Obj:
+        """Wait until the cluster is done, and the board, its page too, says so of the version in `tag`."""
+        await self.true(lambda root: done({"kind": self.kind, **root}), seconds)
+        version = tag.partition(":")[2]
+        shown = await self.shown(lambda one: one["attention"] == "good" and one["version"] == version, 5)
+        assert shown["progress"] == 100
+        assert await self.page(5) == "healthy"
+        return shown
+
+    async def page(self, seconds: float = 5) -> str:
+        """What the board's page says of the workload."""
+        return await self.board.page_phase(self.name)
+
+    async def end(self) -> None:
+        """Hold the board to the truth, from the beginning to now."""
+        await self.witness.compare(self.board, self.uid)
+
+
+def problem(category: str) -> Looks:
+    """Whether a workload is shown with a problem of that category."""
+    return lambda one: any(each["category"] == category for each in one["problems"])

@@ -1,0 +1,76 @@
+"""The fleet: settled at first, then its stories go on, wait for a person, and fail as clusters do."""
+
+from typing import Any
+
+import pytest
+
+from app.demo import EmbeddedCluster
+from app.demo.fleet import SERVICES, STORIES
+from app.demo.resources import Resource
+from app.demo.store import Change
+from tests.demo.client import Client, stored, until
+
+pytestmark = pytest.mark.anyio
+Obj = dict[str, Any]
+SCALE = 60.0
+PATH = "/apis/apps/v1/namespaces/production"
+
+
+async def test_opening_state_leaves_the_controllers_nothing_to_do() -> None:
+    written: list[str] = []
+
+    def note(resource: Resource, change: Change) -> None:
+        written.append(f"{change.type} {resource.plural} {change.entry.key}")
+
+    cluster = EmbeddedCluster(fleet=True)
+    async with cluster:
+        cluster.store.subscribe(note)
+        begun = cluster.clock.now()
+        await until(lambda: cluster.clock.now() > begun + 1, "a second to pass")
+        services = {row.name for row in cluster.store.rows("services", "production")}
+        owners = {p.obj["metadata"]["ownerReferences"][0]["kind"] for p in cluster.store.rows("pods")}
+    assert [line for line in written if "endpointslices" not in line] == []
+    assert {"checkout-api", "search-index"} <= services
+    assert owners == {"ReplicaSet", "StatefulSet", "DaemonSet"}
+
+
+async def test_search_index_waits_at_its_partition_for_a_person() -> None:
+    async with (
+        EmbeddedCluster(fleet=True, time_scale=SCALE) as cluster,
+        Client(cluster.url, cluster.token) as client,
+    ):
+
+        def status() -> Obj:
+            found: Obj = stored(cluster, "statefulsets", "search-index", "production")["status"]
+            return found
+
+        await until(
+            lambda: (status().get("updatedReplicas"), status().get("readyReplicas")) == (1, 4), "1 of 4"
+        )
+        assert status()["currentRevision"] != status()["updateRevision"]
+        warnings = await client.get("/api/v1/namespaces/production/events", fieldSelector="type!=Normal")
+        said = [e["message"] for e in warnings["items"] if e["involvedObject"]["name"] == "search-index-3"]
+        assert said[0].startswith('Readiness probe failed: Get "http://10.244.')
+        assert said[0].endswith(":8080: connect: connection refused")
+        opened = {"spec": {"updateStrategy": {"rollingUpdate": {"partition": 0}}}}
+        await client.patch(f"{PATH}/statefulsets/search-index", opened)
+        await until(lambda: status()["currentRevision"] == status()["updateRevision"], "all pods to be new")
+
+
+def workloads(cluster: EmbeddedCluster) -> dict[tuple[str, str], dict[str, Any]]:
+    """The metadata of every workload by name and environment."""
+    kinds = ("deployments", "rollouts", "statefulsets", "daemonsets")
+    rows = [row for kind in kinds for row in cluster.store.rows(kind)]
+    return {(row.name, row.namespace): row.obj["metadata"] for row in rows}
+
+
+async def test_fleet_is_calm_but_for_its_stories() -> None:
+    """A quarter of an hour of the fleet: every story moves its workload, nothing else is touched."""
+    async with EmbeddedCluster(fleet=True, time_scale=300) as cluster:
+        begun, before = cluster.clock.now(), workloads(cluster)
+        assert len(before) == 2 * len(SERVICES)
+        await until(lambda: cluster.clock.now() > begun + 900, "a quarter of an hour")
+        after = workloads(cluster)
+        moved = {key for key in before if after[key]["generation"] != before[key]["generation"]}
+        touched = {key for key in before if after[key]["resourceVersion"] != before[key]["resourceVersion"]}
+        assert moved == touched == {(name, environment) for name, environment, _ in STORIES}
