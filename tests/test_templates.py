@@ -84,7 +84,7 @@ def test_ids_are_unique_and_labels_point_at_something(drawn):
 @pytest.mark.parametrize(
     ("template", "regions"),
     [
-        ("board.html", ("sentence", "day", "waiting", "columns", "rows", "foot")),
+        ("board.html", ("sentence", "day", "waiting", "environments", "columns", "rows", "foot")),
         ("sources.html", ("sentence", "rows", "foot")),
         ("workload.html", workload_page.PAGE.regions),
     ],

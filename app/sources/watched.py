@@ -132,7 +132,7 @@ class Source:
         age = None if self.contact is None else self._clock() - self.contact
         known = self.standing in (Standing.LISTED, Standing.ABSENT)
         freshness = judge(age, self._pulse.age) if known else Freshness.UNKNOWN
-        message = explain(self.kind, self.standing, freshness, self.trouble, self._pulse.trouble)
+        message = explain(self.kind, self.standing, freshness, self.trouble, self._pulse)
         return freshness, message, self._cache.unreadable(self.kind.name, self.namespace)
 
     def observed(self, now: datetime) -> SourceObserved:

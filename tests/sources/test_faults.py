@@ -252,6 +252,7 @@ async def test_f06_an_open_watch_without_a_byte_is_stale_whatever_else_is_answer
         await f.heard.until(lambda: f.heard.fresh("Pod") is Freshness.STALE)
         assert (time.monotonic() - began) * 20 <= 45 + 5  # 0.25 s for a busy machine
         assert f.heard.fresh("Deployment") is Freshness.LIVE
+        assert f.heard.sources["Pod", ""].message.startswith("The watch of pods has gone silent.")
         await f.faults(stall=set())
         await f.settled()
 

@@ -22,7 +22,15 @@ def targets(data: str) -> list[str]:
 async def test_stream_starts_with_every_region_of_the_page(tmp_path):
     async with site(tmp_path, [*sources(), *FLEET]) as here, here.stream("/") as stream:
         first = await stream.event()
-        assert targets(first.data) == ["sentence", "day", "waiting", "columns", "rows", "foot"]
+        assert targets(first.data) == [
+            "sentence",
+            "day",
+            "waiting",
+            "environments",
+            "columns",
+            "rows",
+            "foot",
+        ]
         assert first.id == f"{here.hub.epoch}.0"
         _, _, page = await here.get("/")
         for region in re.findall(r'hx-swap="outerMorph">(.*?)</hx-partial>', first.data, re.DOTALL):
@@ -50,6 +58,15 @@ async def test_stream_adds_and_deletes_rows(tmp_path):
         await here.ingest([gone(new)])
         removed = await stream.until('hx-swap="delete"')
         assert '<hx-partial hx-target="#s-new-one" hx-swap="delete"></hx-partial>' in removed
+
+
+async def test_a_new_environment_brings_its_column_and_its_filter(tmp_path):
+    async with site(tmp_path, [*sources(), look("svc-1", "staging")]) as here, here.stream("/") as stream:
+        first = await stream.event()
+        assert "?environment=" not in first.data
+        await here.ingest([look("svc-1", "production")])
+        change = await stream.until("?environment=production")
+        assert {"environments", "columns", "rows"} <= set(targets(change))
 
 
 async def test_stream_sends_all_watchers_of_a_view_identical_bytes(tmp_path):

@@ -67,7 +67,7 @@ PAGE = Page(
     path="/",
     title="Board",
     template="board.html",
-    regions=("sentence", "day", "waiting", "columns", "rows", "foot"),
+    regions=("sentence", "day", "waiting", "environments", "columns", "rows", "foot"),
     parse=BoardQuery.parse,
     open=_Board,
 )
