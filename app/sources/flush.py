@@ -28,6 +28,8 @@ Ingest = Callable[[Sequence[Fact]], Awaitable[None]]
 SLICE = 200
 """Most workloads observed and ingested in one go: bounds the time the event loop is held and a transaction's
 size."""
+FIRST_LOOK = 2000
+"""The same for the first look at a fleet, which is shown once it is whole: one transaction, one drawing."""
 
 
 class Flusher:
@@ -92,10 +94,15 @@ class Flusher:
         if self._ready():
             listed, self._listed = self._listed, set()
             dirty = self._cache.dirty
-            while dirty and len(taken) < SLICE:
+            most = SLICE if self._caught_up else FIRST_LOOK
+            while dirty and len(taken) < most:
                 taken.append(dirty.pop())
         now = self._now()
-        observed = [self._look(uid, now) for uid in taken]
+        observed: list[WorkloadObserved | WorkloadGone | None] = []
+        for start in range(0, len(taken), SLICE):
+            if start:
+                await asyncio.sleep(0)
+            observed += [self._look(uid, now) for uid in taken[start : start + SLICE]]
         facts: list[Fact] = [
             WorkloadsListed(self._cluster, kind, namespace, self._cache.shown(kind, namespace), now)
             for kind, namespace in sorted(listed)
