@@ -29,6 +29,7 @@ class Registry:
         there/going."""
         resource = BY_PLURAL[plural]
         meta = obj["metadata"]
+        validation.check_kind(resource, obj)
         if resource.namespaced:
             namespace = self.store.get("namespaces", "", meta["namespace"])
             if namespace is None:

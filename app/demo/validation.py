@@ -9,7 +9,7 @@ import re
 from typing import Any
 
 from app.demo.defaults import EMPTY_STATUS
-from app.demo.errors import ApiError, invalid
+from app.demo.errors import ApiError, bad_request, invalid
 from app.demo.resources import Resource
 from app.demo.selectors import matches
 
@@ -36,6 +36,16 @@ def undecodable(obj_text: str, why: str) -> ApiError:
     it."""
     quoted = obj_text.replace("\\", "\\\\").replace('"', '\\"')
     return invalid("", "", "", [("FieldValueInvalid", f'Invalid value: "{quoted}": {why}', "patch")])
+
+
+def check_kind(resource: Resource, obj: Obj) -> None:
+    """Refuse (400) a body that says it is of another kind than what the path is about."""
+    kind = obj.get("kind") or resource.kind
+    if kind != resource.kind:
+        raise bad_request(
+            f'{kind} in version "{resource.version}" cannot be handled as a {resource.kind}: converting '
+            f"({resource.version}.{kind}) to ({resource.group or 'core'}.{resource.kind}): unknown conversion"
+        )
 
 
 def wrong_type(resource: Resource, obj: Obj) -> str | None:

@@ -117,7 +117,7 @@ class Api:
             async for line in response.content:
                 yield json.loads(line)
 
-    async def until(self, path: str, condition: Callable[[Obj], object], seconds: float = 20) -> Obj:
+    async def until(self, path: str, condition: Callable[[Obj], object], seconds: float = 60) -> Obj:
         """The object (or list) at `path` once `condition` holds for it. Raises AssertionError with what it was."""
         ends, answer = time.monotonic() + seconds, None
         while time.monotonic() < ends:

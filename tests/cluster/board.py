@@ -54,7 +54,7 @@ class Board:
         condition: Callable[[Obj], object],
         *,
         kind: str = "Deployment",
-        seconds: float = 20,
+        seconds: float = 60,
     ) -> Obj:
         """The workload once `condition` holds. Raises AssertionError with what it was instead."""
         ends, shown = time.monotonic() + seconds, None
@@ -107,7 +107,7 @@ async def watching(kubeconfig: Path, folder: Path) -> AsyncIterator[Board]:
             asyncio.create_task(Collector(cluster, door, timing=TIMING).run()),
         ]
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 while not hub.ready:
                     await asyncio.sleep(0.02)
             yield board

@@ -1,9 +1,11 @@
 """One workload's story, told to the cluster and read from the board: what the scenario tests are written in."""
 
+import asyncio
+import time
 from collections.abc import Callable
-from typing import Any
 
 from tests.cluster.api import JSON_PATCH, MERGE, STRATEGIC, Api, Obj
+from tests.cluster.argo import heard, tell
 from tests.cluster.board import Board
 from tests.cluster.manifests import APPS, ARGO, image
 from tests.cluster.witness import Witness, done
@@ -36,10 +38,15 @@ class Story:
             containers = (await self.api.get(self.path))["spec"]["template"]["spec"]["containers"]
             patch["spec"]["template"]["spec"]["containers"] = [containers[0] | {"image": tag}]
             await self.api.patch(self.path, patch, type=MERGE)
+            await heard(self.api, self.path, observed)
 
-    async def patch(self, body: Obj, **options: Any) -> None:
+    async def patch(self, body: Obj) -> None:
         """A merge patch, as `kubectl rollout pause` and its like send it."""
-        await self.api.patch(self.path + options.pop("subresource", ""), body, **options)
+        await self.api.patch(self.path, body)
+
+    async def tell(self, status: Obj, holds: Looks) -> Obj:
+        """A Rollout's change of status; the Rollout once that `holds`."""
+        return await tell(self.api, self.path, status, holds)
 
     async def undo(self, to: str) -> None:
         """`kubectl rollout undo` to the revision that ran image `to`: its template replaces the present one."""
@@ -52,30 +59,40 @@ class Story:
         patch = [{"op": "replace", "path": "/spec/template", "value": template}]
         await self.api.patch(self.path, patch, type=JSON_PATCH)
 
-    async def shown(self, looks: Looks, seconds: float = 20) -> Obj:
+    async def shown(self, looks: Looks, seconds: float = 60) -> Obj:
         """The workload on the board once it `looks` so."""
         return await self.board.until(self.namespace, self.name, looks, kind=self.kind, seconds=seconds)
 
-    async def true(self, holds: Looks, seconds: float = 20) -> Obj:
+    async def true(self, holds: Looks, seconds: float = 60) -> Obj:
         """The object itself once that `holds`."""
         return await self.api.until(self.path, holds, seconds)
 
-    async def good(self, tag: str, seconds: float = 20) -> Obj:
+    async def good(self, tag: str, seconds: float = 60) -> Obj:
         """Wait until the cluster is done, and the board, its page too, says so of the version in `tag`."""
         await self.true(lambda root: done({"kind": self.kind, **root}), seconds)
         version = tag.partition(":")[2]
-        shown = await self.shown(lambda one: one["attention"] == "good" and one["version"] == version, 5)
+        shown = await self.shown(lambda one: one["attention"] == "good" and one["version"] == version)
         assert shown["progress"] == 100
-        assert await self.page(5) == "healthy"
+        await self.page("healthy")
         return shown
 
-    async def page(self, seconds: float = 5) -> str:
-        """What the board's page says of the workload."""
-        return await self.board.page_phase(self.name)
+    async def page(self, *phases: str) -> None:
+        """Wait until the board's page says one of `phases`: views are kept up one after the other, so that it may
+        be a moment behind the API. Raises AssertionError with what it said."""
+        ends = time.monotonic() + 60
+        while (said := await self.board.page_phase(self.name)) not in phases:
+            assert time.monotonic() < ends, f"the page says {said}, not {phases}"
+            await asyncio.sleep(0.02)
 
     async def end(self) -> None:
         """Hold the board to the truth, from the beginning to now."""
         await self.witness.compare(self.board, self.uid)
+
+
+def observed(root: Obj) -> bool:
+    """Whether a Rollout's controller has seen the newest spec."""
+    seen: object = root["status"]["observedGeneration"]
+    return seen == str(root["metadata"]["generation"])
 
 
 def problem(category: str) -> Looks:

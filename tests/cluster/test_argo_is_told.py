@@ -1,16 +1,13 @@
 """Argo Rollouts by its own controller, end to end: canary, blue-green and analysis."""
 
-import asyncio
-
 import pytest
 from aiohttp import web
 
-from tests.cluster.api import MERGE, Obj
+from tests.cluster.api import Obj
 from tests.cluster.manifests import ARGO, CORE, analysis_template, pod_template, rollout, service
 from tests.cluster.story import Story
 
 pytestmark = pytest.mark.anyio
-ABORT = {"status": {"abort": True}}
 
 
 @pytest.fixture
@@ -24,32 +21,26 @@ def canary(story, *steps, **more):
     return rollout(story.name, pod_template(story.name, "web:1"), strategy)
 
 
-async def quiet(story, phase):
-    """The Rollout once it is in `phase` and its controller has nothing more to write."""
-    while True:
-        root = await story.true(lambda root: root["status"]["phase"] == phase)
-        await asyncio.sleep(0.5)
-        if (await story.api.get(story.path))["metadata"]["resourceVersion"] == root["metadata"][
-            "resourceVersion"
-        ]:
-            return root
-
-
 async def promote(story):
-    """What `kubectl argo rollouts promote` sends. While the controller still writes the pause it would be lost, and
-    sent again it would change nothing: seen with v1.9.1, a Rollout paused without a pause condition, for ever."""
-    await quiet(story, "Paused")
-    await story.patch({"status": {"pauseConditions": None}}, subresource="/status")
+    """What `kubectl argo rollouts promote` sends."""
+    await story.true(lambda root: root["status"]["phase"] == "Paused")
+    await story.tell({"pauseConditions": None}, lambda root: not root["status"].get("controllerPause"))
+
+
+async def retry(story):
+    """What `kubectl argo rollouts retry` sends."""
+    await story.tell({"abort": False}, lambda root: "abortedAt" not in root["status"])
 
 
 async def test_canary_waits_at_its_pause_and_lands_when_promoted(story):
-    await story.begin(canary(story, {"setWeight": 50}, {"pause": {}}), seconds=30)
+    await story.begin(canary(story, {"setWeight": 50}, {"pause": {}}))
     await story.ship("web:2")
     paused = await story.shown(lambda one: one["attention"] == "waiting")
     assert paused["waits_for"]["kind"] == "person"
     assert (paused["strategy"], paused["step"], paused["weight"]["wanted"]) == ("canary", 1, 50)
-    assert await story.page() == "waiting"
-    assert (await quiet(story, "Paused"))["status"]["currentStepIndex"] == 1
+    await story.page("waiting")
+    truth = await story.true(lambda root: root["status"]["phase"] == "Paused")
+    assert truth["status"]["currentStepIndex"] == 1
     await promote(story)
     await story.good("web:2")
     assert (await story.board.rollouts(story.name))[-1]["outcome"] == "promoted"
@@ -57,15 +48,14 @@ async def test_canary_waits_at_its_pause_and_lands_when_promoted(story):
 
 
 async def test_aborted_canary_is_failed_until_it_is_retried(story):
-    await story.begin(canary(story, {"setWeight": 50}, {"pause": {}}), seconds=30)
+    await story.begin(canary(story, {"setWeight": 50}, {"pause": {}}))
     await story.ship("web:2")
     await story.shown(lambda one: one["attention"] == "waiting")
-    await story.patch(ABORT, subresource="/status")
+    await story.tell({"abort": True}, lambda root: root["status"]["phase"] == "Degraded")
     aborted = await story.shown(lambda one: one["phase"] == "aborted")
     assert aborted["attention"] == "failed"
-    assert await story.page() == "failed"
-    await quiet(story, "Degraded")
-    await story.patch({"status": {"abort": False}}, subresource="/status")
+    await story.page("failed")
+    await retry(story)
     await story.shown(lambda one: one["attention"] == "waiting")
     await promote(story)
     await story.good("web:2")
@@ -79,7 +69,7 @@ async def test_blue_green_waits_for_its_switch_and_then_the_active_service_selec
         await story.api.create(f"{CORE}/{story.namespace}/services", service(name, story.name))
     strategy = {"blueGreen": {"activeService": "active", "previewService": "preview", "autoPromotionEnabled": False,
                               "scaleDownDelaySeconds": 1}}  # fmt: skip
-    await story.begin(rollout(story.name, pod_template(story.name, "web:1"), strategy), seconds=30)
+    await story.begin(rollout(story.name, pod_template(story.name, "web:1"), strategy))
     await story.ship("web:2")
     waiting = await story.shown(lambda one: one["attention"] == "waiting")
     assert (waiting["strategy"], waiting["version"], waiting["stable_version"]) == ("blue_green", "2", "1")
@@ -119,12 +109,12 @@ async def test_analysis_that_fails_aborts_and_one_that_passes_lands(story, metri
     templates = f"{ARGO}/{story.namespace}/analysistemplates"
     await story.api.create(templates, analysis_template("metric", metric["url"]))
     analysis = {"analysis": {"templates": [{"templateName": "metric"}]}}
-    await story.begin(canary(story, {"setWeight": 50}, analysis), seconds=30)
+    await story.begin(canary(story, {"setWeight": 50}, analysis))
     metric["ok"] = False
     await story.ship("web:2")
     await story.shown(lambda one: one["phase"] == "aborted")
-    assert await story.page() == "failed"
+    await story.page("failed")
     metric["ok"] = True
-    await story.api.patch(f"{story.path}/status", {"status": {"abort": False}}, type=MERGE)
+    await retry(story)
     await story.good("web:2")
     await story.end()

@@ -36,7 +36,7 @@ class Trace:
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
-    async def until(self, condition, seconds=15):
+    async def until(self, condition, seconds=60):
         """Wait until `condition` holds of the list of events."""
         async with asyncio.timeout(seconds):
             while not condition(self.events):
