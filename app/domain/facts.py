@@ -45,6 +45,34 @@ class WorkloadGone:
 
 
 @dataclass(frozen=True, slots=True)
+class WarningObserved:
+    """A warning of the cluster about one object of a workload, copied because clusters soon forget (Kubernetes: within
+    an hour). `uid` is the event's, `root` the workload's; `about` is "Pod/name"; it was seen `times` so far, first at
+    `first_at` and last at `last_at`."""
+
+    cluster: str
+    uid: str
+    root: str
+    about: str
+    reason: str
+    message: str
+    times: int
+    first_at: datetime
+    last_at: datetime
+    seen_at: datetime
+
+    @property
+    def key(self) -> str:
+        """Stable identity of the warning: cluster and uid."""
+        return f"{self.cluster}:{self.uid}"
+
+    @property
+    def workload(self) -> str:
+        """Key of the workload it is about."""
+        return f"{self.cluster}:{self.root}"
+
+
+@dataclass(frozen=True, slots=True)
 class WorkloadsListed:
     """A complete list of one kind was read: any workload of that cluster, kind (and namespace, unless empty) that is
     not among `uids` no longer exists. Lets a restart, or a relist after a gap, end what was deleted meanwhile."""
@@ -84,4 +112,4 @@ class SourceObserved:
         return f"{self.cluster}/{self.kind}/{self.namespace}"
 
 
-Fact = WorkloadObserved | WorkloadGone | WorkloadsListed | SourceObserved
+Fact = WorkloadObserved | WorkloadGone | WarningObserved | WorkloadsListed | SourceObserved

@@ -6,7 +6,7 @@ together, and each tells which one it belongs to.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,12 +17,14 @@ from app.domain.history import Transition
 from app.domain.names import WorkloadRef
 from app.domain.stages import Stage, Typical, stages, stood, typical
 from app.store import mapping
-from app.store.tables import ROLLOUT, TRANSITION, WORKLOAD
+from app.store.tables import ROLLOUT, TRANSITION, WARNING, WORKLOAD
 
 from .rows import RolloutRow
 
 SHOWN = 20
 """Rollouts read of a workload, the latest to start."""
+WARNINGS = 30
+"""Warnings read of a workload, the latest to be seen."""
 _TRANSITIONS = 2000
 """Most transitions read for them."""
 
@@ -42,15 +44,28 @@ class PastRollout:
 
 
 @dataclass(frozen=True, slots=True)
+class PastWarning:
+    """A warning that the cluster gave of one object ("Pod/name"), `times` so far; it may have forgotten it."""
+
+    about: str
+    reason: str
+    message: str
+    times: int
+    first_at: datetime
+    last_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """Rollouts newest first, `total` of all there are; `gone_at` when the workload of that name was deleted,
-    if none is there now. `known`: a workload of that name is or was there."""
+    if none is there now; the latest `warnings`, newest first. `known`: a workload of that name is or was there."""
 
     rollouts: tuple[PastRollout, ...] = ()
     total: int = 0
     typical: Typical | None = None
     known: bool = False
     gone_at: datetime | None = None
+    warnings: tuple[PastWarning, ...] = ()
 
 
 class Past:
@@ -95,6 +110,7 @@ async def told(connection: AsyncConnection, ref: WorkloadRef) -> Told:
         typical=typical([(r.outcome, r.ended_at - r.started_at) for r in rows if r.ended_at]),
         known=True,
         gone_at=None if None in gone else max(at for at in gone if at),
+        warnings=await _warnings(connection, lives),
     )
 
 
@@ -146,6 +162,17 @@ def _past(
         recreated=again,
         deleted_at=lives.get(before.workload) if before and again else None,
     )
+
+
+async def _warnings(connection: AsyncConnection, lives: Iterable[str]) -> tuple[PastWarning, ...]:
+    table = WARNING.c
+    statement = (
+        select(table.about, table.reason, table.message, table.times, table.first_at, table.last_at)
+        .where(table.workload.in_(lives))
+        .order_by(table.last_at.desc(), table.key)
+        .limit(WARNINGS)
+    )
+    return tuple(PastWarning(*row) for row in await connection.execute(statement))
 
 
 async def _transitions(

@@ -31,7 +31,7 @@ from app.domain.stages import Typical
 from app.engines import required
 
 from .fleet import Fleet
-from .past import PastRollout, Told
+from .past import PastRollout, PastWarning, Told
 from .query import version_of
 from .rows import SourceRow, WorkloadRow
 from .sources import covering, judged
@@ -109,7 +109,8 @@ class WorkloadItem:
 @dataclass(frozen=True, slots=True)
 class WorkloadDetail:
     """One workload with all that is known of it; revisions newest first. `history` are the latest of
-    `history_total` rollouts, of whatever bore this name; `typical` is how long they usually take."""
+    `history_total` rollouts, of whatever bore this name; `typical` is how long they usually take. `warnings`
+    are the newest copied from the cluster, which may have forgotten them."""
 
     workload: WorkloadItem
     revisions: tuple[Revision, ...]
@@ -123,6 +124,7 @@ class WorkloadDetail:
     history: tuple[PastRollout, ...]
     history_total: int
     typical: Typical | None
+    warnings: tuple[PastWarning, ...]
 
 
 class Verdicts:
@@ -225,4 +227,5 @@ def detail(row: WorkloadRow, verdicts: Verdicts, told: Told) -> WorkloadDetail:
         history=told.rollouts,
         history_total=told.total,
         typical=told.typical,
+        warnings=told.warnings,
     )

@@ -12,7 +12,14 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
-from ..domain.facts import Fact, SourceObserved, WorkloadGone, WorkloadObserved, WorkloadsListed
+from ..domain.facts import (
+    Fact,
+    SourceObserved,
+    WarningObserved,
+    WorkloadGone,
+    WorkloadObserved,
+    WorkloadsListed,
+)
 from ..domain.names import Place, WorkloadRef, cut
 from ..domain.places import PlaceRules, place
 from ..domain.rollout import Health, Phase, RolloutState
@@ -20,6 +27,7 @@ from ..engines.port import Engine
 from .cache import Cache
 from .decode import Unreadable
 from .timing import Backoff, Timing
+from .warned import Warned
 
 log = logging.getLogger(__name__)
 
@@ -59,6 +67,7 @@ class Flusher:
         self._listed: set[tuple[str, str]] = set()
         self._caught_up = False
         self._last: dict[str, tuple[WorkloadRef, Place, str, RolloutState]] = {}
+        self._warned = Warned(cluster)
 
     def source(self, fact: SourceObserved) -> None:
         """Deliver how a source is; a newer fact replaces one that still waits."""
@@ -98,22 +107,25 @@ class Flusher:
             while dirty and len(taken) < most:
                 taken.append(dirty.pop())
         now = self._now()
-        observed: list[WorkloadObserved | WorkloadGone | None] = []
+        observed: list[Fact] = []
         for start in range(0, len(taken), SLICE):
             if start:
                 await asyncio.sleep(0)
-            observed += [self._look(uid, now) for uid in taken[start : start + SLICE]]
+            for uid in taken[start : start + SLICE]:
+                observed += self._look(uid, now)
         facts: list[Fact] = [
             WorkloadsListed(self._cluster, kind, namespace, self._cache.shown(kind, namespace), now)
             for kind, namespace in sorted(listed)
         ]
-        facts += [fact for fact in observed if fact is not None]
+        facts += observed
         facts += sources.values()
         if facts:
             try:
                 await self._ingest(facts)
             except Exception as error:
                 self._cache.dirty.update(taken)
+                for uid in taken:
+                    self._warned.forget(uid)
                 self._listed |= listed
                 self._sources = sources | self._sources
                 self.failures += 1
@@ -129,20 +141,22 @@ class Flusher:
             self.bell.set()
         return bool(facts)
 
-    def _remember(self, facts: Sequence[WorkloadObserved | WorkloadGone | None]) -> None:
+    def _remember(self, facts: Sequence[Fact]) -> None:
         for fact in facts:
             if isinstance(fact, WorkloadObserved):
                 self._last[fact.uid] = (fact.ref, fact.place, fact.engine, fact.state)
-            elif fact is not None:
+            elif isinstance(fact, WorkloadGone):
                 self._last.pop(fact.uid, None)
 
-    def _look(self, uid: str, now: datetime) -> WorkloadObserved | WorkloadGone | None:
-        """The fact a dirty root gives, None when it says nothing new."""
+    def _look(self, uid: str, now: datetime) -> list[Fact]:
+        """The facts a dirty root gives, none when it says nothing new."""
         root = self._cache.roots.get(uid)
         if root is None or self._cache.hidden(uid):
-            return WorkloadGone(self._cluster, uid, now) if uid in self._last else None
+            self._warned.forget(uid)
+            return [WorkloadGone(self._cluster, uid, now)] if uid in self._last else []
         engine = self._cache.engine(uid)
         kind = engine.root.name
+        warned: list[WarningObserved] = []
         if isinstance(root, Unreadable):
             ref, labels = WorkloadRef(self._cluster, root.namespace, kind, root.name), root.labels
             state = _unknown(f"Cannot be read: {root.reason}")
@@ -150,14 +164,16 @@ class Flusher:
             meta = root.metadata
             ref, labels = WorkloadRef(self._cluster, meta.namespace, kind, meta.name), meta.labels or {}
             try:
-                state = engine.observe(root, self._cache.kin(uid, self._missing(engine, meta.namespace)))
+                kin = self._cache.kin(uid, self._missing(engine, meta.namespace))
+                warned = self._warned.news(uid, kin, now)
+                state = engine.observe(root, kin)
             except Exception as error:
                 log.exception("%s: engine %s failed on a %s", self._cluster, engine.name, kind)
                 state = _unknown(f"Cannot be read: error in Shipboard ({type(error).__name__}); see its log")
         where = place(ref, labels, self._rules)
         if self._last.get(uid) == (ref, where, engine.name, state):
-            return None
-        return WorkloadObserved(ref, uid, where, engine.name, state, now)
+            return [*warned]
+        return [WorkloadObserved(ref, uid, where, engine.name, state, now), *warned]
 
 
 def _unknown(message: str) -> RolloutState:

@@ -17,11 +17,18 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.domain import history
-from app.domain.facts import Fact, SourceObserved, WorkloadGone, WorkloadObserved, WorkloadsListed
+from app.domain.facts import (
+    Fact,
+    SourceObserved,
+    WarningObserved,
+    WorkloadGone,
+    WorkloadObserved,
+    WorkloadsListed,
+)
 from app.domain.names import Place, Topic, WorkloadRef
 from app.store import mapping
 from app.store.mapping import Values
-from app.store.tables import ROLLOUT, SOURCE, TRANSITION, WORKLOAD
+from app.store.tables import ROLLOUT, SOURCE, TRANSITION, WARNING, WORKLOAD
 
 _AT_ONCE = 1000
 """Keys asked for in one query."""
@@ -58,6 +65,7 @@ class _Batch:
     ended: dict[str, datetime] = field(default_factory=dict)
     transitions: list[Values] = field(default_factory=list)
     rollouts: dict[str, Values] = field(default_factory=dict)
+    warnings: dict[str, Values] = field(default_factory=dict)
     topics: set[Topic] = field(default_factory=set)
 
     def take(self, fact: Fact) -> None:
@@ -67,6 +75,10 @@ class _Batch:
                 self._observed(fact)
             case WorkloadGone():
                 self._gone(fact.key, fact.seen_at)
+            case WarningObserved():
+                if fact.workload in self.known:
+                    self.warnings[fact.key] = mapping.warning_values(fact)
+                    self.topics.add(Topic("workload", fact.workload))
             case WorkloadsListed():
                 for key in {
                     *self.listed[fact],
@@ -153,6 +165,7 @@ class Ledger:
             if isinstance(fact, WorkloadsListed):
                 listed[fact] = await _alive(await session.connection(), fact)
                 keys.update(key for key in listed[fact] if key.partition(":")[2] not in fact.uids)
+        keys.update(fact.workload for fact in facts if isinstance(fact, WarningObserved))
         known = {key: self._known[key] for key in keys if key in self._known}
         if missing := sorted(keys - known.keys()):
             known |= await _workloads(await session.connection(), missing)
@@ -211,6 +224,7 @@ async def _write(connection: AsyncConnection, batch: _Batch) -> None:
         (_END, ended),
         (_upsert(dialect, ROLLOUT), list(batch.rollouts.values())),
         (TRANSITION.insert(), batch.transitions),
+        (_upsert(dialect, WARNING), list(batch.warnings.values())),
         (_upsert(dialect, SOURCE), sources),
     )
     for statement, rows in work:

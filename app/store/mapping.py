@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 from sqlalchemy import Row
 
-from app.domain.facts import SourceObserved, WorkloadObserved
+from app.domain.facts import SourceObserved, WarningObserved, WorkloadObserved
 from app.domain.freshness import Freshness
 from app.domain.history import Rollout, Snapshot, Transition
 from app.domain.names import Place, WorkloadRef, cut
@@ -147,6 +147,20 @@ def rollout_values(workload: str, place: Place, rollout: Rollout) -> Values:
         "ended_at": rollout.ended_at,
         "outcome": rollout.outcome,
         "cause": cut(rollout.cause),
+    }
+
+
+def warning_values(fact: WarningObserved) -> Values:
+    """The row of `warning`."""
+    return {
+        "key": fact.key,
+        "workload": fact.workload,
+        "about": cut(fact.about),
+        "reason": cut(fact.reason),
+        "message": cut(fact.message),
+        "times": fact.times,
+        "first_at": fact.first_at,
+        "last_at": fact.last_at,
     }
 
 

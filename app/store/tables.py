@@ -93,6 +93,22 @@ class Rollout(SQLModel, table=True):
     cause: str = Field(sa_column_kwargs={"server_default": ""})
 
 
+class Warned(SQLModel, table=True):
+    """A warning of the cluster, as copied last. `key` is "cluster:uid" of the event."""
+
+    __tablename__ = "warning"
+    __table_args__ = (Index(None, "workload", "last_at"), Index(None, "last_at"))
+
+    key: str = Field(primary_key=True)
+    workload: str = Field(foreign_key="workload.key", ondelete="CASCADE")
+    about: str
+    reason: str
+    message: str
+    times: int
+    first_at: datetime
+    last_at: datetime
+
+
 class Source(SQLModel, table=True):
     """A source as it last described itself; `unreadable` is a JSON array of strings."""
 
@@ -116,4 +132,5 @@ METADATA: MetaData = SQLModel.metadata
 WORKLOAD: Table = METADATA.tables["workload"]
 TRANSITION: Table = METADATA.tables["transition"]
 ROLLOUT: Table = METADATA.tables["rollout"]
+WARNING: Table = METADATA.tables["warning"]
 SOURCE: Table = METADATA.tables["source"]

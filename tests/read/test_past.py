@@ -12,9 +12,9 @@ from app.ingest import Ingest
 from app.live import Live
 from app.read import past
 from app.read.fleet import Fleet
-from app.read.past import SHOWN, Told
+from app.read.past import SHOWN, WARNINGS, Told
 from app.store.db import Database
-from tests.store.looks import NOW, opened, revision, state, workload
+from tests.store.looks import NOW, opened, revision, state, warning, workload
 
 pytestmark = pytest.mark.anyio
 STEPS = (Step("weight", "25 %", StepState.DONE, 25), Step("pause", "pause", StepState.NOW))
@@ -81,6 +81,16 @@ async def test_created_anew_under_the_same_name_shows_both_lives(database_url):
     new, old = found.rollouts
     assert (new.recreated, new.deleted_at, old.recreated) == (True, at(50), False)
     assert (found.gone_at, found.known, found.total) == (None, True, 2)
+
+
+async def test_warnings_of_every_life_are_kept_newest_first(database_url):
+    again = replace(workload(9), ref=workload(1).ref)
+    old = [warning(1, f"a{n:02}", at=at(n)) for n in range(WARNINGS)]
+    facts = [workload(1), *old, WorkloadGone("east", "u1", at(50)), again, warning(9, "b", at=at(60))]
+    async with opened(database_url) as database:
+        found = (await told(database, *facts)).warnings
+    assert [w.last_at for w in found] == [at(60), *(at(n) for n in range(WARNINGS - 1, 0, -1))]
+    assert found[0].message == "Back-off, b"
 
 
 async def test_only_the_latest_are_read_and_all_are_counted(database_url):

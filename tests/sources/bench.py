@@ -82,7 +82,7 @@ class Heard:
                 for uid, seen in tuple(self.workloads.items()):
                     if seen.ref.kind == fact.kind and uid not in fact.uids:
                         del self.workloads[uid]
-            else:
+            elif isinstance(fact, SourceObserved):
                 self.sources[fact.kind, fact.namespace] = fact
 
     async def until(self, holds: Callable[[], Any], within: float = 8.0) -> None:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
-from app.domain.facts import WorkloadObserved
+from app.domain.facts import WarningObserved, WorkloadObserved
 from app.domain.names import Place, WorkloadRef
 from app.domain.rollout import Health, Phase, Pod, PodCondition, PodCounts, Revision, RolloutState, Strategy
 from app.store.db import Database
@@ -47,6 +47,12 @@ def workload(
     return WorkloadObserved(
         ref, f"u{number}", Place(f"service-{number // 3}", "production"), "deployment", kept, at
     )
+
+
+def warning(number: int, event: str = "e1", *, times: int = 1, at: datetime = NOW) -> WarningObserved:
+    """A warning about a pod of the workload number `number`, seen last at `at`."""
+    words = f"Back-off, {event}"
+    return WarningObserved("east", event, f"u{number}", "Pod/web-1", "BackOff", words, times, NOW, at, at)
 
 
 @asynccontextmanager

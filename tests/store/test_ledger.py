@@ -12,8 +12,8 @@ from app.domain.names import Place, Topic
 from app.domain.rollout import Phase
 from app.store.db import Database
 from app.store.ledger import Ledger
-from app.store.tables import ROLLOUT, SOURCE, TRANSITION, WORKLOAD
-from tests.store.looks import NOW, opened, revision, state, workload
+from app.store.tables import ROLLOUT, SOURCE, TRANSITION, WARNING, WORKLOAD
+from tests.store.looks import NOW, opened, revision, state, warning, workload
 
 pytestmark = pytest.mark.anyio
 SOURCE_SEEN = SourceObserved("east", "Pod", "", Freshness.LIVE, NOW, NOW, unreadable=("a/b: too odd",))
@@ -52,6 +52,24 @@ async def test_look_is_stored_once_and_told_once(database_url, ledger):
         NOW,
     )
     assert row.since == revision("1").created_at
+
+
+async def test_warning_is_one_row_that_counts_up_and_redraws_its_workload(database_url, ledger):
+    async with opened(database_url) as database:
+        told = [
+            await record(database, ledger, workload(1), warning(1)),
+            await record(database, ledger, warning(1, times=4, at=at(9))),
+            await record(database, ledger, warning(2, "e2")),  # of a workload that nobody knows
+        ]
+        (row,) = await rows(database, WARNING)
+    assert told == [{("workload", "east:u1")}, {("workload", "east:u1")}, frozenset()]
+    assert (row.key, row.about, row.times, row.first_at, row.last_at) == (
+        "east:e1",
+        "Pod/web-1",
+        4,
+        NOW,
+        at(9),
+    )
 
 
 async def test_move_writes_transitions_and_one_rollout(database_url, ledger):

@@ -1,7 +1,10 @@
 """The page of a workload through a running site: live, conditional, and honest about what is not there."""
 
+import json
+
 import pytest
 
+from app.domain.facts import WarningObserved
 from app.domain.rollout import Phase, Pod, PodCondition
 from tests.web.site import gone, look, site, sources
 
@@ -49,6 +52,23 @@ async def test_new_rollout_appears_in_the_history_at_once(tmp_path):
     async with site(tmp_path, [*sources(), look("cart")]) as here, here.stream(PATH) as stream:
         await here.ingest([ROLLING])
         assert 'hx-target="#history"' in await stream.until("so far")
+
+
+async def test_copied_warning_appears_at_once_and_is_told_by_the_api(tmp_path):
+    cart = look("cart")
+    seen = cart.seen_at
+    said = WarningObserved(
+        "east", "e1", cart.uid, "Pod/cart-1", "BackOff", "<b>again", 1234, seen, seen, seen
+    )
+    async with site(tmp_path, [*sources(), cart]) as here, here.stream(PATH) as stream:
+        assert b"Warnings, kept" not in (await here.get(PATH))[2]
+        await here.ingest([said])
+        data = await stream.until("Warnings, kept")
+        for words in ("Pod/cart-1", "BackOff", "&lt;b&gt;again", "×1"):
+            assert words in data
+        assert 'hx-target="#history"' not in data
+        (kept,) = json.loads((await here.get(f"/api/v1{PATH}"))[2])["warnings"]
+        assert (kept["about"], kept["reason"], kept["times"]) == ("Pod/cart-1", "BackOff", 1234)
 
 
 async def test_unknown_workload_is_not_found_and_a_deleted_one_says_since_when(tmp_path):

@@ -29,7 +29,7 @@ from app.domain.rollout import (
 )
 from app.domain.stages import Stage, Typical
 from app.read.fleet import Fleet
-from app.read.past import Past, PastRollout, Told
+from app.read.past import Past, PastRollout, PastWarning, Told
 from app.read.rows import RolloutRow, WorkloadRow
 
 NOW = datetime(2026, 11, 23, 14, 32, 8, tzinfo=UTC)
@@ -106,6 +106,11 @@ PAST = Past(
         total=2,
         typical=Typical(3600, 1),
         known=True,
+        warnings=(
+            PastWarning(
+                "Pod/checkout-7c9d-x2x7p", "BackOff", "Back-off restarting failed container", 4, _STARTED, NOW
+            ),
+        ),
     ),
 )
 SOURCES = {
