@@ -5,6 +5,7 @@ import re
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,7 @@ class Board:
         """Every rollout of the service, oldest first."""
         answer = await self.http.get("/api/v1/rollouts", params={"service": service})
         assert answer.status_code == 200, answer.text
-        return sorted(answer.json()["items"], key=lambda one: one["started_at"])
+        return sorted(answer.json()["items"], key=lambda one: datetime.fromisoformat(one["started_at"]))
 
 
 @asynccontextmanager
