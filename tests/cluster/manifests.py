@@ -40,6 +40,32 @@ def deployment(name: str, template: Obj, *, replicas: int = 2, **spec: Any) -> O
     }  # fmt: skip
 
 
+def stateful_set(name: str, template: Obj, *, replicas: int = 3, partition: int = 0) -> Obj:
+    """A StatefulSet whose pods carry the label app=NAME and below `partition` keep their revision."""
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "StatefulSet",
+        "metadata": {"name": name, "labels": {"app": name}},
+        "spec": {
+            "replicas": replicas, "selector": {"matchLabels": {"app": name}}, "template": template,
+            "serviceName": name, "updateStrategy": {"rollingUpdate": {"partition": partition}},
+        },
+    }  # fmt: skip
+
+
+def daemon_set(name: str, template: Obj, **rolling: int) -> Obj:
+    """A DaemonSet of the hollow nodes whose pods carry the label app=NAME; `rolling` is how it is updated."""
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "DaemonSet",
+        "metadata": {"name": name, "labels": {"app": name}},
+        "spec": {
+            "selector": {"matchLabels": {"app": name}}, "template": template,
+            "updateStrategy": {"type": "RollingUpdate", "rollingUpdate": rolling},
+        },
+    }  # fmt: skip
+
+
 def rollout(name: str, template: Obj, strategy: Obj, *, replicas: int = 2) -> Obj:
     """An Argo Rollout."""
     return {

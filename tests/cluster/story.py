@@ -7,7 +7,7 @@ from collections.abc import Callable
 from tests.cluster.api import JSON_PATCH, MERGE, STRATEGIC, Api, Obj
 from tests.cluster.argo import heard, tell
 from tests.cluster.board import Board
-from tests.cluster.manifests import APPS, ARGO, image
+from tests.cluster.manifests import APPS, ARGO, CORE, image
 from tests.cluster.witness import Witness, done
 
 Looks = Callable[[Obj], object]
@@ -18,21 +18,23 @@ class Story:
 
     def __init__(self, api: Api, board: Board, namespace: str, kind: str = "Deployment") -> None:
         self.api, self.board, self.namespace, self.name, self.kind = api, board, namespace, namespace, kind
-        base = APPS if kind == "Deployment" else ARGO
+        base = {"Rollout": ARGO, "Service": CORE}.get(kind, APPS)
         self.collection = f"{base}/{namespace}/{kind.lower()}s"
         self.path = f"{self.collection}/{self.name}"
 
-    async def begin(self, root: Obj, **seconds: float) -> Obj:
-        """Create the workload and wait until it is good, in truth and on the board."""
+    async def begin(self, root: Obj, tag: str = "", **seconds: float) -> Obj:
+        """Create the workload and wait until it is good, in truth and on the board; a Service has no image of its
+        own, so `tag` says which."""
         created = await self.api.create(self.collection, root)
         self.uid = created["metadata"]["uid"]
         self.witness = Witness(self.api, self.path)
-        return await self.good(root["spec"]["template"]["spec"]["containers"][0]["image"], **seconds)
+        tag = tag or root["spec"]["template"]["spec"]["containers"][0]["image"]
+        return await self.good(tag, **seconds)
 
     async def ship(self, tag: str, **hollow: str) -> None:
         """Ask for another image."""
         patch = image(tag, **hollow)
-        if self.kind == "Deployment":
+        if self.kind != "Rollout":
             await self.api.patch(self.path, patch, type=STRATEGIC)
         else:
             containers = (await self.api.get(self.path))["spec"]["template"]["spec"]["containers"]
