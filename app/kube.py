@@ -38,7 +38,7 @@ from .domain.refusals import (
     Unauthorized,
     Unreachable,
 )
-from .engines.port import Kind
+from .engines.port import LOG, Kind
 
 CONNECT_SECONDS = 5.0
 PAGE_SECONDS = 60.0
@@ -250,6 +250,15 @@ class Cluster:
         """Body of one GET."""
         return await self._fetch(f"read {path}", path, [], _within(seconds))
 
+    async def log_tail(
+        self, namespace: str, pod: str, container: str, *, previous: bool, lines: int, seconds: float = 3.0
+    ) -> bytes:
+        """The last `lines` of a container's log, at most 64 KiB: of its run before, if `previous`."""
+        query = [("container", container), ("tailLines", str(lines)), ("limitBytes", str(64 << 10))]
+        query += [("previous", "true")] if previous else []
+        path = f"{LOG.path(namespace).removesuffix('/log')}/{pod}/log"
+        return await self._fetch(f"read the log of pods in {namespace}", path, query, _within(seconds))
+
     async def probe(self, kind: Kind, namespace: str = "", *, seconds: float = 4.0) -> bytes:
         """A real, cheap request: a LIST of one object, which needs the API server and its store to work.
         Health end points and open watches do not prove that (a draining server keeps both up)."""
@@ -261,7 +270,9 @@ class Cluster:
     async def may(self, verb: str, kind: Kind, namespace: str = "") -> Access:
         """Whether the account may `verb` this kind (SelfSubjectAccessReview)."""
         group = kind.api.rpartition("/")[0]
-        attributes = {"verb": verb, "group": group, "resource": kind.plural, "namespace": namespace}
+        resource, _, sub = kind.plural.partition("/")
+        attributes = {"verb": verb, "group": group, "resource": resource, "namespace": namespace}
+        attributes |= {"subresource": sub} if sub else {}
         said = await self._review(
             "authorization.k8s.io/v1/selfsubjectaccessreviews", {"resourceAttributes": attributes}
         )

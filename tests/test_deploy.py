@@ -4,15 +4,17 @@ from pathlib import Path
 
 import yaml
 
+from app.engines.port import LOG
 from app.sources.runner import kinds
 
 MANIFESTS = Path(__file__).parents[1] / "deploy" / "read-role.yaml"
 
 
-def rules() -> list[dict[str, list[str]]]:
-    """The rules of the shipped ClusterRole."""
+def rules(name: str = "shipboard-read") -> list[dict[str, list[str]]]:
+    """The rules of a shipped ClusterRole."""
     documents = yaml.safe_load_all(MANIFESTS.read_text())
-    return next(list(d["rules"]) for d in documents if d["kind"] == "ClusterRole")
+    found = (d for d in documents if (d["kind"], d["metadata"]["name"]) == ("ClusterRole", name))
+    return list(next(found)["rules"])
 
 
 def test_the_role_grants_what_the_engines_read_and_nothing_else() -> None:
@@ -23,3 +25,9 @@ def test_the_role_grants_what_the_engines_read_and_nothing_else() -> None:
 
 def test_the_role_can_only_read() -> None:
     assert {verb for rule in rules() for verb in rule["verbs"]} == {"get", "list", "watch"}
+
+
+def test_logs_may_be_read_only_where_somebody_binds_their_role() -> None:
+    assert rules("shipboard-logs") == [{"apiGroups": [""], "resources": [LOG.plural], "verbs": ["get"]}]
+    documents = yaml.safe_load_all(MANIFESTS.read_text())
+    assert {d["roleRef"]["name"] for d in documents if "roleRef" in d} == {"shipboard-read"}

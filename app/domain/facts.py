@@ -73,6 +73,28 @@ class WarningObserved:
 
 
 @dataclass(frozen=True, slots=True)
+class LogRead:
+    """The last lines that a container of a workload wrote before it crashed; `root` is the workload's uid."""
+
+    cluster: str
+    root: str
+    pod: str
+    container: str
+    text: str
+    seen_at: datetime
+
+    @property
+    def key(self) -> str:
+        """What the newest replaces: the container of the workload, in whichever pod."""
+        return f"{self.workload}/{self.container}"
+
+    @property
+    def workload(self) -> str:
+        """Key of the workload."""
+        return f"{self.cluster}:{self.root}"
+
+
+@dataclass(frozen=True, slots=True)
 class WorkloadsListed:
     """A complete list of one kind was read: any workload of that cluster, kind (and namespace, unless empty) that is
     not among `uids` no longer exists. Lets a restart, or a relist after a gap, end what was deleted meanwhile."""
@@ -112,4 +134,4 @@ class SourceObserved:
         return f"{self.cluster}/{self.kind}/{self.namespace}"
 
 
-Fact = WorkloadObserved | WorkloadGone | WarningObserved | WorkloadsListed | SourceObserved
+Fact = WorkloadObserved | WorkloadGone | WarningObserved | LogRead | WorkloadsListed | SourceObserved

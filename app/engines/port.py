@@ -58,6 +58,8 @@ DAEMONSET = Kind("apps/v1", "daemonsets", "DaemonSet")
 REPLICASET = Kind("apps/v1", "replicasets", "ReplicaSet")
 CONTROLLERREVISION = Kind("apps/v1", "controllerrevisions", "ControllerRevision")
 POD = Kind("v1", "pods", "Pod")
+LOG = Kind("v1", "pods/log", "Log", worth="the last lines of containers that crash")
+"""Not listed or watched as the others are: one is read now and then."""
 SERVICE = Kind("v1", "services", "Service", worth="who is served, and switches between two colours")
 EVENT = Kind("v1", "events", "Event", "type=Warning", "reasons that only warnings tell")
 ENDPOINTSLICE = Kind(

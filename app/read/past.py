@@ -17,7 +17,7 @@ from app.domain.history import Transition
 from app.domain.names import WorkloadRef
 from app.domain.stages import Stage, Typical, stages, stood, typical
 from app.store import mapping
-from app.store.tables import ROLLOUT, TRANSITION, WARNING, WORKLOAD
+from app.store.tables import LOGTAIL, ROLLOUT, TRANSITION, WARNING, WORKLOAD
 
 from .rows import RolloutRow
 
@@ -25,6 +25,8 @@ SHOWN = 20
 """Rollouts read of a workload, the latest to start."""
 WARNINGS = 30
 """Warnings read of a workload, the latest to be seen."""
+LOGS = 2
+"""Log tails read of a workload, the latest."""
 _TRANSITIONS = 2000
 """Most transitions read for them."""
 
@@ -56,9 +58,20 @@ class PastWarning:
 
 
 @dataclass(frozen=True, slots=True)
+class LogTail:
+    """The last lines that a container wrote before it crashed last, as read at `read_at`."""
+
+    pod: str
+    container: str
+    text: str
+    read_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Told:
     """Rollouts newest first, `total` of all there are; `gone_at` when the workload of that name was deleted,
-    if none is there now; the latest `warnings`, newest first. `known`: a workload of that name is or was there."""
+    if none is there now; the latest `warnings`, newest first, and `logs` of the one that
+    is there. `known`: a workload of that name is or was there."""
 
     rollouts: tuple[PastRollout, ...] = ()
     total: int = 0
@@ -66,6 +79,7 @@ class Told:
     known: bool = False
     gone_at: datetime | None = None
     warnings: tuple[PastWarning, ...] = ()
+    logs: tuple[LogTail, ...] = ()
 
 
 class Past:
@@ -111,6 +125,7 @@ async def told(connection: AsyncConnection, ref: WorkloadRef) -> Told:
         known=True,
         gone_at=None if None in gone else max(at for at in gone if at),
         warnings=await _warnings(connection, lives),
+        logs=await _logs(connection, [key for key, at in lives.items() if at is None]),
     )
 
 
@@ -173,6 +188,17 @@ async def _warnings(connection: AsyncConnection, lives: Iterable[str]) -> tuple[
         .limit(WARNINGS)
     )
     return tuple(PastWarning(*row) for row in await connection.execute(statement))
+
+
+async def _logs(connection: AsyncConnection, lives: Iterable[str]) -> tuple[LogTail, ...]:
+    table = LOGTAIL.c
+    statement = (
+        select(table.pod, table.container, table.text, table.read_at)
+        .where(table.workload.in_(lives))
+        .order_by(table.read_at.desc(), table.key)
+        .limit(LOGS)
+    )
+    return tuple(LogTail(*row) for row in await connection.execute(statement))
 
 
 async def _transitions(

@@ -31,7 +31,7 @@ from app.domain.stages import Typical
 from app.engines import required
 
 from .fleet import Fleet
-from .past import PastRollout, PastWarning, Told
+from .past import LogTail, PastRollout, PastWarning, Told
 from .query import version_of
 from .rows import SourceRow, WorkloadRow
 from .sources import covering, judged
@@ -110,7 +110,8 @@ class WorkloadItem:
 class WorkloadDetail:
     """One workload with all that is known of it; revisions newest first. `history` are the latest of
     `history_total` rollouts, of whatever bore this name; `typical` is how long they usually take. `warnings`
-    are the newest copied from the cluster, which may have forgotten them."""
+    are the newest copied from the cluster, which may have forgotten them; `logs` the last lines of
+    containers that crashed."""
 
     workload: WorkloadItem
     revisions: tuple[Revision, ...]
@@ -125,6 +126,7 @@ class WorkloadDetail:
     history_total: int
     typical: Typical | None
     warnings: tuple[PastWarning, ...]
+    logs: tuple[LogTail, ...]
 
 
 class Verdicts:
@@ -228,4 +230,5 @@ def detail(row: WorkloadRow, verdicts: Verdicts, told: Told) -> WorkloadDetail:
         history_total=told.total,
         typical=told.typical,
         warnings=told.warnings,
+        logs=told.logs,
     )

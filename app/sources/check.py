@@ -16,7 +16,7 @@ import msgspec
 from ..domain.names import cut
 from ..domain.refusals import Absent, ClusterError, Denied
 from ..engines import ENGINES
-from ..engines.port import POD, Engine, Kind
+from ..engines.port import LOG, POD, Engine, Kind
 from ..kube import Cluster
 from .decode import UNDECODABLE
 from .runner import kinds
@@ -125,6 +125,7 @@ async def check(
             findings.append(everywhere)
         else:
             findings += [await _look(cluster, kind, namespace) for namespace in namespaces]
+    findings += [await _logs(cluster, namespace) for namespace in namespaces or ("",)]
     return Report(cluster.name, account, version, tuple(findings))
 
 
@@ -145,6 +146,16 @@ async def _look(cluster: Cluster, kind: Kind, namespace: str) -> Finding:
         text = _unseen(kind, f"{number} there, may not be watched", access.reason)
         return Finding(kind, namespace, False, text, granted=False)
     return Finding(kind, namespace, True, f"{number} there, may be listed and watched")
+
+
+async def _logs(cluster: Cluster, namespace: str) -> Finding:
+    try:
+        access = await cluster.may("get", LOG, namespace)
+    except ClusterError as error:
+        return Finding(LOG, namespace, False, str(error))
+    if access.allowed:
+        return Finding(LOG, namespace, True, "may be read")
+    return Finding(LOG, namespace, False, _unseen(LOG, "may not be read", access.reason), granted=False)
 
 
 def _unseen(kind: Kind, what: str, why: str) -> str:

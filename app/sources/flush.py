@@ -14,6 +14,7 @@ from datetime import datetime
 
 from ..domain.facts import (
     Fact,
+    LogRead,
     SourceObserved,
     WarningObserved,
     WorkloadGone,
@@ -23,7 +24,7 @@ from ..domain.facts import (
 from ..domain.names import Place, WorkloadRef, cut
 from ..domain.places import PlaceRules, place
 from ..domain.rollout import Health, Phase, RolloutState
-from ..engines.port import Engine
+from ..engines.port import Engine, Kin
 from .cache import Cache
 from .decode import Unreadable
 from .timing import Backoff, Timing
@@ -42,7 +43,8 @@ FIRST_LOOK = 2000
 
 class Flusher:
     """Observes and delivers. `missing` tells which kinds could not be looked at for a root's engine and
-    namespace, `ready` whether enough has been listed to look at roots at all."""
+    namespace, `ready` whether enough has been listed to look at roots at all; `looked` hears of each root that was
+    looked at, None when it is there no longer."""
 
     def __init__(
         self,
@@ -57,21 +59,23 @@ class Flusher:
         clock: Callable[[], float],
         timing: Timing,
         rng: random.Random,
+        looked: Callable[[str, Kin | None], None] = lambda root, kin: None,
     ) -> None:
         self.bell = asyncio.Event()
         self.failures = 0
         self._cluster, self._cache, self._ingest, self._rules = cluster, cache, ingest, rules
         self._missing, self._ready, self._now, self._clock = missing, ready, now, clock
         self._timing, self._backoff = timing, Backoff(timing, rng)
-        self._sources: dict[str, SourceObserved] = {}
+        self._looked = looked
+        self._said: dict[str, SourceObserved | LogRead] = {}
         self._listed: set[tuple[str, str]] = set()
         self._caught_up = False
         self._last: dict[str, tuple[WorkloadRef, Place, str, RolloutState]] = {}
         self._warned = Warned(cluster)
 
-    def source(self, fact: SourceObserved) -> None:
-        """Deliver how a source is; a newer fact replaces one that still waits."""
-        self._sources[fact.key] = fact
+    def say(self, fact: SourceObserved | LogRead) -> None:
+        """Deliver how a source is, or a log; a newer fact replaces one that still waits."""
+        self._said[fact.key] = fact
         self.bell.set()
 
     def listed(self, kind: str, namespace: str) -> None:
@@ -97,7 +101,7 @@ class Flusher:
     async def flush(self) -> bool:
         """Deliver one slice of what waits; rings the bell when more is left. Answers whether anything was
         delivered."""
-        sources, self._sources = self._sources, {}
+        said, self._said = self._said, {}
         listed: set[tuple[str, str]] = set()
         taken: list[str] = []
         if self._ready():
@@ -118,7 +122,7 @@ class Flusher:
             for kind, namespace in sorted(listed)
         ]
         facts += observed
-        facts += sources.values()
+        facts += said.values()
         if facts:
             try:
                 await self._ingest(facts)
@@ -127,7 +131,7 @@ class Flusher:
                 for uid in taken:
                     self._warned.forget(uid)
                 self._listed |= listed
-                self._sources = sources | self._sources
+                self._said = said | self._said
                 self.failures += 1
                 if self.failures == 1:
                     log.error("%s: facts not taken, trying again: %s", self._cluster, type(error).__name__)
@@ -153,6 +157,7 @@ class Flusher:
         root = self._cache.roots.get(uid)
         if root is None or self._cache.hidden(uid):
             self._warned.forget(uid)
+            self._looked(uid, None)
             return [WorkloadGone(self._cluster, uid, now)] if uid in self._last else []
         engine = self._cache.engine(uid)
         kind = engine.root.name
@@ -166,6 +171,7 @@ class Flusher:
             try:
                 kin = self._cache.kin(uid, self._missing(engine, meta.namespace))
                 warned = self._warned.news(uid, kin, now)
+                self._looked(uid, kin)
                 state = engine.observe(root, kin)
             except Exception as error:
                 log.exception("%s: engine %s failed on a %s", self._cluster, engine.name, kind)

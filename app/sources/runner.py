@@ -20,13 +20,14 @@ from ..domain.facts import Fact
 from ..domain.places import PlaceRules
 from ..domain.refusals import Absent, ClusterError, Denied, Unauthorized
 from ..engines import ENGINES
-from ..engines.port import Engine, Kind
+from ..engines.port import Engine, Kin, Kind
 from ..kube import Cluster
 from .cache import Cache
 from .decode import UNDECODABLE
 from .flush import Flusher
 from .pulse import Pulse
 from .standing import Standing
+from .tails import Tails
 from .timing import Timing
 from .watched import Source
 
@@ -84,8 +85,9 @@ class Collector:
             clock=clock,
             timing=self._timing,
             rng=self._rng,
+            looked=self._looked_at,
         )
-
+        self._tails = Tails(cluster, self._flusher.say, timing=self._timing, clock=clock, now=now)
         for kind in kinds(self._engines):
             self._source(kind, "")
 
@@ -98,6 +100,18 @@ class Collector:
             tasks.create_task(self._probe(), name=f"{self.cluster.name}:probe")
             tasks.create_task(self._report(), name=f"{self.cluster.name}:report")
             tasks.create_task(self._flusher.run(), name=f"{self.cluster.name}:flush")
+            tasks.create_task(self._tails.run(), name=f"{self.cluster.name}:logs")
+
+    @property
+    def logs_denied(self) -> frozenset[str]:
+        """Namespaces whose logs may not be read."""
+        return self._tails.denied
+
+    def _looked_at(self, root: str, kin: Kin | None) -> None:
+        if kin is None:
+            self._tails.forget(root)
+        else:
+            self._tails.look(root, kin)
 
     # -- sources --------------------
 
@@ -240,7 +254,7 @@ class Collector:
         key, condition = (source.kind.name, source.namespace), source.condition()
         if again or self._told.get(key) != condition:
             self._told[key] = condition
-            self._flusher.source(source.observed(self._now()))
+            self._flusher.say(source.observed(self._now()))
 
 
 class _Meta(msgspec.Struct, rename="camel"):

@@ -30,6 +30,8 @@ class Timing:
     report: float = 5.0
     flush_least: float = 0.04
     flush_most: float = 0.25
+    tail_every: float = 5.0  # between two logs read
+    tail_denied: float = 600.0  # logs that may not be read
     page: int = 500
 
 

@@ -19,6 +19,7 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 from app.domain import history
 from app.domain.facts import (
     Fact,
+    LogRead,
     SourceObserved,
     WarningObserved,
     WorkloadGone,
@@ -28,7 +29,7 @@ from app.domain.facts import (
 from app.domain.names import Place, Topic, WorkloadRef
 from app.store import mapping
 from app.store.mapping import Values
-from app.store.tables import ROLLOUT, SOURCE, TRANSITION, WARNING, WORKLOAD
+from app.store.tables import LOGTAIL, ROLLOUT, SOURCE, TRANSITION, WARNING, WORKLOAD
 
 _AT_ONCE = 1000
 """Keys asked for in one query."""
@@ -66,6 +67,7 @@ class _Batch:
     transitions: list[Values] = field(default_factory=list)
     rollouts: dict[str, Values] = field(default_factory=dict)
     warnings: dict[str, Values] = field(default_factory=dict)
+    logs: dict[str, Values] = field(default_factory=dict)
     topics: set[Topic] = field(default_factory=set)
 
     def take(self, fact: Fact) -> None:
@@ -75,9 +77,12 @@ class _Batch:
                 self._observed(fact)
             case WorkloadGone():
                 self._gone(fact.key, fact.seen_at)
-            case WarningObserved():
+            case WarningObserved() | LogRead():
                 if fact.workload in self.known:
-                    self.warnings[fact.key] = mapping.warning_values(fact)
+                    if isinstance(fact, LogRead):
+                        self.logs[fact.key] = mapping.log_values(fact)
+                    else:
+                        self.warnings[fact.key] = mapping.warning_values(fact)
                     self.topics.add(Topic("workload", fact.workload))
             case WorkloadsListed():
                 for key in {
@@ -165,7 +170,7 @@ class Ledger:
             if isinstance(fact, WorkloadsListed):
                 listed[fact] = await _alive(await session.connection(), fact)
                 keys.update(key for key in listed[fact] if key.partition(":")[2] not in fact.uids)
-        keys.update(fact.workload for fact in facts if isinstance(fact, WarningObserved))
+        keys.update(fact.workload for fact in facts if isinstance(fact, WarningObserved | LogRead))
         known = {key: self._known[key] for key in keys if key in self._known}
         if missing := sorted(keys - known.keys()):
             known |= await _workloads(await session.connection(), missing)
@@ -225,6 +230,7 @@ async def _write(connection: AsyncConnection, batch: _Batch) -> None:
         (_upsert(dialect, ROLLOUT), list(batch.rollouts.values())),
         (TRANSITION.insert(), batch.transitions),
         (_upsert(dialect, WARNING), list(batch.warnings.values())),
+        (_upsert(dialect, LOGTAIL), list(batch.logs.values())),
         (_upsert(dialect, SOURCE), sources),
     )
     for statement, rows in work:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 from sqlalchemy import Row
 
-from app.domain.facts import SourceObserved, WarningObserved, WorkloadObserved
+from app.domain.facts import LogRead, SourceObserved, WarningObserved, WorkloadObserved
 from app.domain.freshness import Freshness
 from app.domain.history import Rollout, Snapshot, Transition
 from app.domain.names import Place, WorkloadRef, cut
@@ -162,6 +162,12 @@ def warning_values(fact: WarningObserved) -> Values:
         "first_at": fact.first_at,
         "last_at": fact.last_at,
     }
+
+
+def log_values(fact: LogRead) -> Values:
+    """The row of `logtail`."""
+    names = {"key": fact.key, "workload": fact.workload, "pod": fact.pod, "container": fact.container}
+    return {**names, "text": fact.text, "read_at": fact.seen_at}
 
 
 def phase_of(word: str) -> Phase:

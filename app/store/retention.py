@@ -12,14 +12,15 @@ from datetime import datetime
 from sqlalchemy import Delete, Select, delete, exists, select
 
 from app.store.db import Database
-from app.store.tables import ROLLOUT, TRANSITION, WARNING, WORKLOAD
+from app.store.tables import LOGTAIL, ROLLOUT, TRANSITION, WARNING, WORKLOAD
 
 BATCH = 500
 """Rows deleted in one transaction, at most."""
 
 
 async def prune(database: Database, before: datetime, *, batch: int = BATCH, pause: float = 0.1) -> int:
-    """Delete transitions, warnings, rollouts that ended and workloads gone before `before`; returns the number of rows.
+    """Delete transitions, warnings, logs, rollouts that ended and workloads gone before `before`; returns the
+    number of rows.
 
     `batch` rows a transaction, with `pause` seconds between two. Raises StoreUnavailable; what was deleted by
     then stays so.
@@ -33,6 +34,7 @@ def _expired(before: datetime) -> tuple[Select[str] | Select[int], ...]:
     return (
         select(TRANSITION.c.id).where(TRANSITION.c.at < before),
         select(WARNING.c.key).where(WARNING.c.last_at < before),
+        select(LOGTAIL.c.key).where(LOGTAIL.c.read_at < before),
         select(ROLLOUT.c.id).where(ROLLOUT.c.ended_at < before),
         select(WORKLOAD.c.key).where(
             WORKLOAD.c.gone_at < before, *(~exists().where(of) for of in of_workload)

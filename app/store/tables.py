@@ -109,6 +109,20 @@ class Warned(SQLModel, table=True):
     last_at: datetime
 
 
+class LogTail(SQLModel, table=True):
+    """The last lines of a container of a workload, read after it crashed last. `key` is the workload's and the
+    container's name."""
+
+    __table_args__ = (Index(None, "workload", "read_at"), Index(None, "read_at"))
+
+    key: str = Field(primary_key=True)
+    workload: str = Field(foreign_key="workload.key", ondelete="CASCADE")
+    pod: str
+    container: str
+    text: str = Field(sa_type=Text)
+    read_at: datetime
+
+
 class Source(SQLModel, table=True):
     """A source as it last described itself; `unreadable` is a JSON array of strings."""
 
@@ -133,4 +147,5 @@ WORKLOAD: Table = METADATA.tables["workload"]
 TRANSITION: Table = METADATA.tables["transition"]
 ROLLOUT: Table = METADATA.tables["rollout"]
 WARNING: Table = METADATA.tables["warning"]
+LOGTAIL: Table = METADATA.tables["logtail"]
 SOURCE: Table = METADATA.tables["source"]

@@ -14,7 +14,7 @@ from app.read import past
 from app.read.fleet import Fleet
 from app.read.past import SHOWN, WARNINGS, Told
 from app.store.db import Database
-from tests.store.looks import NOW, opened, revision, state, warning, workload
+from tests.store.looks import NOW, log, opened, revision, state, warning, workload
 
 pytestmark = pytest.mark.anyio
 STEPS = (Step("weight", "25 %", StepState.DONE, 25), Step("pause", "pause", StepState.NOW))
@@ -91,6 +91,14 @@ async def test_warnings_of_every_life_are_kept_newest_first(database_url):
         found = (await told(database, *facts)).warnings
     assert [w.last_at for w in found] == [at(60), *(at(n) for n in range(WARNINGS - 1, 0, -1))]
     assert found[0].message == "Back-off, b"
+
+
+async def test_logs_are_told_of_the_life_that_is(database_url):
+    again = replace(workload(9), ref=workload(1).ref)
+    async with opened(database_url) as database:
+        (first,) = (await told(database, workload(1), log(1, "one"))).logs
+        assert (first.container, first.text, first.read_at) == ("web", "one", NOW)
+        assert not (await told(database, WorkloadGone("east", "u1", at(5)), again)).logs
 
 
 async def test_only_the_latest_are_read_and_all_are_counted(database_url):

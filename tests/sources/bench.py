@@ -40,6 +40,7 @@ QUICK = Timing(
     report=0.1,
     flush_least=0.002,
     flush_most=0.01,
+    tail_every=0.01,
     page=7,
 )
 

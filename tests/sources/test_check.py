@@ -33,12 +33,12 @@ async def test_report_says_the_exact_rules_that_are_missing() -> None:
         server.faults.forbid = [Rule(resource="pods"), Rule(resource="replicasets", verb="watch")]
         report = await checked(server)
     assert not report.well
-    assert [f.kind.plural for f in report.findings if not f.well] == ["replicasets", "pods"]
+    assert [f.kind.plural for f in report.findings if not f.well] == ["replicasets", "pods", "pods/log"]
     assert report.rules == (
         '- apiGroups: ["apps"]\n  resources: [replicasets]\n  verbs: [get, list, watch]\n'
         '- apiGroups: [""]\n  resources: [pods]\n  verbs: [get, list, watch]'
     )
-    assert report.command.endswith("--verb=get,list,watch --resource=replicasets.apps,pods")
+    assert report.command.endswith("--verb=get,list,watch --resource=replicasets.apps,pods,pods/log")
     assert any(line.startswith("  FAIL pods") for line in report.lines())
 
 
@@ -65,6 +65,17 @@ async def test_what_the_board_can_do_without_is_told_apart_and_is_no_failure() -
     assert any(line.startswith("  note events") and "Nothing is lost but " in line for line in spare)
     assert any(line.startswith("  ok   canaries: flagger.app is not installed") for line in spare)
     assert "  Rules that would tell more:" in lines
+
+
+async def test_logs_that_may_not_be_read_are_noted_and_no_failure() -> None:
+    async with EmbeddedCluster() as server:
+        server.faults.forbid = [Rule(resource="pods/log", verb="get")]
+        report = await checked(server)
+        assert report.well
+        assert any(line.startswith("  note pods/log: may not be read") for line in report.lines())
+        assert "resources: [pods/log]" in report.spare_rules
+        server.faults.forbid = []
+        assert "  ok   pods/log: may be read" in (await checked(server)).lines()
 
 
 async def test_absent_group_is_well_and_said() -> None:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
-from app.domain.facts import WarningObserved, WorkloadObserved
+from app.domain.facts import LogRead, WarningObserved, WorkloadObserved
 from app.domain.names import Place, WorkloadRef
 from app.domain.rollout import Health, Phase, Pod, PodCondition, PodCounts, Revision, RolloutState, Strategy
 from app.store.db import Database
@@ -53,6 +53,11 @@ def warning(number: int, event: str = "e1", *, times: int = 1, at: datetime = NO
     """A warning about a pod of the workload number `number`, seen last at `at`."""
     words = f"Back-off, {event}"
     return WarningObserved("east", event, f"u{number}", "Pod/web-1", "BackOff", words, times, NOW, at, at)
+
+
+def log(number: int, words: str = "FATAL", *, container: str = "web", at: datetime = NOW) -> LogRead:
+    """The log of a container of the workload number `number`, read at `at`."""
+    return LogRead("east", f"u{number}", "web-1", container, words, at)
 
 
 @asynccontextmanager

@@ -12,8 +12,8 @@ from app.domain.names import Place, Topic
 from app.domain.rollout import Phase
 from app.store.db import Database
 from app.store.ledger import Ledger
-from app.store.tables import ROLLOUT, SOURCE, TRANSITION, WARNING, WORKLOAD
-from tests.store.looks import NOW, opened, revision, state, warning, workload
+from app.store.tables import LOGTAIL, ROLLOUT, SOURCE, TRANSITION, WARNING, WORKLOAD
+from tests.store.looks import NOW, log, opened, revision, state, warning, workload
 
 pytestmark = pytest.mark.anyio
 SOURCE_SEEN = SourceObserved("east", "Pod", "", Freshness.LIVE, NOW, NOW, unreadable=("a/b: too odd",))
@@ -70,6 +70,15 @@ async def test_warning_is_one_row_that_counts_up_and_redraws_its_workload(databa
         NOW,
         at(9),
     )
+
+
+async def test_log_replaces_the_one_before_of_the_same_container(database_url, ledger):
+    async with opened(database_url) as database:
+        await record(database, ledger, workload(1), log(1, "one"), log(1, "sidecar", container="proxy"))
+        assert await record(database, ledger, log(1, "two\nlines", at=at(9))) == {("workload", "east:u1")}
+        assert await record(database, ledger, log(2)) == frozenset()
+        kept = [(row.container, row.text, row.read_at) for row in await rows(database, LOGTAIL)]
+    assert kept == [("proxy", "sidecar", NOW), ("web", "two\nlines", at(9))]
 
 
 async def test_move_writes_transitions_and_one_rollout(database_url, ledger):

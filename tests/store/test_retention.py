@@ -10,8 +10,8 @@ from app.domain.facts import Fact, WorkloadGone
 from app.domain.rollout import Phase
 from app.store.ledger import record
 from app.store.retention import prune
-from app.store.tables import ROLLOUT, TRANSITION, WARNING, WORKLOAD
-from tests.store.looks import NOW, opened, revision, state, warning, workload
+from app.store.tables import LOGTAIL, ROLLOUT, TRANSITION, WARNING, WORKLOAD
+from tests.store.looks import NOW, log, opened, revision, state, warning, workload
 
 pytestmark = pytest.mark.anyio
 
@@ -25,17 +25,18 @@ async def test_prune_deletes_what_is_old_and_leaves_what_is_current(database_url
         facts += [workload(n, seen, at=old + timedelta(minutes=i)) for i, seen in enumerate(life)]
     facts += [WorkloadGone("east", f"u{n}", old + timedelta(hours=1)) for n in range(4)]
     facts += [workload(9, state(key="3"), at=new), WorkloadGone("east", "u8", new)]
+    facts += [log(9, at=new), log(7, at=old)]
     facts += [warning(9, f"e{n}", at=old if n else new) for n in range(9)]
     async with opened(database_url) as database:
         async with database.writing() as session:
             await record(session, facts)
-        # 1 of 31 transitions and 1 of 9 warnings are new; of 20 rollouts 10 were promoted and 4
+        # 1 of 31 transitions and 1 of 9 warnings and 1 of 2 logs are new; of 20 rollouts 10 were promoted and 4
         # aborted long ago; 4 workloads are long gone.
-        assert await prune(database, NOW - timedelta(days=30), batch=7, pause=0) == 30 + 8 + 14 + 4
+        assert await prune(database, NOW - timedelta(days=30), batch=7, pause=0) == 30 + 8 + 1 + 14 + 4
         assert await prune(database, NOW - timedelta(days=30), batch=7, pause=0) == 0
-        tables = (TRANSITION, WARNING, ROLLOUT, WORKLOAD)
+        tables = (TRANSITION, WARNING, LOGTAIL, ROLLOUT, WORKLOAD)
         async with database.reading() as connection:
             counts = [await connection.scalar(select(func.count()).select_from(table)) for table in tables]
             running = await connection.scalar(select(func.count()).where(ROLLOUT.c.ended_at.is_(None)))
-    assert counts == [1, 1, 6, 6]
+    assert counts == [1, 1, 1, 6, 6]
     assert running == 4

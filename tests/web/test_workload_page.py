@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from app.domain.facts import WarningObserved
-from app.domain.rollout import Phase, Pod, PodCondition
+from app.domain.facts import LogRead, WarningObserved
+from app.domain.rollout import Phase, Pod, PodCondition, Problem
 from tests.web.site import gone, look, site, sources
 
 pytestmark = pytest.mark.anyio
@@ -69,6 +69,21 @@ async def test_copied_warning_appears_at_once_and_is_told_by_the_api(tmp_path):
         assert 'hx-target="#history"' not in data
         (kept,) = json.loads((await here.get(f"/api/v1{PATH}"))[2])["warnings"]
         assert (kept["about"], kept["reason"], kept["times"]) == ("Pod/cart-1", "BackOff", 1234)
+
+
+async def test_last_lines_stand_in_the_why_as_long_as_it_crashes(tmp_path):
+    crashing = look("cart", phase=Phase.FAILED, problems=(Problem("crash", "Error", "Exits with code 1"),))
+    said = LogRead("east", crashing.uid, "cart-1", "web", "starting\n<b>FATAL", crashing.seen_at)
+    async with site(tmp_path, [*sources(), crashing]) as here, here.stream(PATH) as stream:
+        await here.ingest([said])
+        data = await stream.until("The last lines of web in cart-1")
+        assert 'hx-target="#why"' in data
+        assert "&lt;b&gt;FATAL" in data
+        (kept,) = json.loads((await here.get(f"/api/v1{PATH}"))[2])["logs"]
+        assert kept["text"] == said.text
+        await here.ingest([look("cart")])
+        await stream.until('hx-target="#why"')
+        assert b"The last lines" not in (await here.get(PATH))[2]
 
 
 async def test_unknown_workload_is_not_found_and_a_deleted_one_says_since_when(tmp_path):
