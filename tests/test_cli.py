@@ -104,6 +104,13 @@ def test_kubeconfig_without_a_current_context_is_refused(tmp_path):
     assert "names no current context" in said
 
 
+def test_context_that_is_not_there_is_refused_with_those_that_are(tmp_path):
+    code, _, said = run(tmp_path, "serve", "--context", "nope", KUBECONFIG=str(kubeconfig(tmp_path)))
+    assert code == 2
+    assert "There is no context 'nope'" in said
+    assert "It has: nowhere." in said
+
+
 def test_demo_shows_its_fleet_and_leaves_nothing(tmp_path):
     port = free_port()
     with shipboard(tmp_path, "demo", port=port) as board:

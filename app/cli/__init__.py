@@ -7,6 +7,7 @@ the command line or the settings are wrong.
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
 from contextlib import ExitStack
 from dataclasses import replace
@@ -19,7 +20,13 @@ import yaml
 from app import __version__
 from app.settings import VARIABLES, ClusterSettings, load
 
-from .choose import make_home, refuse_remote, refuse_without_clusters, settings_from
+from .choose import (
+    make_home,
+    refuse_remote,
+    refuse_unknown_contexts,
+    refuse_without_clusters,
+    settings_from,
+)
 from .say import FAILED, expected
 
 cli = typer.Typer(
@@ -91,6 +98,7 @@ def serve(
             port=port,
         )
         refuse_without_clusters(settings)
+        refuse_unknown_contexts(settings, os.environ)
         refuse_remote(settings, allow_remote_without_login)
         make_home(settings)
 
@@ -119,7 +127,7 @@ def demo(host: Host = None, port: Port = None, database: Storage = None) -> None
         given = {"host": host, "port": port, "database": database or str(home / "shipboard.db")}
         overrides = {name: value for name, value in given.items() if value is not None}
         settings = replace(load(None, {}, home, overrides), drain_seconds=0.0)
-        refuse_remote(settings, allowed=False)
+        refuse_remote(settings, allowed=False, demo=True)
 
         from app.web.server import PortRefused, open_port
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.settings import ClusterSettings, Settings, load
-from app.settings.clusters import current_context, found, kubeconfig_files
+from app.settings.clusters import contexts, current_context, found, kubeconfig_files
 from app.settings.load import default_database
 
 from .say import WRONG, refuse
@@ -85,14 +85,36 @@ def refuse_without_clusters(settings: Settings) -> None:
         )
 
 
-def refuse_remote(settings: Settings, allowed: bool) -> None:
+def refuse_unknown_contexts(settings: Settings, environ: Mapping[str, str]) -> None:
+    """End here when a cluster is to be found by a context that no kubeconfig has: waiting will not make one."""
+    for cluster in settings.clusters:
+        files = kubeconfig_files(environ, cluster.kubeconfig)
+        known, where = contexts(files), ", ".join(map(str, files))
+        if cluster.in_cluster or not cluster.context or cluster.context in known:
+            continue
+        refuse(
+            f"There is no context {cluster.context!r} in {where}.",
+            f"It has: {', '.join(known[:20])}."
+            if known
+            else "It is not there, cannot be read, or has no contexts.",
+            "Name one of them by --context, or another file by --kubeconfig or KUBECONFIG.",
+            WRONG,
+        )
+
+
+def refuse_remote(settings: Settings, allowed: bool, *, demo: bool = False) -> None:
     """End here when other machines could reach a board that asks nobody who they are, unless that was
     `allowed`."""
+    todo = (
+        "Leave the demo on 127.0.0.1 (the default)."
+        if demo
+        else "Listen on 127.0.0.1 (the default) behind a proxy that asks for a login, or say that you "
+        "know by --allow-remote-without-login."
+    )
     if not settings.loopback and not allowed:
         refuse(
             f"Shipboard has no login yet, so it does not listen on {settings.host}.",
             "Everyone who reaches that address would see what you ship.",
-            "Listen on 127.0.0.1 (the default) behind a proxy that asks for a login, or say that you "
-            "know by --allow-remote-without-login.",
+            todo,
             WRONG,
         )

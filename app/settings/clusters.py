@@ -3,8 +3,9 @@ in."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -36,6 +37,20 @@ def kubeconfig_files(environ: Mapping[str, str], kubeconfig: Path | None = None)
 
 def current_context(files: list[Path]) -> str:
     """The first current-context that any of `files` names; empty when none does or none can be read."""
+    for content in _readable(files):
+        current = content.get("current-context")
+        if isinstance(current, str) and current:
+            return current
+    return ""
+
+
+def contexts(files: list[Path]) -> list[str]:
+    """Names of all contexts in `files`, in order; files that cannot be read have none."""
+    listed = [c for content in _readable(files) for c in content.get("contexts") or () if isinstance(c, dict)]
+    return [name for c in listed if isinstance(name := c.get("name"), str)]
+
+
+def _readable(files: list[Path]) -> Iterator[dict[str, Any]]:
     for file in files:
         try:
             if file.stat().st_size > MAX_KUBECONFIG:
@@ -43,7 +58,5 @@ def current_context(files: list[Path]) -> str:
             content = yaml.safe_load(file.read_bytes())
         except (OSError, yaml.YAMLError, ValueError, RecursionError):
             continue
-        current = content.get("current-context") if isinstance(content, dict) else None
-        if isinstance(current, str) and current:
-            return current
-    return ""
+        if isinstance(content, dict):
+            yield content

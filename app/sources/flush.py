@@ -12,6 +12,7 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
+from ..domain.errors import ShipboardError
 from ..domain.facts import (
     Fact,
     LogRead,
@@ -134,7 +135,8 @@ class Flusher:
                 self._said = said | self._said
                 self.failures += 1
                 if self.failures == 1:
-                    log.error("%s: facts not taken, trying again: %s", self._cluster, type(error).__name__)
+                    why = error if isinstance(error, ShipboardError) else type(error).__name__
+                    log.error("%s: facts not taken, trying again: %s", self._cluster, why)
                 self.bell.set()
                 await asyncio.sleep(min(self._backoff.next(), 5.0))
                 return False

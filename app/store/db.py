@@ -76,6 +76,12 @@ class Database:
                 "The change was not stored.", f"Other writes kept it waiting for {WAIT:.0f} s.", "Try again."
             ) from error
         try:
+            if self._file and not self._file.held():
+                raise StoreUnavailable(
+                    "The change was not stored.",
+                    f"{self._file.path} is no longer the file that was opened: it was deleted, moved or replaced.",
+                    "Stop Shipboard, put the file back (or restore a backup), and start it again.",
+                )
             with _translated("The change was not stored."):
                 async with self._sessions.begin() as session:
                     yield session

@@ -37,7 +37,7 @@ class SqliteFile:
     """A database file held by this process, at the current schema, until `release`."""
 
     def __init__(self, path: Path, lock: int) -> None:
-        self.path, self._lock = path, lock
+        self.path, self._lock, self._inode = path, lock, 0
 
     @classmethod
     def claim(cls, path: Path, new: bool) -> Self:
@@ -61,10 +61,19 @@ class SqliteFile:
         file = cls(path, _lock(path))
         try:
             file._prepare(new)
+            file._inode = os.stat(path).st_ino
         except BaseException:
             file.release()
             raise
         return file
+
+    def held(self) -> bool:
+        """Whether the path still leads to the file that was opened. A deleted one goes on taking writes, and all
+        of them are lost."""
+        try:
+            return os.stat(self.path).st_ino == self._inode
+        except OSError:
+            return False
 
     def release(self) -> None:
         """Let other processes have the file."""
@@ -88,6 +97,8 @@ class SqliteFile:
         with closing(sqlite3.connect(self.path, timeout=2.0, isolation_level=None)) as connection:
             connection.execute("PRAGMA journal_mode = WAL")
             _check(connection)
+            connection.execute("BEGIN IMMEDIATE")  # that it can be written now, not only read
+            connection.execute("ROLLBACK")
             names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
             tables = {name for (name,) in names}
             found = None

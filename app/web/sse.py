@@ -12,10 +12,10 @@ def event(data: bytes, ident: str = "", name: str = "") -> bytes:
     """One event. CR and CRLF in `data` arrive as LF, as the format has it; CR, LF and NUL in `ident` and
     `name` are dropped, since a parser would end the field there or ignore it."""
     head = b""
-    if ident:
-        head += b"id: " + _field(ident) + b"\n"
-    if name:
-        head += b"event: " + _field(name) + b"\n"
+    if clean := _field(ident):  # an empty one would make the browser forget the last
+        head += b"id: " + clean + b"\n"
+    if clean := _field(name):
+        head += b"event: " + clean + b"\n"
     lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
     return head + b"data: " + b"\ndata: ".join(lines) + b"\n\n"
 

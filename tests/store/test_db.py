@@ -331,3 +331,23 @@ async def test_file_locked_by_another_program_is_unavailable_for_writing_only(fi
                 await add(database, 1)
             assert await count(database) == 0
         await add(database, 1)
+
+
+async def test_file_deleted_under_us_takes_no_more_writes_in_silence(file):
+    database = await Database.open(f"sqlite:///{file}")
+    try:
+        file.unlink()
+
+        with pytest.raises(StoreUnavailable, match="no longer the file that was opened"):
+            async with database.writing():
+                pass
+    finally:
+        await database.close()
+
+
+async def test_file_that_another_program_writes_is_refused_at_the_start(file):
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+
+        with pytest.raises(DatabaseRefused, match="in use"):
+            await Database.open(f"sqlite:///{file}")

@@ -2,7 +2,7 @@
 
 import re
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.web import sse
@@ -36,6 +36,7 @@ def clean(text: str) -> str:
 
 
 @given(st.lists(st.tuples(TEXT, TEXT, TEXT), max_size=5))
+@example([("1", "", ""), ("\n", "", "")])
 def test_event_arrives_as_it_was_sent(sent):
     stream = b"".join(sse.event(data.encode(), ident, name) for ident, name, data in sent)
     last, expected = "", []
