@@ -78,7 +78,10 @@ def observe(root: Root, kin: Kin) -> RolloutState:
     read = sets.pods(kin, new)
     revisions = sets.revisions(kin, _hash, new, read)
     by_key = {r.key: r for r in revisions}
-    shown = by_key.get(_hash(latest)) if latest else _unread(root, spec, new)
+    shown = by_key.get(_hash(latest)) if latest else None
+    if latest is None and (kin.revisions or CONTROLLERREVISION.name in kin.missing):
+        # before the controller has made the first one there is nothing to name: a stand-in would be superseded
+        shown = _unread(root, spec, new)
     old = [r for r in revisions if r.key != new and r.wanted]
     before = max(old, key=lambda r: (r.ready, r.number or 0), default=None) if kept else None
     counts = PodCounts(
