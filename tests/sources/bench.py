@@ -86,7 +86,7 @@ class Heard:
             elif isinstance(fact, SourceObserved):
                 self.sources[fact.kind, fact.namespace] = fact
 
-    async def until(self, holds: Callable[[], Any], within: float = 8.0) -> None:
+    async def until(self, holds: Callable[[], Any], within: float = 30.0) -> None:
         """Wait until `holds()`; sources report ten times a second, so it is asked at least that often."""
         async with asyncio.timeout(within):
             while not holds():

@@ -2,6 +2,7 @@
 be wrong."""
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import combinations
 
@@ -14,6 +15,7 @@ from app.domain.freshness import Freshness
 from app.domain.rollout import Phase
 from app.sources.runner import kinds
 from app.sources.standing import Standing
+from app.sources.watched import Source
 
 from .bench import LEAKY, QUICK, Following, following
 
@@ -47,11 +49,9 @@ def delete(f: Following, name: str = "load-0000") -> str:
     return entry.uid
 
 
-async def more(f: Following, counter: str) -> None:
-    """Wait until a counter of the Deployment source has risen."""
-    source = f.collector.sources["Deployment", ""]
-    before = getattr(source, counter)
-    await f.heard.until(lambda: getattr(source, counter) > before)
+def risen(source: Source, counter: str, than: int) -> Callable[[], bool]:
+    """Whether a counter of a source has risen."""
+    return lambda: getattr(source, counter) > than
 
 
 async def test_first_list_shows_every_workload_with_its_pods() -> None:
@@ -96,12 +96,14 @@ async def test_f01_attempts_are_bounded_while_unreachable() -> None:
 async def test_f02_flapping_makes_no_relist_storm() -> None:
     async with following() as f:
         await f.settled()
+        source = f.collector.sources["Deployment", ""]
         for _ in range(10):
+            errors, watches = source.errors, source.watches  # taken before the fault: it is felt at once
             await f.faults(refuse=True)
             touch(f)
-            await more(f, "errors")
+            await f.heard.until(risen(source, "errors", errors), 30)
             await f.faults(refuse=False)
-            await more(f, "watches")
+            await f.heard.until(risen(source, "watches", watches), 30)
         await f.settled()
         assert {s.lists for s in f.collector.sources.values() if s.standing is Standing.LISTED} == {1}
 
@@ -274,9 +276,10 @@ async def test_f08_broken_line_is_a_broken_stream_resumed_without_loss(how: str)
         await f.settled()
         source = f.collector.sources["Deployment", ""]
         for _ in range(3):
+            errors = source.errors  # taken before the fault: it is felt at once
             await f.faults(**{how: {"deployments"}})
             touch(f)
-            await more(f, "errors")
+            await f.heard.until(risen(source, "errors", errors))
             await f.heard.until(f.agrees)
         assert source.lists == 1
 
