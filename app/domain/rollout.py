@@ -210,6 +210,19 @@ class Caution:
 
 
 @dataclass(frozen=True, slots=True)
+class Condition:
+    """A status condition as a controller states it: `status` is "True", "False" or "Unknown", `since` when that last
+    changed. `of` is empty for the workload's own object, else "Kind/name"."""
+
+    type: str
+    status: str
+    reason: str = ""
+    message: str = ""
+    since: datetime | None = None
+    of: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """One metric that an analysis decides by. `phase` is "pending", "running", "successful", "failed", "error" or
     "inconclusive"; `value` is the newest measurement; `condition` what it must fulfil; `bad` of `limit` tolerated
@@ -255,6 +268,7 @@ class RolloutState:
     cautions: tuple[Caution, ...] = ()
     checks: tuple[Check, ...] = ()
     settled_at: datetime | None = None
+    conditions: tuple[Condition, ...] = ()
 
 
 _MOVING = frozenset({Phase.PENDING, Phase.PROGRESSING, Phase.VERIFYING, Phase.PROMOTING})

@@ -25,7 +25,7 @@ from ..domain.rollout import (
     WaitsFor,
 )
 from . import cautions, reading, sets, trouble
-from .port import CONTROLLERREVISION, DAEMONSET, POD, SERVED, Kin, Kind, Relation, Via, warned
+from .port import CONTROLLERREVISION, DAEMONSET, POD, SERVED, Kin, Kind, Relation, Via, reported
 from .reading import count, share
 from .shapes import ControllerRevision, DaemonSet, DaemonSetSpec, DaemonSetStatus, Root
 
@@ -35,7 +35,7 @@ relations: tuple[Relation, ...] = (
     Relation(CONTROLLERREVISION, Via.OWNER),
     Relation(POD, Via.OWNER),
     *SERVED,
-    warned("Pod"),
+    reported("Pod"),
 )
 
 _GENERATION = "pod-template-generation"

@@ -35,7 +35,7 @@ from .port import (
     Kind,
     Relation,
     Via,
-    warned,
+    reported,
 )
 from .shapes import CanaryAnalysis, FlaggerCanary, FlaggerSpec, FlaggerStatus, Root
 
@@ -47,7 +47,7 @@ relations: tuple[Relation, ...] = (
     Relation(POD, Via.OWNER, ("ReplicaSet",)),
     Relation(SERVICE, Via.NAME, optional=True),
     Relation(ENDPOINTSLICE, Via.NAMES, ("Service",), optional=True),
-    warned("Deployment", "ReplicaSet", "Pod"),
+    reported("Deployment", "ReplicaSet", "Pod"),
 )
 
 _IDLE = frozenset({"Initialized", "Succeeded", "Failed"})

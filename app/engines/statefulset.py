@@ -24,7 +24,7 @@ from ..domain.rollout import (
     Weight,
 )
 from . import cautions, reading, sets, trouble
-from .port import CONTROLLERREVISION, POD, SERVED, STATEFULSET, Kin, Kind, Relation, Via, warned
+from .port import CONTROLLERREVISION, POD, SERVED, STATEFULSET, Kin, Kind, Relation, Via, reported
 from .reading import count, share
 from .shapes import ControllerRevision, Root, StatefulSet, StatefulSetSpec, StatefulSetStatus, UpdateStrategy
 
@@ -34,7 +34,7 @@ relations: tuple[Relation, ...] = (
     Relation(CONTROLLERREVISION, Via.OWNER),
     Relation(POD, Via.OWNER),
     *SERVED,
-    warned("Pod"),
+    reported("Pod"),
 )
 
 _CONTROLLER = WaitsFor(WaitKind.CONTROLLER, "the cluster to replace pods")

@@ -17,6 +17,7 @@ from ..engines.port import POD, REPLICASET
 from ..live import Topic
 from .board import Clause, Listening, Sentence
 from .cells import LANDED
+from .conditions import ConditionLine, condition_lines
 from .fleet import Fleet
 from .lines import HistoryLine, history_lines
 from .past import Told
@@ -92,6 +93,7 @@ class WorkloadPage:
     problems: tuple[Problem, ...]
     cautions: tuple[Caution, ...]
     checks: tuple[Check, ...]
+    conditions: tuple[ConditionLine, ...]
     sides: tuple[Side, ...]
     wanted: int
     traffic: tuple[Lane, ...]
@@ -205,6 +207,7 @@ class WorkloadProjection:
             problems=state.problems,
             cautions=state.cautions,
             checks=state.checks,
+            conditions=condition_lines(state.conditions),
             sides=sides(state, attention, row.landed_at),
             wanted=state.counts.wanted,
             traffic=traffic(state, attention),
