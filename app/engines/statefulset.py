@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from ..domain.names import cut
 from ..domain.rollout import (
     Health,
+    Pace,
     Phase,
     PodCounts,
     Problem,
@@ -136,6 +137,14 @@ def observe(root: Root, kin: Kin) -> RolloutState:
         pods=tuple(p for p, _ in read),
         problems=look.problems,
         started_at=sets.began(kept, kin) if seen and moved else None,
+        pace=Pace(
+            unavailable=reading.limit(
+                update.rolling_update.max_unavailable if update.rolling_update else None
+            ),
+            ordered=look.ordered,
+            partition=partition,
+            first=max(0, (spec.ordinals and spec.ordinals.start) or 0),
+        ),
         cautions=cautions.of_workload(spec.template, phase, counts, [p for p, _ in read], kin),
     )
 

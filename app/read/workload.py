@@ -18,11 +18,12 @@ from ..live import Topic
 from .board import Clause, Listening, Sentence
 from .cells import LANDED
 from .conditions import ConditionLine, condition_lines
+from .courses import Stop, pace
 from .fleet import Fleet
 from .lines import HistoryLine, history_lines
 from .past import Told
 from .query import version_of
-from .road import Stop, road
+from .road import road
 from .rows import SourceRow, WorkloadRow
 from .sides import LISTED, Lane, PodLine, Side, pod_lines, sides, traffic
 from .sources import contacts, covering, judged, listening
@@ -203,7 +204,7 @@ class WorkloadProjection:
             version=version_of(row),
             sentence=said,
             clock=counted,
-            road=road(state, seen.stages if seen else ()),
+            road=road(row.engine, state, seen.stages if seen else ()),
             problems=state.problems,
             cautions=state.cautions,
             checks=state.checks,
@@ -279,6 +280,7 @@ def _differs(row: WorkloadRow, other: WorkloadRow) -> list[str]:
 def _identity(row: WorkloadRow) -> tuple[tuple[str, str], ...]:
     said = [
         ("Kind", f"{row.ref.kind}, {STRATEGIES[row.state.strategy].lower()}"),
+        *((("Replaces", how),) if (how := pace(row.state, row.engine)) else ()),
         ("Cluster", row.ref.cluster),
         ("Namespace", row.ref.namespace),
         ("Name", row.ref.name),

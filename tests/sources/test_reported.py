@@ -77,7 +77,7 @@ def noted(*events: Any) -> Kin:
 
 def killing(pod: str, *, age: float = 60, **more: Any) -> Any:
     about = {"kind": "Pod", "name": pod, "uid": pod}
-    said = {
+    said: dict[str, Any] = {
         "type": "Normal",
         "reason": "Killing",
         "message": "Stopping container web",

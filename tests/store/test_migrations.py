@@ -1,5 +1,7 @@
 """The migrations make what the tables say, on both databases, and know their own names."""
 
+from typing import Any
+
 import pytest
 import sqlalchemy
 from alembic import command
@@ -32,7 +34,6 @@ def test_warnings_copied_by_the_version_before_are_events(tmp_path):
     url = f"sqlite:///{tmp_path / 'x.db'}"
     command.upgrade(config(url), "0004")
     engine = sqlalchemy.create_engine(url)
-    row: dict[str, str | int]
     place = dict.fromkeys(
         ("cluster", "namespace", "kind", "name", "service", "environment", "team", "engine"), "x"
     )
@@ -41,10 +42,11 @@ def test_warnings_copied_by_the_version_before_are_events(tmp_path):
     said = {"about": "Pod/web", "reason": "BackOff", "message": "again", "times": 3}
     seen = {"first_at": "2026-10-01 12:00:00", "last_at": "2026-10-01 12:30:00"}
     with engine.begin() as connection:
-        for table, row in (
-            ("workload", {"key": "w", **place, **state, **times}),
-            ("warning", {"key": "e", "workload": "w", **said, **seen}),
-        ):
+        rows: dict[str, dict[str, Any]] = {
+            "workload": {"key": "w", **place, **state, **times},
+            "warning": {"key": "e", "workload": "w", **said, **seen},
+        }
+        for table, row in rows.items():
             names = ", ".join(row)
             values = ", ".join(f":{name}" for name in row)
             connection.execute(sqlalchemy.text(f"INSERT INTO {table} ({names}) VALUES ({values})"), row)

@@ -10,6 +10,7 @@ from app.domain.facts import SourceObserved
 from app.domain.freshness import Freshness
 from app.domain.names import Place, WorkloadRef
 from app.domain.rollout import (
+    Condition,
     Health,
     Outcome,
     Phase,
@@ -61,6 +62,7 @@ _STATE = RolloutState(
     ),
     problems=(Problem("crash", "CrashLoopBackOff", "The container exits with code 1.", 1, _STARTED),),
     started_at=_STARTED,
+    conditions=(Condition("Progressing", "Unknown", "RolloutPaused", "Rollout is paused", _STARTED),),
 )
 WORKLOAD = WorkloadRow(
     key="east:0d3f6e0a",
