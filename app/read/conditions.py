@@ -17,10 +17,9 @@ from ..domain.rollout import Condition
 @dataclass(frozen=True, slots=True)
 class ConditionLine:
     """A condition as stated, and what it means as a `sentence`. `of` is empty for the workload's own object, else
-    "Kind/name"; `good` is None where it is neither good nor bad."""
+    "Kind/name"."""
 
     sentence: str
-    good: bool | None
     type: str
     status: str
     reason: str
@@ -32,8 +31,7 @@ class ConditionLine:
 def condition_lines(conditions: Iterable[Condition]) -> tuple[ConditionLine, ...]:
     """Each condition, in the order in which it is stated."""
     return tuple(
-        ConditionLine(_sentence(c), _good(c), c.type, c.status, c.reason, c.message, c.since, c.of)
-        for c in conditions
+        ConditionLine(_sentence(c), c.type, c.status, c.reason, c.message, c.since, c.of) for c in conditions
     )
 
 
@@ -45,18 +43,6 @@ def _sentence(c: Condition) -> str:
     return {"True": f"{words}: yes.", "False": f"{words}: no."}.get(c.status, f"{words}: not known.")
 
 
-def _good(c: Condition) -> bool | None:
-    if c.status not in ("True", "False"):
-        return None
-    if c.type in _BAD_IF_TRUE:
-        return c.status == "False"
-    if c.type in _BAD_IF_FALSE:
-        return c.status == "True"
-    return None
-
-
-_BAD_IF_TRUE = frozenset({"ReplicaFailure", "InvalidSpec"})
-_BAD_IF_FALSE = frozenset({"Available", "Progressing", "Healthy"})
 _BY_STATUS = {
     ("Available", "True"): "Enough pods are available.",
     ("Available", "False"): "Fewer pods are available than its strategy allows.",

@@ -89,10 +89,15 @@ def by_ordinals(state: RolloutState) -> tuple[Stop, ...]:
     kept = [n for n in every if n < lowest]
     places = [(_span("Pod", part), [found.get(n) for n in part]) for part in _parts(moving)]
     stops = list(_visited(state, places))
-    if kept:
-        reached = all(stop.state is StepState.DONE for stop in stops)
-        note = f"kept by its partition, {state.pace.partition}"
-        stops.append(Stop(_span("Pod", kept), StepState.NOW if reached else StepState.NEXT, note))
+    reached = all(stop.state is StepState.DONE for stop in stops)
+    for i, part in enumerate(
+        [kept[i : i + 1] for i in range(len(kept))] if len(every) <= ONE_BY_ONE else [kept]
+    ):
+        if part:
+            held = f"held by partition {state.pace.partition}" if i == 0 else "then this one"
+            stops.append(
+                Stop(_span("Pod", part), StepState.NOW if reached and i == 0 else StepState.NEXT, held)
+            )
     return tuple(stops)
 
 

@@ -212,7 +212,7 @@ class WorkloadProjection:
             sides=sides(state, attention, row.landed_at),
             wanted=state.counts.wanted,
             traffic=traffic(state, attention),
-            standing=standing(state),
+            standing=(*standing(state), *_replaces(row)),
             until=state.waits_for.until,
             deadline_at=state.deadline_at,
             rows=pods,
@@ -277,10 +277,14 @@ def _differs(row: WorkloadRow, other: WorkloadRow) -> list[str]:
     return said + ([row.ref.name] if row.ref.name != other.ref.name else [])
 
 
+def _replaces(row: WorkloadRow) -> tuple[tuple[str, str], ...]:
+    how = pace(row.state, row.engine)
+    return (("Replaces", how),) if how else ()
+
+
 def _identity(row: WorkloadRow) -> tuple[tuple[str, str], ...]:
     said = [
         ("Kind", f"{row.ref.kind}, {STRATEGIES[row.state.strategy].lower()}"),
-        *((("Replaces", how),) if (how := pace(row.state, row.engine)) else ()),
         ("Cluster", row.ref.cluster),
         ("Namespace", row.ref.namespace),
         ("Name", row.ref.name),

@@ -82,8 +82,15 @@ def test_partition_is_where_an_ordinal_road_waits_for_a_person():
     assert drawn("statefulset", held) == [
         ("Pod 3", DONE, "updated"),
         ("Pod 2", DONE, "updated"),
-        ("Pods 1–0", AT, "kept by its partition, 2"),
+        ("Pod 1", AT, "held by partition 2"),
+        ("Pod 0", NEXT, "then this one"),
     ]
+
+
+def test_many_ordinals_that_a_partition_holds_are_one_stop():
+    pods = [pod(f"db-{n}", new=False) for n in range(ONE_BY_ONE + 4)]
+    held = state(Phase.PAUSED, *pods, strategy=Strategy.PARTITIONED, pace=Pace(ordered=True, partition=9))
+    assert drawn("statefulset", held)[1:] == [("Pods 8–0", NEXT, "held by partition 9")]
 
 
 def test_ordinals_may_begin_elsewhere():
