@@ -25,18 +25,13 @@ from ..domain.rollout import (
     WaitsFor,
 )
 from . import cautions, reading, sets, trouble
-from .port import CONTROLLERREVISION, DAEMONSET, POD, SERVED, Kin, Kind, Relation, Via, warned
+from .port import CONTROLLERREVISION, DAEMONSET, Kin, Kind, Relation
 from .reading import count, share
 from .shapes import ControllerRevision, DaemonSet, DaemonSetSpec, DaemonSetStatus, Root
 
 name = "daemonset"
 root: Kind = DAEMONSET
-relations: tuple[Relation, ...] = (
-    Relation(CONTROLLERREVISION, Via.OWNER),
-    Relation(POD, Via.OWNER),
-    *SERVED,
-    warned("Pod"),
-)
+relations: tuple[Relation, ...] = sets.RELATIONS
 
 _GENERATION = "pod-template-generation"
 

@@ -16,15 +16,24 @@ from app.domain.facts import LogRead, SourceObserved, WarningObserved, WorkloadO
 from app.domain.freshness import Freshness
 from app.domain.history import Rollout, Snapshot, Transition
 from app.domain.names import Place, WorkloadRef, cut
-from app.domain.rollout import Health, Outcome, Phase, Revision, RolloutState, Strategy, attention
+from app.domain.rollout import Caution, Health, Outcome, Phase, Revision, RolloutState, Strategy, attention
 
 Values = dict[str, Any]
 """A row to be written, by column."""
 AnyRow = Row[*tuple[Any, ...]]
 """A row that was read."""
+
+
+class _Cautious(msgspec.Struct):
+    """Of a state only what `shutdown.kept` asks for."""
+
+    cautions: tuple[Caution, ...] = ()
+
+
 _Word = TypeVar("_Word", bound=StrEnum)
 _encoder = msgspec.json.Encoder()
 _state = msgspec.json.Decoder(RolloutState)
+_cautions = msgspec.json.Decoder(_Cautious)
 _texts = msgspec.json.Decoder(tuple[str, ...])
 
 
@@ -41,6 +50,14 @@ def decode_state(text: str) -> RolloutState:
         return RolloutState(
             Phase.UNKNOWN, Health.UNKNOWN, f"Written by another version of Shipboard: {error}."
         )
+
+
+def cautions_of(text: str) -> tuple[Caution, ...]:
+    """The cautions of the state that `text` holds; none when this version cannot read it."""
+    try:
+        return _cautions.decode(text).cautions
+    except msgspec.DecodeError:
+        return ()
 
 
 def workload_values(fact: WorkloadObserved, state: str, snapshot: Snapshot) -> Values:
