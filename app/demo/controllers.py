@@ -64,8 +64,8 @@ class Controllers:
                 self.enqueue(plural, entry.namespace, entry.name)
 
     def behaviour(self, pod: Obj) -> str:
-        """How a pod's container goes wrong: image-pull, crash, never-ready, oom, quota (it is not let in),
-        unschedulable; empty when it does not.
+        """How a pod goes wrong: image-pull, crash, never-ready, oom, unschedulable, or it is not let in (quota,
+        limits, policy, account); empty when it does not.
 
         From the annotation `hollow/fail`, else the table of images, else a tag `:bad` (no registry has it).
         """
