@@ -144,7 +144,7 @@ def _judge(look: _Look) -> tuple[Phase, Health, str, WaitsFor]:
     health = Health.DEGRADED if hard else Health.PROGRESSING
     message = first or _counted(look)
     if first and hard and look.surge and up and not look.finished:
-        message = f"{first}. Old pods still serve on every node"
+        message = f"{first}. Old pods still serve on every node, so its counters look perfect"
     return Phase.PROGRESSING, health, message, WaitsFor(WaitKind.CONTROLLER, what)
 
 

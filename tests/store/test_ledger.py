@@ -9,7 +9,8 @@ from sqlalchemy import select, text
 from app.domain.facts import Fact, SourceObserved, WorkloadGone, WorkloadsListed
 from app.domain.freshness import Freshness
 from app.domain.names import Place, Topic
-from app.domain.rollout import Phase
+from app.domain.rollout import Caution, CautionKind, Phase, RolloutState
+from app.store import mapping
 from app.store.db import Database
 from app.store.ledger import Ledger
 from app.store.tables import LOGTAIL, ROLLOUT, SOURCE, TRANSITION, WARNING, WORKLOAD
@@ -99,6 +100,20 @@ async def test_move_writes_transitions_and_one_rollout(database_url, ledger):
         ("progressing", "idle", at(3)),
     ]
     assert (row.landed_at, row.since, row.rollout) == (at(3), at(3), None)
+
+
+async def test_how_old_pods_ended_is_kept_until_the_next_revision(database_url, ledger):
+    proof = Caution(CautionKind.KILLED, "Old pods were killed", 1, at(1), ("web-1",))
+    async with opened(database_url) as database:
+
+        async def cautions(seen: RolloutState, seconds: float) -> tuple[Caution, ...]:
+            await record(database, ledger, workload(1, seen, at=at(seconds)))
+            (row,) = await rows(database, WORKLOAD)
+            return mapping.decode_state(row.state).cautions
+
+        assert await cautions(state(cautions=(proof,)), 1) == (proof,)
+        assert await cautions(state(progress=90), 2) == (proof,)
+        assert await cautions(state(Phase.PROGRESSING, "2", stable=revision("1")), 3) == ()
 
 
 async def test_several_looks_in_one_batch_are_folded_in_order(database_url, ledger):
