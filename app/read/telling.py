@@ -8,7 +8,6 @@ from datetime import datetime
 from ..domain.names import cut
 from ..domain.rollout import (
     Attention,
-    CautionKind,
     Health,
     Phase,
     RolloutState,
@@ -214,7 +213,7 @@ def _trouble(state: RolloutState) -> str:
 def _beside(state: RolloutState) -> str:
     """What a good state has to add: its message, or what it may hide."""
     said = state.message if state.counts.wanted else ""
-    return said or next((c.message for c in state.cautions if c.kind is not CautionKind.NO_REPLICAS), "")
+    return said or next((c.message for c in state.cautions if c.kind in HOLLOW), "")
 
 
 def _good(state: RolloutState, version: str) -> str:
