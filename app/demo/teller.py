@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from app.demo.cluster import EmbeddedCluster
 
 Obj = dict[str, Any]
+LOOK = 0.02
+"""Least seconds of the machine's time between two looks, however fast the cluster's runs."""
 DEPLOYER = "argocd-controller"
 
 
@@ -33,6 +35,12 @@ def newer(version: str) -> str:
     """The next version: a patch, now and then a minor."""
     major, minor, patch = (int(part) for part in version.split("."))
     return f"{major}.{minor + 1}.0" if patch >= 4 else f"{major}.{minor}.{patch + 1}"
+
+
+def ahead(version: str) -> str:
+    """The next minor version."""
+    major, minor, _ = version.split(".")
+    return f"{major}.{int(minor) + 1}.0"
 
 
 class Teller:
@@ -67,7 +75,7 @@ class Teller:
         while not test(self.look()):
             if self.cluster.clock.now() > end:
                 return False
-            await self.sleep(0.5)
+            await self.sleep(max(0.5, LOOK * self.cluster.clock.scale))
         return True
 
     def image(self) -> str:
@@ -77,7 +85,7 @@ class Teller:
     def next_image(self) -> str:
         repository, _, version = self.image().rpartition(":")
         try:
-            return f"{repository}:{newer(version)}"
+            return self._unspoilt(f"{repository}:{newer(version)}")
         except ValueError:  # a viewer set an image of their own
             return f"{repository}:1.0.0"
 
@@ -91,22 +99,25 @@ class Teller:
         self._update(obj)
 
     def spoil(self, behaviour: str) -> tuple[Obj, str]:
-        """Ship a new version that misbehaves, never the same twice; returns the good template and the bad image."""
+        """Ship a new version that misbehaves here, never the same twice; returns the good template and the bad
+        image. Before production it is a release that production has yet to see."""
         good, bad = copy_of(self.look()["spec"]["template"]), self.next_image()
-        while bad in self.cluster.behaviours:
+        if self.namespace != "production":
             repository, _, version = bad.rpartition(":")
-            bad = f"{repository}:{newer(version)}"
-        self.cluster.behaviours[bad] = behaviour
+            bad = self._unspoilt(f"{repository}:{ahead(version)}")
+        self.cluster.behaviours[f"{self.namespace}/{bad}"] = behaviour
         self.ship(bad, template=_spoilt(copy_of(good), behaviour, self.name))
         return good, bad
 
-    def mend(self, good: Obj) -> str:
-        """Ship a good template again, as the version after the present one; returns its image."""
-        image = self.next_image()
-        while image in self.cluster.behaviours:
+    def mend(self, good: Obj) -> None:
+        """Ship a good template again, as the version after the present one."""
+        self.ship(self.next_image(), template=copy_of(good))
+
+    def _unspoilt(self, image: str) -> str:
+        """This image or the next one that has never misbehaved here."""
+        while f"{self.namespace}/{image}" in self.cluster.behaviours:
             repository, _, version = image.rpartition(":")
             image = f"{repository}:{newer(version)}"
-        self.ship(image, template=copy_of(good))
         return image
 
     def has(self, pods: Callable[[Obj], bool]) -> bool:

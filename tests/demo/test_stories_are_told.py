@@ -45,7 +45,7 @@ STUCK = {
     ),
     "blocked": (
         "staging/StatefulSet/search-index",
-        "Pod search-index-1 (8.14.2) is broken and blocks",
+        "Pod search-index-1 (8.15.0) is broken and blocks",
         "Exits at",
     ),
     "deadline": ("production/Deployment/notifications", "No progress within its deadline of 2 min", ""),
