@@ -160,7 +160,9 @@ def _failed(row: WorkloadRow, version: str) -> str:
     why = state.problems[0].message if state.problems else state.message
     what = {Phase.ABORTED: "was aborted", Phase.FAILED: "failed"}.get(state.phase, "")
     if not what:
-        landed = state.phase in (Phase.IDLE, Phase.SUCCEEDED) or row.rollout_started_at is None
+        # what is on its way has begun, or comes after something: all else are pods that have to come back
+        on_its_way = row.rollout_started_at and (state.started_at or state.stable)
+        landed = state.phase in (Phase.IDLE, Phase.SUCCEEDED) or not on_its_way
         falls = landed and state.problems and state.problems[0].category in ("crash", "oom")
         what = "does not stay up" if falls else "runs badly" if landed else "does not come up"
     if state.health is Health.MISSING:

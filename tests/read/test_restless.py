@@ -11,6 +11,7 @@ from app.read.projection import BoardProjection
 from app.read.query import BoardQuery
 from app.read.restless import as_of
 from app.read.rows import WorkloadRow
+from app.read.telling import sentence
 from app.read.workload import WorkloadProjection
 from app.read.workloads import Verdicts, item
 from tests.fleets import NOW, StillFleet, before, live, state, workload
@@ -61,6 +62,18 @@ def test_what_ran_for_ten_minutes_since_is_good_with_a_caution(restarts: int) ->
     row = crashed(ago=600, restarts=restarts)
     assert as_of(row, NOW) is row
     assert row.attention is Attention.GOOD
+
+
+@pytest.mark.parametrize(
+    ("stable", "said"),
+    [("", "1.0.0 does not stay up: exits at"), ("0.9", "1.0.0 does not come up: exits at")],
+)
+def test_release_that_landed_and_crashes_does_not_stay_up(stable: str, said: str) -> None:
+    row = crashed(ago=5, phase=Phase.PROGRESSING)
+    before_it = state(stable=stable).stable
+    row = replace(row, state=replace(row.state, stable=before_it), rollout_started_at=before(minutes=5))
+    told = sentence(as_of(row, NOW), Attention.FAILED, None).text
+    assert told.startswith(said)
 
 
 def test_rollout_whose_pods_come_and_go_is_failing() -> None:
