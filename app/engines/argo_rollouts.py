@@ -34,7 +34,6 @@ from .port import (
     REPLICASET,
     ROLLOUT,
     SERVED,
-    SERVICE,
     Kin,
     Kind,
     Relation,
@@ -52,7 +51,6 @@ relations: tuple[Relation, ...] = (
     Relation(DEPLOYMENT, Via.NAME, swallows=True),
     Relation(ANALYSISRUN, Via.OWNER, optional=True),
     Relation(EXPERIMENT, Via.OWNER, optional=True),
-    Relation(SERVICE, Via.NAME, optional=True),
     *SERVED,
     reported("ReplicaSet", "Pod"),
 )

@@ -26,18 +26,13 @@ from ..domain.rollout import (
     WaitsFor,
 )
 from . import cautions, reading, sets, trouble
-from .port import CONTROLLERREVISION, DAEMONSET, POD, SERVED, Kin, Kind, Relation, Via, reported
+from .port import CONTROLLERREVISION, DAEMONSET, Kin, Kind, Relation
 from .reading import count, share
 from .shapes import ControllerRevision, DaemonSet, DaemonSetSpec, DaemonSetStatus, Root
 
 name = "daemonset"
 root: Kind = DAEMONSET
-relations: tuple[Relation, ...] = (
-    Relation(CONTROLLERREVISION, Via.OWNER),
-    Relation(POD, Via.OWNER),
-    *SERVED,
-    reported("Pod"),
-)
+relations: tuple[Relation, ...] = sets.RELATIONS
 
 _GENERATION = "pod-template-generation"
 
@@ -155,7 +150,7 @@ def _judge(look: _Look) -> tuple[Phase, Health, str, WaitsFor]:
     health = Health.DEGRADED if hard else Health.PROGRESSING
     message = first or _counted(look)
     if first and hard and look.surge and up and not look.finished:
-        message = f"{first}. Old pods still serve on every node"
+        message = f"{first}. Old pods still serve on every node, so its counters look perfect"
     return Phase.PROGRESSING, health, message, WaitsFor(WaitKind.CONTROLLER, what)
 
 

@@ -25,18 +25,13 @@ from ..domain.rollout import (
     Weight,
 )
 from . import cautions, reading, sets, trouble
-from .port import CONTROLLERREVISION, POD, SERVED, STATEFULSET, Kin, Kind, Relation, Via, reported
+from .port import STATEFULSET, Kin, Kind, Relation
 from .reading import count, share
 from .shapes import ControllerRevision, Root, StatefulSet, StatefulSetSpec, StatefulSetStatus, UpdateStrategy
 
 name = "statefulset"
 root: Kind = STATEFULSET
-relations: tuple[Relation, ...] = (
-    Relation(CONTROLLERREVISION, Via.OWNER),
-    Relation(POD, Via.OWNER),
-    *SERVED,
-    reported("Pod"),
-)
+relations: tuple[Relation, ...] = sets.RELATIONS
 
 _CONTROLLER = WaitsFor(WaitKind.CONTROLLER, "the cluster to replace pods")
 
