@@ -12,7 +12,7 @@ from typing import Any
 
 from aiohttp import web
 
-from app.demo import bodies, discovery, errors, lists, resources, reviews, scale, selectors, tables, watches
+from app.demo import admission, bodies, discovery, errors, lists, resources, reviews, scale, selectors, tables, watches
 from app.demo.faults import Faults, among
 from app.demo.registry import Registry
 from app.demo.store import Entry, Store, copy, encode
@@ -99,7 +99,8 @@ class Api:
         }.get(method, "")
         if watching:
             verb = "watch"
-        if not verb or (method == "POST" and target.name) or (method in ("PUT", "PATCH") and not target.name):
+        evicting = method == "POST" and target.sub == "eviction"
+        if not verb or (method == "POST" and target.name and not evicting) or (method in ("PUT", "PATCH") and not target.name):
             raise errors.method_not_allowed()
         if self.faults.forbids(verb, target.resource.plural, target.namespace):
             raise errors.forbidden(
@@ -112,6 +113,8 @@ class Api:
             return await self._list(request, target)
         if verb == "get":
             return self._get(request, target)
+        if evicting:
+            return _json(admission.evict(self.registry, target, await bodies.read(request)), 201)
         if verb == "create":
             return self._shown(
                 request, target, self._create(await bodies.read(request), target, request, dry_run), 201

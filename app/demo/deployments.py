@@ -58,16 +58,19 @@ class Deployments(ReplicaSetsOfDeployments):
 
     # -- strategies ------------------------------------------------------------------------------------------
     def _roll(self, deployment: Obj, sets: list[Entry]) -> None:
+        known = self.new(deployment, sets)
         deployment, new, sets = self.ensure_new(deployment, sets)
+        if known is None:
+            return  # the next pass sees what became of it
         spec, (surge, gone) = deployment["spec"], limits(deployment["spec"])
         total = sum(asked(item) for item in sets)
         target = min(asked(new) + max(0, spec["replicas"] + surge - total), spec["replicas"])
         if self.resize(deployment, new, target):
-            self._sync(deployment)
+            self._moved(deployment)
             return
         old = [item for item in sets if item.uid != new.uid]
         if self._shrink_old(deployment, new, old, spec["replicas"] - gone):
-            self._sync(deployment)
+            self._moved(deployment)
             return
         self._settle(deployment, new)
 
@@ -111,6 +114,11 @@ class Deployments(ReplicaSetsOfDeployments):
         deployment, made, _ = self.ensure_new(deployment, sets)
         self.resize(deployment, made, deployment["spec"]["replicas"])
         self._settle(deployment, made)
+
+    def _moved(self, deployment: Obj) -> None:
+        """Status after a move; of a new generation only in the next pass, when the sets have followed."""
+        if (deployment.get("status") or {}).get("observedGeneration") == deployment["metadata"]["generation"]:
+            self._sync(deployment)
 
     def _settle(self, deployment: Obj, new: Entry) -> None:
         status = deployment.get("status") or {}

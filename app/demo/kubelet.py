@@ -11,6 +11,7 @@ import asyncio
 import itertools
 import random
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from app.demo import pod_status
@@ -20,10 +21,22 @@ from app.demo.scheduler import Scheduler
 from app.demo.store import DELETED, Change, copy
 
 Obj = dict[str, Any]
-BACK_OFF = (10, 20, 40, 80, 160, 300)
 TERMINATION = 0.6
 RETRY = 15.0
 PROBE = "Readiness probe failed: "
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast containers live, in seconds: how long they take to start (from, to), the waits between restarts, how
+    long after its start (or its readiness) one crashes or runs out of memory, and by which part of itself such a
+    time may differ."""
+
+    start: tuple[float, float] = (0.2, 0.5)
+    back_off: tuple[float, ...] = (10, 20, 40, 80, 160, 300)
+    crash: float = 3.0
+    oom: float = 3.0
+    jitter: float = 0.1
 
 
 class Kubelet:
@@ -34,6 +47,7 @@ class Kubelet:
         self.scheduler = Scheduler(controllers)
         self.store = controllers.store
         self.clock = controllers.clock
+        self.pace = Pace()
         self._lives: dict[str, tuple[str, asyncio.TimerHandle]] = {}
         self._addresses = itertools.count(2)
         controllers.add("pods", self.reconcile)
@@ -94,7 +108,7 @@ class Kubelet:
             return
         pod["status"]["startTime"] = self.clock.stamp()
         self._write(pod, {"waiting": {"reason": "ContainerCreating"}}, sandbox=False)
-        yield random.uniform(0.2, 0.5)
+        yield random.uniform(*self.pace.start)
         behaviour = self.controllers.behaviour(pod)
         if behaviour == "image-pull":
             yield from self._image_pull(namespace, name, uid)
@@ -102,7 +116,8 @@ class Kubelet:
         yield from self._run(namespace, name, uid, behaviour)
 
     def _image_pull(self, namespace: str, name: str, uid: str) -> Iterator[float]:
-        for delay in itertools.chain(BACK_OFF, itertools.repeat(BACK_OFF[-1])):
+        back_off = self.pace.back_off
+        for delay in itertools.chain(back_off, itertools.repeat(back_off[-1])):
             pod = self._pod(namespace, name, uid)
             if pod is None:
                 return
@@ -145,20 +160,21 @@ class Kubelet:
             instant = not probed and behaviour != "never-ready"
             self._write(pod, running, ready=instant, restarts=restarts, last=last, container=container)
             waits = float(annotation(pod, "hollow/ready-after", "2"))
-            dies_after = float(annotation(pod, "hollow/crash-after", "3"))
+            usual = self.pace.oom if behaviour == "oom" else self.pace.crash
+            dies_after = float(annotation(pod, "hollow/crash-after", str(usual)))
             if behaviour == "never-ready":
                 yield from self._never_ready(namespace, name, uid)
                 return
             if not instant and behaviour != "crash":
                 if waits >= spec["readinessProbe"].get("periodSeconds", 10):
                     self._event(pod, "Unhealthy", _refused(pod, spec["readinessProbe"]), warning=True)
-                yield waits * random.uniform(0.9, 1.1)
+                yield waits * self._about()
                 if (pod := self._pod(namespace, name, uid)) is None:
                     return
                 self._write(pod, running, ready=True, restarts=restarts, last=last, container=container)
             if behaviour not in ("crash", "oom"):
                 return
-            yield dies_after * random.uniform(0.9, 1.2)
+            yield dies_after * self._about()
             if (pod := self._pod(namespace, name, uid)) is None:
                 return
             killed = behaviour == "oom"
@@ -174,7 +190,7 @@ class Kubelet:
             self._write(pod, ended, restarts=restarts, last=last, container=container, started=False)
             last = ended
             if restarts > 0:
-                delay = BACK_OFF[min(restarts - 1, len(BACK_OFF) - 1)]
+                delay = self.pace.back_off[min(restarts - 1, len(self.pace.back_off) - 1)]
                 yield 0.5
                 if (pod := self._pod(namespace, name, uid)) is None:
                     return
@@ -245,6 +261,9 @@ class Kubelet:
         entry = self.store.get("pods", namespace, name)
         return copy(entry) if entry is not None and entry.uid == uid else None
 
+    def _about(self) -> float:
+        return random.uniform(1 - self.pace.jitter, 1 + self.pace.jitter)
+
     def _failing(self, pod: Obj) -> bool:
         rows: list[Obj] = pod["status"].get("containerStatuses") or [{}]
         return any(not row.get("ready") for row in rows)
@@ -259,5 +278,6 @@ def _refused(pod: Obj, probe: Obj) -> str:
     return f'{PROBE}Get "http://{address}{path}": {why}' if path else PROBE + why
 
 
-def _go(seconds: int) -> str:
+def _go(duration: float) -> str:
+    seconds = int(duration)
     return f"{seconds // 60}m{seconds % 60}s" if seconds >= 60 else f"{seconds}s"

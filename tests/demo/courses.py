@@ -1,0 +1,119 @@
+"""A sequence of states in a form that two runs of the same script share.
+
+What two runs of one script on one real cluster do not share is left out, and nothing else:
+
+- names, uids, hashes, numbers in sentences; of an instant it counts only whether there is one;
+- which of two writers came first: every aspect of a state takes a course of its own (`COURSES`), and what is said
+  of several pods at once (`KINDS_SEEN`) is compared as the kinds of things ever said;
+- how often it happened: a state, or a round of states (crash, back off, crash), that repeats itself is told once;
+- how a retry looks just then: `ErrImagePull` and `ImagePullBackOff` are one reason, so are a crash and its back-off;
+- how many pods one status counted at once: of ready and available pods the first, lowest, highest and last number
+  count, of pods that live the most; what is said while all goes well is made of such numbers and is left out. `updated` and `total` add up ReplicaSets that are written one after the other, so that a sum may
+  have a pod twice or not at all (tape 04 has 6 of at most 5): first and last.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Iterable, Sequence
+from typing import Any
+
+from app.domain.rollout import Health, Phase, Pod, PodCondition, RolloutState, attention
+
+Face = dict[str, Hashable]
+"""The aspects of one state."""
+Course = dict[str, Any]
+"""The course each aspect took."""
+
+COURSES = (
+    "phase",
+    "step",
+    "revision",
+    "stable",
+    "started",
+    "deadline",
+    "settled",
+    "strategy",
+    "steps",
+    "weight",
+    "revisions",
+    "wanted",
+)
+KINDS_SEEN = ("messages", "waits", "problems", "cautions", "checks", "pods")
+BOUNDS = ("ready", "available")
+ENDS = ("updated", "total")
+RETRIES = {"ErrImagePull": "ImagePullBackOff", "Error": "CrashLoopBackOff"}
+
+_HASH = re.compile(r"\b(web|db|agent|blue|green|noprobe)-[a-z0-9]{6,10}(-[a-z0-9]{5})?\b")
+_NUMBER = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|\d+(\.\d+)?")
+
+
+def plain(text: str) -> str:
+    """Words without the names, numbers and uids that differ from run to run."""
+    return _NUMBER.sub("#", _HASH.sub(r"\1-HASH", text)).replace("restarts", "restart").replace("pods", "pod")
+
+
+def face(state: RolloutState) -> Face:
+    """A state's aspects."""
+    waits, new, old, counts = state.waits_for, state.revision, state.stable, state.counts
+    phase = (state.phase.value, state.health.value, attention(state).value, waits.kind.value, state.paused)
+    moving = state.phase in (Phase.PENDING, Phase.PROGRESSING) and state.health is Health.PROGRESSING
+    return {
+        "phase": phase,
+        "step": state.step_index,
+        "revision": new and (new.version, new.number),
+        "stable": old and (old.version, old.number),
+        "started": state.started_at is not None,
+        "deadline": state.deadline_at is not None,
+        "settled": state.settled_at is not None,
+        "strategy": state.strategy.value,
+        "steps": tuple((s.kind, s.label, s.state.value, s.weight, s.seconds) for s in state.steps),
+        "weight": state.weight and state.weight.wanted,
+        "revisions": tuple((r.version, r.number, r.roles, r.cause) for r in state.revisions),
+        "wanted": counts.wanted,
+        "messages": frozenset([] if moving else [plain(state.message)]),
+        "waits": frozenset([(plain(waits.what), waits.until is not None, waits.since is not None)]),
+        "problems": frozenset((p.category, _reason(p.reason), plain(p.message)) for p in state.problems),
+        "cautions": frozenset((c.kind.value, plain(c.message)) for c in state.cautions),
+        "checks": frozenset((c.name, c.phase, c.condition, c.bad, c.limit) for c in state.checks),
+        "pods": frozenset(map(_pod, state.pods)),
+        "ready": counts.ready,
+        "available": counts.available,
+        "living": sum(pod.condition is not PodCondition.ENDING for pod in state.pods),
+        "updated": counts.updated,
+        "total": counts.total,
+    }
+
+
+def _pod(pod: Pod) -> Hashable:
+    return pod.new, pod.condition.value, _reason(pod.reason), plain(pod.message)
+
+
+def _reason(word: str) -> str:
+    return RETRIES.get(word, word)
+
+
+def course(faces: Sequence[Face]) -> Course:
+    """The course of every aspect through a sequence of states."""
+    seen = {aspect: [looks[aspect] for looks in faces] for aspect in faces[0]}
+    told: Course = {aspect: rounds(seen[aspect]) for aspect in COURSES}
+    for aspect in KINDS_SEEN:
+        told[aspect] = sorted(frozenset().union(*seen[aspect]))  # type: ignore[arg-type,type-var]
+    for aspect in BOUNDS:
+        told[aspect] = [seen[aspect][0], min(seen[aspect]), max(seen[aspect]), seen[aspect][-1]]  # type: ignore[type-var]
+    told["living"] = [max(seen["living"]), seen["living"][-1]]  # type: ignore[type-var]
+    for aspect in ENDS:
+        told[aspect] = [seen[aspect][0], seen[aspect][-1]]
+    return told
+
+
+def rounds(values: Iterable[Any]) -> list[Any]:
+    """The values without immediate repetitions, of one or of several together."""
+    kept: list[Any] = []
+    for value in values:
+        kept.append(value)
+        for size in range(1, len(kept) // 2 + 1):
+            if kept[-size:] == kept[-2 * size : -size]:
+                del kept[-size:]
+                break
+    return kept
