@@ -30,8 +30,17 @@ class Canary:
         self.total = ro["spec"].get("replicas", 1)
         self.steps = view.steps_of(ro["spec"])
 
+    def begin(self, hashed: str) -> bool:
+        """No Service has to follow."""
+        return False
+
     def move(self) -> None:
-        """Scale towards the present weight; when there, walk the steps."""
+        """Scale towards the present weight; when there, walk the steps. The first revision ever has none to walk."""
+        if not self.status.get("stableRS"):
+            self.status["stableRS"] = self.status["currentPodHash"]
+            self.status["duration"] = {"completionStatus": "Promoted", **(self.status.get("duration") or {})}
+            if self.steps:
+                self.status["currentStepIndex"] = len(self.steps)
         wanted = self._targets()
         moved = self._scale(wanted)
         new = self.sets.of_hash(self.status["currentPodHash"]) or self.new

@@ -209,7 +209,7 @@ def invalid_spec(spec: Obj) -> str:
         weight = step.get("setWeight", 0)
         if not isinstance(weight, int) or not 0 <= weight <= 100:
             return (
-                f'The Rollout "" is invalid: spec.strategy.canary.steps[{index}].setWeight: '
+                f'The Rollout "" is invalid: spec.strategy.steps[{index}].setWeight: '
                 f"Invalid value: {weight}: "
                 "SetWeight needs to be between 0 and 100"
             )

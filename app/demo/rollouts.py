@@ -59,7 +59,11 @@ class Rollouts:
             if view.is_blue_green(ro["spec"])
             else Canary(self.controllers, ro, status, sets, new)
         )
-        if status.get("currentPodHash") != new.obj["metadata"]["labels"][HASH]:
+        hashed = new.obj["metadata"]["labels"][HASH]
+        if status.get("currentPodHash") != hashed:
+            if strategy.begin(hashed):
+                self._look_again(ro, 0.0)
+                return
             self._begin(ro, status, new, sets)
         else:
             self._orders(ro, status, new)
@@ -121,20 +125,22 @@ class Rollouts:
         hashed, steps = new.obj["metadata"]["labels"][HASH], view.steps_of(ro["spec"])
         for key in ("pauseConditions", "controllerPause", "abort", "abortedAt", "promoteFull"):
             status.pop(key, None)
-        first = not status.get("stableRS")
+        first, blue_green = not status.get("stableRS"), view.is_blue_green(ro["spec"])
         back = status.get("stableRS") == hashed
         status["currentPodHash"] = hashed
-        status["duration"] = {"rolloutStartedAt": self.clock.stamp()}
+        now, before = self.clock.stamp(), status.get("duration") or {}
+        status["duration"] = {"rolloutStartedAt": now}
+        if back:
+            status["duration"] = {"completionStatus": "FastRolledBack", "finishedAt": now, **before}
         labels = (ro["spec"].get("selector") or {}).get("matchLabels") or {}
         status.setdefault("selector", ",".join(f"{key}={value}" for key, value in labels.items()))
         if steps:
             status["currentStepHash"] = view.step_hash(steps)
-            status["currentStepIndex"] = len(steps) if first or back else 0
-        elif not view.is_blue_green(ro["spec"]):
+            status["currentStepIndex"] = len(steps) if back else 0
+        elif not blue_green:
             status.pop("currentStepIndex", None)
-        if first:
+        if first and blue_green:
             status["stableRS"] = hashed
-        now = self.clock.stamp()
         view.put(
             status,
             "Progressing",

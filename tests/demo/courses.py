@@ -101,7 +101,7 @@ def course(faces: Sequence[Face]) -> Course:
         told[aspect] = sorted(frozenset().union(*seen[aspect]))  # type: ignore[arg-type,type-var]
     for aspect in BOUNDS:
         told[aspect] = [seen[aspect][0], min(seen[aspect]), max(seen[aspect]), seen[aspect][-1]]  # type: ignore[type-var]
-    told["living"] = [max(seen["living"]), seen["living"][-1]]  # type: ignore[type-var]
+    told["living"] = max(seen["living"])  # type: ignore[type-var]
     for aspect in ENDS:
         told[aspect] = [seen[aspect][0], seen[aspect][-1]]
     return told

@@ -30,7 +30,7 @@ from tests.engines.tape import KINDS, Change, World
 Obj = dict[str, Any]
 Told = list[dict[str, Course]]
 """For each action, the course of every root until the next one."""
-LATE, A_WHILE, DRAWS = 20.0, 1.0, 20
+LATE, DRAWS = 20.0, 20
 PACE = Pace(start=(0.2, 0.35), back_off=(3, 6, 12, 24, 48, 90), crash=1.0, oom=3.0, jitter=0.0)
 """That of the kubelet on the tapes."""
 BEHAVIOURS = {"web:crash": "crash", "np:crash": "crash", "web:oom": "oom"}
@@ -111,6 +111,12 @@ def core(seen: dict[str, Face]) -> Any:
     return {name: tuple(looks[key] for key in keys) for name, looks in seen.items()}
 
 
+def dwell(held: float) -> float:
+    """How long a state must last before the action, when it had lasted so long on the tape. In the midst of a move
+    only long enough for what is written together to be there: the next move comes as soon as a pod is ready."""
+    return held if held > 1.0 else 0.1 if held > 0.2 else 0.0
+
+
 def recorded(script: Script) -> tuple[Told, list[tuple[Any, float]]]:
     """The course of a tape; and for each action what was seen when it was done, and for how many seconds."""
     watcher, moments, actions = Watcher(), [], list(script.actions)
@@ -158,8 +164,8 @@ class Retelling:
         async with Client(self.cluster.url, self.cluster.token) as client:
             before = 0.0
             for action, (seen, held) in zip(self.script.actions, moments, strict=True):
-                held = min(held, action.t - before)
-                await self._wait(action, seen, held if held > A_WHILE else 0.0, action.t - before + LATE)
+                gap = action.t - before
+                await self._wait(action, seen, dwell(min(held, gap)), gap + LATE)
                 self.watcher.turn()
                 await self._do(client, action)
                 before = action.t
