@@ -20,6 +20,8 @@ from app.demo.revision_sets import asked, available
 from app.demo.store import Entry, copy
 
 Obj = dict[str, Any]
+CACHED = 0.05
+"""Seconds for which the controller still sees what it saw before."""
 
 
 class Deployments(ReplicaSetsOfDeployments):
@@ -28,14 +30,16 @@ class Deployments(ReplicaSetsOfDeployments):
     def __init__(self, controllers: Controllers) -> None:
         super().__init__(controllers)
         self.progress = Progress(controllers.clock)
+        self._paused_at: dict[tuple[str, str], float] = {}
         controllers.add("deployments", self.reconcile)
 
     def reconcile(self, namespace: str, name: str) -> None:
         entry = self.store.get("deployments", namespace, name)
         if entry is None:
+            self._paused_at.pop((namespace, name), None)
             return
         sets = self.sets(entry)
-        deployment = copy(entry)
+        deployment = self._as_cached(copy(entry))
         if "deletionTimestamp" in deployment["metadata"]:
             self._write(deployment, calculate(deployment, sets, self.new(deployment, sets)))
             return
@@ -56,6 +60,21 @@ class Deployments(ReplicaSetsOfDeployments):
         else:
             self._roll(deployment, sets)
 
+    def _as_cached(self, deployment: Obj) -> Obj:
+        """A pause is not instant: what the controller has in hand is still the Deployment before it."""
+        meta, spec = deployment["metadata"], deployment["spec"]
+        key = meta["namespace"], meta["name"]
+        if not spec.get("paused"):
+            self._paused_at.pop(key, None)
+            return deployment
+        began = self._paused_at.setdefault(key, self.clock.now())
+        running = (deployment.get("status") or {}).get("observedGeneration") == meta["generation"] - 1
+        if not running or self.clock.now() > began + CACHED:
+            return deployment
+        self.controllers.enqueue("deployments", *key, CACHED)
+        spec = {key: value for key, value in spec.items() if key != "paused"}
+        return {**deployment, "metadata": {**meta, "generation": meta["generation"] - 1}, "spec": spec}
+
     # -- strategies ------------------------------------------------------------------------------------------
     def _roll(self, deployment: Obj, sets: list[Entry]) -> None:
         known = self.new(deployment, sets)
@@ -66,11 +85,11 @@ class Deployments(ReplicaSetsOfDeployments):
         total = sum(asked(item) for item in sets)
         target = min(asked(new) + max(0, spec["replicas"] + surge - total), spec["replicas"])
         if self.resize(deployment, new, target):
-            self._moved(deployment)
+            self._sync(deployment)
             return
         old = [item for item in sets if item.uid != new.uid]
         if self._shrink_old(deployment, new, old, spec["replicas"] - gone):
-            self._moved(deployment)
+            self._sync(deployment)
             return
         self._settle(deployment, new)
 
@@ -114,11 +133,6 @@ class Deployments(ReplicaSetsOfDeployments):
         deployment, made, _ = self.ensure_new(deployment, sets)
         self.resize(deployment, made, deployment["spec"]["replicas"])
         self._settle(deployment, made)
-
-    def _moved(self, deployment: Obj) -> None:
-        """Status after a move; of a new generation only in the next pass, when the sets have followed."""
-        if (deployment.get("status") or {}).get("observedGeneration") == deployment["metadata"]["generation"]:
-            self._sync(deployment)
 
     def _settle(self, deployment: Obj, new: Entry) -> None:
         status = deployment.get("status") or {}

@@ -6,7 +6,8 @@ What two runs of one script on one real cluster do not share is left out, and no
 - which of two writers came first: every aspect of a state takes a course of its own (`COURSES`), and what is said
   of several pods at once (`KINDS_SEEN`) is compared as the kinds of things ever said;
 - how often it happened: a state, or a round of states (crash, back off, crash), that repeats itself is told once;
-- how a retry looks just then: `ErrImagePull` and `ImagePullBackOff` are one reason, so are a crash and its back-off;
+- how a retry looks just then: `ErrImagePull` and `ImagePullBackOff` are one reason, so are a crash and its back-off,
+  and a pod that starts does so in three steps; their words are compared over the whole tape (`words`);
 - how many pods one status counted at once: of ready and available pods the first, lowest, highest and last number
   count, of pods that live the most; what is said while all goes well is made of such numbers and is left out. `updated` and `total` add up ReplicaSets that are written one after the other, so that a sum may
   have a pod twice or not at all (tape 04 has 6 of at most 5): first and last.
@@ -77,6 +78,7 @@ def face(state: RolloutState) -> Face:
         "cautions": frozenset((c.kind.value, plain(c.message)) for c in state.cautions),
         "checks": frozenset((c.name, c.phase, c.condition, c.bad, c.limit) for c in state.checks),
         "pods": frozenset(map(_pod, state.pods)),
+        "words": frozenset((p.condition.value, p.reason, plain(p.message)) for p in state.pods),
         "ready": counts.ready,
         "available": counts.available,
         "living": sum(pod.condition is not PodCondition.ENDING for pod in state.pods),
@@ -86,7 +88,8 @@ def face(state: RolloutState) -> Face:
 
 
 def _pod(pod: Pod) -> Hashable:
-    return pod.new, pod.condition.value, _reason(pod.reason), plain(pod.message)
+    failing = pod.condition is PodCondition.FAILING
+    return pod.new, pod.condition.value, _reason(pod.reason) if failing else "", plain(pod.message) if failing else ""
 
 
 def _reason(word: str) -> str:

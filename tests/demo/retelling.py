@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import selectors
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import parse_qsl
@@ -22,6 +22,7 @@ from app.demo.kubelet import Pace
 from app.demo.resources import Resource
 from app.demo.store import Change as Stored
 from app.demo.store import Entry
+from app.domain.rollout import Phase
 from tests.demo.client import Client
 from tests.demo.courses import Course, Face, course, face
 from tests.demo.script import Action, Script
@@ -30,7 +31,7 @@ from tests.engines.tape import KINDS, Change, World
 Obj = dict[str, Any]
 Told = list[dict[str, Course]]
 """For each action, the course of every root until the next one."""
-LATE, DRAWS = 20.0, 20
+LATE, DRAWS = 5.0, 50
 PACE = Pace(start=(0.2, 0.35), back_off=(3, 6, 12, 24, 48, 90), crash=1.0, oom=3.0, jitter=0.0)
 """That of the kubelet on the tapes."""
 BEHAVIOURS = {"web:crash": "crash", "np:crash": "crash", "web:oom": "oom"}
@@ -82,6 +83,7 @@ class Watcher:
         self.chapters: list[dict[str, list[Face]]] = []
         self.now: dict[str, Face] = {}
         self.changed = 0.0
+        self.words: set[Hashable] = set()
 
     def turn(self) -> None:
         """A chapter begins, with the states the last one ended with."""
@@ -95,6 +97,7 @@ class Watcher:
         for moment in self.world.moments(t):
             looks = face(moment.state)
             seen[moment.name] = looks
+            self.words |= looks["words"]  # type: ignore[arg-type]
             self.chapters[-1].setdefault(moment.name, []).append(looks)
         if core(seen) != core(self.now):
             self.changed = t
@@ -111,14 +114,17 @@ def core(seen: dict[str, Face]) -> Any:
     return {name: tuple(looks[key] for key in keys) for name, looks in seen.items()}
 
 
-def dwell(held: float) -> float:
-    """How long a state must last before the action, when it had lasted so long on the tape. In the midst of a move
-    only long enough for what is written together to be there: the next move comes as soon as a pod is ready."""
-    return held if held > 1.0 else 0.1 if held > 0.2 else 0.0
+def dwell(seen: Any, held: float) -> float:
+    """How long a state must last before the action, when it had lasted so long on the tape: in the midst of a move not
+    at all, since the next one comes as soon as a pod is ready."""
+    if held > 1.0:
+        return held
+    moving = any(looks[0][0] == Phase.PROGRESSING for looks in seen.values())
+    return 0.0 if moving else min(held, 0.1)
 
 
-def recorded(script: Script) -> tuple[Told, list[tuple[Any, float]]]:
-    """The course of a tape; and for each action what was seen when it was done, and for how many seconds."""
+def recorded(script: Script) -> tuple[Watcher, list[tuple[Any, float]]]:
+    """What was seen of a tape; and for each action what was seen when it was done, and for how many seconds."""
     watcher, moments, actions = Watcher(), [], list(script.actions)
     for t, res, event in script.events:
         while actions and actions[0].t <= t:
@@ -128,7 +134,7 @@ def recorded(script: Script) -> tuple[Told, list[tuple[Any, float]]]:
     for action in actions:
         moments.append((core(watcher.now), action.t - watcher.changed))
         watcher.turn()
-    return watcher.told, moments
+    return watcher, moments
 
 
 class Retelling:
@@ -165,7 +171,7 @@ class Retelling:
             before = 0.0
             for action, (seen, held) in zip(self.script.actions, moments, strict=True):
                 gap = action.t - before
-                await self._wait(action, seen, dwell(min(held, gap)), gap + LATE)
+                await self._wait(action, seen, dwell(seen, min(held, gap)), gap + LATE)
                 self.watcher.turn()
                 await self._do(client, action)
                 before = action.t
