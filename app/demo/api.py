@@ -12,7 +12,19 @@ from typing import Any
 
 from aiohttp import web
 
-from app.demo import admission, bodies, discovery, errors, lists, resources, reviews, scale, selectors, tables, watches
+from app.demo import (
+    admission,
+    bodies,
+    discovery,
+    errors,
+    lists,
+    resources,
+    reviews,
+    scale,
+    selectors,
+    tables,
+    watches,
+)
 from app.demo.faults import Faults, among
 from app.demo.registry import Registry
 from app.demo.store import Entry, Store, copy, encode
@@ -100,7 +112,11 @@ class Api:
         if watching:
             verb = "watch"
         evicting = method == "POST" and target.sub == "eviction"
-        if not verb or (method == "POST" and target.name and not evicting) or (method in ("PUT", "PATCH") and not target.name):
+        if (
+            not verb
+            or (method == "POST" and target.name and not evicting)
+            or (method in ("PUT", "PATCH") and not target.name)
+        ):
             raise errors.method_not_allowed()
         if self.faults.forbids(verb, target.resource.plural, target.namespace):
             raise errors.forbidden(

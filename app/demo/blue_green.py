@@ -29,6 +29,7 @@ class BlueGreen:
         self.new = new
         self.spec: Obj = ro["spec"]["strategy"]["blueGreen"]
         self.total = ro["spec"].get("replicas", 1)
+        self.failed = ""
 
     def begin(self, hashed: str) -> bool:
         """The preview Service follows the new template at once. Whether it was switched just now: the status says so

@@ -20,6 +20,7 @@ import yaml
 from aiohttp import web
 
 from app.demo import nodes
+from app.demo.analysis import AnalysisRuns
 from app.demo.api import MAX_BODY, Api
 from app.demo.bench import Bench
 from app.demo.clock import Clock
@@ -82,6 +83,7 @@ class EmbeddedCluster:
         StatefulSets(self.controllers)
         DaemonSets(self.controllers)
         Rollouts(self.controllers)
+        AnalysisRuns(self.controllers)
         Endpoints(self.controllers)
         self.api = Api(self.store, self.registry, self.faults, self.token, self.key)
         self.bench = Bench(self)

@@ -35,6 +35,7 @@ class Controllers:
         self.clock = clock
         self.recorder = Recorder(store)
         self.behaviours: dict[str, str] = {}
+        self.metrics: dict[str, float | None] = {}
         self._reconcile: dict[str, Reconcile] = {}
         self._listeners: list[Callable[[Resource, Change], None]] = []
         self._due: dict[tuple[str, str, str], tuple[float, asyncio.TimerHandle]] = {}
@@ -141,7 +142,9 @@ class Controllers:
     def _delete_children(self, plural: str, entry: Entry) -> None:
         children = self._children(entry.uid)
         foreground = "foregroundDeletion" in (entry.obj["metadata"].get("finalizers") or ())
-        for index, (kind, child) in enumerate(children):  # one after the other, so that some are left for a moment
+        for index, (kind, child) in enumerate(
+            children
+        ):  # one after the other, so that some are left for a moment
             lag = self.clock.real(4 * LAG) * min(index, 20)
             asyncio.get_running_loop().call_later(lag, self._delete_child, kind, child, foreground)
         if foreground and not children:

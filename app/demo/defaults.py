@@ -29,9 +29,20 @@ EMPTY_STATUS: dict[str, Obj] = {
     },
 }
 
-_ROLLOUT_SPEC = frozenset(
-    "analysis minReadySeconds paused progressDeadlineAbort progressDeadlineSeconds replicas restartAt "
-    "revisionHistoryLimit rollbackWindow selector strategy template workloadRef".split()
+_ROLLOUT_SPEC = (
+    "analysis",
+    "minReadySeconds",
+    "paused",
+    "progressDeadlineAbort",
+    "progressDeadlineSeconds",
+    "replicas",
+    "restartAt",
+    "revisionHistoryLimit",
+    "rollbackWindow",
+    "selector",
+    "strategy",
+    "template",
+    "workloadRef",
 )
 
 
@@ -138,6 +149,8 @@ def pod_spec(spec: Obj) -> None:
     for key, value in _POD_DEFAULTS.items():
         spec.setdefault(key, value)
     spec.setdefault("securityContext", {})
+    if spec.get("serviceAccountName"):
+        spec["serviceAccount"] = spec["serviceAccountName"]  # the deprecated name of the same
 
 
 def _qos(spec: Obj) -> str:

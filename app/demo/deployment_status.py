@@ -50,7 +50,9 @@ def calculate(deployment: Obj, sets: list[Entry], new: Entry | None) -> Obj:
     status["terminatingReplicas"] = sum(item.get("terminatingReplicas", 0) for item in own)
     status["conditions"] = list((deployment.get("status") or {}).get("conditions") or ())
     # what a set says that has just been resized is about its old size
-    failed = [item.obj["status"].get("conditions") or () for item in ([new] if new else []) + sets if _seen(item)]
+    failed = [
+        item.obj["status"].get("conditions") or () for item in ([new] if new else []) + sets if _seen(item)
+    ]
     failure = next((row for rows in failed for row in rows if row["type"] == "ReplicaFailure"), None)
     rows = [row for row in status["conditions"] if row["type"] != "ReplicaFailure"]
     if failure:

@@ -218,10 +218,9 @@ class Kubelet:
         pod = self._pod(namespace, name, uid)
         if pod is None:
             return
-        started = any(
-            (c.get("state") or {}).get("running") for c in pod["status"].get("containerStatuses") or ()
-        )
-        if started:
+        rows = pod["status"].get("containerStatuses") or ()
+        started = any(row.get("containerID") for row in rows)
+        if any((row.get("state") or {}).get("running") for row in rows):
             self._event(pod, "Killing", f"Stopping container {pod['spec']['containers'][0]['name']}")
         yield min(
             TERMINATION, float(pod["metadata"].get("deletionGracePeriodSeconds") or 0)

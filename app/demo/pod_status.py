@@ -151,7 +151,7 @@ def write(
 
 
 def end(pod: Obj, started: bool, now: str) -> None:
-    """The status of a pod whose containers have stopped; `started`: whether they ever ran."""
+    """The status of a pod whose containers have stopped; `started`: whether any ever ran."""
     status, generation = pod["status"], pod["metadata"].get("generation", 2)
     reason = "PodCompleted" if started else "PodFailed"
     for row in status.get("conditions") or ():
@@ -165,12 +165,12 @@ def end(pod: Obj, started: bool, now: str) -> None:
     status["phase"] = "Succeeded" if started else "Failed"
     for row in status.get("containerStatuses") or ():
         was = (row.get("state") or {}).get("running") or {}
-        if was:
+        if was or row.get("containerID"):
             row["state"] = {
                 "terminated": {
                     "exitCode": 0,
                     "reason": "Completed",
-                    "startedAt": was.get("startedAt"),
+                    "startedAt": was.get("startedAt", status.get("startTime")),
                     "finishedAt": now,
                     "containerID": row.get("containerID", ""),
                 }

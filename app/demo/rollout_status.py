@@ -151,6 +151,9 @@ def _progress(ro: Obj, status: Obj, old: Obj, new: Entry, now: float, stamp: str
         return float(ro["spec"].get("progressDeadlineSeconds", 600)) + 1
     if current["reason"] in ("NewReplicaSetAvailable", "ProgressDeadlineExceeded"):
         return None
+    steps, index = steps_of(ro["spec"]), status.get("currentStepIndex", 0)
+    if index < len(steps) and "analysis" in steps[index]:
+        return None  # an analysis takes the time it takes
     left = seconds_of(current["lastUpdateTime"]) + ro["spec"].get("progressDeadlineSeconds", 600) - now
     if left < 0:
         put(

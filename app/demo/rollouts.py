@@ -1,8 +1,8 @@
 """The Argo Rollouts controller, small: canary steps and blue-green, promote, abort, retry, restart.
 
 Source: argo-rollouts rollout/{canary,bluegreen,pause,sync,service,restart}.go and recordings of it. Without
-traffic routing, analysis and experiments. One pass makes one move and writes status once; the write brings
-the next pass.
+traffic routing and experiments; of analysis only that in a canary's steps. One pass makes one move and writes status
+once; the write brings the next pass.
 """
 
 from __future__ import annotations
@@ -69,6 +69,9 @@ class Rollouts:
             self._orders(ro, status, new)
             if not ro["spec"].get("paused"):
                 strategy.move()
+            if strategy.failed:
+                status["abort"] = True
+                self._abort(ro, status, new, self.clock.stamp(), f": {strategy.failed}")
         self._restart(ro, status, sets)
         self._finish(ro, status, old, new, sets)
         sets.prune(new, status)
@@ -177,13 +180,13 @@ class Rollouts:
             status["duration"] = {"rolloutStartedAt": now}
             view.put(status, "Progressing", "Unknown", "RolloutRetry", "Retrying Rollout after abort", now)
 
-    def _abort(self, ro: Obj, status: Obj, new: Entry, now: str) -> None:
+    def _abort(self, ro: Obj, status: Obj, new: Entry, now: str, why: str = "") -> None:
         status["abortedAt"] = now
         for key in ("pauseConditions", "controllerPause"):
             status.pop(key, None)
         if view.steps_of(ro["spec"]):
             status["currentStepIndex"] = 0
-        message = f"Rollout aborted update to revision {number(new)}"
+        message = f"Rollout aborted update to revision {number(new)}{why}"
         view.put(status, "Progressing", "False", "RolloutAborted", message, now)
         status["duration"] = {
             **(status.get("duration") or {}),
@@ -235,7 +238,7 @@ class Rollouts:
         steps = view.steps_of(ro["spec"])
         if index == was + 1 <= len(steps) and old.get("currentPodHash") == status.get("currentPodHash"):
             step = steps[was]
-            what = f"setWeight: {step['setWeight']}" if "setWeight" in step else "pause"
+            what = f"setWeight: {step['setWeight']}" if "setWeight" in step else next(iter(step), "")
             self._event(ro, "RolloutStepCompleted", f"Rollout step {index}/{len(steps)} completed ({what})")
         if (
             status.get("phase") == "Healthy"

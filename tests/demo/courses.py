@@ -7,21 +7,22 @@ What two runs of one script on one real cluster do not share is left out, and no
   of several pods at once (`KINDS_SEEN`) is compared as the kinds of things ever said;
 - how often it happened: a state, or a round of states (crash, back off, crash), that repeats itself is told once;
 - how a retry looks just then: `ErrImagePull` and `ImagePullBackOff` are one reason, so are a crash and its back-off,
-  and a pod that starts does so in three steps; their words are compared over the whole tape (`words`);
+  and a pod that starts does so in three steps; the words of pods are compared over the whole tape (`words`);
 - how many pods one status counted at once: of ready and available pods the first, lowest, highest and last number
-  count, of pods that live the most; what is said while all goes well is made of such numbers and is left out. `updated` and `total` add up ReplicaSets that are written one after the other, so that a sum may
-  have a pod twice or not at all (tape 04 has 6 of at most 5): first and last.
+  count, of living pods the highest; the sentence said while all goes well is made of such numbers and is left out.
+  `updated` and `total` add up ReplicaSets that are written one after the other, so that a sum may have a pod twice or
+  not at all (tape 04 has 6 of at most 5): the first and the last number count.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from typing import Any
 
 from app.domain.rollout import Health, Phase, Pod, PodCondition, RolloutState, attention
 
-Face = dict[str, Hashable]
+Face = dict[str, Any]
 """The aspects of one state."""
 Course = dict[str, Any]
 """The course each aspect took."""
@@ -44,9 +45,22 @@ KINDS_SEEN = ("messages", "waits", "problems", "cautions", "checks", "pods")
 BOUNDS = ("ready", "available")
 ENDS = ("updated", "total")
 RETRIES = {"ErrImagePull": "ImagePullBackOff", "Error": "CrashLoopBackOff"}
+"""Two faces of one thing that is tried again and again."""
 
 _HASH = re.compile(r"\b(web|db|agent|blue|green|noprobe)-[a-z0-9]{6,10}(-[a-z0-9]{5})?\b")
 _NUMBER = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|\d+(\.\d+)?")
+
+
+def keys(value: Any, prefix: str = "") -> Iterator[str]:
+    """All key paths of an object; those of managedFields, which are paths themselves, apart."""
+    if isinstance(value, dict) and prefix != "metadata.managedFields":
+        for key, item in value.items():
+            name = f"{prefix}.{key}".lstrip(".")
+            yield name
+            yield from keys(item, name)
+    elif isinstance(value, list) and prefix != "metadata.managedFields":
+        for item in value:
+            yield from keys(item, f"{prefix}[]")
 
 
 def plain(text: str) -> str:
@@ -76,7 +90,7 @@ def face(state: RolloutState) -> Face:
         "waits": frozenset([(plain(waits.what), waits.until is not None, waits.since is not None)]),
         "problems": frozenset((p.category, _reason(p.reason), plain(p.message)) for p in state.problems),
         "cautions": frozenset((c.kind.value, plain(c.message)) for c in state.cautions),
-        "checks": frozenset((c.name, c.phase, c.condition, c.bad, c.limit) for c in state.checks),
+        "checks": frozenset((plain(c.name), c.phase, c.condition, c.bad, c.limit) for c in state.checks),
         "pods": frozenset(map(_pod, state.pods)),
         "words": frozenset((p.condition.value, p.reason, plain(p.message)) for p in state.pods),
         "ready": counts.ready,
@@ -89,7 +103,12 @@ def face(state: RolloutState) -> Face:
 
 def _pod(pod: Pod) -> Hashable:
     failing = pod.condition is PodCondition.FAILING
-    return pod.new, pod.condition.value, _reason(pod.reason) if failing else "", plain(pod.message) if failing else ""
+    return (
+        pod.new,
+        pod.condition.value,
+        _reason(pod.reason) if failing else "",
+        plain(pod.message) if failing else "",
+    )
 
 
 def _reason(word: str) -> str:
@@ -98,13 +117,13 @@ def _reason(word: str) -> str:
 
 def course(faces: Sequence[Face]) -> Course:
     """The course of every aspect through a sequence of states."""
-    seen = {aspect: [looks[aspect] for looks in faces] for aspect in faces[0]}
+    seen: dict[str, list[Any]] = {aspect: [looks[aspect] for looks in faces] for aspect in faces[0]}
     told: Course = {aspect: rounds(seen[aspect]) for aspect in COURSES}
     for aspect in KINDS_SEEN:
-        told[aspect] = sorted(frozenset().union(*seen[aspect]))  # type: ignore[arg-type,type-var]
+        told[aspect] = sorted(frozenset().union(*seen[aspect]))
     for aspect in BOUNDS:
-        told[aspect] = [seen[aspect][0], min(seen[aspect]), max(seen[aspect]), seen[aspect][-1]]  # type: ignore[type-var]
-    told["living"] = max(seen["living"])  # type: ignore[type-var]
+        told[aspect] = [seen[aspect][0], min(seen[aspect]), max(seen[aspect]), seen[aspect][-1]]
+    told["living"] = max(seen["living"])
     for aspect in ENDS:
         told[aspect] = [seen[aspect][0], seen[aspect][-1]]
     return told

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import selectors
+from collections import defaultdict
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -24,7 +25,7 @@ from app.demo.store import Change as Stored
 from app.demo.store import Entry
 from app.domain.rollout import Phase
 from tests.demo.client import Client
-from tests.demo.courses import Course, Face, course, face
+from tests.demo.courses import Course, Face, course, face, keys
 from tests.demo.script import Action, Script
 from tests.engines.tape import KINDS, Change, World
 
@@ -34,6 +35,8 @@ Told = list[dict[str, Course]]
 LATE, DRAWS = 5.0, 50
 PACE = Pace(start=(0.2, 0.35), back_off=(3, 6, 12, 24, 48, 90), crash=1.0, oom=3.0, jitter=0.0)
 """That of the kubelet on the tapes."""
+METRIC = "ok"
+"""The one that the analysis on tape 23 measures."""
 BEHAVIOURS = {"web:crash": "crash", "np:crash": "crash", "web:oom": "oom"}
 """What was wrong with the images on the tapes, `:bad` apart."""
 
@@ -58,8 +61,10 @@ class Leaping(selectors.DefaultSelector):
     @contextmanager
     def hold(self) -> Iterator[None]:
         self.held += 1
-        yield
-        self.held -= 1
+        try:
+            yield
+        finally:
+            self.held -= 1
 
 
 class LeapingLoop(asyncio.SelectorEventLoop):
@@ -82,6 +87,7 @@ class Watcher:
         self.world = World()
         self.chapters: list[dict[str, list[Face]]] = []
         self.now: dict[str, Face] = {}
+        self.core: Any = {}
         self.changed = 0.0
         self.words: set[Hashable] = set()
 
@@ -92,20 +98,29 @@ class Watcher:
     def take(self, t: float, res: str, event: Change) -> None:
         if res not in KINDS or event.type not in ("ADDED", "MODIFIED", "DELETED"):
             return
-        self.world.apply(res, event)
+        self.world.apply(res, switching(event) if res == "services" else event)
         seen = {}
         for moment in self.world.moments(t):
             looks = face(moment.state)
             seen[moment.name] = looks
-            self.words |= looks["words"]  # type: ignore[arg-type]
+            self.words |= looks["words"]
             self.chapters[-1].setdefault(moment.name, []).append(looks)
-        if core(seen) != core(self.now):
+        self.now, before = seen, self.core
+        self.core = core(seen)
+        if self.core != before:
             self.changed = t
-        self.now = seen
 
     @property
     def told(self) -> Told:
         return [{name: course(faces) for name, faces in chapter.items()} for chapter in self.chapters]
+
+
+def switching(event: Change) -> Change:
+    """A Service that chooses a colour, as one that says so: it is then read as the switch of a blue-green pair."""
+    service = msgspec.json.decode(event.object)
+    if "color" in (service["spec"].get("selector") or {}):
+        service["metadata"].setdefault("annotations", {})["shipboard/switch"] = "color"
+    return Change(event.type, msgspec.Raw(msgspec.json.encode(service)))
 
 
 def core(seen: dict[str, Face]) -> Any:
@@ -124,16 +139,18 @@ def dwell(seen: Any, held: float) -> float:
 
 
 def recorded(script: Script) -> tuple[Watcher, list[tuple[Any, float]]]:
-    """What was seen of a tape; and for each action what was seen when it was done, and for how many seconds."""
+    """What was seen of a tape; and for each action, and for its end, what was seen then, and for how many
+    seconds."""
     watcher, moments, actions = Watcher(), [], list(script.actions)
     for t, res, event in script.events:
         while actions and actions[0].t <= t:
-            moments.append((core(watcher.now), actions.pop(0).t - watcher.changed))
+            moments.append((watcher.core, actions.pop(0).t - watcher.changed))
             watcher.turn()
         watcher.take(t, res, event)
     for action in actions:
-        moments.append((core(watcher.now), action.t - watcher.changed))
+        moments.append((watcher.core, action.t - watcher.changed))
         watcher.turn()
+    moments.append((watcher.core, 0.0))
     return watcher, moments
 
 
@@ -145,6 +162,7 @@ class Retelling:
         self.loop = loop
         self.watcher = Watcher()
         self.answers: list[int] = []
+        self.keys: dict[str, set[str]] = defaultdict(set)
         self.names: dict[str, str] = {}
         clock = Clock(ticks=loop.time, since=script.started)
         self.cluster = EmbeddedCluster(clock=clock)
@@ -152,41 +170,42 @@ class Retelling:
         self.cluster.behaviours.update(BEHAVIOURS)
         self._warned = 0
 
-    async def tell(self) -> Told:
-        """Play it all."""
+    async def tell(self) -> None:
+        """Play it all. Raises Missed."""
         with self.loop.leaping.hold():
             await self.cluster.__aenter__()
         try:
-            return await self._play()
+            await self._play()
         finally:
             with self.loop.leaping.hold():
                 await self.cluster.__aexit__(None, None, None)
 
-    async def _play(self) -> Told:
+    async def _play(self) -> None:
         for node in self.script.nodes:
             self.cluster.store.create("nodes", {**node, "metadata": dict(node["metadata"])})
         self.cluster.store.subscribe(self._note)
         _, moments = recorded(self.script)
         async with Client(self.cluster.url, self.cluster.token) as client:
             before = 0.0
-            for action, (seen, held) in zip(self.script.actions, moments, strict=True):
+            for action, (seen, held) in zip(self.script.actions, moments[:-1], strict=True):
                 gap = action.t - before
                 await self._wait(action, seen, dwell(seen, min(held, gap)), gap + LATE)
                 self.watcher.turn()
                 await self._do(client, action)
                 before = action.t
             await asyncio.sleep(self.script.ended - before)
-        return self.watcher.told
+            await self._wait("the end", moments[-1][0], 0.0, LATE)
 
-    async def _wait(self, action: Action, seen: Any, seconds: float, limit: float) -> None:
+    async def _wait(self, action: Action | str, seen: Any, seconds: float, limit: float) -> None:
         end = self.loop.time() + limit
-        while core(self.watcher.now) != seen or self.loop.time() < self.watcher.changed + seconds:
+        while self.watcher.core != seen or self.loop.time() < self.watcher.changed + seconds:
             if self.loop.time() > end:
-                raise Missed(f"{action}: expected {seen}, is {core(self.watcher.now)}")
+                raise Missed(f"{action}: expected {seen}, is {self.watcher.core}")
             await asyncio.sleep(0.01)
 
     async def _do(self, client: Client, action: Action) -> None:
         if not action.method:
+            self.cluster.controllers.metrics[METRIC] = action.metric
             return
         path = "/".join(map(self._name, action.path.split("/")))
         body, query = self._translated(action, path), dict(parse_qsl(action.query))
@@ -206,28 +225,25 @@ class Retelling:
         return body
 
     def _name(self, part: str) -> str:
-        """The pod that stands for one of the tape's: of the same workload, ready, in the order of their names."""
-        if not part.startswith("web-"):
-            return part
-        if part not in self.names:
-            ready = [
-                e.name
-                for e in self.cluster.store.rows("pods", self.script.namespace)
-                if "deletionTimestamp" not in e.obj["metadata"]
-                and e.name not in self.names.values()
-            ]
-            self.names[part] = ready[0]
-        return self.names[part]
+        """For a pod of the tape the first of ours that stands for none yet and is not ending: they are all alike."""
+        if part.startswith("web-") and part not in self.names:
+            self.names[part] = next(
+                pod.name
+                for pod in self.cluster.store.rows("pods", self.script.namespace)
+                if "deletionTimestamp" not in pod.obj["metadata"] and pod.name not in self.names.values()
+            )
+        return self.names.get(part, part)
 
     def _note(self, resource: Resource, change: Stored) -> None:
         log = self.cluster.store.tables["events"].log  # Events are written without telling anybody
-        for warned in log.changes[self._warned :]:
+        for warned in log.changes[max(0, self._warned - log.base) :]:
             self._take("events", "Event", "v1", warned)
-        self._warned = len(log.changes)
+        self._warned = log.end
         self._take(resource.plural, resource.kind, resource.api_version, change)
 
     def _take(self, plural: str, kind: str, api: str, change: Stored) -> None:
         if change.entry.namespace == self.script.namespace:
+            self.keys[kind] |= set(keys(change.entry.obj))
             event = Change(change.type, msgspec.Raw(encoded(change.entry, kind, api)))
             self.watcher.take(self.loop.time(), plural, event)
 
@@ -237,22 +253,24 @@ def encoded(entry: Entry, kind: str, api: str) -> bytes:
     return f'{{"kind":"{kind}","apiVersion":"{api}",'.encode() + entry.tail
 
 
-def retold(script: Script, draws: int = DRAWS) -> tuple[Told, Retelling]:
-    """The course of a script on an embedded cluster, and how it went.
+def retold(script: Script, draws: int = DRAWS) -> Retelling:
+    """A script told by an embedded cluster.
 
     Names and delays are drawn anew until every action finds the state it was done in; raises Missed when none of so
     many draws did.
     """
     for seed in range(1, draws):
         with suppress(Missed):
-            return _retold(script, seed)
-    return _retold(script, draws)
+            return drawn(script, seed)
+    return drawn(script, draws)
 
 
-def _retold(script: Script, seed: int) -> tuple[Told, Retelling]:
+def drawn(script: Script, seed: int) -> Retelling:
+    """The same by one draw. Raises Missed."""
     random.seed(seed)
     with asyncio.Runner(loop_factory=LeapingLoop) as runner:
         loop = runner.get_loop()
         assert isinstance(loop, LeapingLoop)
         story = Retelling(script, loop)
-        return runner.run(story.tell()), story
+        runner.run(story.tell())
+    return story

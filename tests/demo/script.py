@@ -12,11 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from tests.engines.tape import TAPES, Change, Line, lines
+from tests.engines.tape import TAPES, Change, lines
 
 Obj = dict[str, Any]
 _METRIC = re.compile(r"metric now ([\d.]+)")
-FIRST_METRIC = 0.95
 
 
 @dataclass(frozen=True)
@@ -49,15 +48,6 @@ class Script:
     nodes: tuple[Obj, ...]
     events: tuple[tuple[float, str, Change], ...]
     ended: float
-
-    @property
-    def chapters(self) -> list[list[tuple[str, Change]]]:
-        """The events after each action and before the next one."""
-        told: list[list[tuple[str, Change]]] = [[] for _ in self.actions]
-        starts = [action.t for action in self.actions]
-        for t, res, event in self.events:
-            told[max(0, sum(start <= t for start in starts) - 1)].append((res, event))
-        return told
 
 
 def read(tape: str) -> Script:
@@ -97,9 +87,4 @@ def _asked(line: Obj, namespace: str) -> list[Action]:
     body, content = line["req_body"], (line["req_headers"] or {}).get("Content-Type", "")
     if isinstance(body, dict) and "_text" in body:  # kubectl's protobuf, which only makes the namespace
         body, content = {"metadata": {"name": namespace}}, "application/json"
-    return [
-        Action(line["t0"], line["method"], line["path"], line["query"], content, body, line["status"])
-    ]
-
-
-__all__ = ["FIRST_METRIC", "Action", "Line", "Script", "read"]
+    return [Action(line["t0"], line["method"], line["path"], line["query"], content, body, line["status"])]

@@ -157,4 +157,3 @@ def replay(
                 continue
             world.apply(line.res, line.event)
             yield from world.moments(line.t)
-
