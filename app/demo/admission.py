@@ -35,7 +35,7 @@ def refusal(store: Store, pod: Obj) -> str | None:
     return None
 
 
-def evict(registry: Registry, target: Target, body: Obj) -> Obj:
+def evict(registry: Registry, target: Target, body: Obj, *, dry_run: bool = False) -> Obj:
     """Delete a pod if its disruption budgets allow it. Raises ApiError: 404, or 429 naming the budget."""
     store = registry.store
     pod = store.get("pods", target.namespace, target.name)
@@ -54,6 +54,7 @@ def evict(registry: Registry, target: Target, body: Obj) -> Obj:
         target.name,
         grace=options.get("gracePeriodSeconds"),
         preconditions=options.get("preconditions"),
+        dry_run=dry_run,
     )
     return _SUCCESS
 

@@ -67,7 +67,8 @@ class AnalysisRuns:
         status.setdefault("startedAt", self.clock.stamp())
         status |= {"dryRunSummary": {}, "metricResults": list(results.values())}
         self._conclude(run, status)
-        self.store.put("analysisruns", run)
+        if status != entry.obj.get("status"):
+            self.store.put("analysisruns", run)
         if waits and status["phase"] == "Running":
             self.controllers.enqueue("analysisruns", namespace, name, max(0.01, min(waits)))
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 from app.domain.rollout import Health, Phase, Pod, PodCondition, RolloutState, attention
@@ -63,6 +64,7 @@ def keys(value: Any, prefix: str = "") -> Iterator[str]:
             yield from keys(item, f"{prefix}[]")
 
 
+@lru_cache(4096)
 def plain(text: str) -> str:
     """Words without the names, numbers and uids that differ from run to run."""
     return _NUMBER.sub("#", _HASH.sub(r"\1-HASH", text)).replace("restarts", "restart").replace("pods", "pod")

@@ -70,7 +70,13 @@ async def test_fleet_is_calm_but_for_its_stories() -> None:
         begun, before = cluster.clock.now(), workloads(cluster)
         assert len(before) == 2 * len(SERVICES)
         await until(lambda: cluster.clock.now() > begun + 900, "a quarter of an hour")
-        after = workloads(cluster)
-        moved = {key for key in before if after[key]["generation"] != before[key]["generation"]}
+        told = {(name, environment) for name, environment, _ in STORIES}
+
+        def moving() -> set[tuple[str, str]]:
+            after = workloads(cluster)
+            return {key for key in before if after[key]["generation"] != before[key]["generation"]}
+
+        await until(lambda: moving() >= told, "every story to begin, however busy the machine is")
+        after, moved = workloads(cluster), moving()
         touched = {key for key in before if after[key]["resourceVersion"] != before[key]["resourceVersion"]}
-        assert moved == touched == {(name, environment) for name, environment, _ in STORIES}
+        assert moved == touched == told
