@@ -39,7 +39,7 @@ class Deployments(ReplicaSetsOfDeployments):
             self._paused_at.pop((namespace, name), None)
             return
         sets = self.sets(entry)
-        deployment = self._as_cached(copy(entry))
+        deployment = self._as_cached(copy(entry), sets)
         if "deletionTimestamp" in deployment["metadata"]:
             self._write(deployment, calculate(deployment, sets, self.new(deployment, sets)))
             return
@@ -60,7 +60,7 @@ class Deployments(ReplicaSetsOfDeployments):
         else:
             self._roll(deployment, sets)
 
-    def _as_cached(self, deployment: Obj) -> Obj:
+    def _as_cached(self, deployment: Obj, sets: list[Entry]) -> Obj:
         """A pause is not instant: what the controller has in hand is still the Deployment before it."""
         meta, spec = deployment["metadata"], deployment["spec"]
         key = meta["namespace"], meta["name"]
@@ -69,11 +69,11 @@ class Deployments(ReplicaSetsOfDeployments):
             return deployment
         began = self._paused_at.setdefault(key, self.clock.now())
         running = (deployment.get("status") or {}).get("observedGeneration") == meta["generation"] - 1
-        if not running or self.clock.now() > began + CACHED:
+        if not running or self.clock.now() > began + CACHED or self.new(deployment, sets) is None:
             return deployment
         self.controllers.enqueue("deployments", *key, CACHED)
-        spec = {key: value for key, value in spec.items() if key != "paused"}
-        return {**deployment, "metadata": {**meta, "generation": meta["generation"] - 1}, "spec": spec}
+        before = {name: value for name, value in spec.items() if name != "paused"}
+        return {**deployment, "metadata": {**meta, "generation": meta["generation"] - 1}, "spec": before}
 
     # -- strategies ------------------------------------------------------------------------------------------
     def _roll(self, deployment: Obj, sets: list[Entry]) -> None:
