@@ -93,7 +93,7 @@ def judge(
     status.pop("message", None)
     if message:
         status["message"] = message
-    if phase == "Healthy":
+    if phase == "Healthy" and status.get("updatedReplicas", 0) == replicas:
         put(status, "Healthy", "True", "RolloutHealthy", "Rollout is healthy", stamp)
         put(
             status,
@@ -120,7 +120,8 @@ def _progress(ro: Obj, status: Obj, old: Obj, new: Entry, now: float, stamp: str
     # the conditions follow the pause one write later, as the controller does it
     paused = bool(old.get("pauseConditions")) and bool(status.get("pauseConditions"))
     if paused or ro["spec"].get("paused"):
-        put(status, "Progressing", "Unknown", "RolloutPaused", "Rollout is paused", stamp)
+        if paused or status.get("stableRS") != status.get("currentPodHash"):
+            put(status, "Progressing", "Unknown", "RolloutPaused", "Rollout is paused", stamp)
         put(status, "Paused", "True", "RolloutPaused", "Rollout is paused", stamp)
         return None
     if condition(status, "Paused").get("status") == "True" and not status.get("pauseConditions"):

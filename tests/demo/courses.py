@@ -6,6 +6,7 @@ What two runs of one script on one real cluster do not share is left out, and no
 - which of two writers came first: every aspect of a state takes a course of its own (`COURSES`), and what is said
   of several pods at once (`KINDS_SEEN`) is compared as the kinds of things ever said;
 - how often it happened: a state, or a round of states (crash, back off, crash), that repeats itself is told once;
+- which reason a condition gave for the length of one write, between two that last: type and status count;
 - how a retry looks just then: `ErrImagePull` and `ImagePullBackOff` are one reason, so are a crash and its back-off,
   and a pod that starts does so in three steps; the words of pods are compared over the whole tape (`words`);
 - how many pods one status counted at once: of ready and available pods the first, lowest, highest and last number
@@ -42,7 +43,7 @@ COURSES = (
     "revisions",
     "wanted",
 )
-KINDS_SEEN = ("messages", "waits", "problems", "cautions", "checks", "pods")
+KINDS_SEEN = ("messages", "waits", "problems", "cautions", "checks", "conditions", "pods")
 BOUNDS = ("ready", "available")
 ENDS = ("updated", "total")
 RETRIES = {"ErrImagePull": "ImagePullBackOff", "Error": "CrashLoopBackOff"}
@@ -93,6 +94,7 @@ def face(state: RolloutState) -> Face:
         "problems": frozenset((p.category, _reason(p.reason), plain(p.message)) for p in state.problems),
         "cautions": frozenset((c.kind.value, plain(c.message)) for c in state.cautions),
         "checks": frozenset((plain(c.name), c.phase, c.condition, c.bad, c.limit) for c in state.checks),
+        "conditions": frozenset((c.of, c.type, c.status) for c in state.conditions),
         "pods": frozenset(map(_pod, state.pods)),
         "words": frozenset((p.condition.value, p.reason, plain(p.message)) for p in state.pods),
         "ready": counts.ready,
