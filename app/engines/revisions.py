@@ -69,10 +69,12 @@ def serving(revisions: Iterable[Revision], but: str) -> Revision | None:
     return max(old, key=lambda r: (r.available, r.ready, r.wanted, r.number or 0), default=None)
 
 
-def age(rs: ReplicaSet) -> tuple[float, str]:
-    """Orders ReplicaSets from old to young as the deployment controller does: by creation, then by name."""
-    created = rs.metadata.creation_timestamp
-    return (created.timestamp() if created else 0.0, rs.metadata.name)
+def age(rs: ReplicaSet) -> tuple[float, int, str]:
+    """Orders ReplicaSets from old to young: by creation, within one second by the number its controller gave it, then,
+    as the deployment controller does, by name."""
+    created, notes = rs.metadata.creation_timestamp, rs.metadata.annotations
+    text = (notes.revision or notes.rollout_revision) if notes else None
+    return (created.timestamp() if created else 0.0, reading.number(text) or 0, rs.metadata.name)
 
 
 def template(rs: ReplicaSet) -> Template | None:
