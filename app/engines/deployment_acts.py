@@ -1,8 +1,8 @@
 """What can be done with a Deployment: pause, resume, restart, go back to a kept revision, set images.
 
 As `kubectl rollout` does it, with three differences. An undo keeps the annotations that the Deployment has now and
-takes only the change-cause of the old revision. One of a paused Deployment, which kubectl refuses, resumes it in the same
-write: resuming first would roll out what is to be undone. And every write stands on the version that was looked at.
+takes only the change-cause of the old revision. One of a paused Deployment, which kubectl refuses, resumes it in the
+same write: resuming first would roll out what is to be undone. And every write stands on the version looked at.
 """
 
 from __future__ import annotations
