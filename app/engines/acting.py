@@ -158,10 +158,13 @@ class Effect:
         meant."""
         if state.revision is None or state.phase is Phase.UNKNOWN or not self.origin or self._new():
             return False
+        if self.images:
+            return state.revision.key != self.origin and not set(self.images) <= set(state.revision.images)
         return state.revision.key not in (self.origin, self.revision or self.origin)
 
     def _new(self) -> bool:
-        return bool(self.images or self.left or self.restarted_at or self.lane)
+        """Whether what follows is a revision whose key nobody knows before."""
+        return bool(self.left or self.restarted_at or self.lane)
 
     def _same(self, state: RolloutState) -> bool:
         return state.revision is None or state.revision.key == self.origin
@@ -185,7 +188,8 @@ class Effect:
         if self.answered is not None:
             yield state.phase not in _WAITING or state.waits_for.since != self.answered
         if self.settled:
-            yield state.phase in SETTLED or state.phase is Phase.PROMOTING
+            over = state.step_index is not None and 0 < len(state.steps) <= state.step_index
+            yield state.phase in SETTLED or over
         if self.held is not None:
             yield state.held <= self.held
         if self.restarted_at is not None:

@@ -110,7 +110,7 @@ def _pause(task: Task) -> Plan:
 
 def _resume(task: Task) -> Plan:
     patch = change(ROLLOUT, task.root, {("spec", "paused"): False}, stamp=task.stamp)
-    return task.plan((patch,), Effect(task.origin, paused=False))
+    return task.plan((patch,), Effect(paused=False))
 
 
 def _abort(task: Task) -> Plan:

@@ -113,7 +113,7 @@ def _pause(task: Task) -> Plan:
 
 def _resume(task: Task) -> Plan:
     patch = change(task.kind, task.root, {("spec", "paused"): False}, stamp=task.stamp)
-    return task.plan((patch,), Effect(task.origin, paused=False))
+    return task.plan((patch,), Effect(paused=False))
 
 
 def stamped(task: Task) -> Plan:
@@ -196,7 +196,9 @@ def set_images(task: Task, kind: Kind, obj: Raw) -> Plan:
     new = template.images(after)
     return task.plan(
         (patch,),
-        Effect(task.origin, images=new),
+        Effect()
+        if task.state.paused
+        else Effect(task.origin, images=new),  # a paused one shows it only later
         sentence=f"{told}." if patch else f"{told} already: nothing is to be done.",
         from_=task.state.revision,
         to=Revision("", images=new),

@@ -22,8 +22,8 @@ from app.domain.commands import Arguments, Verb
 from app.engines import relatives, roots
 from app.engines.acting import STAMP as MARK
 from app.engines.acting import NotOffered
-from tests.engines.acts import Documents, applied, engine_of, plan, state
-from tests.engines.tape import TAPES
+from tests.engines.acts import Documents, applied, plan, state
+from tests.engines.tape import TAPES, Moment, replay
 
 _KINDS = {kind.plural: kind.name for kind in (*roots(), *relatives())}
 _CAUSE = "kubernetes.io/change-cause"
@@ -46,7 +46,8 @@ class Sent:
 def _sent(tape: str) -> tuple[Sent, ...]:
     there: dict[str, dict[str, Any]] = defaultdict(dict)
     found = []
-    lines = [json.loads(line) for line in gzip.open(next(TAPES.glob(f"{tape}-*.jsonl.gz")))]
+    with gzip.open(next(TAPES.glob(f"{tape}-*.jsonl.gz"))) as recorded:
+        lines = [json.loads(line) for line in recorded]
     lines.sort(key=lambda line: line.get("t0", line["t"]) if line["kind"] == "request" else line["t"])
     for line in lines:
         if line["kind"] == "watch" and line["res"] in _KINDS:
@@ -72,7 +73,9 @@ def _sent(tape: str) -> tuple[Sent, ...]:
 
 
 def _theirs(sent: Sent) -> dict[str, Any]:
-    way = {"json-patch": patches.json_patch, "merge-patch": patches.merge}.get(sent.content, patches.strategic)
+    way = {"json-patch": patches.json_patch, "merge-patch": patches.merge}.get(
+        sent.content, patches.strategic
+    )
     made: dict[str, Any] = way(sent.documents[0], sent.body)
     return made
 
@@ -126,19 +129,13 @@ def test_plan_makes_of_the_object_what_was_made_of_it_then(
     tape: str, t: float, verb: Verb, arguments: Arguments
 ) -> None:
     sent = _at(tape, t)
-    now = datetime(2026, 11, 23, tzinfo=UTC)
-    if verb is Verb.RESTART and tape == "21":
-        now = _time(sent.body["spec"]["restartAt"])
-    elif verb is Verb.RESTART:
-        notes = sent.body["spec"]["template"]["metadata"]["annotations"]
-        now = _time(notes["kubectl.kubernetes.io/restartedAt"])
+    now = _asked_at(sent, verb)
     documents = _switched(sent)
 
     found = plan(documents, verb, arguments, now=now)
     after = applied(documents, found.patches)
 
     assert _comparable(after[0]) == _comparable(_theirs(replace(sent, documents=documents)))
-    assert found.effect.met(state(documents)) is not True or verb is Verb.SWITCH
 
 
 def _switched(sent: Sent) -> Documents:
@@ -220,12 +217,44 @@ def test_undo_of_an_aborted_canary_is_the_old_template_but_for_defaults_and_is_s
     assert after[0]["spec"]["template"]["spec"]["containers"][0]["image"] == "web:1.2"
 
 
-def test_pause_of_a_rollout_that_rests_is_refused_though_the_server_would_take_it() -> None:
-    sent = _at("21", 43.29)
+def test_pause_of_a_rollout_that_rests_is_refused_though_the_server_took_it() -> None:
+    with pytest.raises(NotOffered, match="Nothing is on its way"):
+        plan(_at("21", 43.29).documents, Verb.PAUSE)
 
-    offered = engine_of(sent.documents).verbs(state(sent.documents))[Verb.PAUSE]
-    if offered.available:
-        assert plan(sent.documents, Verb.PAUSE).patches
-        return
-    with pytest.raises(NotOffered):
-        plan(sent.documents, Verb.PAUSE)
+
+@pytest.mark.parametrize(("tape", "t", "verb", "arguments"), AS_KUBECTL, ids=str)
+def test_effect_is_seen_on_the_tape_and_not_called_lost_before(
+    tape: str, t: float, verb: Verb, arguments: Arguments
+) -> None:
+    sent = _at(tape, t)
+    root = sent.documents[0]
+    now = _asked_at(sent, verb)
+    effect = plan(_switched(sent), verb, arguments, now=now).effect
+
+    for moment in replay(tape, _annotate):
+        if (
+            not isinstance(moment, Moment)
+            or moment.t <= t
+            or moment.raw["metadata"]["uid"] != root["metadata"]["uid"]
+        ):
+            continue
+        if effect.met(moment.state):
+            assert moment.t < t + 4
+            return
+        assert not effect.lost(moment.state)
+    pytest.fail("it never came")
+
+
+def _annotate(kind: str, obj: dict[str, Any]) -> None:
+    if kind == "Service":
+        obj["metadata"].setdefault("annotations", {})["shipboard/switch"] = "color"
+
+
+def _asked_at(sent: Sent, verb: Verb) -> datetime:
+    if verb is not Verb.RESTART:
+        return datetime(2026, 11, 23, tzinfo=UTC)
+    if sent.res == "rollouts":
+        return _time(sent.body["spec"]["restartAt"])
+    return _time(
+        sent.body["spec"]["template"]["metadata"]["annotations"]["kubectl.kubernetes.io/restartedAt"]
+    )
