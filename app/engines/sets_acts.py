@@ -48,7 +48,7 @@ def stateful_verbs(state: RolloutState) -> Mapping[Verb, Offer]:
     version, wanted = called(state.revision), state.counts.wanted
     reach = wanted - state.held + 1
     lost, none = unknown(state), None if state.held else blocked("No partition holds its update back.")
-    done = blocked(f"Every pod runs {version} already.") if state.phase is Phase.IDLE else None
+    done = blocked(f"Every pod runs {version} already.") if state.held and state.phase is Phase.IDLE else None
     waits = None
     if none is None and done is None and state.phase is not Phase.PAUSED:
         waits = blocked("It has not reached its partition yet.", "The pods that it may replace come first.")
