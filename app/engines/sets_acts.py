@@ -98,15 +98,17 @@ def _freeing(back: Offer, state: RolloutState) -> Offer:
     broken = [p for p in state.pods if p.condition is PodCondition.FAILING]
     old = [p.name for p in broken if not p.new]
     if old and state.revision is not None and any(p.category == "blocked" for p in state.problems):
-        say = f"{_names(old)} is broken and holds up the rest until it is deleted."
+        say = f"{_broken(old)} and must be deleted before the rest goes on."
         kept = (state.revision.key, *back.targets)
         return Offer(Verb.ROLLBACK, f"Free {called(state.revision)}", say, targets=kept)
     if broken and state.strategy is not Strategy.ON_DELETE:
-        say = (
-            f"{_names([p.name for p in broken])} is broken; an ordered set keeps it until it is deleted, too."
-        )
+        say = f"{_broken([p.name for p in broken])}; an ordered set keeps such pods until they are deleted, too."
         return replace(back, sentence=f"{back.sentence} {say}")
     return back
+
+
+def _broken(pods: Sequence[str]) -> str:
+    return f"{_names(pods)} {'is' if len(pods) == 1 else 'are'} broken"
 
 
 def _names(pods: Sequence[str]) -> str:
