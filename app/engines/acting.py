@@ -197,7 +197,7 @@ class Effect:
             over = state.step_index is not None and 0 < len(state.steps) <= state.step_index
             yield state.phase in SETTLED or over
         if self.held is not None:
-            yield state.held <= self.held
+            yield state.pace.partition <= self.held
         if self.restarted_at is not None:
             yield state.restarted_at is not None and state.restarted_at >= self.restarted_at
         if self.weight is not None:

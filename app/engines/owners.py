@@ -16,8 +16,9 @@ import msgspec
 
 from ..domain.commands import Offer, Verb
 from ..domain.names import cut
+from ..domain.owners import Manager, Owner, Reverts
 from ..domain.policy import Blocker
-from ..domain.rollout import Manager, Owner, Reverts, RolloutState
+from ..domain.rollout import RolloutState
 from .acting import Effect, Look, Plan, Query, Raw, shaped
 from .drafting import REMOVE, Draft, Path, Task, blocked, change, items, moment, offer, value
 from .port import Kind

@@ -206,9 +206,11 @@ async def test_partition_is_promoted_pod_by_pod(client: Client) -> None:
     await db.phase("paused")
 
     await db.act(Verb.PROMOTE)
-    assert (await db.until(lambda s: s.phase == "paused" and s.counts.updated == 2, "two pods")).held == 1
+    assert (
+        await db.until(lambda s: s.phase == "paused" and s.counts.updated == 2, "two pods")
+    ).pace.partition == 1
     await db.act(Verb.PROMOTE_FULL)
-    assert (await db.phase("idle")).held == 0
+    assert (await db.phase("idle")).pace.partition == 0
 
 
 async def test_service_is_switched_to_a_colour_that_is_ready_and_back(client: Client) -> None:

@@ -128,7 +128,7 @@ def test_restart_is_refused_where_there_are_no_pods() -> None:
 
 def test_partition_is_lowered_by_one_and_then_to_nothing() -> None:
     documents = _case("statefulset/partition-is-reached-and-waits-for-a-person")
-    held = state(documents).held
+    held = state(documents).pace.partition
 
     step = plan(documents, Verb.PROMOTE)
     full = plan(documents, Verb.PROMOTE_FULL)
@@ -138,7 +138,7 @@ def test_partition_is_lowered_by_one_and_then_to_nothing() -> None:
     assert _partition(applied(documents, full.patches)) == 0
     assert step.effect.held == held - 1
     assert "of 4 pods" in _offers(documents)[Verb.PROMOTE].label
-    assert state(after).held == held - 1
+    assert state(after).pace.partition == held - 1
     with pytest.raises(NotOffered, match="not reached its partition"):
         plan(after, Verb.PROMOTE)
 

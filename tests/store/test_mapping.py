@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 
-from app.domain.rollout import Health, Lane, Manager, Owner, Phase, Reverts, RolloutState
+from app.domain.owners import Manager, Owner, Reverts
+from app.domain.rollout import Health, Lane, Phase, RolloutState
 from app.store.mapping import decode_state, encode_state
 
 
@@ -16,7 +17,6 @@ def test_state_comes_back_as_it_was_with_its_owner_and_lanes() -> None:
         Phase.IDLE,
         Health.HEALTHY,
         aborted=True,
-        held=2,
         restarted_at=at,
         lanes=(Lane("blue", True, "uid", "1.0", 3, 3),),
         router="HTTPRoute/web",
@@ -28,7 +28,7 @@ def test_state_comes_back_as_it_was_with_its_owner_and_lanes() -> None:
 
 def test_state_of_a_version_that_knew_less_or_more_is_read() -> None:
     document = json.loads(encode_state(RolloutState(Phase.IDLE, Health.HEALTHY, "good")))
-    for member in ("aborted", "held", "restarted_at", "lanes", "router", "owner"):
+    for member in ("aborted", "restarted_at", "lanes", "router", "owner"):
         del document[member]
     document["invented-later"] = {"x": 1}
 
