@@ -8,6 +8,7 @@ StoreUnavailable, whatever the driver called it; the next try gets a sound conne
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -21,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, async_sessionma
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.domain.errors import DatabaseRefused, StoreUnavailable
-from app.store import postgresql
+from app.store import audit, postgresql
 from app.store.sqlite import SqliteFile
 
 WAIT = 5.0
@@ -37,30 +38,42 @@ _PRAGMAS = (
 class Database:
     """An open database at the current schema."""
 
-    def __init__(self, writer: AsyncEngine, reader: AsyncEngine, file: SqliteFile | None) -> None:
+    def __init__(
+        self, writer: AsyncEngine, reader: AsyncEngine, file: SqliteFile | None, audit_key: bytes
+    ) -> None:
         self.dialect = writer.dialect.name
         self._writer, self._reader, self._file = writer, reader, file
-        self._sessions = async_sessionmaker(writer, class_=AsyncSession, expire_on_commit=False)
+        self._sessions = async_sessionmaker(
+            writer, class_=AsyncSession, expire_on_commit=False, info={audit.INFO: audit_key}
+        )
         self._turn = asyncio.Lock()
 
     @classmethod
-    async def open(cls, url: str, *, new: bool = False) -> Self:
+    async def open(cls, url: str, *, new: bool = False, audit_key: str = "") -> Self:
         """Check, migrate and open the database at `url` ("sqlite:///PATH" or "postgresql://…").
 
-        A SQLite file is made only where none has been before, or when `new`. Raises DatabaseRefused.
+        A SQLite file is made only where none has been before, or when `new`. Without an `audit_key` that of a SQLite
+        file lies beside it, and PostgreSQL gets one for this process alone: what it writes cannot be checked later.
+        Raises DatabaseRefused.
         """
         address = _address(url)
         if address.get_backend_name() == "sqlite":
             file = await asyncio.to_thread(SqliteFile.claim, Path(address.database or ""), new)
             address = address.set(database=str(file.path))
-            return cls(_sqlite(address, "IMMEDIATE", 1), _sqlite(address, "DEFERRED", 4), file)
+            try:
+                key = audit.key_from(audit_key) if audit_key else audit.kept_key(audit.key_beside(file.path))
+            except BaseException:
+                file.release()
+                raise
+            return cls(_sqlite(address, "IMMEDIATE", 1), _sqlite(address, "DEFERRED", 4), file, key)
         writer = postgresql.engine(address, wait=WAIT)
         try:
             await postgresql.prepare(writer)
         except BaseException:
             await writer.dispose()
             raise
-        return cls(writer, postgresql.engine(address, wait=WAIT, read_only=True), None)
+        key = audit.key_from(audit_key or secrets.token_hex(32))
+        return cls(writer, postgresql.engine(address, wait=WAIT, read_only=True), None, key)
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncSession]:

@@ -142,6 +142,74 @@ class Source(SQLModel, table=True):
     unreadable: str = Field(sa_type=Text)
 
 
+class Command(SQLModel, table=True):
+    """One intent (store.commands). `body` is the domain's Command with who asked as JSON, `digest` what was asked under
+    `key`; `owner` is the process that has it and `beat` its sign of life. `written` is JSON of what was sent and what
+    proves it."""
+
+    __table_args__ = (
+        Index("uq_command_principal_key", "principal", "key", unique=True),
+        Index(None, "phase"),
+        Index(None, "workload", "asked_at"),
+        Index(None, "asked_at"),
+    )
+
+    id: str = Field(primary_key=True)
+    principal: str
+    key: str
+    digest: str
+    verb: str
+    workload: str
+    environment: str
+    asked_at: datetime
+    deadline: datetime
+    body: str = Field(sa_type=Text)
+    phase: str
+    message: str = Field(sa_type=Text)
+    blocked_by: str = Field(sa_type=Text)
+    owner: str
+    beat: int
+    tries: int
+    written: str = Field(sa_type=Text)
+    sent_at: datetime | None
+    ended_at: datetime | None
+
+
+class Audit(SQLModel, table=True):
+    """One audit entry, never changed (store.audit). `mac` chains it to the one before it."""
+
+    __table_args__ = (Index(None, "at"), Index(None, "identity"), Index(None, "command"))
+
+    seq: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    at: datetime
+    kind: str
+    identity: str
+    name: str
+    session: str
+    object: str
+    environment: str
+    verb: str
+    reason: str = Field(sa_type=Text)
+    digest: str
+    before: str = Field(sa_type=Text)
+    after: str = Field(sa_type=Text)
+    blocked_by: str = Field(sa_type=Text)
+    command: str
+    request: str
+    result: str = Field(sa_type=Text)
+    mac: str
+
+
+class AuditMark(SQLModel, table=True):
+    """Where the chain stands: "head" is its last entry (one row to lock), "checkpoint" the last one that was pruned,
+    with a seal made by the key."""
+
+    name: str = Field(primary_key=True)
+    seq: int
+    mac: str
+    seal: str
+
+
 METADATA: MetaData = SQLModel.metadata
 WORKLOAD: Table = METADATA.tables["workload"]
 TRANSITION: Table = METADATA.tables["transition"]
@@ -149,3 +217,6 @@ ROLLOUT: Table = METADATA.tables["rollout"]
 WARNING: Table = METADATA.tables["warning"]
 LOGTAIL: Table = METADATA.tables["logtail"]
 SOURCE: Table = METADATA.tables["source"]
+COMMAND: Table = METADATA.tables["command"]
+AUDIT: Table = METADATA.tables["audit"]
+AUDITMARK: Table = METADATA.tables["auditmark"]
