@@ -224,6 +224,55 @@ class Check:
     message: str = ""
 
 
+class Manager(StrEnum):
+    """What else writes a workload."""
+
+    ARGOCD = "argocd"
+    FLUX = "flux"  # a Kustomization
+    FLUX_HELM = "flux_helm"  # a HelmRelease
+    HELM = "helm"
+    PARENT = "parent"  # the object that made it
+
+
+class Reverts(StrEnum):
+    """What becomes of a change that the manager did not make."""
+
+    NO = "no"  # it stays, and is shown as drift
+    ON_NEXT_REVISION = "on_next_revision"  # until the manager has something new to apply
+    CONTINUOUS = "continuous"  # it is undone within seconds or at the next interval
+    UNKNOWN = "unknown"  # only the manager's own object tells
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who manages a workload: the kind of manager, its object (`kind`, `namespace`, `name`), what it does to the
+    changes of others, and by which label or annotation it was recognised.
+
+    `held_until`: its automation was stopped on purpose, until then.
+    """
+
+    manager: Manager
+    kind: str
+    name: str
+    namespace: str = ""
+    reverts: Reverts = Reverts.UNKNOWN
+    evidence: str = ""
+    held_until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """One of several Deployments that are one workload: a colour behind a Service. `live` has the traffic; `revision`
+    is the key of its newest revision."""
+
+    name: str
+    live: bool
+    revision: str = ""
+    version: str = ""
+    wanted: int = 0
+    ready: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class RolloutState:
     """All that one look at a workload says. `message` is one sentence a person can act on, empty only when idle
@@ -232,6 +281,10 @@ class RolloutState:
     `revision` is the one asked for, `stable` the one that served before it (None when they are the same);
     `revisions` are all that are kept, newest first; `progress` is 0–100 and 100 only when done. `settled_at` is
     when the last rollout ended (IDLE) or failed (FAILED), where the cluster itself remembers.
+
+    For commands: `aborted`, the move was given up; `held`, pods that an update must not reach yet (a partition);
+    `restarted_at`, the newest restart that was asked for; `lanes`, the sides of a switch; `router`, the object that
+    splits the traffic as it is told ("HTTPRoute/web"; empty: none does); `owner`, who else writes the workload.
     """
 
     phase: Phase
@@ -255,6 +308,12 @@ class RolloutState:
     cautions: tuple[Caution, ...] = ()
     checks: tuple[Check, ...] = ()
     settled_at: datetime | None = None
+    aborted: bool = False
+    held: int = 0
+    restarted_at: datetime | None = None
+    lanes: tuple[Lane, ...] = ()
+    router: str = ""
+    owner: Owner | None = None
 
 
 _MOVING = frozenset({Phase.PENDING, Phase.PROGRESSING, Phase.VERIFYING, Phase.PROMOTING})
