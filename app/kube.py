@@ -270,13 +270,10 @@ class Cluster:
         query = [("fieldManager", FIELD_MANAGER), *_dry(dry_run)]
         return await self._write(f"change {path}", "PATCH", path, query, body, content, seconds)
 
-    async def delete(
-        self, path: str, *, uid: str, version: str, dry_run: bool = False, seconds: float = 10.0
-    ) -> None:
-        """Delete the object at `path` if it still is the one of `uid` and `version`. Raises as `patch` does."""
-        conditions = {"uid": uid} | ({"resourceVersion": version} if version else {})
-        body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": conditions}
-        await self._write(f"delete {path}", "DELETE", path, _dry(dry_run), body, "application/json", seconds)
+    async def delete(self, path: str, options: Any, *, dry_run: bool = False, seconds: float = 10.0) -> bytes:
+        """Delete the object at `path`; `options` are DeleteOptions with preconditions. Raises as `patch` does."""
+        query = _dry(dry_run)
+        return await self._write(f"delete {path}", "DELETE", path, query, options, "application/json", seconds)
 
     async def log_tail(
         self, namespace: str, pod: str, container: str, *, previous: bool, lines: int, seconds: float = 3.0

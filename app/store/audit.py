@@ -37,7 +37,7 @@ async def append(session: AsyncSession, entry: Entry) -> int:
     head = (
         await connection.execute(select(AUDITMARK).where(AUDITMARK.c.name == HEAD).with_for_update())
     ).one()
-    kept, seq = entry.fitted(), head.seq + 1
+    kept, seq = entry.fitted(), int(head.seq) + 1
     mac = code(key, head.mac, seq, kept)
     await connection.execute(insert(AUDIT), {"seq": seq, **asdict(kept), "mac": mac})
     moved = {"seq": seq, "mac": mac, "seal": seal(key, HEAD, seq, mac)}
