@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from secrets import token_bytes
 from urllib.parse import urlsplit
 
 import structlog
@@ -32,6 +33,7 @@ from app.sources.runner import Collector
 from app.store.db import Database
 from app.store.retention import prune
 from app.web import api, errors, files, headers, logs, ops, pages
+from app.web.auth import Everybody, Guard, refuse_bare
 from app.web.metrics import Door, Metrics
 from app.web.render import Renderer
 from app.web.streams import Hub
@@ -116,6 +118,7 @@ def create_app(
             hub = Hub(database, live, fleet, environments=settings.environments)
             app.include_router(pages.routes(hub, renderer))
             app.include_router(api.router(hub))
+            refuse_bare(app)
             door = _reporting(metrics.counted(Ingest(database, live)), vitals)
             app.state.hub = vitals.projection = metrics.parts.hub = hub
             metrics.parts.fleet = fleet
@@ -152,6 +155,7 @@ def create_app(
     files.install(app)
     ops.install(app, vitals, metrics.exposition)
     # The last one added stands outermost: every answer gets an id and the headers, refusals and failures too.
+    app.add_middleware(Guard, resolver=Everybody(token_bytes(32)), public_url=settings.public_url)
     app.add_middleware(errors.Unexpected)
     app.add_middleware(
         headers.KnownHosts,

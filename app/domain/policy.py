@@ -80,7 +80,7 @@ def permits(
     """
     if permission is Permission.OPEN:
         return ALLOWED
-    if principal.kind is PrincipalKind.NOBODY:
+    if principal.kind is PrincipalKind.NOBODY and (permission is not Permission.VIEW or not principal.roles):
         return Verdict((Blocker("sign-in", "You are not signed in.", "Sign in."),))
     if principal.kind is PrincipalKind.KIOSK and permission is not Permission.VIEW:
         return Verdict(

@@ -66,6 +66,8 @@ def answer(scope: Scope, status: int, title: str, detail: str, **members: Any) -
     """The problem as the client of `scope` reads it: a page if it asks for HTML first, else JSON."""
     members.setdefault("request_id", scope.get("state", {}).get("request_id", ""))
     headers = members.pop("headers", None)
+    if status == 401 and headers and "location" in headers:
+        return Response(status_code=303, headers={"cache-control": "no-store", "vary": "Accept", **headers})
     as_json = problem(status, title, detail, headers=headers, **members)
     if not wants_html(scope):
         return as_json

@@ -14,7 +14,9 @@ from starlette.responses import Response
 
 from app.domain.errors import StoreUnavailable
 from app.read.fleet import Fleet
+from app.web import auth
 from app.web.answers import VARY, live, refusal, unavailable, wants_stream
+from app.web.auth import needs
 from app.web.render import Renderer
 from app.web.streams import Hub
 from app.web.views import ViewKey
@@ -31,7 +33,13 @@ def routes(hub: Hub, renderer: Renderer | None = None) -> APIRouter:
     renderer, cache = renderer or Renderer(), RowCache()
     for page in PAGES:
         show = _handler(page, hub, renderer, cache)
-        router.add_api_route(page.path, show, methods=["GET", "HEAD"], name=page.title)
+        router.add_api_route(
+            page.path,
+            show,
+            methods=["GET", "HEAD"],
+            name=page.title,
+            dependencies=[needs(page.permission)],
+        )
     return router
 
 
@@ -60,7 +68,8 @@ def _handler(
             projection = page.open(fleet, query, now, hub.environments)
             return PageContent(page, query, projection, renderer, cache, now, PAGES)
 
-        return live(request, hub, ViewKey(request.url.path, query.query_string(), "text/html"), content)
+        held = auth.rights(auth.of(request.scope))
+        return live(request, hub, ViewKey(request.url.path, query.query_string(), "text/html", held), content)
 
     return show
 

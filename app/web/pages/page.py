@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
 
+from app.domain.policy import Permission
 from app.live import Topic
 from app.read.fleet import Fleet
 from app.web.render import MARK, Renderer, aged
@@ -91,6 +92,7 @@ class Page:
     parse: Callable[[Sequence[tuple[str, str]]], Query]
     open: Callable[[Fleet, Any, datetime, Sequence[str]], Projection]
     find: Callable[[Fleet, Any], Awaitable[object]] | None = None
+    permission: Permission = Permission.VIEW
 
 
 class RowCache:

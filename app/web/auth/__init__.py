@@ -1,0 +1,21 @@
+"""Who are you, and what may you do: sign-in, sessions, tokens, and the guard before every route."""
+
+from __future__ import annotations
+
+from .access import declared, holder, needs, of, principal, refuse_bare, rights
+from .csrf import csrf_token
+from .guard import LOCAL, Everybody, Guard
+
+__all__ = [
+    "LOCAL",
+    "Everybody",
+    "Guard",
+    "csrf_token",
+    "declared",
+    "holder",
+    "needs",
+    "of",
+    "principal",
+    "refuse_bare",
+    "rights",
+]
