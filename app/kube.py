@@ -273,7 +273,9 @@ class Cluster:
     async def delete(self, path: str, options: Any, *, dry_run: bool = False, seconds: float = 10.0) -> bytes:
         """Delete the object at `path`; `options` are DeleteOptions with preconditions. Raises as `patch` does."""
         query = _dry(dry_run)
-        return await self._write(f"delete {path}", "DELETE", path, query, options, "application/json", seconds)
+        return await self._write(
+            f"delete {path}", "DELETE", path, query, options, "application/json", seconds
+        )
 
     async def log_tail(
         self, namespace: str, pod: str, container: str, *, previous: bool, lines: int, seconds: float = 3.0
@@ -364,7 +366,10 @@ class Cluster:
                 method or ("GET" if body is None else "POST"),
                 path,
                 query_params=list(query),
-                header_params={"Accept": "application/json", **({"Content-Type": content} if content else {})},
+                header_params={
+                    "Accept": "application/json",
+                    **({"Content-Type": content} if content else {}),
+                },
                 body=body,
                 auth_settings=["BearerToken"],
             )

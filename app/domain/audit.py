@@ -115,7 +115,9 @@ class Finding:
 
 def code(key: bytes, before: str, seq: int, entry: Entry) -> str:
     """The code of an entry that follows the one whose code is `before` (empty for the first)."""
-    body = json.dumps({"seq": seq, **_plain(entry)}, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    body = json.dumps(
+        {"seq": seq, **_plain(entry)}, sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    )
     return hmac.digest(key, f"{before}\n{body}".encode(errors="surrogatepass"), "sha256").hex()
 
 
@@ -125,7 +127,12 @@ def seal(key: bytes, name: str, seq: int, mac: str) -> str:
 
 
 def check(
-    links: Iterable[Link], key: bytes, *, since: Mark | None = None, head: Mark | None = None, told: Mark | None = None
+    links: Iterable[Link],
+    key: bytes,
+    *,
+    since: Mark | None = None,
+    head: Mark | None = None,
+    told: Mark | None = None,
 ) -> Finding:
     """Follow the chain in its order, from its beginning or from the checkpoint `since`.
 
@@ -135,7 +142,9 @@ def check(
     last, sound = Mark(), 0
     if since and since.seq:
         if not hmac.compare_digest(since.seal, seal(key, "checkpoint", since.seq, since.mac)):
-            return Finding(0, last, since.seq, "the checkpoint of what was pruned was not sealed with this key")
+            return Finding(
+                0, last, since.seq, "the checkpoint of what was pruned was not sealed with this key"
+            )
         last = Mark(since.seq, since.mac)
     passed = told is None or told.seq == 0 or (told.seq, told.mac) == (last.seq, last.mac)
     for link in links:
@@ -157,7 +166,9 @@ def check(
         if head.seq != last.seq or head.mac != last.mac:
             return Finding(sound, last, last.seq + 1, f"it is missing: the head stands at {head.seq}")
         if head.seq and not hmac.compare_digest(head.seal, seal(key, "head", head.seq, head.mac)):
-            return Finding(sound, last, last.seq + 1, "it may be missing: the head was not sealed with this key")
+            return Finding(
+                sound, last, last.seq + 1, "it may be missing: the head was not sealed with this key"
+            )
     return Finding(sound, last)
 
 

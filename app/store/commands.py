@@ -83,7 +83,9 @@ class Known:
     key: str
     ref: WorkloadRef
     place: Place
+    engine: str
     state: RolloutState
+    seen_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +178,7 @@ async def live(session: AsyncSession, owner: str) -> None:
 async def forget(session: AsyncSession, before: datetime, batch: int) -> int:
     """Delete at most `batch` commands that ended before `before`; answers how many."""
     old = select(COMMAND.c.id).where(COMMAND.c.ended_at < before).limit(batch)
-    return (
-        await (await session.connection()).execute(delete(COMMAND).where(COMMAND.c.id.in_(old)))
-    ).rowcount
+    return (await (await session.connection()).execute(delete(COMMAND).where(COMMAND.c.id.in_(old)))).rowcount
 
 
 async def unfinished(connection: AsyncConnection) -> list[Kept]:
@@ -208,15 +208,13 @@ async def workload(connection: AsyncConnection, ref: WorkloadRef) -> Known | Non
         table.gone_at.is_(None),
     )
     row = (await connection.execute(select(WORKLOAD).where(*where))).first()
-    return None if row is None else Known(row.key, ref, mapping.place_of(row), mapping.decode_state(row.state))
+    return None if row is None else _known(row)
 
 
-async def states(connection: AsyncConnection, keys: Sequence[str]) -> Mapping[str, RolloutState]:
-    """The states of workloads, by key, as far as they are there."""
-    query = select(WORKLOAD.c.key, WORKLOAD.c.state).where(
-        WORKLOAD.c.key.in_(keys), WORKLOAD.c.gone_at.is_(None)
-    )
-    return {row.key: mapping.decode_state(row.state) for row in await connection.execute(query)}
+async def workloads(connection: AsyncConnection, keys: Sequence[str]) -> Mapping[str, Known]:
+    """Workloads by key, as far as they are there."""
+    query = select(WORKLOAD).where(WORKLOAD.c.key.in_(keys), WORKLOAD.c.gone_at.is_(None))
+    return {row.key: _known(row) for row in await connection.execute(query)}
 
 
 def kept_of(row: AnyRow) -> Kept:
@@ -236,6 +234,11 @@ def kept_of(row: AnyRow) -> Kept:
         row.sent_at,
         row.ended_at,
     )
+
+
+def _known(row: AnyRow) -> Known:
+    place, state = mapping.place_of(row), mapping.decode_state(row.state)
+    return Known(row.key, mapping.ref_of(row), place, row.engine, state, row.seen_at)
 
 
 async def _first(connection: AsyncConnection, where: ColumnElement[bool]) -> Kept | None:
