@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -14,7 +15,7 @@ from secrets import token_hex
 import msgspec
 
 from app.domain import audit
-from app.domain.commands import VERBS, Command, Offer, Reason, Verb
+from app.domain.commands import VERBS, Command, CommandPhase, Offer, Reason, Verb
 from app.domain.errors import StoreUnavailable
 from app.domain.names import Topic, WorkloadRef, cut
 from app.domain.people import Principal
@@ -45,7 +46,7 @@ from .terms import (
     Rules,
     receipt_of,
 )
-from .worker import Worker
+from .worker import POLL, Worker
 from .write import send, sendings
 
 DEADLINE = timedelta(seconds=60)
@@ -156,13 +157,29 @@ class Perform:
         self._announce(kept)
         return receipt_of(kept)
 
-    async def receipt(self, ident: str) -> Receipt:
-        """A command as it stands. Raises NotKnown, StoreUnavailable."""
-        async with self._database.reading() as connection:
-            kept = await commands.one(connection, ident)
-        if kept is None:
-            raise NotKnown("There is no such command.", "Old ones are forgotten.", "See /api/v1/commands.")
-        return receipt_of(kept)
+    async def receipt(
+        self, ident: str, *, unlike: CommandPhase | None = None, within: float = 0.0
+    ) -> Receipt:
+        """A command as it stands; as soon as its phase is another than `unlike`, but at most `within` seconds later.
+
+        Raises NotKnown, StoreUnavailable.
+        """
+        ends = time.monotonic() + within
+        with self._live.listening() as listener:
+            while True:
+                async with self._database.reading() as connection:
+                    kept = await commands.one(connection, ident)
+                if kept is None:
+                    raise NotKnown(
+                        "There is no such command.", "Old ones are forgotten.", "See /api/v1/commands."
+                    )
+                left = ends - time.monotonic()
+                if kept.phase is not unlike or kept.final or left <= 0:
+                    return receipt_of(kept)
+                about = Topic("command", ident)
+                pause = time.monotonic() + min(left, POLL)  # another process may have moved it
+                while (rest := pause - time.monotonic()) > 0 and about not in await listener.changes(rest):
+                    pass
 
     async def offers(self, ref: WorkloadRef, principal: Principal) -> Mapping[Verb, Offer]:
         """Every verb of a workload as it stands for `principal`, by the state that is stored: for buttons. Raises

@@ -10,22 +10,25 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from app.domain.policy import Permission
+from app.perform import Perform
 from app.web.answers import tagged
 from app.web.auth import needs
 from app.web.streams import Hub
 
-from . import board, rollouts, sources, workloads
+from . import audit, board, commands, rollouts, sources, workloads
 from .contents import encode
 from .listing import document
 
-RESOURCES = (board, workloads, rollouts, sources)
+RESOURCES = (board, workloads, rollouts, sources, audit)
 
 
-def router(hub: Hub) -> APIRouter:
-    """All operations of the API."""
+def router(hub: Hub, perform: Perform | None = None) -> APIRouter:
+    """All operations of the API; without `perform` those that only look."""
     found = APIRouter(prefix="/api/v1", tags=["read"])
     for resource in RESOURCES:
         resource.add(found, hub)
+    if perform:
+        commands.add(found, hub, perform)
 
     @found.get("/openapi.json", include_in_schema=False, dependencies=[needs(Permission.VIEW)])
     async def openapi(request: Request) -> Response:
@@ -44,7 +47,7 @@ _INDEX = {
     "what": "Shipboard's API: the same facts as its pages.",
     "resources": {
         resource.__name__.rpartition(".")[2]: f"/api/v1/{resource.__name__.rpartition('.')[2]}"
-        for resource in RESOURCES
+        for resource in (*RESOURCES, commands)
     },
     "description": "/api/v1/openapi.json",
     "streams": "Every resource is a stream of itself with Accept: text/event-stream.",
