@@ -36,6 +36,9 @@ Content = Literal[
 ]
 
 
+_WAITING = frozenset({Phase.PAUSED, Phase.AWAITING_APPROVAL})
+
+
 class NotOffered(ShipboardError):
     """The engine does not offer the verb for the state that was looked at; `blockers` say why."""
 
@@ -75,7 +78,8 @@ class Patch:
     or a merge body that holds them (409); for `delete` it is the DeleteOptions with both as preconditions.
 
     `after_first`: it goes to the object that the first patch of the plan wrote, and `VERSION_AFTER` in it stands for
-    the resourceVersion which that write returned (`at`).
+    the resourceVersion which that write returned (`at`). `when_seen`: it is sent only when the controller has noticed
+    the patches before it (status.observedGeneration of the root), or, after some seconds, anyway.
     """
 
     kind: Kind
@@ -86,6 +90,7 @@ class Patch:
     content: Content = JSON_PATCH
     delete: bool = False
     after_first: bool = False
+    when_seen: bool = False
 
     def path(self) -> str:
         """Where it is sent on the API server."""
@@ -114,8 +119,9 @@ class Effect:
 
     `origin` is the revision that was asked for when the plan was made, `revision` the one that must be (empty: the
     same); `images` are those of a revision whose key is not known before. `passed` is the index of the step that must
-    lie behind, `held` the most pods that may be held back, `lane` the side that must have the traffic, `settled` asks
-    that the move is over.
+    lie behind, `answered` when the pause began that must be over, `settled` asks that the move is over or nearly so;
+    `held` the most pods that may be held back, `lane` the side that must have the traffic. An effect that names
+    nothing is met at once: nothing of the workload would tell.
     """
 
     origin: str = ""
@@ -124,6 +130,7 @@ class Effect:
     paused: bool | None = None
     aborted: bool | None = None
     passed: int | None = None
+    answered: datetime | None = None
     settled: bool = False
     held: int | None = None
     restarted_at: datetime | None = None
@@ -167,6 +174,8 @@ class Effect:
             yield state.aborted is self.aborted
         if self.passed is not None:
             yield state.phase in SETTLED or (state.step_index or 0) > self.passed
+        if self.answered is not None:
+            yield state.phase not in _WAITING or state.waits_for.since != self.answered
         if self.settled:
             yield state.phase in SETTLED or state.phase is Phase.PROMOTING
         if self.held is not None:

@@ -122,3 +122,19 @@ def new_of(root: Deployment, owned: Sequence[ReplicaSet]) -> ReplicaSet | None:
 def number(rs: ReplicaSet) -> int | None:
     """The number that kubectl prints for a Deployment's ReplicaSet."""
     return reading.number(rs.metadata.annotations.revision if rs.metadata.annotations else None)
+
+
+def unread(root: Deployment) -> Revision | None:
+    """The revision as the Deployment alone tells it, its ReplicaSets not being seen; the number is a fair key here,
+    since undo makes a new one."""
+    asked = root.metadata.annotations.revision if root.metadata.annotations else None
+    if not asked:
+        return None
+    made = root.spec.template if root.spec else None
+    return Revision(
+        key=f"{root.metadata.uid}:{cut(asked, 20)}",
+        number=reading.number(asked),
+        images=images(made),
+        version=version(made),
+        roles=("new",),
+    )
