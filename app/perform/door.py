@@ -7,35 +7,29 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from hashlib import sha256
-from secrets import token_hex
 
 import msgspec
 
 from app.domain import audit
-from app.domain.commands import VERBS, Command, CommandPhase, Offer, Reason, Verb
+from app.domain.commands import CommandPhase, Offer, Verb
 from app.domain.errors import StoreUnavailable
-from app.domain.names import Topic, WorkloadRef, cut
+from app.domain.names import Topic, WorkloadRef
 from app.domain.people import Principal
-from app.domain.policy import Blocker, Permission, Verdict, permits
-from app.domain.refusals import ClusterError, Unreachable
-from app.engines import ENGINES
-from app.engines.acting import NotOffered, Plan
+from app.domain.policy import Verdict
+from app.engines.acting import Plan
 from app.live import Live
 from app.store import commands
 from app.store.audit import append
 from app.store.commands import Intended, Kept, Known
 from app.store.db import Database
 
-from .access import Access
 from .failpoints import reached
-from .look import ClusterLike, Seen, completed, kind_of, look, moved, relevant
+from .judge import Judge, Judged, command_of, personal
+from .look import ClusterLike, Seen, kind_of, relevant
 from .terms import (
     MAX_KEY,
-    MAX_REASON,
-    PERSONAL,
     Ask,
     Blocked,
     KeyReused,
@@ -47,22 +41,7 @@ from .terms import (
     receipt_of,
 )
 from .worker import POLL, Worker
-from .write import send, sendings
-
-DEADLINE = timedelta(seconds=60)
-"""How long after it was asked a command is still begun."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    """An ask, held against a fresh look: what it is about, and what stands in the way."""
-
-    command: Command
-    verdict: Verdict
-    seen: Seen | None = None
-    plan: Plan | None = None
-    dry_run: str = ""
-    said: str = ""
+from .write import sendings
 
 
 class Perform:
@@ -80,8 +59,8 @@ class Perform:
         resting: Callable[[], bool] = lambda: False,
     ) -> None:
         self._database, self._live, self._clusters = database, live, clusters
-        self._rules, self._clock, self._resting = rules, clock, resting
-        self._access = Access()
+        self._clock, self._resting = clock, resting
+        self._judge = Judge(clusters, rules)
         self.worker = Worker(database, live, clusters, rules, clock)
 
     async def run(self) -> None:
@@ -93,9 +72,9 @@ class Perform:
 
         Raises NotKnown, ClusterError, StoreUnavailable.
         """
-        known, now = await self._known(ask.ref), self._clock()
-        judged = await self._judge(ask, principal, known, now, rehearse=True)
-        if any(b.rule in PERSONAL for b in judged.verdict.blocked_by):
+        known, now = await self.known(ask.ref), self._clock()
+        judged = await self._judge(ask, principal, known, now)
+        if personal(judged.verdict):
             await self._refused(judged, ask, principal, now, "preview")
         plan, seen = judged.plan, judged.seen
         return Preview(
@@ -126,12 +105,12 @@ class Perform:
             raise StoreUnavailable(
                 "Shipboard is stopping.", "Nothing was recorded or changed.", "Ask again soon."
             )
-        known, now = await self._known(ask.ref), self._clock()
+        known, now = await self.known(ask.ref), self._clock()
         try:
-            judged = await self._judge(ask, principal, known, now, rehearse=True)
+            judged = await self._judge(ask, principal, known, now)
         except Moved as error:
-            bare = self._command(ask, principal, known, now)
-            await self._refused(_Judged(bare, Verdict()), ask, principal, now, str(error))
+            bare = command_of(ask, principal, known, now)
+            await self._refused(Judged(bare, Verdict()), ask, principal, now, str(error))
             raise
         if not judged.verdict.allowed or not judged.plan or not judged.seen:
             refusal = Blocked(judged.verdict.blocked_by)
@@ -184,99 +163,11 @@ class Perform:
     async def offers(self, ref: WorkloadRef, principal: Principal) -> Mapping[Verb, Offer]:
         """Every verb of a workload as it stands for `principal`, by the state that is stored: for buttons. Raises
         NotKnown, StoreUnavailable."""
-        known = await self._known(ref)
-        engine = next((e for e in ENGINES if e.name == known.engine), None)
-        if engine is None:
-            return {}
-        cluster, more = self._clusters.get(ref.cluster), []
-        if cluster is None:
-            more.append(_unconnected(ref.cluster))
-        elif blocker := await self._access.blocker(cluster, kind_of(ref), ref.namespace):
-            more.append(blocker)
-        return {
-            verb: replace(
-                offer,
-                blocked_by=(
-                    *self._permitted(verb, principal, known.place.environment).blocked_by,
-                    *offer.blocked_by,
-                    *more,
-                ),
-            )
-            for verb, offer in engine.verbs(known.state).items()
-        }
+        known = await self.known(ref)
+        return await self._judge.offers(known, principal)
 
-    async def _judge(
-        self, ask: Ask, principal: Principal, known: Known, now: datetime, *, rehearse: bool
-    ) -> _Judged:
-        """Raises Moved, NotKnown, ClusterError."""
-        command = self._command(ask, principal, known, now)
-        blocked = list(self._permitted(ask.verb, principal, command.environment).blocked_by)
-        blocked += self._reasoned(command)
-        if any(b.rule in PERSONAL for b in blocked):  # who may not act learns nothing of what it would do
-            return _Judged(command, Verdict(tuple(blocked)))
-        cluster = self._cluster(ask.ref)
-        seen = await look(cluster, ask.ref)
-        if difference := moved(ask.expected, seen):
-            raise Moved(difference)
-        command = replace(
-            command,
-            workload=f"{ask.ref.cluster}:{seen.uid}",
-            expected=completed(ask.expected, relevant(ask.verb, seen.expected)),
-        )
-        ruled = self._rules.verdict(command, seen.state, now)
-        blocked += ruled.blocked_by
-        try:
-            plan = seen.plan(ask.verb, ask.arguments, now, command.id)
-        except NotOffered as error:
-            return _Judged(command, Verdict((*blocked, *error.blockers), ruled.warnings), seen)
-        blocked += await self._access.blockers(cluster, plan.patches)
-        dry_run = said = ""
-        if rehearse and not blocked and plan.patches:
-            try:
-                await send(cluster, plan, dry_run=True)
-                dry_run = "accepted"
-            except Unreachable:
-                raise
-            except ClusterError as error:
-                dry_run, said = "refused", str(error)
-                blocked.append(Blocker("cluster", f"The cluster refuses it: {error}", "Mend what it names."))
-        return _Judged(command, Verdict(tuple(blocked), ruled.warnings), seen, plan, dry_run, said)
-
-    def _permitted(self, verb: Verb, principal: Principal, environment: str) -> Verdict:
-        return permits(principal, Permission.ACT, environment, verb=verb.value, role=VERBS[verb].role)
-
-    def _reasoned(self, command: Command) -> list[Blocker]:
-        when, place = VERBS[command.verb].reason, command.environment
-        due = when is Reason.ALWAYS or (when is Reason.PRODUCTION and place in self._rules.production)
-        if not due or command.reason:
-            return []
-        return [Blocker("reason", f"{VERBS[command.verb].label} takes a reason in {place}.", "Say why.")]
-
-    def _command(self, ask: Ask, principal: Principal, known: Known, now: datetime) -> Command:
-        return Command(
-            token_hex(12),
-            ask.verb,
-            known.key,
-            ask.ref,
-            known.place.environment,
-            ask.arguments,
-            ask.expected,
-            cut(ask.reason.strip(), MAX_REASON),
-            principal.identity,
-            principal.name,
-            ask.key,
-            now,
-            now + DEADLINE,
-        )
-
-    def _cluster(self, ref: WorkloadRef) -> ClusterLike:
-        if cluster := self._clusters.get(ref.cluster):
-            return cluster
-        raise Unreachable(
-            f"Could not reach {ref.cluster}", "Shipboard is not connected to it", "See /sources"
-        )
-
-    async def _known(self, ref: WorkloadRef) -> Known:
+    async def known(self, ref: WorkloadRef) -> Known:
+        """A workload as the database has it. Raises NotKnown, StoreUnavailable."""
         kind_of(ref)
         async with self._database.reading() as connection:
             known = await commands.workload(connection, ref)
@@ -298,7 +189,7 @@ class Perform:
         return receipt_of(kept)
 
     async def _refused(
-        self, judged: _Judged, ask: Ask, principal: Principal, now: datetime, said: str
+        self, judged: Judged, ask: Ask, principal: Principal, now: datetime, said: str
     ) -> None:
         command = judged.command
         entry = audit.Entry.of(
@@ -321,10 +212,6 @@ class Perform:
         self.worker.wake()
         command = kept.command
         self._live.publish((Topic("command", command.id), Topic("workload", command.workload)))
-
-
-def _unconnected(cluster: str) -> Blocker:
-    return Blocker("cluster", f"Shipboard is not connected to {cluster}.", "See /sources for the reason.")
 
 
 def _intended(plan: Plan, seen: Seen) -> Intended:
