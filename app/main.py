@@ -27,9 +27,11 @@ from app.engines import ENGINES
 from app.ingest import Ingest
 from app.kube import Cluster
 from app.live import Live
+from app.perform import ClusterLike, Perform, Rules
 from app.read.fleet import Fleet
 from app.settings import ClusterSettings, Settings
 from app.sources.runner import Collector
+from app.store import audit
 from app.store.db import Database
 from app.store.retention import prune
 from app.web import api, errors, files, headers, logs, ops, pages
@@ -43,6 +45,9 @@ WRITER_BEAT = 10.0
 """Seconds between two proofs that the database takes writes."""
 START_SECONDS = 5.0
 RETENTION_EVERY = 3600.0
+HEAD_EVERY = 60.0
+PRODUCTION = frozenset({"production", "prod", "prd", "live"})
+"""Environments where a reason is due, besides the last one of the order."""
 STOP_SECONDS = 2.0
 """How long the parts may take to stop."""
 
@@ -111,13 +116,16 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        database = await Database.open(settings.database, new=new_database)
+        database = await Database.open(settings.database, new=new_database, audit_key=settings.audit_key)
         try:
             live = Live()
             fleet = Fleet(database)
             hub = Hub(database, live, fleet, environments=settings.environments)
+            reach: dict[str, ClusterLike] = {}
+            rules = Rules(frozenset(settings.environments[-1:]) | PRODUCTION)
+            perform = Perform(database, live, reach, rules, _now, resting=lambda: vitals.draining)
             app.include_router(pages.routes(hub, renderer))
-            app.include_router(api.router(hub))
+            app.include_router(api.router(hub, perform))
             refuse_bare(app)
             door = _reporting(metrics.counted(Ingest(database, live)), vitals)
             app.state.hub = vitals.projection = metrics.parts.hub = hub
@@ -128,8 +136,10 @@ def create_app(
             await _until_read(hub)
             supervisor.start("writer", lambda: _prove_writing(database, vitals))
             supervisor.start("retention", lambda: _forget(database, settings.retention_days))
+            supervisor.start("audit head", lambda: _tell_head(database))
             for cluster in settings.clusters:
-                supervisor.start(f"cluster {cluster.name}", _collecting(cluster, settings, door))
+                supervisor.start(f"cluster {cluster.name}", _collecting(cluster, settings, door, reach))
+            supervisor.start("perform", perform.run)
             for name, more in (work or {}).items():
                 supervisor.start(name, more)
             log.info("started", version=__version__, clusters=[c.name for c in settings.clusters])
@@ -209,6 +219,22 @@ async def _prove_writing(database: Database, vitals: ops.Vitals) -> None:
         await asyncio.sleep(WRITER_BEAT)
 
 
+async def _tell_head(database: Database) -> None:
+    """Export the audit's head to the log each minute it moved: only what lies elsewhere shows a cut tail."""
+    told = 0
+    while True:
+        async with database.reading() as connection:
+            head = (await audit.marks(connection))[audit.HEAD]
+        if head.seq != told:
+            log.info("audit head", seq=head.seq, mac=head.mac)
+            told = head.seq
+        await asyncio.sleep(HEAD_EVERY)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 async def _forget(database: Database, days: int) -> None:
     """Delete history older than `days`, little by little, every hour; not at the start, which has more to
     do."""
@@ -218,8 +244,11 @@ async def _forget(database: Database, days: int) -> None:
         log.info("old history deleted", rows=gone)
 
 
-def _collecting(cluster: ClusterSettings, settings: Settings, ingest: Door) -> Work:
-    """The work of following one cluster; where it cannot even be tried, its sources say why."""
+def _collecting(
+    cluster: ClusterSettings, settings: Settings, ingest: Door, reach: dict[str, ClusterLike]
+) -> Work:
+    """The work of following one cluster, which is within `reach` of commands for so long; where it cannot even be
+    tried, its sources say why."""
 
     async def work() -> None:
         try:
@@ -228,8 +257,10 @@ def _collecting(cluster: ClusterSettings, settings: Settings, ingest: Door) -> W
             await ingest(_unheard(cluster, str(error)))
             raise
         try:
+            reach[cluster.name] = opened
             await Collector(opened, ingest, settings.place_rules, namespaces=cluster.namespaces).run()
         finally:
+            reach.pop(cluster.name, None)
             await opened.close()
 
     return work

@@ -24,6 +24,7 @@ _DATABASE = Scalar(scalars.database, "database: postgresql://shipboard@db.exampl
 _RETENTION = Scalar(scalars.number(1, 3650), "retention_days: 90", frozenset({"int"}))
 _LOG = Scalar(scalars.log_format, "log_format: json")
 _URL = Scalar(scalars.public_url, "public_url: https://shipboard.example.org")
+_AUDIT_KEY = Scalar(scalars.secret, "audit_key: 32 characters or more that nobody can guess")
 _DRAIN = Scalar(scalars.seconds, "drain_seconds: 5", frozenset({"int", "float"}))
 
 VARIABLES: Mapping[str, tuple[str, Scalar]] = {
@@ -33,10 +34,13 @@ VARIABLES: Mapping[str, tuple[str, Scalar]] = {
     "SHIPBOARD_RETENTION_DAYS": ("retention_days", _RETENTION),
     "SHIPBOARD_LOG_FORMAT": ("log_format", _LOG),
     "SHIPBOARD_PUBLIC_URL": ("public_url", _URL),
+    "SHIPBOARD_AUDIT_KEY": ("audit_key", _AUDIT_KEY),
     "SHIPBOARD_DRAIN_SECONDS": ("drain_seconds", _DRAIN),
 }
 """Environment variables that set something: the setting and its check. SHIPBOARD_CONFIG names the file."""
 
+_ELSEWHERE = frozenset({"SHIPBOARD_FAILPOINT", "SHIPBOARD_URL", "SHIPBOARD_TOKEN"})
+"""Variables of other parts: `shipboard act` and the tests."""
 # Kubernetes tells every pod of the Services in its namespace; one called "shipboard" looks like our settings.
 _SERVICE_LINK = re.compile(r"SHIPBOARD_(SERVICE_(HOST|PORT)(_.*)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_.*)?)?)")
 
@@ -151,7 +155,13 @@ def load(
         raise SettingsRefused(problems)
     if "database" not in values:
         values["database"] = default_database(environ)
-    return Settings(**values, file=file, warnings=_unknown(environ))
+    warnings = _unknown(environ)
+    if values["database"].startswith("postgresql") and "audit_key" not in values:
+        warnings += (
+            "SHIPBOARD_AUDIT_KEY is not set: what the audit holds cannot be checked after the next start. Give all "
+            "replicas the same one.",
+        )
+    return Settings(**values, file=file, warnings=warnings)
 
 
 def default_database(environ: Mapping[str, str]) -> str:
@@ -206,5 +216,6 @@ def _unknown(environ: Mapping[str, str]) -> tuple[str, ...]:
         if variable.startswith("SHIPBOARD_")
         and not variable.startswith("SHIPBOARD_TEST_")
         and variable not in known
+        and variable not in _ELSEWHERE
         and not _SERVICE_LINK.fullmatch(variable)
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -29,10 +29,14 @@ class ClusterSettings:
 class Settings:
     """Everything a start needs to know. `log_format` "" means text on a terminal and JSON elsewhere.
 
+    `audit_key` is what the audit's chain is made with: SHIPBOARD_AUDIT_KEY, never in the file; empty with SQLite means
+    the key that lies beside the database.
+
     `file` is the file that was read (None: there was none), `warnings` what is odd but no reason to refuse.
     """
 
     database: str
+    audit_key: str = field(default="", repr=False)
     host: str = "127.0.0.1"
     port: int = 8000
     clusters: tuple[ClusterSettings, ...] = ()

@@ -62,6 +62,13 @@ def boolean(text: str) -> bool:
     return text.lower() in {"true", "yes", "on"}
 
 
+def secret(text: str) -> str:
+    """A secret of at least 32 characters. What is wrong with it is said without it."""
+    if not 32 <= len(text.strip()) <= 1000:
+        raise ValueError("is shorter than 32 characters, or very long")
+    return text.strip()
+
+
 def matching(pattern: re.Pattern[str], what: str) -> Check:
     """Text of a given form; `what` names the form."""
 
