@@ -6,7 +6,7 @@ import asyncio
 import itertools
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -25,6 +25,7 @@ from app.sources.runner import Collector
 from app.sources.timing import Timing
 from app.store.db import Database
 from tests.demo.client import Client, deployment, template, until
+from tests.perform.proxy import Proxy, proxy
 
 NAME = "real"
 ADA = Principal(
@@ -51,14 +52,14 @@ def ask(verb: Verb, ref: WorkloadRef = WEB, *, key: str = "", reason: str = "bec
 
 @dataclass
 class Rig:
-    """The running parts. `clusters` may be changed while they run."""
+    """The running parts. `clusters` may be changed while they run; commands go through `between`, looks do not."""
 
     kube: EmbeddedCluster
     client: Client
     database: Database
     perform: Perform
     clusters: dict[str, ClusterLike]
-    patches: list[Obj] = field(default_factory=list)
+    between: Proxy
 
     async def known(self, ref: WorkloadRef) -> None:
         """Wait until the board knows a workload, as it stands in the cluster."""
@@ -152,41 +153,27 @@ async def eventually(condition: Callable[[], Any], what: str, seconds: float = 1
 
 
 @asynccontextmanager
-async def rig(
-    database_url: str, *, rules: Rules | None = None, collect: bool = True, wrap: Any = None, run: bool = True
-) -> AsyncIterator[Rig]:
-    """All parts, running. `wrap` makes what acts on the cluster of the plain connection."""
-    async with EmbeddedCluster(time_scale=25.0) as kube, Client(kube.url, kube.token) as client:
-        database, live = await Database.open(database_url), Live()
+async def rig(database_url: str, *, rules: Rules | None = None, run: bool = True) -> AsyncIterator[Rig]:
+    """All parts, running."""
+    async with (
+        EmbeddedCluster(time_scale=25.0) as kube,
+        Client(kube.url, kube.token) as client,
+        proxy(kube.url) as between,
+    ):
+        database, live = await Database.open(database_url, audit_key="k" * 32), Live()
         cluster = await Cluster.at(NAME, kube.url, kube.token)
-        acting: Any = wrap(cluster) if wrap else cluster
+        acting = await Cluster.at(NAME, between.url, kube.token)
         clusters: dict[str, ClusterLike] = {NAME: acting}
         perform = Perform(database, live, clusters, rules or Rules(), now)
         tasks = [asyncio.create_task(perform.run())] if run else []
-        if collect:
-            tasks.append(asyncio.create_task(Collector(cluster, Ingest(database, live), timing=TIMING).run()))
+        tasks.append(asyncio.create_task(Collector(cluster, Ingest(database, live), timing=TIMING).run()))
         try:
-            yield Rig(kube, client, database, perform, clusters)
+            yield Rig(kube, client, database, perform, clusters, between)
         finally:
             for task in tasks:
                 task.cancel()
             ended = await asyncio.gather(*tasks, return_exceptions=True)
             await cluster.close()
+            await acting.close()
             await database.close()
         assert all(isinstance(end, asyncio.CancelledError) for end in ended), ended
-
-
-__all__ = [
-    "ADA",
-    "CANARY",
-    "NAME",
-    "STEPS",
-    "VIEWER",
-    "WEB",
-    "Rig",
-    "ask",
-    "eventually",
-    "now",
-    "replace",
-    "rig",
-]
