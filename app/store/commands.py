@@ -127,7 +127,8 @@ async def put_down(session: AsyncSession, kept: Kept) -> bool:
         "ended_at": None,
     }
     statement = insert.values(values).on_conflict_do_nothing(index_elements=["principal", "key"])
-    return bool((await connection.execute(statement)).rowcount)
+    # Not the row count: a driver may not tell it for an INSERT.
+    return (await connection.scalar(statement.returning(COMMAND.c.id))) is not None
 
 
 async def claim(session: AsyncSession, ident: str, owner: str, now: datetime) -> bool:
@@ -172,7 +173,7 @@ async def move(
 async def live(session: AsyncSession, owner: str) -> None:
     """Give a sign of life for all commands that `owner` has."""
     held = (COMMAND.c.owner == owner, COMMAND.c.phase.in_((CommandPhase.RUNNING, CommandPhase.SENT)))
-    await _update(session, held, {"beat": COMMAND.c.beat + 1})
+    await (await session.connection()).execute(update(COMMAND).where(*held).values(beat=COMMAND.c.beat + 1))
 
 
 async def forget(session: AsyncSession, before: datetime, batch: int) -> int:
@@ -250,4 +251,4 @@ async def _update(
     session: AsyncSession, where: Sequence[ColumnElement[bool]], values: Mapping[str, Any]
 ) -> bool:
     statement = update(COMMAND).where(*where).values(values)
-    return bool((await (await session.connection()).execute(statement)).rowcount)
+    return (await (await session.connection()).execute(statement)).rowcount == 1

@@ -9,7 +9,7 @@ from app.domain.commands import CommandPhase, Expected, Verb
 from app.domain.policy import ALLOWED, Blocker, Verdict
 from app.perform import Blocked, KeyReused, Moved, NotKnown, Rules
 from app.store import commands
-from tests.demo.client import until
+from tests.demo.client import deployment, until
 from tests.perform.rig import ADA, CANARY, NAME, VIEWER, WEB, ask, rig
 
 pytestmark = pytest.mark.anyio
@@ -47,23 +47,39 @@ async def test_same_key_from_many_at_once_is_one_command(database_url):
         assert len(await board.audit(result="asked")) == 1
 
 
-async def test_fifty_intents_at_once_have_one_effect_each(database_url):
+async def test_fifty_clients_at_once_have_one_effect_an_intent(database_url):
     async with rig(database_url) as board:
         await board.make_web()
-        before, writes = board.stored()["metadata"]["generation"], board.between.writes
-        receipts = await asyncio.gather(*(board.perform.ask(ask(Verb.RESTART), ADA) for _ in range(50)))
+        names = [f"d{n}" for n in range(25)]
+        for name in names:
+            body = deployment(replicas=1)
+            body["metadata"]["name"] = name
+            await board.client.call("POST", "/apis/apps/v1/namespaces/default/deployments", body)
+        refs = [replace(WEB, name=name) for name in names]
+        for ref in refs:
+            await board.known(ref)
+        before = {ref: board.stored(ref)["metadata"]["generation"] for ref in (WEB, *refs)}
+        asked = [*(ask(Verb.PAUSE, ref) for ref in refs), *(ask(Verb.RESTART) for _ in range(25))]
+        receipts = await asyncio.gather(*(board.perform.ask(each, ADA) for each in asked))
         ended = [await board.over(receipt, 60) for receipt in receipts]
-        done = [receipt for receipt in ended if receipt.phase is CommandPhase.DONE]
+
         assert len({receipt.id for receipt in ended}) == 50
-        # Restarts of one second ask for the same, so some find it already so; each of the others wrote once.
-        wrote = [r for r in done if "already" not in r.message]
-        assert len(done) == 50, {r.message for r in ended}
-        assert (
-            board.stored()["metadata"]["generation"] - before <= len(wrote) <= board.between.writes - writes
+        assert {receipt.phase for receipt in ended[:25]} == {CommandPhase.DONE}
+        assert all(board.stored(ref)["metadata"]["generation"] == before[ref] + 1 for ref in refs)
+        # Of those who all wanted the same thing replaced, the first got it; the others are told that it moved.
+        done = [receipt for receipt in ended[25:] if receipt.phase is CommandPhase.DONE]
+        assert done
+        assert board.stored()["metadata"]["generation"] == before[WEB] + len(done)
+        others = [receipt for receipt in ended[25:] if receipt.phase is not CommandPhase.DONE]
+        assert all(
+            receipt.phase is CommandPhase.REFUSED and "Nothing was changed" in receipt.message
+            for receipt in others
         )
         rows = await board.audit()
-        assert len([row for row in rows if row.kind == "asked"]) == 50
-        assert len([row for row in rows if row.kind == "done"]) == 50
+        kinds = [row.kind for row in rows]
+        assert kinds.count("asked") == 50
+        assert kinds.count("sent") == kinds.count("done") == 25 + len(done)
+        assert kinds.count("refused") == len(others)
 
 
 async def test_moved_target_is_refused_with_the_difference_and_left_alone(database_url):
