@@ -118,15 +118,18 @@ class Effect:
     can be stored and asked again after a restart.
 
     `origin` is the revision that was asked for when the plan was made, `revision` the one that must be (empty: the
-    same); `images` are those of a revision whose key is not known before. `passed` is the index of the step that must
-    lie behind, `answered` when the pause began that must be over, `settled` asks that the move is over or nearly so;
-    `held` the most pods that may be held back, `lane` the side that must have the traffic. An effect that names
+    same) and `left` one that must not be any more; `images` are those of a revision whose key is not known before.
+    `passed` is the index of the step that must lie behind, `answered` when the pause began that must be over,
+    `settled` asks that the move is over or nearly so, `freed` that no broken pod blocks it; `held` is the most pods
+    that may be held back, `serves` the revision and `lane` the side that must have the traffic. An effect that names
     nothing is met at once: nothing of the workload would tell.
     """
 
     origin: str = ""
     revision: str = ""
+    left: str = ""
     images: tuple[str, ...] = ()
+    freed: bool = False
     paused: bool | None = None
     aborted: bool | None = None
     passed: int | None = None
@@ -135,6 +138,7 @@ class Effect:
     held: int | None = None
     restarted_at: datetime | None = None
     weight: int | None = None
+    serves: str = ""
     lane: str = ""
     owner_held: bool | None = None
 
@@ -154,10 +158,13 @@ class Effect:
         meant."""
         if state.revision is None or state.phase is Phase.UNKNOWN or not self.origin or self._new():
             return False
+        if self.images:
+            return state.revision.key != self.origin and not set(self.images) <= set(state.revision.images)
         return state.revision.key not in (self.origin, self.revision or self.origin)
 
     def _new(self) -> bool:
-        return bool(self.images or self.restarted_at or self.lane)
+        """Whether what follows is a revision whose key nobody knows before."""
+        return bool(self.left or self.restarted_at or self.lane)
 
     def _same(self, state: RolloutState) -> bool:
         return state.revision is None or state.revision.key == self.origin
@@ -168,6 +175,10 @@ class Effect:
             yield revision is not None and revision.key == self.revision
         if self.images:
             yield revision is not None and set(self.images) <= set(revision.images)
+        if self.left:
+            yield revision is not None and revision.key != self.left
+        if self.freed:
+            yield not any(problem.category == "blocked" for problem in state.problems)
         if self.paused is not None:
             yield state.paused is self.paused
         if self.aborted is not None:
@@ -177,13 +188,16 @@ class Effect:
         if self.answered is not None:
             yield state.phase not in _WAITING or state.waits_for.since != self.answered
         if self.settled:
-            yield state.phase in SETTLED or state.phase is Phase.PROMOTING
+            over = state.step_index is not None and 0 < len(state.steps) <= state.step_index
+            yield state.phase in SETTLED or over
         if self.held is not None:
             yield state.held <= self.held
         if self.restarted_at is not None:
             yield state.restarted_at is not None and state.restarted_at >= self.restarted_at
         if self.weight is not None:
             yield weight is not None and weight.wanted == self.weight
+        if self.serves:
+            yield any(r.key == self.serves and "active" in r.roles for r in state.revisions)
         if self.lane:
             yield any(lane.live and lane.name == self.lane for lane in state.lanes)
         if self.owner_held is not None:

@@ -11,9 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..domain.commands import Offer, Verb
-from ..domain.policy import Blocker
-from ..domain.rollout import Phase, RolloutState, Strategy, WaitKind
+from ..domain.commands import Verb
+from ..domain.rollout import Strategy
 from . import deployment_acts, owners, template
 from .acting import Effect, Patch, Plan, Query, Raw
 from .argo_analysis import HASH
@@ -22,77 +21,19 @@ from .drafting import (
     Draft,
     Path,
     Task,
-    blocked,
-    called,
     change,
     chosen,
     moment,
-    offer,
     owned,
     selector,
     status,
-    unknown,
     value,
     whole,
 )
 from .port import DEPLOYMENT, POD, REPLICASET, ROLLOUT, Kind
 
-_WAITS = (Phase.PAUSED, Phase.AWAITING_APPROVAL)
 _STEP: Path = ("status", "currentStepIndex")
 _PAUSES: Path = ("status", "pauseConditions")
-
-
-def verbs(state: RolloutState) -> Mapping[Verb, Offer]:
-    """The verbs of a Rollout as they stand."""
-    lost, version = unknown(state), called(state.revision)
-    idle = None if _moves(state) else blocked("Nothing is on its way.")
-    given_up = blocked("It was aborted.", "Retry it, or go back.") if state.aborted else None
-    stable = (
-        f"{called(state.stable)} takes all the traffic" if state.stable else "the stable revision takes over"
-    )
-    offers = {
-        Verb.PROMOTE: _promote_offer(state, lost, idle, given_up),
-        Verb.PROMOTE_FULL: offer(
-            Verb.PROMOTE_FULL,
-            "Promote fully",
-            f"{version} takes all the traffic now: pauses, steps and analyses that remain are skipped.",
-            lost,
-            idle,
-            given_up,
-            blocked("It is being promoted in full already.") if state.phase is Phase.PROMOTING else None,
-            _unseen(state),
-        ),
-        Verb.PAUSE: offer(
-            Verb.PAUSE,
-            "Pause",
-            "It stays at its step, and its traffic as it is, until it is resumed.",
-            lost,
-            blocked("It is already standing still.", "Resume it.") if state.paused else None,
-            None if state.paused else idle,
-            given_up,
-        ),
-        Verb.RESUME: offer(
-            Verb.RESUME,
-            "Resume",
-            "It goes on from the step where it was paused; the step itself is not skipped.",
-            lost,
-            None if state.paused else _not_paused(state),
-        ),
-        Verb.ABORT: offer(
-            Verb.ABORT, "Abort", _abort_says(state, stable), lost, idle, given_up, _unseen(state)
-        ),
-        Verb.RETRY: offer(
-            Verb.RETRY,
-            f"Try {version} again",
-            f"{version} starts again from the first step.",
-            lost,
-            None if state.aborted else blocked("It was not aborted: there is nothing to try again."),
-        ),
-        Verb.ROLLBACK: _back(state, lost),
-        Verb.RESTART: deployment_acts.restart(state, "one by one; no new revision is made", lost),
-        Verb.SET_IMAGE: deployment_acts.image(state, lost),
-    }
-    return owners.guarded(offers, state)
 
 
 def queries(root: Raw) -> tuple[Query, ...]:
@@ -109,70 +50,6 @@ def queries(root: Raw) -> tuple[Query, ...]:
 def _stem(chosen_: str) -> str:
     """A selector without the hash, which the status of a blue-green Rollout adds."""
     return ",".join(part for part in chosen_.split(",") if not part.startswith(f"{HASH}="))
-
-
-def _moves(state: RolloutState) -> bool:
-    on_steps = state.step_index is not None and state.step_index < len(state.steps)
-    return state.phase is not Phase.IDLE and (state.stable is not None or on_steps or state.aborted)
-
-
-def _unseen(state: RolloutState) -> Blocker | None:
-    if state.phase is not Phase.PENDING:
-        return None
-    return blocked("The controller has not noticed the newest change yet.", "A moment, or a rollback.")
-
-
-def _not_paused(state: RolloutState) -> Blocker:
-    if state.phase in _WAITS:
-        return blocked("It waits at a step; nobody paused it.", "Promote it.")
-    return blocked("It is not paused.")
-
-
-def _promote_offer(state: RolloutState, *blockers: Blocker | None) -> Offer:
-    version = called(state.revision)
-    steps, at = state.steps, state.step_index
-    ahead = steps[at + 1 :] if at is not None else ()
-    weight = next((step.weight for step in ahead if step.weight is not None), 100)
-    label, sentence = f"Promote to {weight} %", f"{version} goes on to {weight} % of the traffic."
-    if weight == 100:
-        sentence = f"{version} takes all the traffic."
-    if state.strategy is Strategy.BLUE_GREEN:
-        label, sentence = (
-            f"Switch to {version}",
-            f"The traffic moves from {called(state.stable)} to {version}.",
-        )
-    elif ahead and ahead[0].kind not in ("weight", "pause"):
-        sentence = f"{ahead[0].label.capitalize()} comes next, then {weight} %."
-    waits = None
-    if state.paused:
-        waits = blocked("It was paused by a person.", "Resume it first.")
-    elif state.phase not in _WAITS:
-        now = f": {steps[at].label} is on its way" if at is not None and at < len(steps) else ""
-        waits = blocked(f"It waits for nobody{now}.", "Promote it fully to skip what remains.")
-    elif state.waits_for.kind is WaitKind.TIMER:
-        sentence = f"{sentence} It does not wait for its time to pass."
-    stops = tuple(b for b in (*blockers, _unseen(state)) if b is not None)
-    return offer(Verb.PROMOTE, label, sentence, *(stops or (waits,)))
-
-
-def _abort_says(state: RolloutState, stable: str) -> str:
-    if state.strategy is Strategy.BLUE_GREEN:
-        more = " It is unpaused, since a paused one does not move its traffic." if state.paused else ""
-        return f"The switch is called off and {stable}.{more}"
-    return f"{called(state.revision)} is taken back to 0 %, {stable}; its template stays until it is undone."
-
-
-def _back(state: RolloutState, lost: Blocker | None) -> Offer:
-    found = deployment_acts.back(state, lost)
-    if state.paused and found.targets:
-        return Offer(
-            found.verb,
-            found.label,
-            f"{found.sentence} It is paused: resume it, too.",
-            found.blocked_by,
-            found.targets,
-        )
-    return found
 
 
 def _main(task: Task, wanted: Mapping[Path, Any]) -> Patch | None:
@@ -233,13 +110,16 @@ def _pause(task: Task) -> Plan:
 
 def _resume(task: Task) -> Plan:
     patch = change(ROLLOUT, task.root, {("spec", "paused"): False}, stamp=task.stamp)
-    return task.plan((patch,), Effect(task.origin, paused=False))
+    return task.plan((patch,), Effect(paused=False))
 
 
 def _abort(task: Task) -> Plan:
     blue_green = task.state.strategy is Strategy.BLUE_GREEN
     spec = _unpaused(task) if blue_green else {}
-    effect = Effect(task.origin, aborted=True, paused=False if blue_green else None)
+    effect = Effect(task.origin, aborted=True)
+    if blue_green:
+        serves = str(value(task.root, "status", "stableRS") or "")
+        effect = Effect(task.origin, aborted=True, paused=False, serves=serves)
     return _both(task, spec, {("status", "abort"): True}, _standing(task), effect)
 
 
@@ -265,10 +145,9 @@ def _templated(task: Task) -> tuple[Kind, Raw]:
     )
     found = next(named, None) if reference.get("kind") in (None, DEPLOYMENT.name) else None
     if found is None:
-        kind, called_ = reference.get("kind") or DEPLOYMENT.name, reference.get("name")
-        raise task.refuse(
-            f"Its template is that of {kind} {called_}, which cannot be changed here.", "", "not-offered"
-        )
+        named_ = f"{reference.get('kind') or DEPLOYMENT.name} {reference.get('name')}"
+        message = f"Its template is that of {named_}, which Shipboard cannot look at or does not change."
+        raise task.refuse(message, f"Change {named_}.", "not-offered")
     return DEPLOYMENT, found
 
 
@@ -281,8 +160,14 @@ def _rollback(task: Task) -> Plan:
     kind, obj = _templated(task)
     before, after = value(obj, "spec", "template"), template.bare(kept["spec"]["template"], HASH)
     same = template.covers(before, after)
-    patch = None if same else change(kind, obj, {("spec", "template"): after}, stamp=task.stamp)
-    return deployment_acts.went_back(task, target, patch, before, before if same else after)
+    wanted: dict[Path, Any] = {} if same else {("spec", "template"): after}
+    more = []
+    if wanted and kind is ROLLOUT:
+        wanted |= _unpaused(task)
+    elif wanted:
+        more = [change(ROLLOUT, task.root, _unpaused(task), stamp=task.stamp)]
+    patch = change(kind, obj, wanted, stamp=task.stamp)
+    return deployment_acts.went_back(task, target, patch, before, before if same else after, *more)
 
 
 def _set_image(task: Task) -> Plan:

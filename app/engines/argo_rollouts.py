@@ -23,7 +23,7 @@ from ..domain.rollout import (
     Strategy,
 )
 from . import argo_acts as acts
-from . import argo_analysis, argo_phase, argo_steps, cautions, owners, reading, trouble
+from . import argo_analysis, argo_offers, argo_phase, argo_steps, cautions, owners, reading, trouble
 from . import pods as squares
 from . import revisions as served
 from .acting import Look, Plan, decoded
@@ -48,7 +48,7 @@ from .reading import condition
 from .shapes import ReplicaSet, Rollout, RolloutSpec, RolloutStatus, Root, Template
 
 name = "argo-rollouts"
-verbs, queries = acts.verbs, acts.queries
+verbs, queries = argo_offers.verbs, acts.queries
 root: Kind = ROLLOUT
 relations: tuple[Relation, ...] = (
     Relation(REPLICASET, Via.OWNER),

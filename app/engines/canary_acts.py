@@ -31,6 +31,9 @@ def verbs(state: RolloutState) -> Mapping[Verb, Offer]:
     by_pods = blocked(
         "No route is named: the share follows the number of pods.", "Annotate shipboard/canary-route."
     )
+    dark = None
+    if runs and state.router and state.weight is None:
+        dark = blocked(f"{state.router} does not tell a share.", "Correct it, or let Shipboard read it.")
     own = deployment_acts.own(state)
     if runs:
         first = blocked("A canary is under way.", "Promote it, or abort it first.")
@@ -41,9 +44,9 @@ def verbs(state: RolloutState) -> Mapping[Verb, Offer]:
         Verb.SET_WEIGHT: offer(
             Verb.SET_WEIGHT,
             "Set weight",
-            f"{state.router} gives the canary another share than {at}.",
+            f"{state.router or 'The route'} gives the canary another share than {at}.",
             lost,
-            none or (None if state.router else by_pods),
+            none or dark or (None if state.router else by_pods),
         ),
         Verb.PROMOTE: offer(
             Verb.PROMOTE,
@@ -57,7 +60,7 @@ def verbs(state: RolloutState) -> Mapping[Verb, Offer]:
             "Take the canary back",
             "The canary's share goes to 0 %." if state.router else "The canary is scaled to zero.",
             lost,
-            none,
+            none or dark,
         ),
     }
     return owners.guarded(offers, state, _UNDONE)
@@ -91,7 +94,9 @@ def _abort(task: Task) -> Plan:
         return _weighed(task, 0, task.offer.sentence)
     canary = _beside(task)
     patch = change(DEPLOYMENT, canary, {("spec", "replicas"): 0}, stamp=task.stamp)
-    return task.plan((patch,), Effect(task.origin, weight=0), from_=task.state.revision, to=task.state.stable)
+    return task.plan(
+        (patch,), Effect(task.origin, left=task.origin), from_=task.state.revision, to=task.state.stable
+    )
 
 
 def _promote(task: Task) -> Plan:
@@ -113,7 +118,7 @@ def _promote(task: Task) -> Plan:
     after = template.with_images(before, images)
     return task.plan(
         (patch,),
-        Effect(images=template.images(after)),
+        Effect(task.origin, left=task.origin, images=template.images(after)),
         from_=task.state.stable,
         to=task.state.revision,
         difference=template.difference(before, after),

@@ -1,7 +1,8 @@
 """What can be done with a Deployment: pause, resume, restart, go back to a kept revision, set images.
 
-As `kubectl rollout` does it, with two differences: an undo keeps the annotations that the Deployment has now and takes
-only the change-cause of the old revision, and every write stands on the version that was looked at.
+As `kubectl rollout` does it, with three differences. An undo keeps the annotations that the Deployment has now and
+takes only the change-cause of the old revision. One of a paused Deployment, which kubectl refuses, resumes it in the
+same write: resuming first would roll out what is to be undone. And every write stands on the version looked at.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 from ..domain.commands import Offer, Verb
 from ..domain.rollout import Phase, Revision, RolloutState
 from . import owners, template
-from .acting import Effect, Plan, Query, Raw
+from .acting import Effect, Patch, Plan, Query, Raw
 from .drafting import (
     REMOVE,
     Draft,
@@ -66,7 +67,7 @@ def own(state: RolloutState) -> dict[Verb, Offer]:
             None if state.paused else blocked("It is not paused."),
         ),
         Verb.RESTART: restart(state, "pod by pod, as in a rollout; the version stays the same", lost, still),
-        Verb.ROLLBACK: back(state, lost, still),
+        Verb.ROLLBACK: back(state, lost),
         Verb.SET_IMAGE: image(state, lost),
     }
 
@@ -87,7 +88,10 @@ def back(state: RolloutState, *blockers: Any) -> Offer:
     label = f"Back to {called(best)}" if best else "Roll back"
     now = called(state.revision)
     runs = f", which still runs on {count(best.ready, 'pod')}" if best and best.ready else ""
-    sentence = f"{now} is replaced by {called(best)}{runs}." if best else "There is nothing to go back to."
+    also = " It is resumed in the same write, since a paused one goes nowhere." if state.paused else ""
+    sentence = (
+        f"{now} is replaced by {called(best)}{runs}.{also}" if best else "There is nothing to go back to."
+    )
     return offer(Verb.ROLLBACK, label, sentence, *blockers, none, targets=[r.key for r in kept])
 
 
@@ -109,7 +113,7 @@ def _pause(task: Task) -> Plan:
 
 def _resume(task: Task) -> Plan:
     patch = change(task.kind, task.root, {("spec", "paused"): False}, stamp=task.stamp)
-    return task.plan((patch,), Effect(task.origin, paused=False))
+    return task.plan((patch,), Effect(paused=False))
 
 
 def stamped(task: Task) -> Plan:
@@ -137,14 +141,23 @@ def restored(task: Task, target: Revision, sets: list[Raw]) -> Plan:
     if before != after:
         cause = value(kept, *CAUSE)
         wanted = {("spec", "template"): after, CAUSE: REMOVE if cause is None else cause}
+        if task.state.paused:
+            wanted["spec", "paused"] = False
     patch = change(task.kind, task.root, wanted, stamp=task.stamp)
     return went_back(task, target, patch, before, after)
 
 
-def went_back(task: Task, target: Revision, patch: Any, before: Any, after: Any, *more: Any) -> Plan:
+def went_back(
+    task: Task, target: Revision, patch: Patch | None, before: Any, after: Any, *more: Patch | None
+) -> Plan:
     """The plan of an undo by `patch`."""
     already = f"{called(target)} is what it runs already: nothing is to be done."
-    sentence = f"{called(task.state.revision)} is replaced by {called(target)}." if patch or more else already
+    best = next(iter(task.offer.targets), "") == target.key
+    sentence = f"{called(task.state.revision)} is replaced by {called(target)}."
+    if patch is None:
+        sentence = already
+    elif best:
+        sentence = task.offer.sentence
     return task.plan(
         (patch, *more),
         Effect(task.origin, revision=target.key),
@@ -183,7 +196,9 @@ def set_images(task: Task, kind: Kind, obj: Raw) -> Plan:
     new = template.images(after)
     return task.plan(
         (patch,),
-        Effect(task.origin, images=new),
+        Effect()
+        if task.state.paused
+        else Effect(task.origin, images=new),  # a paused one shows it only later
         sentence=f"{told}." if patch else f"{told} already: nothing is to be done.",
         from_=task.state.revision,
         to=Revision("", images=new),

@@ -97,7 +97,9 @@ def unknown(state: RolloutState) -> Blocker | None:
     """Nothing is offered on what cannot be read, except where an engine says so."""
     if state.phase is not Phase.UNKNOWN:
         return None
-    return blocked(f"What it does is not known: {state.message}", "Shipboard has to read it first.")
+    return blocked(
+        f"What it does is not known: {state.message.rstrip('.')}.", "Shipboard has to read it first."
+    )
 
 
 def called(revision: Revision | None) -> str:

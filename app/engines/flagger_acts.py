@@ -53,7 +53,7 @@ def _pause(task: Task) -> Plan:
 
 def _resume(task: Task) -> Plan:
     patch = change(CANARY, task.root, {_SUSPEND: False}, stamp=task.stamp)
-    return task.plan((patch,), Effect(task.origin, paused=False))
+    return task.plan((patch,), Effect(paused=False))
 
 
 DRAFTS: Mapping[Verb, Draft] = {**owners.DRAFTS, Verb.PAUSE: _pause, Verb.RESUME: _resume}

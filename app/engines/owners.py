@@ -159,6 +159,10 @@ def _sync(task: Task) -> Plan:
     if _reverts(owner, found) is not Reverts.NO:
         message = "Auto-sync would go forward again at once."
         raise task.refuse(message, "Hold auto-sync first.", "owner")
+    if value(found, "operation") is not None:
+        raise task.refuse(
+            "Another operation of the application is in progress.", "Wait until it is over.", "owner"
+        )
     wanted = task.arguments.revision
     entries = value(found, "status", "history") or ()
     entry = next((e for e in reversed(entries) if wanted in (e.get("revision"), str(e.get("id")))), None)

@@ -139,7 +139,7 @@ def _rollback(task: Task) -> Plan:
         return plan
     said = plan.sentence if patch else f"It stays at {called(target)}."
     gone = f"{said} Deleted, because nothing else takes them away: {_names([p.name for p in doomed])}."
-    return replace(plan, sentence=gone)
+    return replace(plan, sentence=gone, effect=replace(plan.effect, freed=True))
 
 
 def _doomed(task: Task, target: Revision) -> list[Patch]:
