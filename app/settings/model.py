@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from app.domain import places
+
+from .auth import AuthSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Settings:
     log_format: str = ""
     public_url: str = ""
     drain_seconds: float = 5.0
+    auth: AuthSettings = field(default_factory=AuthSettings)
     file: Path | None = None
     warnings: tuple[str, ...] = ()
 
@@ -84,6 +87,7 @@ class Settings:
             **({"log_format": self.log_format} if self.log_format else {}),
             **({"public_url": self.public_url} if self.public_url else {}),
             "drain_seconds": self.drain_seconds,
+            **({"auth": self.auth.as_file()} if self.auth.modes else {}),
         }
 
 

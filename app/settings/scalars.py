@@ -124,3 +124,10 @@ def database(text: str) -> str:
     if not urlsplit(text).path.strip("/"):
         raise ValueError("names no database after the host")
     return f"{_DRIVERS[scheme]}://{rest}"
+
+
+def secret(text: str) -> str:
+    """A secret: printable, not empty. Errors never hold it."""
+    if not 1 <= len(text) <= 1000 or not text.isprintable():
+        raise ValueError("holds no secret: 1 to 1,000 printable characters")
+    return text

@@ -14,11 +14,11 @@ from app.web.answers import tagged
 from app.web.auth import needs
 from app.web.streams import Hub
 
-from . import board, rollouts, sources, workloads
+from . import board, me, rollouts, sources, workloads
 from .contents import encode
 from .listing import document
 
-RESOURCES = (board, workloads, rollouts, sources)
+RESOURCES = (board, workloads, rollouts, sources, me)
 
 
 def router(hub: Hub) -> APIRouter:
