@@ -154,6 +154,7 @@ def create_app(
         max_body_size=1 << 20,
     )
     app.state.vitals = vitals
+    app.state.keeper = keeper
     app.state.error_page = lambda shown, scope: renderer.page(
         "error.html", {**shown, "now": datetime.now(UTC), "viewer": viewer(scope)}
     )

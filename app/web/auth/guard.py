@@ -118,7 +118,7 @@ class Guard:
         if unsafe and not bearer and (why := csrf.foreign(scope, self._public_url)):
             await _refuse(scope, receive, send, why)
             return
-        if not await self._may_ask(limits.WRONG, limits.window(scope), only_look=True):
+        if bearer and not await self._may_ask(limits.WRONG, limits.window(scope), only_look=True):
             await _too_often(scope, receive, send)
             return
         try:
