@@ -12,7 +12,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
-from secrets import token_bytes
 from urllib.parse import urlsplit
 
 import structlog
@@ -35,7 +34,8 @@ from app.store import audit
 from app.store.db import Database
 from app.store.retention import prune
 from app.web import api, errors, files, headers, logs, ops, pages
-from app.web.auth import Everybody, Guard, refuse_bare
+from app.web.auth import Guard, account, login, oidc, refuse_bare, viewer
+from app.web.auth.doorkeeper import Doorkeeper
 from app.web.metrics import Door, Metrics
 from app.web.render import Renderer
 from app.web.streams import Hub
@@ -111,6 +111,8 @@ def create_app(
     watchdog = Watchdog()
     metrics = Metrics(watchdog)
     supervisor = Supervisor()
+    base = settings.public_url or f"http://{settings.host}:{settings.port}"
+    keeper = Doorkeeper(settings.auth, https=base.startswith("https:"), acts=settings.loopback)
     vitals = ops.Vitals(watchdog.trouble)
     vitals.down = supervisor.down
 
@@ -118,6 +120,7 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         database = await Database.open(settings.database, new=new_database, audit_key=settings.audit_key)
         try:
+            keeper.database = database
             live = Live()
             fleet = Fleet(database)
             hub = Hub(database, live, fleet, environments=settings.environments)
@@ -133,6 +136,7 @@ def create_app(
             vitals.heard = lambda: any(source.lists for source in fleet.sources.values())
             supervisor.start("watchdog", watchdog.run)
             supervisor.start("projection", hub.run)
+            supervisor.start("sessions", keeper.run)
             await _until_read(hub)
             supervisor.start("writer", lambda: _prove_writing(database, vitals))
             supervisor.start("retention", lambda: _forget(database, settings.retention_days))
@@ -160,12 +164,18 @@ def create_app(
         max_body_size=1 << 20,
     )
     app.state.vitals = vitals
-    app.state.error_page = lambda shown: renderer.page("error.html", {**shown, "now": datetime.now(UTC)})
+    app.state.keeper = keeper
+    app.state.error_page = lambda shown, scope: renderer.page(
+        "error.html", {**shown, "now": datetime.now(UTC), "viewer": viewer(scope)}
+    )
     errors.install(app)
     files.install(app)
     ops.install(app, vitals, metrics.exposition)
+    provider = oidc.Provider(settings.auth.oidc, f"{base}/oidc/callback") if settings.auth.oidc else None
+    app.include_router(login.routes(keeper, renderer, provider))
+    app.include_router(account.routes(keeper, renderer, base, settings.environments))
     # The last one added stands outermost: every answer gets an id and the headers, refusals and failures too.
-    app.add_middleware(Guard, resolver=Everybody(token_bytes(32)), public_url=settings.public_url)
+    app.add_middleware(Guard, resolver=keeper, public_url=settings.public_url)
     app.add_middleware(errors.Unexpected)
     app.add_middleware(
         headers.KnownHosts,

@@ -200,7 +200,8 @@ def test_clusters_unreadable_kubeconfig_names_none(tmp_path, text):
 def test_settings_example_in_the_documentation_is_right_and_complete():
     file = Path(__file__).parents[1] / "docs/shipboard.yaml"
     text = file.read_text()
-    settings = load(file, {}, file.parent)
+    secrets = {"SHIPBOARD_OIDC_CLIENT_SECRET": "o" * 20, "SHIPBOARD_PROXY_SECRET": "p" * 20}
+    settings = load(file, secrets, file.parent)
     assert [cluster.name for cluster in settings.clusters] == ["production", "tools"]
     assert all(key in text for key in SHAPE.keys)
     assert all(variable in text for variable in VARIABLES)

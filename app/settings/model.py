@@ -10,6 +10,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 from app.domain import places
 
+from .auth import AuthSettings
+
 
 @dataclass(frozen=True, slots=True)
 class ClusterSettings:
@@ -49,6 +51,7 @@ class Settings:
     log_format: str = ""
     public_url: str = ""
     drain_seconds: float = 5.0
+    auth: AuthSettings = field(default_factory=AuthSettings)
     file: Path | None = None
     warnings: tuple[str, ...] = ()
 
@@ -88,6 +91,7 @@ class Settings:
             **({"log_format": self.log_format} if self.log_format else {}),
             **({"public_url": self.public_url} if self.public_url else {}),
             "drain_seconds": self.drain_seconds,
+            **({"auth": self.auth.as_file()} if self.auth.modes else {}),
         }
 
 

@@ -23,7 +23,8 @@ from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.domain.errors import DatabaseRefused, StoreUnavailable
 from app.store import audit, postgresql
-from app.store.sqlite import SqliteFile
+from app.store.migrations import REVISIONS
+from app.store.sqlite import InUse, SqliteFile
 
 WAIT = 5.0
 """Seconds to wait for one's turn, for a lock or for a connection."""
@@ -74,6 +75,30 @@ class Database:
             raise
         key = audit.key_from(audit_key or secrets.token_hex(32))
         return cls(writer, postgresql.engine(address, wait=WAIT, read_only=True), None, key)
+
+    @classmethod
+    async def beside(cls, url: str, *, audit_key: str = "") -> Self:
+        """The database at `url` though a running Shipboard may hold it: for a few rows that nothing is remembered of.
+
+        SQLite itself lets several processes write, one after the other. Raises DatabaseRefused.
+        """
+        try:
+            return await cls.open(url, audit_key=audit_key)
+        except InUse:
+            address = _address(url)
+        beside = audit.key_beside(Path(address.database or ""))
+        key = audit.key_from(audit_key) if audit_key else audit.kept_key(beside)
+        found = cls(_sqlite(address, "IMMEDIATE", 1), _sqlite(address, "DEFERRED", 1), None, key)
+        async with found.reading() as connection:
+            version = (await connection.exec_driver_sql("SELECT version_num FROM alembic_version")).scalar()
+        if version != REVISIONS[-1]:
+            await found.close()
+            raise DatabaseRefused(
+                f"{address.database} is at the schema {version}, and this version works with {REVISIONS[-1]}.",
+                "The Shipboard that runs on it is another version.",
+                "Use the command of that version, or restart it with this one.",
+            )
+        return found
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncSession]:

@@ -20,8 +20,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 MEDIA_TYPE = "application/problem+json"
-Page = Callable[[Mapping[str, Any]], str]
-"""Renders the error page from the members of a problem."""
+Page = Callable[[Mapping[str, Any], Scope], str]
+"""Renders the error page from the members of a problem, for the client of a scope."""
 
 log = structlog.get_logger("shipboard.errors")
 
@@ -74,7 +74,7 @@ def answer(scope: Scope, status: int, title: str, detail: str, **members: Any) -
     shown = {"title": title, "status": status, "detail": detail, **members}
     page: Page | None = getattr(scope["app"].state, "error_page", None) if "app" in scope else None
     try:
-        text = page(shown) if page else _plain_page(shown)
+        text = page(shown, scope) if page else _plain_page(shown)
     except Exception:
         log.exception("the error page cannot be rendered")
         text = _plain_page(shown)

@@ -15,11 +15,11 @@ from app.web.answers import tagged
 from app.web.auth import needs
 from app.web.streams import Hub
 
-from . import audit, board, commands, rollouts, sources, workloads
+from . import audit, board, commands, me, rollouts, sources, workloads
 from .contents import encode
 from .listing import document
 
-RESOURCES = (board, workloads, rollouts, sources, audit)
+RESOURCES = (board, workloads, rollouts, sources, me, audit)
 
 
 def router(hub: Hub, perform: Perform | None = None) -> APIRouter:

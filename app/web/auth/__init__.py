@@ -5,11 +5,13 @@ from __future__ import annotations
 from .access import declared, holder, needs, of, principal, refuse_bare, rights
 from .csrf import csrf_token
 from .guard import LOCAL, Everybody, Guard
+from .viewer import Viewer, viewer
 
 __all__ = [
     "LOCAL",
     "Everybody",
     "Guard",
+    "Viewer",
     "csrf_token",
     "declared",
     "holder",
@@ -18,4 +20,5 @@ __all__ = [
     "principal",
     "refuse_bare",
     "rights",
+    "viewer",
 ]

@@ -46,6 +46,8 @@ def routes(hub: Hub, renderer: Renderer | None = None) -> APIRouter:
 def _handler(
     page: Page, hub: Hub, renderer: Renderer, cache: RowCache
 ) -> Callable[[Request], Awaitable[Response]]:
+    revoked = renderer.page("revoked.html", {}).encode()
+
     async def show(request: Request) -> Response:
         try:
             query = page.parse([*request.path_params.items(), *request.query_params.multi_items()])
@@ -54,7 +56,7 @@ def _handler(
             raise refusal(request, 400, "Invalid parameter", str(error), todo) from None
 
         if not hub.ready and (page.find or not wants_stream(request)):
-            return _warming(renderer, hub.clock())
+            return _warming(renderer, hub.clock(), auth.viewer(request.scope))
         kept = None
         if page.find:
             try:
@@ -69,7 +71,11 @@ def _handler(
             return PageContent(page, query, projection, renderer, cache, now, PAGES)
 
         held = auth.rights(auth.of(request.scope))
-        return live(request, hub, ViewKey(request.url.path, query.query_string(), "text/html", held), content)
+        key = ViewKey(request.url.path, query.query_string(), "text/html", held)
+        if wants_stream(request):
+            return live(request, hub, key, content, revoked=revoked)
+        who = renderer.page("who.html", {"viewer": auth.viewer(request.scope)})
+        return live(request, hub, key, content, fill=who.encode())
 
     return show
 
@@ -77,12 +83,13 @@ def _handler(
 _TODO = "Look for it on the board: it may run under another name or in another place."
 
 
-def _warming(renderer: Renderer, now: datetime) -> Response:
+def _warming(renderer: Renderer, now: datetime, viewer: auth.Viewer) -> Response:
     headers = {"retry-after": "1", "refresh": "1", "cache-control": "no-store", "vary": VARY}
     said = {
         "status": 503,
         "title": "Shipboard is starting",
         "detail": "It is reading what it knows from its database. This page comes back by itself.",
         "now": now,
+        "viewer": viewer,
     }
     return Response(renderer.page("error.html", said), 503, headers, media_type="text/html")

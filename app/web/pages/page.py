@@ -15,7 +15,7 @@ from app.domain.policy import Permission
 from app.live import Topic
 from app.read.fleet import Fleet
 from app.web.render import MARK, Renderer, aged
-from app.web.views import Patch
+from app.web.views import BLANK, Patch
 
 ROWS = "rows"
 """Id of the region that holds the rows; sent whole only where its frame changed, otherwise row by row."""
@@ -146,7 +146,7 @@ class PageContent:
 
     def body(self) -> bytes:
         """The page."""
-        put = {**self._regions, ROWS: self._table()}
+        put = {**self._regions, ROWS: self._table(), "who": BLANK.decode()}
         return aged(self._renderer.page(self._page.template, self._context, put), self._now).encode()
 
     def whole(self) -> Sequence[bytes]:
