@@ -20,7 +20,7 @@ import yaml
 from app import __version__
 from app.settings import VARIABLES, ClusterSettings, load
 
-from . import people
+from . import acting, auditing, people
 from .choose import (
     make_home,
     refuse_remote,
@@ -44,6 +44,8 @@ cli = typer.Typer(
 cli.add_typer(people.users, name="user")
 cli.add_typer(people.api_tokens, name="token")
 cli.add_typer(people.kiosks, name="kiosk")
+cli.add_typer(auditing.audit, name="audit")
+cli.command()(acting.act)
 
 Config = Annotated[
     Path | None, typer.Option(help="Settings file (default: ./shipboard.yaml, if it is there).")

@@ -172,5 +172,20 @@ def check(
     return Finding(sound, last)
 
 
+def check_lines(lines: Iterable[dict[str, Any]], key: bytes, told: Mark | None = None) -> Finding:
+    """`check` for the lines of an export. Raises ValueError for what is none."""
+    marks: dict[str, Mark] = {}
+    links: list[Link] = []
+    for line in lines:
+        if "mark" in line:
+            try:
+                marks[str(line["mark"])] = Mark(int(line["seq"]), str(line["mac"]), str(line["seal"]))
+            except (KeyError, TypeError) as error:
+                raise ValueError(f"not a mark: {error}") from error
+        else:
+            links.append(Link.parse(line))
+    return check(links, key, since=marks.get("checkpoint"), head=marks.get("head"), told=told)
+
+
 def _plain(entry: Entry) -> dict[str, str]:
     return {**asdict(entry), "at": entry.at.astimezone(UTC).isoformat(timespec="microseconds")}

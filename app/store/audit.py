@@ -12,6 +12,7 @@ from dataclasses import asdict, fields
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -61,6 +62,17 @@ async def marks(connection: AsyncConnection) -> dict[str, Mark]:
     """The head, and the checkpoint if anything was pruned."""
     rows = await connection.execute(select(AUDITMARK))
     return {row.name: Mark(row.seq, row.mac, row.seal) for row in rows}
+
+
+async def lines(connection: AsyncConnection) -> AsyncIterator[dict[str, Any]]:
+    """The whole chain as the lines of a file that can be checked anywhere: the checkpoint, if there is one, then the
+    entries, then the head."""
+    found = await marks(connection)
+    if CHECKPOINT in found:
+        yield {"mark": CHECKPOINT, **asdict(found[CHECKPOINT])}
+    async for link in links(connection):
+        yield link.as_json()
+    yield {"mark": HEAD, **asdict(found[HEAD])}
 
 
 async def forget(session: AsyncSession, before: datetime, batch: int) -> int:

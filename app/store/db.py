@@ -100,6 +100,21 @@ class Database:
             )
         return found
 
+    @classmethod
+    def looking(cls, url: str) -> Self:
+        """The database at `url` as it is, whoever holds it, to be read only: nothing is checked, migrated or made.
+
+        Raises DatabaseRefused.
+        """
+        address = _address(url)
+        if address.get_backend_name() != "sqlite":
+            reader = postgresql.engine(address, wait=WAIT, read_only=True)
+        elif Path(address.database or "").is_file():
+            reader = _sqlite(address, "DEFERRED", 1)
+        else:
+            raise DatabaseRefused(f"There is no file {address.database}.", "", "Name another by --database.")
+        return cls(reader, reader, None, b"")
+
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[AsyncSession]:
         """One unit of work, committed after the block, undone by any exception; one at a time in a process.

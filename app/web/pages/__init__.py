@@ -21,7 +21,7 @@ from app.web.render import Renderer
 from app.web.streams import Hub
 from app.web.views import ViewKey
 
-from . import board, sources, workload
+from . import audit, board, sources, workload
 from .page import Page, PageContent, RowCache
 
 PAGES: tuple[Page, ...] = (board.PAGE, workload.PAGE, sources.PAGE)
@@ -40,6 +40,7 @@ def routes(hub: Hub, renderer: Renderer | None = None) -> APIRouter:
             name=page.title,
             dependencies=[needs(page.permission)],
         )
+    router.include_router(audit.routes(hub, renderer))
     return router
 
 
