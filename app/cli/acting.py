@@ -88,16 +88,12 @@ def _said(answer: Any) -> dict[str, Any]:
         body = answer.json()
     except ValueError:
         refuse(f"The answer was {answer.status_code}, and no JSON.", "", "Is SHIPBOARD_URL a Shipboard?")
-    if answer.status_code < 400:
-        return dict(body)
-    if blocked := body.get("blocked_by"):
-        _refuse_blocked(blocked)
-    refuse(
-        body.get("what") or f"{body.get('title')}.",
-        body.get("why") or body.get("detail", ""),
-        body.get("todo", ""),
-    )
-    return None
+    if answer.status_code >= 400:
+        if blocked := body.get("blocked_by"):
+            _refuse_blocked(blocked)
+        what = body.get("what") or f"{body.get('title')}."
+        refuse(what, body.get("why", body.get("detail", "")), body.get("todo", ""))
+    return dict(body)
 
 
 def _refuse_blocked(blocked: list[dict[str, Any]]) -> None:

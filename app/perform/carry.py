@@ -25,7 +25,7 @@ from app.domain.refusals import (
     Unauthorized,
     Unreachable,
 )
-from app.engines.acting import NotOffered
+from app.engines.acting import Effect, NotOffered
 from app.store.commands import Intended, Kept
 
 from .book import End
@@ -102,9 +102,11 @@ class Carrier:
         """What the cluster tells of a write that may have been made; None: it was not, or not all of it."""
         command, intended = kept.command, standing.intended
         first = intended.sendings[0] if intended.sendings else None
-        path = first.path.removesuffix("/status").removesuffix("/scale") if first else ""
+        stampable = first is not None and first.method == "PATCH"
+        path = first.path.removesuffix("/status").removesuffix("/scale") if first and stampable else ""
         mine = bool(path) and await stamped(cluster, path) == command.id
-        met = intended.effect.met(seen.state)
+        # An effect that names nothing is no evidence.
+        met = intended.effect != Effect() and intended.effect.met(seen.state)
         if met or (mine and len(intended.sendings) == 1):
             return End(CommandPhase.SENT, "Found to be written already.", intended=intended)
         if mine:

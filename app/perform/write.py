@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -13,6 +15,9 @@ from app.engines.acting import JSON_PATCH, Patch, Plan
 from app.store.commands import Sending
 
 from .look import ClusterLike
+
+NOTICE_SECONDS = 5.0
+"""How long the next write waits for the controller to notice the one before it."""
 
 
 class Partly(Exception):
@@ -33,6 +38,8 @@ async def send(
     version = ""
     for index, patch in enumerate(plan.patches):
         filled = patch.at(version) if patch.after_first else patch
+        if patch.when_seen and index and not dry_run:
+            await _noticed(cluster, plan.patches[0])
         try:
             answer = await _one(cluster, filled, dry_run)
         except ClusterError as error:
@@ -76,6 +83,19 @@ def condition(patch: Patch) -> str:
         tests = (o for o in body if o.get("op") == "test" and o.get("path") == "/metadata/resourceVersion")
         return str(next((o.get("value") for o in tests), ""))
     return str(body.get("metadata", {}).get("resourceVersion", ""))
+
+
+async def _noticed(cluster: ClusterLike, first: Patch) -> None:
+    """Wait until the controller has looked at the first write, but not for ever."""
+    ends = time.monotonic() + NOTICE_SECONDS
+    while time.monotonic() < ends:
+        with suppress(ClusterError, msgspec.DecodeError, AttributeError, TypeError):
+            root = msgspec.json.decode(await cluster.get(first.path()))
+            if root["metadata"].get("generation", 0) <= (root.get("status") or {}).get(
+                "observedGeneration", 0
+            ):
+                return
+        await asyncio.sleep(0.1)
 
 
 async def _one(cluster: ClusterLike, patch: Patch, dry_run: bool) -> bytes:
