@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any
 
 from app.demo import rollout_status as view
-from app.demo import shapes
 from app.demo.blue_green import BlueGreen
 from app.demo.canary import Canary
 from app.demo.clock import seconds_of
@@ -41,7 +40,7 @@ class Rollouts:
         if self._refused(ro):
             return
         sets = ReplicaSetsOf(self.controllers, ro)
-        new = sets.of_hash(shapes.template_hash(ro["spec"]["template"]))
+        new = sets.of_template(ro["spec"]["template"])
         if new is None:
             self._create(ro, sets)
             return

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from .owners import Owner
+
 
 class Phase(StrEnum):
     """Where a rollout is. The mapping from each engine is in the engine; the order is that of a normal life."""
@@ -174,6 +176,19 @@ class PodCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """How pods may be replaced, as set: by how many there may be more (`surge`) or fewer (`unavailable`), numbers or
+    percents, empty where not told; one after another if `ordered`; not the `partition` lowest ordinals, which begin at
+    `first`."""
+
+    surge: str = ""
+    unavailable: str = ""
+    ordered: bool = False
+    partition: int = 0
+    first: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """Why something is stuck: a category ("image", "crash", "oom", "unschedulable", "quota", "deadline" …), the reason
     word of the source, one sentence, how many pods it touches, since when, and as `evidence` the source's own words."""
@@ -210,6 +225,19 @@ class Caution:
 
 
 @dataclass(frozen=True, slots=True)
+class Condition:
+    """A status condition as a controller states it: `status` is "True", "False" or "Unknown", `since` when that last
+    changed. `of` is empty for the workload's own object, else "Kind/name"."""
+
+    type: str
+    status: str
+    reason: str = ""
+    message: str = ""
+    since: datetime | None = None
+    of: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """One metric that an analysis decides by. `phase` is "pending", "running", "successful", "failed", "error" or
     "inconclusive"; `value` is the newest measurement; `condition` what it must fulfil; `bad` of `limit` tolerated
@@ -222,42 +250,6 @@ class Check:
     bad: int = 0
     limit: int | None = None
     message: str = ""
-
-
-class Manager(StrEnum):
-    """What else writes a workload."""
-
-    ARGOCD = "argocd"
-    FLUX = "flux"  # a Kustomization
-    FLUX_HELM = "flux_helm"  # a HelmRelease
-    HELM = "helm"
-    PARENT = "parent"  # the object that made it
-
-
-class Reverts(StrEnum):
-    """What becomes of a change that the manager did not make."""
-
-    NO = "no"  # it stays, and is shown as drift
-    ON_NEXT_REVISION = "on_next_revision"  # until the manager has something new to apply
-    CONTINUOUS = "continuous"  # it is undone within seconds or at the next interval
-    UNKNOWN = "unknown"  # only the manager's own object tells
-
-
-@dataclass(frozen=True, slots=True)
-class Owner:
-    """Who manages a workload: the kind of manager, its object (`kind`, `namespace`, `name`), what it does to the
-    changes of others, and by which label or annotation it was recognised.
-
-    `held_until`: its automation was stopped on purpose, until then.
-    """
-
-    manager: Manager
-    kind: str
-    name: str
-    namespace: str = ""
-    reverts: Reverts = Reverts.UNKNOWN
-    evidence: str = ""
-    held_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,9 +274,9 @@ class RolloutState:
     `revisions` are all that are kept, newest first; `progress` is 0–100 and 100 only when done. `settled_at` is
     when the last rollout ended (IDLE) or failed (FAILED), where the cluster itself remembers.
 
-    For commands: `aborted`, the move was given up; `held`, pods that an update must not reach yet (a partition);
-    `restarted_at`, the newest restart that was asked for; `lanes`, the sides of a switch; `router`, the object that
-    splits the traffic as it is told ("HTTPRoute/web"; empty: none does); `owner`, who else writes the workload.
+    For commands: `aborted`, the move was given up; `restarted_at`, the newest restart that was asked for; `lanes`, the
+    sides of a switch; `router`, the object that splits the traffic as it is told ("HTTPRoute/web"; empty: none does);
+    `owner`, who else writes the workload.
     """
 
     phase: Phase
@@ -308,8 +300,9 @@ class RolloutState:
     cautions: tuple[Caution, ...] = ()
     checks: tuple[Check, ...] = ()
     settled_at: datetime | None = None
+    conditions: tuple[Condition, ...] = ()
+    pace: Pace = Pace()
     aborted: bool = False
-    held: int = 0
     restarted_at: datetime | None = None
     lanes: tuple[Lane, ...] = ()
     router: str = ""

@@ -16,6 +16,7 @@ import msgspec
 
 from ..domain.commands import Verb
 from ..domain.errors import ShipboardError
+from ..domain.names import cut
 from ..domain.policy import Blocker
 from ..domain.rollout import SETTLED, Phase, Revision, RolloutState
 from . import kinship
@@ -51,10 +52,15 @@ class NotOffered(ShipboardError):
         self.verb, self.blockers = verb, tuple(blockers)
 
 
+class Unreadable(ShipboardError):
+    """An object of the look is not of the shape that its kind has."""
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
     """Objects of `kind` to be read: the one called `name`, else those that `selector` (as in `labelSelector`) chooses,
-    else all; in the root's namespace unless `namespace` is given. `optional`: forbidden or not found is no obstacle."""
+    else all; in the root's namespace unless `namespace` is given. `optional`: that it is forbidden is no obstacle. What
+    is not found is an empty sequence in the look; a kind that is forbidden is left out of it."""
 
     kind: Kind
     name: str = ""
@@ -191,7 +197,7 @@ class Effect:
             over = state.step_index is not None and 0 < len(state.steps) <= state.step_index
             yield state.phase in SETTLED or over
         if self.held is not None:
-            yield state.held <= self.held
+            yield state.pace.partition <= self.held
         if self.restarted_at is not None:
             yield state.restarted_at is not None and state.restarted_at >= self.restarted_at
         if self.weight is not None:
@@ -217,18 +223,28 @@ class Plan:
 
 
 def decoded(look: Look, kind: Kind, relations: Sequence[Relation]) -> tuple[Root, Kin]:
-    """A look as `observe` wants it. Raises `msgspec.ValidationError` on an object of a wrong shape."""
-    root: Root = msgspec.convert(look.root, type=SHAPES[kind.name])
+    """A look as `observe` wants it. Raises `Unreadable`."""
+    root: Root = shaped(look.root, kind.name)
     offered: dict[kinship.Key, list[Any]] = {}
     ways = dict.fromkeys((r.via, r.kind.name) for r in relations)
     for name in dict.fromkeys(r.kind.name for r in relations):
         for raw in look.kin.get(name, ()):
-            child = msgspec.convert(raw, type=SHAPES[name])
+            child = shaped(raw, name)
             for via, of in ways:
                 for key in kinship.offers(via, name, child) if of == name else ():
                     offered.setdefault(key, []).append(child)
     missing = frozenset(r.kind.name for r in relations) - look.kin.keys()
     return root, kinship.gather(root, relations, lambda key: offered.get(key, ()), missing)
+
+
+def shaped(raw: Raw, kind: str) -> Any:
+    """One object as the shape of its kind. Raises `Unreadable`."""
+    try:
+        return msgspec.convert(raw, type=SHAPES[kind])
+    except msgspec.ValidationError as error:
+        raise Unreadable(
+            f"A {kind} cannot be read.", f"{cut(str(error))}.", "Look at it with kubectl."
+        ) from error
 
 
 def _filled(body: Any, version: str) -> Any:

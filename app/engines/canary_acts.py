@@ -13,7 +13,20 @@ from ..domain.commands import Offer, Verb
 from ..domain.rollout import Phase, RolloutState
 from . import deployment_acts, owners, template
 from .acting import Effect, Patch, Plan, Query, Raw
-from .drafting import Draft, Path, Task, blocked, called, change, offer, owner_uid, unknown, value
+from .drafting import (
+    Draft,
+    Path,
+    Task,
+    blocked,
+    called,
+    change,
+    items,
+    mapping,
+    offer,
+    owner_uid,
+    unknown,
+    value,
+)
 from .port import DEPLOYMENT, HTTPROUTE, INGRESS, POD, REPLICASET, SERVICE, Kind
 
 _CANARY: Path = ("metadata", "annotations", "shipboard/canary")
@@ -153,8 +166,8 @@ def _weighed(task: Task, weight: int, sentence: str) -> Plan:
 def _by_route(task: Task, route: Raw, weight: int) -> Patch | None:
     """The weights of the first rule that names the canary, which must have two backends; the list is atomic."""
     mine = _backends(task)
-    for i, rule in enumerate(value(route, "spec", "rules") or ()):
-        refs = rule.get("backendRefs") or ()
+    for i, rule in enumerate(items(route, "spec", "rules")):
+        refs = items(rule, "backendRefs")
         names = [ref.get("name") for ref in refs]
         if not mine & {*names}:
             continue
@@ -174,22 +187,22 @@ def _by_route(task: Task, route: Raw, weight: int) -> Patch | None:
 def _backends(task: Task) -> set[str]:
     """Names by which a route may mean the canary: its own, and Services that choose its pods and no stable ones."""
     canary = _beside(task)
-    labels = [value(of, "spec", "template", "metadata", "labels") or {} for of in (canary, task.root)]
+    labels = [mapping(of, "spec", "template", "metadata", "labels") for of in (canary, task.root)]
     found = {str(value(canary, "metadata", "name"))}
     for service in task.look.kin.get(SERVICE.name, ()):
-        chosen = (value(service, "spec", "selector") or {}).items()
+        chosen = mapping(service, "spec", "selector").items()
         if chosen and chosen <= labels[0].items() and not chosen <= labels[1].items():
             found.add(str(value(service, "metadata", "name")))
     return found
 
 
 def _by_ingress(task: Task, ingress: Raw, weight: int) -> Patch | None:
-    notes = value(ingress, "metadata", "annotations") or {}
+    notes = mapping(ingress, "metadata", "annotations")
     if notes.get(_NGINX) != "true":
         raise task.refuse(
             f"{task.state.router} is no canary of ingress-nginx.", f"Annotate {_NGINX}.", "not-offered"
         )
-    total = notes.get(f"{_NGINX}-weight-total", "100")
+    total = str(notes.get(f"{_NGINX}-weight-total", "100"))
     whole = int(total) if total.isdigit() and len(total) < 10 else 100
     at: Path = ("metadata", "annotations", f"{_NGINX}-weight")
     return change(INGRESS, ingress, {at: str(weight * whole // 100)}, stamp=task.stamp)

@@ -31,7 +31,7 @@ from . import pods as squares
 from . import revisions as served
 from .acting import Look, Plan, decoded
 from .drafting import draw
-from .port import DEPLOYMENT, POD, REPLICASET, SERVED, Kin, Kind, Relation, Via, warned
+from .port import DEPLOYMENT, POD, REPLICASET, SERVED, Kin, Kind, Relation, Via, reported
 from .reading import condition, count, share
 from .shapes import (
     Condition,
@@ -50,7 +50,7 @@ relations: tuple[Relation, ...] = (
     Relation(REPLICASET, Via.OWNER),
     Relation(POD, Via.OWNER, ("ReplicaSet",)),
     *SERVED,
-    warned("ReplicaSet", "Pod"),
+    reported("ReplicaSet", "Pod"),
 )
 
 _FINISHED, _EXPIRED = "NewReplicaSetAvailable", "ProgressDeadlineExceeded"

@@ -186,6 +186,18 @@ def value(obj: Any, *path: str | int) -> Any:
     return obj
 
 
+def mapping(obj: Any, *path: str | int) -> Mapping[str, Any]:
+    """The mapping at `path`; an empty one when there is none."""
+    found = value(obj, *path)
+    return found if isinstance(found, Mapping) else {}
+
+
+def items(obj: Any, *path: str | int) -> list[Mapping[str, Any]]:
+    """The mappings in the list at `path`; none when there is no list."""
+    found = value(obj, *path)
+    return [item for item in found if isinstance(item, Mapping)] if isinstance(found, list) else []
+
+
 def moment(at: datetime) -> str:
     """A time as Kubernetes writes it: RFC 3339 in UTC, whole seconds."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -198,10 +210,10 @@ def whole(at: datetime) -> datetime:
 
 def selector(of: Raw) -> str:
     """A `spec.selector` as `labelSelector` takes it; empty when it chooses nothing in particular."""
-    chosen_ = value(of, "spec", "selector") or {}
-    parts = [f"{key}={wanted}" for key, wanted in (chosen_.get("matchLabels") or {}).items()]
-    for rule in chosen_.get("matchExpressions") or ():
-        key, values = rule.get("key"), ",".join(rule.get("values") or ())
+    chosen_ = mapping(of, "spec", "selector")
+    parts = [f"{key}={wanted}" for key, wanted in mapping(chosen_, "matchLabels").items()]
+    for rule in items(chosen_, "matchExpressions"):
+        key, values = rule.get("key"), ",".join(map(str, rule.get("values") or ()))
         match rule.get("operator"):
             case "In":
                 parts.append(f"{key} in ({values})")
@@ -228,7 +240,7 @@ def owned(look: Look, kind: Kind) -> list[Raw]:
 
 def owner_uid(obj: Raw) -> str:
     """Uid of the controlling owner; empty when there is none."""
-    owners = value(obj, "metadata", "ownerReferences") or ()
+    owners = items(obj, "metadata", "ownerReferences")
     return next((str(o.get("uid", "")) for o in owners if o.get("controller")), "")
 
 

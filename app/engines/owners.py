@@ -16,12 +16,13 @@ import msgspec
 
 from ..domain.commands import Offer, Verb
 from ..domain.names import cut
+from ..domain.owners import Manager, Owner, Reverts
 from ..domain.policy import Blocker
-from ..domain.rollout import Manager, Owner, Reverts, RolloutState
-from .acting import Effect, Look, Plan, Query, Raw
-from .drafting import REMOVE, Draft, Path, Task, blocked, change, moment, offer, value
+from ..domain.rollout import RolloutState
+from .acting import Effect, Look, Plan, Query, Raw, shaped
+from .drafting import REMOVE, Draft, Path, Task, blocked, change, items, moment, offer, value
 from .port import Kind
-from .shapes import SHAPES, FlaggerCanary, Meta, Root
+from .shapes import FlaggerCanary, Meta, Root
 
 APPLICATION = Kind("argoproj.io/v1alpha1", "applications", "Application")
 KUSTOMIZATION = Kind("kustomize.toolkit.fluxcd.io/v1", "kustomizations", "Kustomization")
@@ -63,7 +64,7 @@ def seen(state: RolloutState, look: Look) -> RolloutState:
 
 def queries(root: Raw, kind: Kind) -> tuple[Query, ...]:
     """The owner's object, where it is one that can be held."""
-    owner = of(msgspec.convert(root, type=SHAPES[kind.name]))
+    owner = of(shaped(root, kind.name))
     if owner is None or owner.kind not in KINDS:
         return ()
     return (Query(KINDS[owner.kind], owner.name, namespace=owner.namespace, optional=True),)
@@ -164,7 +165,7 @@ def _sync(task: Task) -> Plan:
             "Another operation of the application is in progress.", "Wait until it is over.", "owner"
         )
     wanted = task.arguments.revision
-    entries = value(found, "status", "history") or ()
+    entries = items(found, "status", "history")
     entry = next((e for e in reversed(entries) if wanted in (e.get("revision"), str(e.get("id")))), None)
     if entry is None or not wanted:
         raise task.refuse("The application's history has no such revision.", "Choose one that it has.")

@@ -45,10 +45,10 @@ def daemon_verbs(state: RolloutState) -> Mapping[Verb, Offer]:
 
 def stateful_verbs(state: RolloutState) -> Mapping[Verb, Offer]:
     """The verbs of a StatefulSet as they stand."""
-    version, wanted = called(state.revision), state.counts.wanted
-    reach = wanted - state.held + 1
-    lost, none = unknown(state), None if state.held else blocked("No partition holds its update back.")
-    done = blocked(f"Every pod runs {version} already.") if state.phase is Phase.IDLE else None
+    version, wanted, held = called(state.revision), state.counts.wanted, _held(state)
+    reach = wanted - held + 1
+    lost, none = unknown(state), None if held else blocked("No partition holds its update back.")
+    done = blocked(f"Every pod runs {version} already.") if held and state.phase is Phase.IDLE else None
     waits = None
     if none is None and done is None and state.phase is not Phase.PAUSED:
         waits = blocked("It has not reached its partition yet.", "The pods that it may replace come first.")
@@ -58,8 +58,8 @@ def stateful_verbs(state: RolloutState) -> Mapping[Verb, Offer]:
         Verb.ROLLBACK: _freeing(both[Verb.ROLLBACK], state),
         Verb.PROMOTE: offer(
             Verb.PROMOTE,
-            f"Promote to {reach} of {count(wanted, 'pod')}" if state.held else "Promote",
-            f"One more pod gets {version}; {max(0, state.held - 1)} stay as they are.",
+            f"Promote to {reach} of {count(wanted, 'pod')}" if held else "Promote",
+            f"One more pod gets {version}; {max(0, held - 1)} stay as they are.",
             lost,
             none,
             done,
@@ -80,8 +80,8 @@ def stateful_verbs(state: RolloutState) -> Mapping[Verb, Offer]:
 def _both(state: RolloutState) -> dict[Verb, Offer]:
     lost = unknown(state)
     how = "one after the other; the version stays the same"
-    if state.held:
-        how = f"one after the other; the partition keeps {state.held} of them as they are"
+    if _held(state):
+        how = f"one after the other; the partition keeps {_held(state)} of them as they are"
     offers = {
         Verb.RESTART: deployment_acts.restart(state, how, lost),
         Verb.ROLLBACK: deployment_acts.back(state, lost),
@@ -93,20 +93,27 @@ def _both(state: RolloutState) -> dict[Verb, Offer]:
     return {verb: replace(o, sentence=f"{o.sentence} {later}") for verb, o in offers.items()}
 
 
+def _held(state: RolloutState) -> int:
+    """Pods that the partition keeps an update from."""
+    return min(state.pace.partition, state.counts.wanted)
+
+
 def _freeing(back: Offer, state: RolloutState) -> Offer:
     """The offer to go back, with what has to be said of pods that an ordered set would keep for ever."""
     broken = [p for p in state.pods if p.condition is PodCondition.FAILING]
     old = [p.name for p in broken if not p.new]
     if old and state.revision is not None and any(p.category == "blocked" for p in state.problems):
-        say = f"{_names(old)} is broken and holds up the rest until it is deleted."
+        say = f"{_broken(old)} and must be deleted before the rest goes on."
         kept = (state.revision.key, *back.targets)
         return Offer(Verb.ROLLBACK, f"Free {called(state.revision)}", say, targets=kept)
-    if broken and state.strategy is not Strategy.ON_DELETE:
-        say = (
-            f"{_names([p.name for p in broken])} is broken; an ordered set keeps it until it is deleted, too."
-        )
+    if broken and state.pace.ordered and state.strategy is not Strategy.ON_DELETE:
+        say = f"{_broken([p.name for p in broken])}; an ordered set keeps that until it is deleted, too."
         return replace(back, sentence=f"{back.sentence} {say}")
     return back
+
+
+def _broken(pods: Sequence[str]) -> str:
+    return f"{_names(pods)} {'is' if len(pods) == 1 else 'are'} broken"
 
 
 def _names(pods: Sequence[str]) -> str:
@@ -164,7 +171,7 @@ def _key(task: Task, revision: Raw) -> str:
 
 
 def _promote(task: Task) -> Plan:
-    return _lower(task, max(0, task.state.held - 1))
+    return _lower(task, max(0, _held(task.state) - 1))
 
 
 def _promote_full(task: Task) -> Plan:

@@ -15,6 +15,7 @@ from ..domain.commands import Arguments, Verb
 from ..domain.names import cut
 from ..domain.rollout import (
     Health,
+    Pace,
     Phase,
     PodCounts,
     Problem,
@@ -29,7 +30,7 @@ from . import cautions, owners, reading, sets, trouble
 from . import sets_acts as acts
 from .acting import Look, Plan, decoded
 from .drafting import draw
-from .port import CONTROLLERREVISION, POD, SERVED, STATEFULSET, Kin, Kind, Relation, Via, warned
+from .port import CONTROLLERREVISION, POD, SERVED, STATEFULSET, Kin, Kind, Relation, Via, reported
 from .reading import count, share
 from .shapes import ControllerRevision, Root, StatefulSet, StatefulSetSpec, StatefulSetStatus, UpdateStrategy
 
@@ -40,7 +41,7 @@ relations: tuple[Relation, ...] = (
     Relation(CONTROLLERREVISION, Via.OWNER),
     Relation(POD, Via.OWNER),
     *SERVED,
-    warned("Pod"),
+    reported("Pod"),
 )
 
 _CONTROLLER = WaitsFor(WaitKind.CONTROLLER, "the cluster to replace pods")
@@ -142,8 +143,15 @@ def observe(root: Root, kin: Kin) -> RolloutState:
         pods=tuple(p for p, _ in read),
         problems=look.problems,
         started_at=sets.began(kept, kin) if seen and moved else None,
+        pace=Pace(
+            unavailable=reading.limit(
+                update.rolling_update.max_unavailable if update.rolling_update else None
+            ),
+            ordered=look.ordered,
+            partition=partition,
+            first=max(0, (spec.ordinals and spec.ordinals.start) or 0),
+        ),
         cautions=cautions.of_workload(spec.template, phase, counts, [p for p, _ in read], kin),
-        held=min(partition, counts.wanted),
         restarted_at=reading.restarted(spec.template),
         owner=owners.of(root),
     )

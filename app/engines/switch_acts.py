@@ -9,7 +9,7 @@ from ..domain.policy import Blocker
 from ..domain.rollout import Lane, Revision, RolloutState
 from . import owners
 from .acting import Effect, Plan, Query, Raw
-from .drafting import Draft, Path, Task, blocked, change, offer, value
+from .drafting import Draft, Path, Task, blocked, change, items, mapping, offer, value
 from .port import DEPLOYMENT, ENDPOINTSLICE, POD, REPLICASET, SERVICE
 from .reading import count
 
@@ -42,7 +42,7 @@ def verbs(state: RolloutState) -> Mapping[Verb, Offer]:
 
 def queries(root: Raw) -> tuple[Query, ...]:
     """Every Deployment, since only their templates tell which fit; what is below those; its endpoints and its owner."""
-    chosen = value(root, "spec", "selector") or {}
+    chosen = mapping(root, "spec", "selector")
     switched = value(root, "metadata", "annotations", _LABEL)
     shared = ",".join(f"{key}={wanted}" for key, wanted in chosen.items() if key != switched)
     name = value(root, "metadata", "name")
@@ -99,9 +99,9 @@ def _ports(task: Task, label: str, lane: Lane) -> None:
         ),
         None,
     )
-    pods = value(found, "spec", "template", "spec", "containers") or ()
-    there = {port.get("name") for container in pods for port in container.get("ports") or ()}
-    for port in value(task.root, "spec", "ports") or ():
+    pods = items(found, "spec", "template", "spec", "containers")
+    there = {str(port.get("name")) for container in pods for port in items(container, "ports")}
+    for port in items(task.root, "spec", "ports"):
         wanted = port.get("targetPort")
         if isinstance(wanted, str) and not wanted.isdigit() and wanted not in there:
             message = f"The pods of {lane.name} have no port named {wanted}, which the Service leads to."

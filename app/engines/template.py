@@ -12,7 +12,7 @@ from typing import Any
 
 from ..domain.names import cut
 from .acting import Difference, Raw
-from .drafting import Path, value
+from .drafting import Path, items, mapping, value
 
 MOST = 40
 """Differences that are told; more are counted."""
@@ -55,7 +55,7 @@ def containers(template: Any) -> dict[str, tuple[Path, Raw]]:
     """Containers by name, init containers too, with where they are in the template."""
     found: dict[str, tuple[Path, Raw]] = {}
     for list_ in _LISTS:
-        for i, container in enumerate(value(template, "spec", list_) or ()):
+        for i, container in enumerate(items(template, "spec", list_)):
             found[str(container.get("name", ""))] = (("spec", list_, i), container)
     return found
 
@@ -71,7 +71,7 @@ def with_images(template: Any, images: Mapping[str, str]) -> dict[str, Any]:
 
 def images(template: Any) -> tuple[str, ...]:
     """The images of a template's containers, in order, init containers aside."""
-    every = (str(c.get("image", "")) for c in value(template, "spec", "containers") or ())
+    every = (str(c.get("image", "")) for c in items(template, "spec", "containers"))
     return tuple(cut(image, 300) for image in every if image)
 
 
@@ -104,19 +104,19 @@ def _differences(before: Any, after: Any) -> Iterable[Difference]:
     if stamps[0] != stamps[1]:
         yield Difference("restarted at", *(cut(stamp, 40) for stamp in stamps))
     for where in ("labels", "annotations"):
-        sides = [_other(value(side, "metadata", where)) for side in (before, after)]
+        sides = [_other(mapping(side, "metadata", where)) for side in (before, after)]
         yield from _mapping(f"{where[:-1]} ", sides[0], sides[1], shown=where == "labels")
 
 
 def _container(name: str, old: Raw, new: Raw) -> Iterable[Difference]:
     if old.get("image") != new.get("image"):
         yield Difference(f"image of {name}", _text(old.get("image")), _text(new.get("image")))
-    env = [{str(e.get("name", "")): e for e in side.get("env") or ()} for side in (old, new)]
+    env = [{str(e.get("name", "")): e for e in items(side, "env")} for side in (old, new)]
     yield from _mapping(f"{name}: env ", env[0], env[1], shown=False)
     if not alike(old.get("envFrom"), new.get("envFrom")):
         yield Difference(f"{name}: env from other objects", "as before", "changed")
     for which in ("requests", "limits"):
-        sides = [value(side, "resources", which) or {} for side in (old, new)]
+        sides = [mapping(side, "resources", which) for side in (old, new)]
         for resource in dict.fromkeys((*sides[0], *sides[1])):
             asked = [_text(side.get(resource)) for side in sides]
             if asked[0] != asked[1]:
@@ -140,7 +140,7 @@ def _mapping(what: str, old: Raw, new: Raw, *, shown: bool) -> Iterable[Differen
 
 def _other(marks: Any) -> dict[str, Any]:
     hidden = ("kubectl.kubernetes.io/restartedAt", "pod-template-hash", "rollouts-pod-template-hash")
-    return {key: mark for key, mark in (marks or {}).items() if key not in hidden}
+    return {key: mark for key, mark in marks.items() if key not in hidden}
 
 
 def _volumes(count: int) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.domain.commands import Arguments, Verb
-from app.domain.rollout import Manager, Reverts
+from app.domain.owners import Manager, Reverts
 from app.engines.acting import NotOffered
 from tests.engines.acts import NOW, Documents, applied, edited, engine_of, plan, state, versioned
 from tests.engines.objects import cases

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from app.domain.commands import VERBS, Verb
+from app.domain.commands import VERBS, Arguments, Verb
 from app.engines import ENGINES
 from app.engines.acting import STAMP as MARK
-from app.engines.acting import VERSION_AFTER, NotOffered, Patch, Plan
+from app.engines.acting import VERSION_AFTER, NotOffered, Patch, Plan, Unreadable
 from tests.engines.acts import (
     NOW,
     STAMP,
@@ -174,6 +177,37 @@ def test_queries_name_kinds_that_the_engine_reads(case: Case) -> None:
         "Kustomization",
         "HelmRelease",
     }
+
+
+def _paths(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    found = [] if not at or at == ("kind",) else [at]
+    return found + [path for key, child in inside for path in _paths(child, (*at, key))]
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.data_too_large])
+@given(st.data())
+def test_odd_objects_are_refused_or_planned_and_never_raise_anything_else(data: st.DataObject) -> None:
+    case = data.draw(st.sampled_from(ALL))
+    documents = versioned(case.documents)
+    at = data.draw(st.one_of(st.just(0), st.integers(0, len(documents) - 1)))
+    *way, last = data.draw(st.sampled_from(_paths(documents[at])))
+    parent: Any = documents[at]
+    for key in way:
+        parent = parent[key]
+    odd: Any = data.draw(st.sampled_from([..., None, "", "x", -1, 2**40, [], {}, [{}], {"a": None}]))
+    engine, seen = engine_of(documents), look(documents, case.missing)
+    if odd is ...:
+        del parent[last]
+    else:
+        parent[last] = odd
+
+    with contextlib.suppress(Unreadable):
+        assert isinstance(engine.queries(documents[0]), tuple)
+    for verb in Verb:
+        for arguments in (asked(case.documents, verb), Arguments(revision="x", images={"x": "y"}, weight=1)):
+            with contextlib.suppress(NotOffered, Unreadable):
+                assert engine.plan(verb, seen, arguments, now=NOW, stamp=STAMP).sentence
 
 
 def test_every_engine_offers_something_and_every_verb_is_somebodys() -> None:
