@@ -137,7 +137,9 @@ async def door(
     if callable(known["auth"]):
         known["auth"] = known["auth"](number)
     app = create_app(Settings(**known))
-    config = uvicorn.Config(app, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=2)
+    config = uvicorn.Config(
+        app, lifespan="off", log_config=None, access_log=False, timeout_graceful_shutdown=2
+    )
     config.server_header = False
     server = uvicorn.Server(config)
     async with app.router.lifespan_context(app):

@@ -63,9 +63,7 @@ async def callers(here) -> dict[str, dict[str, str]]:
     from app.web.auth.cookies import digest
 
     async with here.keeper.database.writing() as session:
-        await people.change(
-            session, people.TOKEN, {"expires_at": here.keeper.clock()}, key=digest(expired)
-        )
+        await people.change(session, people.TOKEN, {"expires_at": here.keeper.clock()}, key=digest(expired))
     found["expired token"] = {"authorization": f"Bearer {expired}"}
     return found
 
@@ -87,7 +85,12 @@ async def test_every_route_lets_in_whom_it_may_and_nobody_else(board):
             url = re.sub(r"\{(\w+)(:\w+)?\}", lambda m: _PARAMETERS.get(m[1], "none"), path)
             if path == "/logout":
                 continue  # would end the session under test; test_session has it
-            sent = {**headers, "accept": "application/json", "x-csrf-token": csrf, "sec-fetch-site": "same-origin"}
+            sent = {
+                **headers,
+                "accept": "application/json",
+                "x-csrf-token": csrf,
+                "sec-fetch-site": "same-origin",
+            }
             answer = await board.ask(method, url, headers=sent)
             refused = answer.status_code in (401, 403, 303) and path not in OPEN_BY_NAME
             allowed = permission is Permission.OPEN or permission.value in MAY[who]
@@ -122,7 +125,15 @@ async def test_what_is_open_is_a_literal_list(board):
 
 async def test_metrics_and_the_description_are_not_open(board):
     """SR-01."""
-    for path in ("/metrics", "/api/v1/openapi.json", "/api/v1", "/docs", "/redoc", "/openapi.json", "/nothing"):
+    for path in (
+        "/metrics",
+        "/api/v1/openapi.json",
+        "/api/v1",
+        "/docs",
+        "/redoc",
+        "/openapi.json",
+        "/nothing",
+    ):
         assert (await board.ask("GET", path, headers={"accept": "*/*"})).status_code == 401
 
 
@@ -208,7 +219,15 @@ async def test_a_board_that_asks_nobody_but_listens_to_others_lets_them_only_loo
 
 async def test_head_answers_wherever_get_does(board):
     cookie = await board.be("viewer")
-    for path in ("/", "/sources", "/api/v1", "/api/v1/", "/api/v1/board", "/api/v1/workloads", "/api/v1/rollouts"):
+    for path in (
+        "/",
+        "/sources",
+        "/api/v1",
+        "/api/v1/",
+        "/api/v1/board",
+        "/api/v1/workloads",
+        "/api/v1/rollouts",
+    ):
         answer = await board.ask("HEAD", path, cookie)
         assert (answer.status_code, answer.content) == (200, b""), path
         assert answer.headers.get("etag") or "content-length" in answer.headers
