@@ -102,6 +102,7 @@ async def sweep(session: AsyncSession, now: datetime, kept: datetime, counted: d
 
 __all__ = [
     "ACCOUNT",
+    "ATTEMPT",
     "SESSION",
     "SIGNIN",
     "TOKEN",

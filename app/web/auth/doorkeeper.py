@@ -365,6 +365,7 @@ class Doorkeeper:
             else:
                 found = None if now >= row["expires_at"] else await self._token(row)
             if found is None or found.roles != was.roles:
+                self._known.clear()
                 log.info("streams ended", session=ident, streams=len(self._watching.get(ident, ())))
                 for end in tuple(self._watching.get(ident, ())):
                     end()

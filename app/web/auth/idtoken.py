@@ -107,6 +107,8 @@ def _key(keys: Mapping[str, Any], header: Mapping[str, Any]) -> RSAKey | ECKey |
     ]
     if len(usable) != 1:
         raise UnknownKey("it is signed with a key the provider does not have")
+    if kind == "RSA" and len(str(usable[0].get("n", ""))) < 342:  # 2048 bits in base64url
+        raise Untrusted("the provider's key is too short")
     public = {name: value for name, value in usable[0].items() if name not in {"key_ops", "use"}}
     try:
         found = KeySet.import_key_set({"keys": [public]}).keys[0]
@@ -114,8 +116,6 @@ def _key(keys: Mapping[str, Any], header: Mapping[str, Any]) -> RSAKey | ECKey |
         raise Untrusted("the provider's key cannot be read") from error
     if not isinstance(found, RSAKey | ECKey | OKPKey):
         raise Untrusted("the provider's key is none that signs")
-    if isinstance(found, RSAKey) and found.public_key.key_size < 2048:
-        raise Untrusted("the provider's key is too short")
     return found
 
 

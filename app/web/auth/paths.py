@@ -5,21 +5,22 @@ from __future__ import annotations
 from urllib.parse import unquote, urlsplit
 
 MAX = 2_000
-_NOT = ("/login", "/logout", "/oidc/", "/kiosk/", "/api/", "/static/", "/hooks/")
+_NOT = ("/login/", "/logout/", "/oidc/", "/kiosk/", "/api/", "/static/", "/hooks/")
 
 
 def safe_next(path: str) -> str:
     """`path` if it is one of our own pages' (with its query), else "/"."""
-    seen = path
+    if not _plain(path):
+        return "/"
+    where = urlsplit(path).path
     for _ in range(3):  # also what a proxy or a browser might make of it
-        if not _plain(seen):
-            return "/"
-        if (decoded := unquote(seen)) == seen:
+        if (decoded := unquote(where)) == where:
             break
-        seen = decoded
+        if not _plain(where := decoded):
+            return "/"
     else:
         return "/"
-    return "/" if f"{urlsplit(path).path}/".startswith(_NOT) else path
+    return "/" if f"{where}/".startswith(_NOT) else path
 
 
 def _plain(path: str) -> bool:
