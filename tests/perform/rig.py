@@ -60,6 +60,7 @@ class Rig:
     perform: Perform
     clusters: dict[str, ClusterLike]
     between: Proxy
+    live: Live
 
     async def known(self, ref: WorkloadRef) -> None:
         """Wait until the board knows a workload, as it stands in the cluster."""
@@ -168,7 +169,7 @@ async def rig(database_url: str, *, rules: Rules | None = None, run: bool = True
         tasks = [asyncio.create_task(perform.run())] if run else []
         tasks.append(asyncio.create_task(Collector(cluster, Ingest(database, live), timing=TIMING).run()))
         try:
-            yield Rig(kube, client, database, perform, clusters, between)
+            yield Rig(kube, client, database, perform, clusters, between, live)
         finally:
             for task in tasks:
                 task.cancel()

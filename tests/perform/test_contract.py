@@ -8,9 +8,10 @@ import pytest
 from app.domain.commands import CommandPhase, Expected, Verb
 from app.domain.policy import ALLOWED, Blocker, Verdict
 from app.perform import Blocked, KeyReused, Moved, NotKnown, Rules
+from app.perform.worker import Worker
 from app.store import commands
 from tests.demo.client import deployment, until
-from tests.perform.rig import ADA, CANARY, NAME, VIEWER, WEB, ask, rig
+from tests.perform.rig import ADA, CANARY, NAME, VIEWER, WEB, ask, now, rig
 
 pytestmark = pytest.mark.anyio
 
@@ -300,3 +301,50 @@ async def test_late_command_is_not_begun(database_url):
         ended = await board.over(receipt)
         working.cancel()
         assert (ended.phase, board.between.writes) == (CommandPhase.REFUSED, 0)
+
+
+async def test_worker_that_is_stopped_at_any_moment_leaves_the_rest_to_the_next(database_url):
+    async with rig(database_url, run=False) as board:
+        await board.make_web()
+        for number in range(8):
+            verb = Verb.PAUSE if number % 2 == 0 else Verb.RESUME
+            before = board.stored()["metadata"]["generation"]
+            working = asyncio.create_task(board.perform.run())
+            receipt = await board.perform.ask(ask(verb), ADA)
+            await asyncio.sleep(number * 0.004)  # not to wait for something: to be stopped anywhere
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+            board.perform.worker = Worker(
+                board.database, board.live, board.clusters, Rules(), now, dead_after=0.2
+            )
+            working = asyncio.create_task(board.perform.run())
+            ended = await board.over(receipt)
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+            assert ended.phase is CommandPhase.DONE, ended.message
+            assert board.stored()["metadata"]["generation"] == before + 1
+        assert board.between.writes == 8
+
+
+async def test_every_command_and_every_denial_has_its_entries(database_url):
+    async with rig(database_url) as board:
+        await board.make_web()
+        refused = 0
+        for number in range(30):
+            verb = (Verb.PAUSE, Verb.RESUME, Verb.RESTART)[number % 3]
+            try:
+                await board.do(verb, expected=Expected(revision="another" if number % 5 == 4 else ""))
+            except (Blocked, Moved):
+                refused += 1
+        async with board.database.reading() as connection:
+            kept = [await commands.one(connection, row.command) for row in await board.audit(result="asked")]
+        rows = await board.audit()
+        by_command = {
+            each.command.id: [row.kind for row in rows if row.command == each.command.id] for each in kept
+        }
+        assert len(by_command) + refused == 30
+        assert refused >= 6
+        for each in kept:
+            assert by_command[each.command.id][-1] == each.phase.value, by_command
+            assert len(set(by_command[each.command.id])) == len(by_command[each.command.id])
+        assert sum(not row.command for row in rows) == refused
