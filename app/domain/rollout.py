@@ -216,12 +216,15 @@ class CautionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caution:
-    """Something to know about a state, which is no failure of it: one sentence, pods touched, since when."""
+    """Something to know about a state, which is no failure of it: one sentence, pods touched, since when (of restarts
+    the last one), `who`: names of pods that will soon be gone, and `evidence`: the source's own words."""
 
     kind: CautionKind
     message: str
     pods: int = 0
     since: datetime | None = None
+    who: tuple[str, ...] = ()
+    evidence: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,7 +37,6 @@ from .port import (
     REPLICASET,
     ROLLOUT,
     SERVED,
-    SERVICE,
     Kin,
     Kind,
     Relation,
@@ -56,7 +55,6 @@ relations: tuple[Relation, ...] = (
     Relation(DEPLOYMENT, Via.NAME, swallows=True),
     Relation(ANALYSISRUN, Via.OWNER, optional=True),
     Relation(EXPERIMENT, Via.OWNER, optional=True),
-    Relation(SERVICE, Via.NAME, optional=True),
     *SERVED,
     reported("ReplicaSet", "Pod"),
 )

@@ -31,19 +31,14 @@ from . import cautions, owners, reading, sets, trouble
 from . import sets_acts as acts
 from .acting import Look, Plan, decoded
 from .drafting import draw
-from .port import CONTROLLERREVISION, DAEMONSET, POD, SERVED, Kin, Kind, Relation, Via, reported
+from .port import CONTROLLERREVISION, DAEMONSET, Kin, Kind, Relation
 from .reading import count, share
 from .shapes import ControllerRevision, DaemonSet, DaemonSetSpec, DaemonSetStatus, Root
 
 name = "daemonset"
 verbs, queries = acts.daemon_verbs, acts.daemon_queries
 root: Kind = DAEMONSET
-relations: tuple[Relation, ...] = (
-    Relation(CONTROLLERREVISION, Via.OWNER),
-    Relation(POD, Via.OWNER),
-    *SERVED,
-    reported("Pod"),
-)
+relations: tuple[Relation, ...] = sets.RELATIONS
 
 _GENERATION = "pod-template-generation"
 
@@ -169,7 +164,7 @@ def _judge(look: _Look) -> tuple[Phase, Health, str, WaitsFor]:
     health = Health.DEGRADED if hard else Health.PROGRESSING
     message = first or _counted(look)
     if first and hard and look.surge and up and not look.finished:
-        message = f"{first}. Old pods still serve on every node"
+        message = f"{first}. Old pods still serve on every node, so its counters look perfect"
     return Phase.PROGRESSING, health, message, WaitsFor(WaitKind.CONTROLLER, what)
 
 

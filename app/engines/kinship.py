@@ -187,10 +187,13 @@ def names(anchor: Any) -> tuple[tuple[str, str], ...]:
         apex = (service.name if service else None) or target.name
         found += [(target.kind or "Deployment", n) for n in (target.name, f"{target.name}-primary")]
         found += [("Service", apex), ("Service", f"{apex}-primary")]
-    elif isinstance(anchor, Deployment) and anchor.metadata.annotations is not None:
+    elif isinstance(anchor, Deployment | StatefulSet | DaemonSet):
+        # a Service of the same name is meant for it, also when a slip in its selector leads elsewhere
+        found.append(("Service", anchor.metadata.name))
         notes = anchor.metadata.annotations
-        kind, _, name = (notes.canary_route or "").partition("/")
-        found += [("Deployment", notes.canary), (kind, name)]
+        if notes is not None and isinstance(anchor, Deployment):
+            kind, _, name = (notes.canary_route or "").partition("/")
+            found += [("Deployment", notes.canary), (kind, name)]
     return tuple((kind, name) for kind, name in found if name)
 
 

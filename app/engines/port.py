@@ -130,9 +130,10 @@ class Relation:
 
 SERVED = (
     Relation(SERVICE, Via.SELECTS, optional=True),
+    Relation(SERVICE, Via.NAME, optional=True),
     Relation(ENDPOINTSLICE, Via.NAMES, ("Service",), optional=True),
 )
-"""The Services that choose a root's pods, and their endpoints."""
+"""The Services that choose a root's pods, or that it names, and their endpoints."""
 
 
 def reported(*of: str) -> Relation:

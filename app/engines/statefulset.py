@@ -30,19 +30,14 @@ from . import cautions, owners, reading, sets, trouble
 from . import sets_acts as acts
 from .acting import Look, Plan, decoded
 from .drafting import draw
-from .port import CONTROLLERREVISION, POD, SERVED, STATEFULSET, Kin, Kind, Relation, Via, reported
+from .port import STATEFULSET, Kin, Kind, Relation
 from .reading import count, share
 from .shapes import ControllerRevision, Root, StatefulSet, StatefulSetSpec, StatefulSetStatus, UpdateStrategy
 
 name = "statefulset"
 verbs, queries = acts.stateful_verbs, acts.stateful_queries
 root: Kind = STATEFULSET
-relations: tuple[Relation, ...] = (
-    Relation(CONTROLLERREVISION, Via.OWNER),
-    Relation(POD, Via.OWNER),
-    *SERVED,
-    reported("Pod"),
-)
+relations: tuple[Relation, ...] = sets.RELATIONS
 
 _CONTROLLER = WaitsFor(WaitKind.CONTROLLER, "the cluster to replace pods")
 

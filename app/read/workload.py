@@ -23,6 +23,7 @@ from .fleet import Fleet
 from .lines import HistoryLine, history_lines
 from .past import Told
 from .query import version_of
+from .restless import as_of
 from .road import road
 from .rows import SourceRow, WorkloadRow
 from .sides import LISTED, Lane, PodLine, Side, pod_lines, sides, traffic
@@ -169,7 +170,8 @@ class WorkloadProjection:
         ]
 
     def _make(self) -> WorkloadPage:
-        row, state = self._row, self._row.state
+        row = as_of(self._row, self._now)
+        state = row.state
         told = self._past.told if self._past else Told()
         freshness, source = covering(
             self._sources, frozenset({row.ref.kind, REPLICASET.name, POD.name}), row.ref.namespace
@@ -232,7 +234,7 @@ class WorkloadProjection:
     def _others(self) -> list[WorkloadRow]:
         keys = self._fleet.by_service.get(self._row.place.service, ())
         found = (self._fleet.workloads.get(key) for key in keys)
-        return [row for row in found if row and row.ref != self._ref]
+        return [as_of(row, self._now) for row in found if row and row.ref != self._ref]
 
     def _beside(self) -> tuple[Beside, ...]:
         rows = sorted(self._others, key=lambda r: (r.place.environment != self._row.place.environment, r.ref))

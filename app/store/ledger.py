@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.domain import history
+from app.domain import history, shutdown
 from app.domain.facts import (
     EventObserved,
     Fact,
@@ -27,6 +27,7 @@ from app.domain.facts import (
     WorkloadsListed,
 )
 from app.domain.names import Place, Topic, WorkloadRef
+from app.domain.rollout import RolloutState
 from app.store import mapping
 from app.store.mapping import Values
 from app.store.tables import EVENT, LOGTAIL, ROLLOUT, SOURCE, TRANSITION, WORKLOAD
@@ -103,8 +104,9 @@ class _Batch:
                     self.topics.add(Topic("source", fact.key))
 
     def _observed(self, fact: WorkloadObserved) -> None:
-        key, state = fact.key, mapping.encode_state(fact.state)
-        known = self.known.get(key)
+        key, known = fact.key, self.known.get(fact.key)
+        fact = replace(fact, state=_with_proof(known, fact.state))
+        state = mapping.encode_state(fact.state)
         if known and known.face == (fact.ref, fact.place, fact.engine, state, False):
             return
         change = history.fold(key, known.snapshot if known else None, fact.state, fact.seen_at)
@@ -145,6 +147,12 @@ class _Batch:
     def _rollout(self, key: str, place: Place, rollout: history.Rollout) -> None:
         self.rollouts[rollout.id] = mapping.rollout_values(key, place, rollout)
         self.topics.add(Topic("rollout", rollout.id))
+
+
+def _with_proof(known: _Known | None, state: RolloutState) -> RolloutState:
+    if known is None or known.snapshot.revision is None:
+        return state
+    return shutdown.kept(mapping.cautions_of(known.state), known.snapshot.revision.key, state)
 
 
 class Ledger:

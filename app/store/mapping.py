@@ -17,6 +17,7 @@ from app.domain.freshness import Freshness
 from app.domain.history import Rollout, Snapshot, Transition, endings
 from app.domain.names import Place, WorkloadRef, cut
 from app.domain.rollout import (
+    Caution,
     CautionKind,
     Health,
     Outcome,
@@ -31,9 +32,18 @@ Values = dict[str, Any]
 """A row to be written, by column."""
 AnyRow = Row[*tuple[Any, ...]]
 """A row that was read."""
+
+
+class _Cautious(msgspec.Struct):
+    """Of a state only what `shutdown.kept` asks for."""
+
+    cautions: tuple[Caution, ...] = ()
+
+
 _Word = TypeVar("_Word", bound=StrEnum)
 _encoder = msgspec.json.Encoder()
 _state = msgspec.json.Decoder(RolloutState)
+_cautions = msgspec.json.Decoder(_Cautious)
 _texts = msgspec.json.Decoder(tuple[str, ...])
 
 
@@ -56,6 +66,14 @@ def endings_of(text: str) -> tuple[int, int]:
     """`history.endings` of the state that `text` holds; most hold none, which is told without reading them."""
     told = f'"{CautionKind.KILLED}"' in text or f'"{CautionKind.OVERRAN}"' in text
     return endings(decode_state(text)) if told else (0, 0)
+
+
+def cautions_of(text: str) -> tuple[Caution, ...]:
+    """The cautions of the state that `text` holds; none when this version cannot read it."""
+    try:
+        return _cautions.decode(text).cautions
+    except msgspec.DecodeError:
+        return ()
 
 
 def workload_values(fact: WorkloadObserved, state: str, snapshot: Snapshot) -> Values:

@@ -9,7 +9,8 @@ from sqlalchemy import select, text
 from app.domain.facts import Fact, SourceObserved, WorkloadGone, WorkloadsListed
 from app.domain.freshness import Freshness
 from app.domain.names import Place, Topic
-from app.domain.rollout import Caution, CautionKind, Phase
+from app.domain.rollout import Caution, CautionKind, Phase, RolloutState
+from app.store import mapping
 from app.store.db import Database
 from app.store.ledger import Ledger
 from app.store.tables import EVENT, LOGTAIL, ROLLOUT, SOURCE, TRANSITION, WORKLOAD
@@ -72,17 +73,17 @@ async def test_warning_is_one_row_that_counts_up_and_redraws_its_workload(databa
     )
 
 
-def killed(pods: int) -> tuple[Caution, ...]:
-    return (Caution(CautionKind.KILLED, "killed", pods),) if pods else ()
+def killed(pods: str) -> tuple[Caution, ...]:
+    return (Caution(CautionKind.KILLED, "killed", len(pods), who=tuple(pods)),) if pods else ()
 
 
 async def test_old_pods_that_end_badly_are_counted_in_their_rollout_also_after_it(database_url, ledger):
     moving = state(Phase.PROGRESSING, "2", stable=revision("1"))
-    overran = Caution(CautionKind.OVERRAN, "overran", 1)
-    looks = [state(), moving, *(replace(moving, cautions=killed(n)) for n in (2, 1, 2, 0))]
-    looks += [state(key="2"), state(key="2", cautions=(*killed(1), overran))]
+    overran = Caution(CautionKind.OVERRAN, "overran", 1, who=("f",))
+    looks = [state(), moving, *(replace(moving, cautions=killed(pods)) for pods in ("ab", "b", "bc", ""))]
+    looks += [state(key="2"), state(key="2", cautions=(*killed("d"), overran))]
     looks += [replace(looks[-1], message="the same pods as before")]
-    looks += [state(Phase.PROGRESSING, "3", stable=revision("2"), cautions=killed(1))]
+    looks += [state(Phase.PROGRESSING, "3", stable=revision("2"), cautions=killed("e"))]
     async with opened(database_url) as database:
         for n, look in enumerate(looks):
             await record(database, ledger, workload(1, look, at=at(n)))
@@ -117,6 +118,20 @@ async def test_move_writes_transitions_and_one_rollout(database_url, ledger):
         ("progressing", "idle", at(3)),
     ]
     assert (row.landed_at, row.since, row.rollout) == (at(3), at(3), None)
+
+
+async def test_how_old_pods_ended_is_kept_until_the_next_revision(database_url, ledger):
+    proof = Caution(CautionKind.KILLED, "Old pods were killed", 1, at(1), ("web-1",))
+    async with opened(database_url) as database:
+
+        async def cautions(seen: RolloutState, seconds: float) -> tuple[Caution, ...]:
+            await record(database, ledger, workload(1, seen, at=at(seconds)))
+            (row,) = await rows(database, WORKLOAD)
+            return mapping.decode_state(row.state).cautions
+
+        assert await cautions(state(cautions=(proof,)), 1) == (proof,)
+        assert await cautions(state(progress=90), 2) == (proof,)
+        assert await cautions(state(Phase.PROGRESSING, "2", stable=revision("1")), 3) == ()
 
 
 async def test_several_looks_in_one_batch_are_folded_in_order(database_url, ledger):
