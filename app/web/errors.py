@@ -19,6 +19,8 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .logs import without_secret
+
 MEDIA_TYPE = "application/problem+json"
 Page = Callable[[Mapping[str, Any], Scope], str]
 """Renders the error page from the members of a problem, for the client of a scope."""
@@ -135,7 +137,9 @@ class Unexpected:
         try:
             await self._app(scope, receive, watching)
         except Exception:
-            log.exception("request failed", method=scope.get("method"), path=scope.get("path"))
+            log.exception(
+                "request failed", method=scope.get("method"), path=without_secret(scope.get("path", ""))
+            )
             if started or scope["type"] != "http":
                 raise
             detail = "Something went wrong here, not in your request. The log has it under this request id."

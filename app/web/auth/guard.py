@@ -20,6 +20,7 @@ from app.domain.people import EVERYWHERE, NOBODY, Principal, PrincipalKind, Role
 from app.domain.policy import Permission, permits
 from app.settings import AuthSettings
 from app.web import errors
+from app.web.logs import without_secret as logged
 
 from . import access, csrf, limits
 
@@ -230,20 +231,24 @@ async def _answer(
 
 async def _turn_away(scope: Scope, receive: Receive, send: Send, why: str) -> None:
     if why:
-        log.warning("credentials refused", path=scope["path"], source=limits.source(scope))
+        log.warning("credentials refused", path=logged(scope["path"]), source=limits.source(scope))
     said = f"{why} Sign in at /login, or send a token: Authorization: Bearer …".strip()
     await _answer(scope, receive, send, 401, "Not signed in", said, access.sign_in_headers(scope))
 
 
 async def _too_often(scope: Scope, receive: Receive, send: Send) -> None:
-    log.warning("asked too often", path=scope["path"], source=limits.source(scope))
+    log.warning("asked too often", path=logged(scope["path"]), source=limits.source(scope))
     said = f"This was asked for more often than anybody needs. Try again in {limits.RETRY} s."
     await _answer(scope, receive, send, 429, "Too many requests", said, {"retry-after": str(limits.RETRY)})
 
 
 async def _refuse(scope: Scope, receive: Receive, send: Send, why: str) -> None:
     log.warning(
-        "request refused", method=scope["method"], path=scope["path"], why=why, source=limits.source(scope)
+        "request refused",
+        method=scope["method"],
+        path=logged(scope["path"]),
+        why=why,
+        source=limits.source(scope),
     )
     detail = f"{why} Reload the page and try again; a program sends a token (Authorization: Bearer …)."
     await _answer(scope, receive, send, 403, "Forged or stale request", detail)

@@ -37,7 +37,8 @@ def test_the_proxy_is_believed():
 
 
 _NAMES = [
-    "X_Forwarded_User", "x_forwarded_user", "X.Forwarded.User", "x-forwarded_user", "x--forwarded-user", "xforwardeduser",
+    "X_Forwarded_User", "x_forwarded_user", "X.Forwarded.User", "x-forwarded_user", "x--forwarded-user",
+    "xforwardeduser",
     "X-Forwarded-User ", " x-forwarded-user", "x-forwarded-user:", "x-forwarded-us\u0435r", "x-forwarded-\u017fuser",
     "x-forwarded-user\x00", "x-forwarded-user-", "-x-forwarded-user", "x-forwarded-username", "x-forwarded-email",
     "remote-user", "x-remote-user", "x-user", "x_user", "x-auth-request-user", "x-webauth-user",
