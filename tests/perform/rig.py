@@ -79,7 +79,8 @@ class Rig:
             found = await self.perform.receipt(receipt.id)
             return None if found.phase in MOVES else found
 
-        return await eventually(final, f"{receipt.verb} is over", seconds)
+        found: Receipt = await eventually(final, f"{receipt.verb} is over", seconds)
+        return found
 
     async def do(self, verb: Verb, ref: WorkloadRef = WEB, **more: Any) -> Receipt:
         """Ask, and wait until it is over."""
