@@ -108,9 +108,9 @@ async def look(cluster: ClusterLike, ref: WorkloadRef) -> Seen:
     queries = engine.queries(root)
     kin: dict[str, list[Raw]] = {}
     if queries:
-        again = asyncio.ensure_future(_object(cluster, path))
-        answers = await asyncio.gather(*(_answer(cluster, query, ref.namespace) for query in queries))
-        root = await again
+        asked = (_answer(cluster, query, ref.namespace) for query in queries)
+        found_all: list[Any] = await asyncio.gather(_object(cluster, path), *asked)
+        root, *answers = found_all
         for query, found in zip(queries, answers, strict=True):
             if found is not None:
                 kin.setdefault(query.kind.name, []).extend(found)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -18,6 +18,9 @@ from .look import ClusterLike
 
 NOTICE_SECONDS = 5.0
 """How long the next write waits for the controller to notice the one before it."""
+
+
+HIDDEN = "(not shown)"
 
 
 class Partly(Exception):
@@ -55,13 +58,27 @@ async def send(
 
 
 def sendings(plan: Plan) -> tuple[Sending, ...]:
-    """The writes of a plan, to be shown and kept."""
+    """The writes of a plan, to be shown and kept; values of environment variables, which may be secret, are not."""
     return tuple(
         Sending(
-            "DELETE" if p.delete else "PATCH", p.path(), "application/json" if p.delete else p.content, p.body
+            "DELETE" if p.delete else "PATCH",
+            p.path(),
+            "application/json" if p.delete else p.content,
+            veiled(p.body),
         )
         for p in plan.patches
     )
+
+
+def veiled(body: Any) -> Any:
+    """`body` without the values of environment variables, in an object or in an operation of a JSON Patch."""
+    if isinstance(body, Mapping):
+        if "op" in body:
+            inside = "/env/" in str(body.get("path")) and isinstance(body.get("value"), str)
+            return {k: HIDDEN if inside and k == "value" else veiled(v) for k, v in body.items()}
+        variable = "name" in body and isinstance(body.get("value"), str)
+        return {k: HIDDEN if variable and k == "value" else veiled(v) for k, v in body.items()}
+    return [veiled(item) for item in body] if isinstance(body, list) else body
 
 
 def stamps(plan: Plan, ident: str) -> bool:

@@ -7,8 +7,10 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from app.domain.audit import Entry, Kind, Mark, check, check_lines, code, seal
+from app.domain.errors import StoreUnavailable
 from app.store import audit
 from app.store.audit import key_from
 from app.store.db import Database
@@ -167,10 +169,24 @@ async def test_pruned_chain_begins_at_a_sealed_checkpoint(database_url):
     assert check_lines(lines[1:], key_from(KEY)).bad == 1
 
 
-async def test_edit_in_the_database_itself_is_found(database_url):
+@pytest.mark.parametrize(
+    "touch", ["UPDATE audit SET name = 'Eve' WHERE seq = 2", "DELETE FROM audit WHERE seq = 2"]
+)
+async def test_database_itself_is_slow_to_touch_an_entry_and_the_chain_tells(database_url, touch):
     database = await filled(database_url)
-    async with database.writing() as session:
-        await (await session.connection()).execute(text("UPDATE audit SET name = 'Eve' WHERE seq = 2"))
+
+    async def run(*statements: str) -> None:
+        async with database.writing() as session:
+            for statement in statements:
+                await (await session.connection()).execute(text(statement))
+
+    with pytest.raises((DBAPIError, StoreUnavailable), match="an audit entry is"):
+        await run(touch)
+    assert check_lines(await exported(database), key_from(KEY)).bad is None
+    if database.dialect == "sqlite":
+        await run("DROP TRIGGER audit_unchanged", "DROP TRIGGER audit_kept", touch)
+    else:
+        await run("DROP TRIGGER audit_guard ON audit", touch)
     assert check_lines(await exported(database), key_from(KEY)).bad == 2
     await database.close()
 

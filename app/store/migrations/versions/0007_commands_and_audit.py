@@ -68,3 +68,26 @@ def upgrade() -> None:
         PrimaryKeyConstraint("name", name=op.f("pk_auditmark")),
     )
     op.bulk_insert(marks, [{"name": "head", "seq": 0, "mac": "", "seal": ""}])
+    for statement in _GUARDS[op.get_context().dialect.name]:
+        op.execute(statement)
+
+
+_PRUNED = "coalesce((SELECT seq FROM auditmark WHERE name = 'checkpoint'), 0)"
+_GUARDS = {
+    "sqlite": (
+        "CREATE TRIGGER audit_unchanged BEFORE UPDATE ON audit "
+        "BEGIN SELECT RAISE(ABORT, 'an audit entry is never changed'); END",
+        f"CREATE TRIGGER audit_kept BEFORE DELETE ON audit WHEN OLD.seq > {_PRUNED} "
+        "BEGIN SELECT RAISE(ABORT, 'an audit entry is deleted only before the checkpoint'); END",
+    ),
+    "postgresql": (
+        "CREATE FUNCTION audit_guard() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "IF TG_OP = 'UPDATE' THEN RAISE EXCEPTION 'an audit entry is never changed'; END IF; "
+        f"IF OLD.seq > {_PRUNED} THEN "
+        "RAISE EXCEPTION 'an audit entry is deleted only before the checkpoint'; END IF; "
+        "RETURN OLD; END $$",
+        "CREATE TRIGGER audit_guard BEFORE UPDATE OR DELETE ON audit "
+        "FOR EACH ROW EXECUTE FUNCTION audit_guard()",
+    ),
+}
+"""A slip of a program, or of a hand, is stopped here; whoever takes these away is found by the chain."""
