@@ -6,14 +6,21 @@ Whatever is wrong is refused as a whole, with every mistake named at its line; n
 
 from __future__ import annotations
 
+from .auth import AuthSettings, Mode, OidcSettings, Persona, ProxySettings, Secret
 from .load import VARIABLES, load
 from .model import ClusterSettings, Settings
 from .problems import Problem, SettingsRefused
 
 __all__ = [
     "VARIABLES",
+    "AuthSettings",
     "ClusterSettings",
+    "Mode",
+    "OidcSettings",
+    "Persona",
     "Problem",
+    "ProxySettings",
+    "Secret",
     "Settings",
     "SettingsRefused",
     "load",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from app.domain import places
+
+from .auth import AuthSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +31,14 @@ class ClusterSettings:
 class Settings:
     """Everything a start needs to know. `log_format` "" means text on a terminal and JSON elsewhere.
 
+    `audit_key` is what the audit's chain is made with: SHIPBOARD_AUDIT_KEY, never in the file; empty with SQLite means
+    the key that lies beside the database.
+
     `file` is the file that was read (None: there was none), `warnings` what is odd but no reason to refuse.
     """
 
     database: str
+    audit_key: str = field(default="", repr=False)
     host: str = "127.0.0.1"
     port: int = 8000
     clusters: tuple[ClusterSettings, ...] = ()
@@ -45,6 +51,7 @@ class Settings:
     log_format: str = ""
     public_url: str = ""
     drain_seconds: float = 5.0
+    auth: AuthSettings = field(default_factory=AuthSettings)
     file: Path | None = None
     warnings: tuple[str, ...] = ()
 
@@ -84,6 +91,7 @@ class Settings:
             **({"log_format": self.log_format} if self.log_format else {}),
             **({"public_url": self.public_url} if self.public_url else {}),
             "drain_seconds": self.drain_seconds,
+            **({"auth": self.auth.as_file()} if self.auth.modes else {}),
         }
 
 

@@ -7,10 +7,11 @@ it back.
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Delete, Select, delete, exists, func, select
 
+from app.store import audit, commands
 from app.store.db import Database
 from app.store.tables import EVENT, LOGTAIL, ROLLOUT, TRANSITION, WORKLOAD
 
@@ -20,14 +21,26 @@ EVENTS = 200
 """Newest events kept of a workload, however young the others are."""
 
 
+AUDIT_DAYS = 400
+"""Audit entries and commands are kept for so much longer than the rest."""
+
+
 async def prune(database: Database, before: datetime, *, batch: int = BATCH, pause: float = 0.1) -> int:
-    """Delete transitions, events, logs, rollouts that ended and workloads gone before `before`, and events beyond
-    the newest of each workload; returns the number of rows.
+    """Delete transitions, events, logs, rollouts that ended and workloads gone before `before`, events beyond the
+    newest of each workload, and commands and audit entries AUDIT_DAYS older; returns the number of rows.
 
     `batch` rows a transaction, with `pause` seconds between two. Raises StoreUnavailable; what was deleted by
     then stays so.
     """
-    return sum([await _drain(database, expired, batch, pause) for expired in _expired(before)])
+    gone = sum([await _drain(database, expired, batch, pause) for expired in _expired(before)])
+    for forget in (commands.forget, audit.forget):
+        deleted, long_ago = batch, before - timedelta(days=AUDIT_DAYS)
+        while deleted == batch:
+            async with database.writing() as session:
+                deleted = await forget(session, long_ago, batch)
+            gone += deleted
+            await asyncio.sleep(pause if deleted == batch else 0)
+    return gone
 
 
 def _expired(before: datetime) -> tuple[Select[str] | Select[int], ...]:

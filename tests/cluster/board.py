@@ -21,6 +21,7 @@ from app.sources.runner import Collector
 from app.sources.timing import Timing
 from app.store.db import Database
 from app.web import api, errors, pages
+from app.web.auth import Everybody, Guard
 from app.web.streams import Hub
 
 Obj = dict[str, Any]
@@ -92,6 +93,7 @@ async def watching(kubeconfig: Path, folder: Path) -> AsyncIterator[Board]:
     hub, ingest = Hub(database, live, fleet), Ingest(database, live)
     site = FastAPI()
     errors.install(site)
+    site.add_middleware(Guard, resolver=Everybody(b"test"))
     site.include_router(pages.routes(hub))
     site.include_router(api.router(hub))
     cluster = await Cluster.from_kubeconfig(NAME, kubeconfig)

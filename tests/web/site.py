@@ -23,6 +23,7 @@ from app.live import Live
 from app.read.fleet import Fleet
 from app.store.db import Database
 from app.web import api, errors, files, pages
+from app.web.auth import Everybody, Guard
 from app.web.render import Renderer
 from app.web.streams import Hub
 
@@ -173,6 +174,7 @@ async def site(
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     errors.install(app)
     files.install(app)
+    app.add_middleware(Guard, resolver=Everybody(b"test"))
     app.include_router(pages.routes(hub, RENDERER))
     app.include_router(api.router(hub))
     port = socket.create_server(("127.0.0.1", 0))

@@ -95,8 +95,8 @@ def canonical(query: object) -> str:
 
 
 def answers(example: object, events: Sequence[object], *statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Documents an operation's answers: an example of the body, of the events of its stream, and what can
-    go wrong."""
+    """Documents an operation's answers: an example of the body, of the events of its stream (none: it has no stream
+    and does not depend on what is still being read), and what can go wrong."""
     stream = "".join(sse.event(encode(data), "5f0c91ab.1").decode() for data in events)
     found: dict[int | str, dict[str, Any]] = {
         200: {
@@ -108,6 +108,8 @@ def answers(example: object, events: Sequence[object], *statuses: int) -> dict[i
         202: _answer("Shipboard is starting; see Retry-After.", "application/json", Starting, Starting()),
         304: {"description": "The entity tag in If-None-Match still holds."},
     }
+    if not events:
+        del found[202], found[200]["content"][sse.MEDIA_TYPE]
     for status in (*statuses, 422, 503):
         title, detail = _WRONG[status]
         problem = Problem("about:blank", title, status, detail)

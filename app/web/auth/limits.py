@@ -1,0 +1,63 @@
+"""How often somebody may ask: moving windows in memory, and for passwords a count in the database besides.
+
+Whoever is unknown shares one of a fixed number of windows with few others, so that nobody can fill the memory, nor push
+out a count by filling it. Nothing here is near what a person does: an abort always gets through.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from ipaddress import IPv6Address, ip_address
+
+from limits import RateLimitItem, RateLimitItemPerMinute
+from limits.aio.storage import MemoryStorage
+from limits.aio.strategies import MovingWindowRateLimiter
+from starlette.types import Scope
+
+from app.domain.people import Principal, PrincipalKind
+
+WINDOWS = 4096
+LOGIN = RateLimitItemPerMinute(20, namespace="login")
+ACT = RateLimitItemPerMinute(240, namespace="act")
+SEARCH = RateLimitItemPerMinute(240, namespace="search")
+WRONG = RateLimitItemPerMinute(60, namespace="wrong")
+"""Credentials that do not hold."""
+RETRY = 15
+"""Seconds after which to try again, as we say."""
+
+
+class Limits:
+    """Counts requests."""
+
+    def __init__(self) -> None:
+        self._windows = MovingWindowRateLimiter(MemoryStorage())
+
+    async def allows(self, limit: RateLimitItem, who: str) -> bool:
+        """Count one; whether that is within the limit."""
+        return await self._windows.hit(limit, who)
+
+    async def open(self, limit: RateLimitItem, who: str) -> bool:
+        """Whether one more would be within the limit; counts nothing."""
+        return await self._windows.test(limit, who)
+
+
+def source(scope: Scope) -> str:
+    """The network a request comes from: an IPv4 address, or the /64 of an IPv6 one."""
+    host = str((scope.get("client") or ("", 0))[0])
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return "unknown"
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped:
+            return str(address.ipv4_mapped)
+        return str(IPv6Address(int(address) >> 64 << 64))
+    return host
+
+
+def window(scope: Scope, principal: Principal | None = None) -> str:
+    """Whose window a request counts in: its person's or token's, else that of where it comes from."""
+    if principal and principal.kind in (PrincipalKind.PERSON, PrincipalKind.TOKEN, PrincipalKind.KIOSK):
+        one = principal.session if principal.kind is PrincipalKind.TOKEN else ""
+        return f"{principal.kind}|{principal.identity}|{one}"
+    return str(int.from_bytes(blake2b(source(scope).encode(), digest_size=4).digest(), "big") % WINDOWS)
