@@ -123,7 +123,9 @@ class Program:
 CONTROL_PLANE = Program("controlplane", linked="-X k8s.io/component-base/version.gitVersion=v1.36.3")
 _ARGO = "github.com/argoproj/argo-rollouts"
 ARGO = Program("argo", f"{_ARGO}/cmd/rollouts-controller", beside=(_ARGO, "manifests/crds/*-crd.yaml"))
-PROGRAMS = (CONTROL_PLANE, ARGO)
+_FLAGGER = "github.com/fluxcd/flagger"
+FLAGGER = Program("flagger", f"{_FLAGGER}/cmd/flagger", beside=(_FLAGGER, "artifacts/flagger/crd.yaml"))
+PROGRAMS = (CONTROL_PLANE, ARGO, FLAGGER)
 
 
 @contextmanager

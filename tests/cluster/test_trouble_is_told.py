@@ -8,9 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from app.domain.facts import WorkloadGone
-from tests.cluster.argo import definitions
 from tests.cluster.board import NAME, Board, watching
-from tests.cluster.building import ARGO
 from tests.cluster.control_plane import write_kubeconfig
 from tests.cluster.manifests import CORE, deployment, pod_template, rollout
 from tests.cluster.story import Story
@@ -106,7 +104,6 @@ async def test_definition_installed_while_running_is_followed_from_then_on(real,
             while "not installed" not in said(board, "Rollout"):
                 await asyncio.sleep(0.1)
         await real.install_argo()
-        assert definitions(ARGO.path)
         story = Story(real.api, board, namespace, "Rollout")
         strategy = {"canary": {"steps": [{"setWeight": 50}]}}
         await story.begin(rollout(story.name, pod_template(story.name, "web:1"), strategy))

@@ -1,0 +1,6 @@
+//go:build tools
+
+// Package flagger pins the Flagger controller; its command is built from the module as it is published.
+package flagger
+
+import _ "github.com/fluxcd/flagger/cmd/flagger"
