@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..domain.names import cut
 from ..domain.rollout import (
     Health,
     Phase,
@@ -263,14 +262,14 @@ def _pods(kin: Kin, new_rs: ReplicaSet | None) -> list[tuple[Pod, str]]:
 
 
 def _unreadable(root: Deployment, kin: Kin) -> Revision | None:
-    """The revision as the Deployment alone tells it; the number is a fair key here, since undo makes a new
-    one."""
+    """The revision as the Deployment alone tells it: without a key, so that a right that goes and comes back is not
+    told as two rollouts."""
     asked = root.metadata.annotations.revision if root.metadata.annotations else None
     if "ReplicaSet" not in kin.missing or not asked:
         return None
     template = root.spec.template if root.spec else None
     return Revision(
-        key=f"{root.metadata.uid}:{cut(asked, 20)}",
+        key="",
         number=reading.number(asked),
         images=reading.images(template),
         version=reading.version(template),
