@@ -13,10 +13,7 @@ _PROCESS = "rollouts-controller"
 
 
 async def install(api: Api, plane: ControlPlane) -> None:
-    """Create the definitions and start the controller, as administrator. Raises building.Unavailable.
-
-    It takes no address to listen on: its health and metrics ports, random here, are open on all interfaces.
-    """
+    """Create the definitions and start the controller, as administrator. Raises building.Unavailable."""
     program = await asyncio.to_thread(ARGO.build)
     await definitions.install(api, program.parent.glob("*-crd.yaml"))
     health, metrics = free_ports(2)

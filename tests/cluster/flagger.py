@@ -9,10 +9,7 @@ from tests.cluster.control_plane import ControlPlane, free_ports
 
 
 async def install(api: Api, plane: ControlPlane) -> None:
-    """Create the definitions and start the controller, as administrator. Raises building.Unavailable.
-
-    It takes no address to listen on: its one port, random here, is open on all interfaces.
-    """
+    """Create the definitions and start the controller, as administrator. Raises building.Unavailable."""
     program = await asyncio.to_thread(FLAGGER.build)
     await definitions.install(api, [program.with_name("crd.yaml")])
     (port,) = free_ports(1)

@@ -88,6 +88,12 @@ class Kubelet:
         for pod in (await self._api.get("/api/v1/pods", fieldSelector=f"spec.nodeName={node}"))["items"]:
             self._see(pod)
 
+    def rest(self) -> None:
+        """From now on leave all pods alone; the nodes stay as they are."""
+        self._tasks[0].cancel()
+        for _, task in self._lives.values():
+            task.cancel()
+
     # -- nodes
 
     async def _register(self, node: str) -> None:
