@@ -175,6 +175,19 @@ class PodCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """How pods may be replaced, as set: by how many there may be more (`surge`) or fewer (`unavailable`), numbers or
+    percents, empty where not told; one after another if `ordered`; not the `partition` lowest ordinals, which begin at
+    `first`."""
+
+    surge: str = ""
+    unavailable: str = ""
+    ordered: bool = False
+    partition: int = 0
+    first: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """Why something is stuck: a category ("image", "crash", "oom", "unschedulable", "quota", "deadline" …), the reason
     word of the source, one sentence, how many pods it touches, since when, and as `evidence` the source's own words."""
@@ -208,6 +221,19 @@ class Caution:
     message: str
     pods: int = 0
     since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A status condition as a controller states it: `status` is "True", "False" or "Unknown", `since` when that last
+    changed. `of` is empty for the workload's own object, else "Kind/name"."""
+
+    type: str
+    status: str
+    reason: str = ""
+    message: str = ""
+    since: datetime | None = None
+    of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +282,8 @@ class RolloutState:
     cautions: tuple[Caution, ...] = ()
     checks: tuple[Check, ...] = ()
     settled_at: datetime | None = None
+    conditions: tuple[Condition, ...] = ()
+    pace: Pace = Pace()
 
 
 _MOVING = frozenset({Phase.PENDING, Phase.PROGRESSING, Phase.VERIFYING, Phase.PROMOTING})

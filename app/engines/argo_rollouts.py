@@ -39,7 +39,7 @@ from .port import (
     Kind,
     Relation,
     Via,
-    warned,
+    reported,
 )
 from .reading import condition
 from .shapes import ReplicaSet, Rollout, RolloutSpec, RolloutStatus, Root, Template
@@ -54,7 +54,7 @@ relations: tuple[Relation, ...] = (
     Relation(EXPERIMENT, Via.OWNER, optional=True),
     Relation(SERVICE, Via.NAME, optional=True),
     *SERVED,
-    warned("ReplicaSet", "Pod"),
+    reported("ReplicaSet", "Pod"),
 )
 
 _MOVING = frozenset({Phase.PROGRESSING, Phase.PROMOTING})

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from ..domain.names import cut
 from ..domain.rollout import (
     Health,
+    Pace,
     Phase,
     PodCounts,
     Problem,
@@ -24,7 +25,7 @@ from ..domain.rollout import (
     Weight,
 )
 from . import cautions, reading, sets, trouble
-from .port import CONTROLLERREVISION, POD, SERVED, STATEFULSET, Kin, Kind, Relation, Via, warned
+from .port import CONTROLLERREVISION, POD, SERVED, STATEFULSET, Kin, Kind, Relation, Via, reported
 from .reading import count, share
 from .shapes import ControllerRevision, Root, StatefulSet, StatefulSetSpec, StatefulSetStatus, UpdateStrategy
 
@@ -34,7 +35,7 @@ relations: tuple[Relation, ...] = (
     Relation(CONTROLLERREVISION, Via.OWNER),
     Relation(POD, Via.OWNER),
     *SERVED,
-    warned("Pod"),
+    reported("Pod"),
 )
 
 _CONTROLLER = WaitsFor(WaitKind.CONTROLLER, "the cluster to replace pods")
@@ -136,6 +137,14 @@ def observe(root: Root, kin: Kin) -> RolloutState:
         pods=tuple(p for p, _ in read),
         problems=look.problems,
         started_at=sets.began(kept, kin) if seen and moved else None,
+        pace=Pace(
+            unavailable=reading.limit(
+                update.rolling_update.max_unavailable if update.rolling_update else None
+            ),
+            ordered=look.ordered,
+            partition=partition,
+            first=max(0, (spec.ordinals and spec.ordinals.start) or 0),
+        ),
         cautions=cautions.of_workload(spec.template, phase, counts, [p for p, _ in read], kin),
     )
 

@@ -17,11 +17,13 @@ from ..engines.port import POD, REPLICASET
 from ..live import Topic
 from .board import Clause, Listening, Sentence
 from .cells import LANDED
+from .conditions import ConditionLine, condition_lines
+from .courses import Stop, pace
 from .fleet import Fleet
 from .lines import HistoryLine, history_lines
 from .past import Told
 from .query import version_of
-from .road import Stop, road
+from .road import road
 from .rows import SourceRow, WorkloadRow
 from .sides import LISTED, Lane, PodLine, Side, pod_lines, sides, traffic
 from .sources import contacts, covering, judged, listening
@@ -92,6 +94,7 @@ class WorkloadPage:
     problems: tuple[Problem, ...]
     cautions: tuple[Caution, ...]
     checks: tuple[Check, ...]
+    conditions: tuple[ConditionLine, ...]
     sides: tuple[Side, ...]
     wanted: int
     traffic: tuple[Lane, ...]
@@ -201,14 +204,15 @@ class WorkloadProjection:
             version=version_of(row),
             sentence=said,
             clock=counted,
-            road=road(state, seen.stages if seen else ()),
+            road=road(row.engine, state, seen.stages if seen else ()),
             problems=state.problems,
             cautions=state.cautions,
             checks=state.checks,
+            conditions=condition_lines(state.conditions),
             sides=sides(state, attention, row.landed_at),
             wanted=state.counts.wanted,
             traffic=traffic(state, attention),
-            standing=standing(state),
+            standing=(*standing(state), *_replaces(row)),
             until=state.waits_for.until,
             deadline_at=state.deadline_at,
             rows=pods,
@@ -271,6 +275,11 @@ def _minutes(seconds: int) -> str:
 def _differs(row: WorkloadRow, other: WorkloadRow) -> list[str]:
     said = [row.ref.cluster] if row.ref.cluster != other.ref.cluster else []
     return said + ([row.ref.name] if row.ref.name != other.ref.name else [])
+
+
+def _replaces(row: WorkloadRow) -> tuple[tuple[str, str], ...]:
+    how = pace(row.state, row.engine)
+    return (("Replaces", how),) if how else ()
 
 
 def _identity(row: WorkloadRow) -> tuple[tuple[str, str], ...]:

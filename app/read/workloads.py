@@ -30,8 +30,9 @@ from app.domain.rollout import (
 from app.domain.stages import Typical
 from app.engines import required
 
+from .conditions import ConditionLine, condition_lines
 from .fleet import Fleet
-from .past import LogTail, PastRollout, PastWarning, Told
+from .past import LogTail, PastEvent, PastRollout, Told
 from .query import version_of
 from .rows import SourceRow, WorkloadRow
 from .sources import covering, judged
@@ -108,8 +109,9 @@ class WorkloadItem:
 
 @dataclass(frozen=True, slots=True)
 class WorkloadDetail:
-    """One workload with all that is known of it; revisions newest first. `history` are the latest of
-    `history_total` rollouts, of whatever bore this name; `typical` is how long they usually take. `warnings`
+    """One workload with all that is known of it; revisions newest first. `conditions` are those that the cluster
+    states. `history` are the latest of
+    `history_total` rollouts, of whatever bore this name; `typical` is how long they usually take. `events`
     are the newest copied from the cluster, which may have forgotten them; `logs` the last lines of
     containers that crashed."""
 
@@ -122,10 +124,11 @@ class WorkloadDetail:
     deadline_at: datetime | None
     cautions: tuple[Caution, ...]
     checks: tuple[Check, ...]
+    conditions: tuple[ConditionLine, ...]
     history: tuple[PastRollout, ...]
     history_total: int
     typical: Typical | None
-    warnings: tuple[PastWarning, ...]
+    events: tuple[PastEvent, ...]
     logs: tuple[LogTail, ...]
 
 
@@ -226,9 +229,10 @@ def detail(row: WorkloadRow, verdicts: Verdicts, told: Told) -> WorkloadDetail:
         deadline_at=state.deadline_at,
         cautions=state.cautions,
         checks=state.checks,
+        conditions=condition_lines(state.conditions),
         history=told.rollouts,
         history_total=told.total,
         typical=told.typical,
-        warnings=told.warnings,
+        events=told.events,
         logs=told.logs,
     )

@@ -9,10 +9,10 @@ from sqlalchemy import select, text
 from app.domain.facts import Fact, SourceObserved, SourcesNamed, WorkloadGone, WorkloadsListed
 from app.domain.freshness import Freshness
 from app.domain.names import Place, Topic
-from app.domain.rollout import Phase
+from app.domain.rollout import Caution, CautionKind, Phase
 from app.store.db import Database
 from app.store.ledger import Ledger
-from app.store.tables import LOGTAIL, ROLLOUT, SOURCE, TRANSITION, WARNING, WORKLOAD
+from app.store.tables import EVENT, LOGTAIL, ROLLOUT, SOURCE, TRANSITION, WORKLOAD
 from tests.store.looks import NOW, log, opened, revision, state, warning, workload
 
 pytestmark = pytest.mark.anyio
@@ -61,7 +61,7 @@ async def test_warning_is_one_row_that_counts_up_and_redraws_its_workload(databa
             await record(database, ledger, warning(1, times=4, at=at(9))),
             await record(database, ledger, warning(2, "e2")),  # of a workload that nobody knows
         ]
-        (row,) = await rows(database, WARNING)
+        (row,) = await rows(database, EVENT)
     assert told == [{("workload", "east:u1")}, {("workload", "east:u1")}, frozenset()]
     assert (row.key, row.about, row.times, row.first_at, row.last_at) == (
         "east:e1",
@@ -70,6 +70,24 @@ async def test_warning_is_one_row_that_counts_up_and_redraws_its_workload(databa
         NOW,
         at(9),
     )
+
+
+def killed(pods: int) -> tuple[Caution, ...]:
+    return (Caution(CautionKind.KILLED, "killed", pods),) if pods else ()
+
+
+async def test_old_pods_that_end_badly_are_counted_in_their_rollout_also_after_it(database_url, ledger):
+    moving = state(Phase.PROGRESSING, "2", stable=revision("1"))
+    overran = Caution(CautionKind.OVERRAN, "overran", 1)
+    looks = [state(), moving, *(replace(moving, cautions=killed(n)) for n in (2, 1, 2, 0))]
+    looks += [state(key="2"), state(key="2", cautions=(*killed(1), overran))]
+    looks += [replace(looks[-1], message="the same pods as before")]
+    looks += [state(Phase.PROGRESSING, "3", stable=revision("2"), cautions=killed(1))]
+    async with opened(database_url) as database:
+        for n, look in enumerate(looks):
+            await record(database, ledger, workload(1, look, at=at(n)))
+        found = [(r.to_revision, r.killed, r.overran) for r in await rows(database, ROLLOUT)]
+    assert sorted(found) == [("2", 4, 1), ("3", 0, 0)]
 
 
 async def test_log_replaces_the_one_before_of_the_same_container(database_url, ledger):
