@@ -86,11 +86,12 @@ def run(real: Real | None = None) -> list[Row]:
 
 def _latency_rows(dom: list[float], watch: list[float], lost: int) -> list[Row]:
     p50, p95 = quantile(dom, 0.5) * 1000, quantile(dom, 0.95) * 1000
-    bare = quantile(watch, 0.5) * 1000
+    bare, slow = quantile(watch, 0.5) * 1000, quantile(watch, 0.95) * 1000
     return [
         Row("change -> bare watch, p50", f"{bare:.1f} ms"),
+        Row("change -> bare watch, p95", f"{slow:.1f} ms"),
         Row("change -> DOM, p50", f"{p50:.0f} ms", f"{p50 / bare:.1f} x bare watch", "<= 150 ms", p50 <= 150),
-        Row("change -> DOM, p95", f"{p95:.0f} ms", f"{p95 / bare:.1f} x bare watch", "<= 400 ms", p95 <= 400),
+        Row("change -> DOM, p95", f"{p95:.0f} ms", f"{p95 / slow:.1f} x bare watch", "<= 400 ms", p95 <= 400),
         Row("changes never seen in the DOM", str(lost), "", "0", lost == 0),
     ]
 
