@@ -14,7 +14,7 @@ from app.domain.rollout import RolloutState
 from app.engines import engine_for
 from app.engines.acting import Look, Patch, Plan
 from app.engines.port import Engine
-from tests.engines.objects import decode
+from tests.engines.objects import decode, observe
 
 NOW = datetime(2026, 11, 25, 12, 0, 30, 250_000, tzinfo=UTC)
 STAMP = "01JCOMMAND"
@@ -112,8 +112,6 @@ def applied(documents: Documents, sent: Sequence[Patch]) -> Documents:
 
 def state(documents: Documents, missing: frozenset[str] = frozenset()) -> RolloutState:
     """The state that the look gives."""
-    from tests.engines.objects import observe
-
     return observe(
         [d for d in documents if d["kind"] not in ("Application", "Kustomization", "HelmRelease")], missing
     )

@@ -100,13 +100,15 @@ def test_switch_is_refused_without_another_colour() -> None:
         plan(_case("service-switch/one-colour-is-live-and-there-is-no-other"), Verb.SWITCH)
 
 
-def test_service_that_leads_nowhere_can_be_pointed_at_a_colour_that_runs() -> None:
-    documents = _case("service-switch/service-points-at-a-colour-that-is-not-there")
-    lanes = [lane for lane in state(documents).lanes if lane.ready]
-    if lanes:
-        assert plan(documents, Verb.SWITCH).effect.lane == lanes[0].name
-    else:
-        assert not _offers(documents)[Verb.SWITCH].available
+@pytest.mark.parametrize("where", ["that-is-not-there", "without-pods"])
+def test_service_that_leads_nowhere_can_be_pointed_at_a_colour_that_runs(where: str) -> None:
+    documents = _case(f"service-switch/service-points-at-a-colour-{where}")
+
+    after = applied(documents, plan(documents, Verb.SWITCH).patches)
+
+    assert after[0]["spec"]["selector"]["color"] == "blue"
+    with pytest.raises(NotOffered):
+        plan(after, Verb.SWITCH)
 
 
 def test_weights_of_a_route_are_set_in_place_and_add_up() -> None:
