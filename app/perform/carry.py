@@ -114,17 +114,18 @@ class Carrier:
             return None
         if standing.partial:
             return End(CommandPhase.UNKNOWN, "Part of it was written, and something else has written since.")
-        if late:
-            return End(
-                CommandPhase.UNKNOWN, "It cannot be told whether it was written; it is too late to try again."
-            )
         leaves_stamp = first is not None and command.id in str(first.body)
+        if late and leaves_stamp:
+            return End(CommandPhase.REFUSED, f"It was not written, and now it is too late; {_UNTOUCHED}.")
+        if late:
+            said = "It cannot be told whether it was written; it is too late to try again."
+            return End(CommandPhase.UNKNOWN, said)
         if difference := moved(command.expected if leaves_stamp else intended.basis, seen):
-            said = Moved(difference)
+            error = Moved(difference)
             if leaves_stamp:
-                return End(CommandPhase.REFUSED, f"{said.what} {said.why} {_UNTOUCHED.capitalize()}.")
+                return End(CommandPhase.REFUSED, f"{error.what} {error.why} {_UNTOUCHED.capitalize()}.")
             return End(
-                CommandPhase.UNKNOWN, f"It cannot be told whether it was written. {said.what} {said.why}"
+                CommandPhase.UNKNOWN, f"It cannot be told whether it was written. {error.what} {error.why}"
             )
         standing.doubt = False
         return None

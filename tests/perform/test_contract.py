@@ -2,11 +2,13 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from app.domain.commands import CommandPhase, Expected, Verb
 from app.domain.policy import ALLOWED, Blocker, Verdict
+from app.engines.acting import STAMP
 from app.perform import Blocked, KeyReused, Moved, NotKnown, Rules
 from app.perform.worker import Worker
 from app.store import commands
@@ -349,3 +351,27 @@ async def test_every_command_and_every_denial_has_its_entries(database_url):
             assert by_command[each.command.id][-1] == each.phase.value, by_command
             assert len(set(by_command[each.command.id])) == len(by_command[each.command.id])
         assert sum(not row.command for row in rows) == refused
+
+
+@pytest.mark.parametrize("wrote", [True, False])
+async def test_command_found_long_after_its_process_died_is_judged_by_what_the_object_bears(
+    database_url, wrote
+):
+    async with rig(database_url, run=False) as board:
+        await board.make_web()
+        receipt = await board.perform.ask(ask(Verb.PAUSE), ADA)
+        async with board.database.writing() as session:
+            assert await commands.claim(session, receipt.id, "dead", receipt.asked_at)
+        if wrote:
+            body = {"metadata": {"annotations": {STAMP: receipt.id}}, "spec": {"paused": True}}
+            await board.client.patch("/apis/apps/v1/namespaces/default/deployments/web", body)
+        before = board.stored()["metadata"]["generation"]
+        later = receipt.deadline + timedelta(hours=1)
+        board.perform.worker = Worker(
+            board.database, board.live, board.clusters, Rules(), lambda: later, dead_after=0.2
+        )
+        working = asyncio.create_task(board.perform.run())
+        ended = await board.over(receipt)
+        working.cancel()
+        assert ended.phase is (CommandPhase.DONE if wrote else CommandPhase.REFUSED), ended.message
+        assert (board.between.writes, board.stored()["metadata"]["generation"]) == (0, before)
