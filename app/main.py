@@ -127,7 +127,7 @@ def create_app(
             reach: dict[str, ClusterLike] = {}
             rules = Rules(frozenset(settings.environments[-1:]) | PRODUCTION)
             perform = Perform(database, live, reach, rules, _now, resting=lambda: vitals.draining)
-            app.include_router(pages.routes(hub, renderer))
+            app.include_router(pages.routes(hub, renderer, perform, rules.production))
             app.include_router(api.router(hub, perform))
             refuse_bare(app)
             door = _reporting(metrics.counted(Ingest(database, live)), vitals)

@@ -20,7 +20,7 @@ from app.domain.people import Principal
 from app.domain.policy import Verdict
 from app.engines.acting import Plan
 from app.live import Live
-from app.store import commands
+from app.store import commands, readiness
 from app.store.audit import append
 from app.store.commands import Intended, Kept, Known
 from app.store.db import Database
@@ -74,7 +74,7 @@ class Perform:
         Raises NotKnown, ClusterError, StoreUnavailable.
         """
         known, now = await self.known(ask.ref), self._clock()
-        judged = await self._judge(ask, principal, known, now)
+        judged = await self._judged(ask, principal, known, now)
         if personal(judged.verdict):
             await self._refused(judged, ask, principal, now, "preview")
         plan, seen = judged.plan, judged.seen
@@ -90,6 +90,10 @@ class Perform:
             relevant(ask.verb, seen.expected) if seen else ask.expected,
             judged.dry_run,
             judged.said,
+            plan.from_ if plan else None,
+            plan.to if plan else None,
+            judged.targets,
+            seen.containers if seen else {},
         )
 
     async def ask(self, ask: Ask, principal: Principal) -> Receipt:
@@ -108,7 +112,7 @@ class Perform:
             )
         known, now = await self.known(ask.ref), self._clock()
         try:
-            judged = await self._judge(ask, principal, known, now)
+            judged = await self._judged(ask, principal, known, now)
         except Moved as error:
             bare = command_of(ask, principal, known, now)
             await self._refused(Judged(bare, Verdict()), ask, principal, now, str(error))
@@ -175,6 +179,13 @@ class Perform:
         if known is None:
             raise NotKnown(f"Nothing is known of {ref}.", "", "See /api/v1/workloads for all there are.")
         return known
+
+    async def _judged(self, ask: Ask, principal: Principal, known: Known, now: datetime) -> Judged:
+        record = None
+        if ask.verb is Verb.ROLLBACK:
+            async with self._database.reading() as connection:
+                record = await readiness.record(connection, ask.ref)
+        return await self._judge(ask, principal, known, now, record)
 
     async def _asked_before(self, ask: Ask, principal: Principal) -> Receipt | None:
         async with self._database.reading() as connection:

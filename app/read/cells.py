@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from ..domain.names import cut
 from ..domain.rollout import Attention, Phase, PodCondition, RolloutState, Step, StepState, WaitKind
+from .acts import answer
 from .board import BoardRow, Cell, Column, Gap, Member, Pods, Segment, Square, Waiting
 from .query import version_of
 from .road import segments
@@ -227,6 +228,7 @@ def waiting(service: str, seen: Sequence[Seen], columns: Sequence[Column]) -> tu
             ref=str(s.row.ref),
             team=s.row.place.team,
             since=s.row.state.waits_for.since or s.row.since,
+            verb=answer(s.row),
         )
         for s in seen
         if s.attention is Attention.WAITING and s.row.place.environment in names

@@ -21,7 +21,8 @@ from app.live import Topic
 from app.read import past
 from app.read.past import Past, rollout_of
 from app.read.rows import RolloutRow, SourceRow, WorkloadRow
-from app.store import mapping
+from app.store import commands, mapping
+from app.store.commands import Kept
 from app.store.db import Database
 from app.store.tables import ROLLOUT, SOURCE, WORKLOAD
 
@@ -29,6 +30,15 @@ KEPT = timedelta(hours=24)
 """How long a rollout that is over stays in the fleet."""
 _MANY = 2000
 """From so many topics on, reading everything is cheaper than asking for each."""
+
+
+class Errand:
+    """A command as it was `kept` last. The fleet keeps it up for as long as somebody holds it."""
+
+    __slots__ = ("__weakref__", "kept")
+
+    def __init__(self, kept: Kept) -> None:
+        self.kept = kept
 
 
 class Fleet:
@@ -44,6 +54,7 @@ class Fleet:
         self._rollouts: dict[str, RolloutRow] = {}
         self._by_service: dict[str, frozenset[str]] = {}
         self._pasts: WeakValueDictionary[WorkloadRef, Past] = WeakValueDictionary()
+        self._errands: WeakValueDictionary[str, Errand] = WeakValueDictionary()
         self._reading = asyncio.Lock()
 
     @property
@@ -87,6 +98,7 @@ class Fleet:
         self._rollouts.clear()
         self._rollouts.update(rollouts)
         await self._remember(set(self._pasts.keys()))
+        await self._look_up(list(self._errands.keys()))
 
     async def follow(self, ref: WorkloadRef) -> Past:
         """The past of the name `ref`, kept up for as long as the caller holds it. Raises StoreUnavailable."""
@@ -98,6 +110,23 @@ class Fleet:
                 self._pasts[ref] = found
             return found
 
+    async def errand(self, ident: str) -> Errand | None:
+        """The command of an id, kept up for as long as the caller holds it; None when there is none. Raises
+        StoreUnavailable."""
+        async with self._reading:
+            found = self._errands.get(ident)
+            if found is None:
+                async with self._database.reading() as connection:
+                    kept = await commands.one(connection, ident)
+                if kept is None:
+                    return None
+                found = self._errands[ident] = Errand(kept)
+            return found
+
+    def errand_of(self, ident: str) -> Errand | None:
+        """The command of an id if somebody follows it."""
+        return self._errands.get(ident)
+
     def past(self, ref: WorkloadRef) -> Past | None:
         """The past of `ref` if somebody follows it."""
         return self._pasts.get(ref)
@@ -106,7 +135,7 @@ class Fleet:
         """Read again the rows that `topics` name; rows that are no longer there leave the maps, and so do
         rollouts that ended too long ago. Raises StoreUnavailable, and then nothing has changed: refresh the
         same topics again."""
-        names: dict[str, list[str]] = {"workload": [], "source": [], "rollout": []}
+        names: dict[str, list[str]] = {"workload": [], "source": [], "rollout": [], "command": []}
         for topic in topics:
             names.get(topic.sort, []).append(topic.key)
         if max(map(len, names.values())) > _MANY:
@@ -124,6 +153,7 @@ class Fleet:
                 sources = await _sources(connection, SOURCE.c.key.in_(keys))
             if keys := names["rollout"]:
                 rollouts = await _rollouts(connection, ROLLOUT.c.id.in_(keys))
+        await self._look_up(names["command"])
         touched = {row.ref for key in names["workload"] if (row := self._workloads.get(key))}
         await self._remember(touched | {row.ref for row in workloads.values()})
         self._put_workloads(names["workload"], workloads)
@@ -149,6 +179,16 @@ class Fleet:
             async with self._database.reading() as connection:
                 for found in kept:
                     found.told = await past.told(connection, found.ref)
+
+    async def _look_up(self, idents: Iterable[str]) -> None:
+        """Read again what is followed of these commands."""
+        async with self._reading:
+            followed = [found for ident in idents if (found := self._errands.get(ident))]
+            if not followed:
+                return
+            async with self._database.reading() as connection:
+                for found in followed:
+                    found.kept = await commands.one(connection, found.kept.command.id) or found.kept
 
     def _put_workloads(self, asked: Iterable[str], found: Mapping[str, WorkloadRow]) -> None:
         members: dict[str, set[str]] = {}

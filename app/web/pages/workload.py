@@ -14,7 +14,7 @@ from app.read.workload import WorkloadPage, WorkloadProjection, WorkloadQuery
 
 from .page import Dirty, Page
 
-_REGIONS = ("sentence", "road", "why", "revisions", "pods", "history", "events", "aside")
+_REGIONS = ("sentence", "road", "acts", "why", "revisions", "pods", "history", "asked", "events", "aside")
 
 
 class _Workload:
@@ -77,7 +77,7 @@ PAGE = Page(
     path="/workloads/{cluster}/{namespace}/{kind}/{name}",
     title="Workload",
     template="workload.html",
-    regions=("sentence", "road", "why", "revisions", "pods", "rows", "history", "events", "aside", "foot"),
+    regions=(*_REGIONS[:6], "rows", *_REGIONS[6:], "foot"),
     parse=WorkloadQuery.parse,
     open=_Workload,
     find=_find,

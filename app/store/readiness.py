@@ -1,0 +1,100 @@
+"""What is known of going back: which revisions were live, and whether a rollback would be accepted now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlmodel.ext.asyncio.session import AsyncSession
+
+from app.domain.names import WorkloadRef
+from app.domain.rollout import Outcome
+from app.domain.targets import Record
+from app.store.tables import READINESS, ROLLOUT, TRANSITION, WORKLOAD
+
+_LANDED = (Outcome.PROMOTED.value, Outcome.FAST_PROMOTED.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One rehearsal of a rollback: of which workload (key), from which revision (key), whether it was accepted, else
+    the rule that blocks and `said` why, and to which target (key) and version."""
+
+    workload: str
+    revision: str
+    accepted: bool
+    rule: str
+    said: str
+    target: str
+    version: str
+    checked_at: datetime
+
+
+async def record(connection: AsyncConnection, ref: WorkloadRef) -> Record:
+    """What is remembered of the revisions of all that bore this name."""
+    lives = select(WORKLOAD.c.key).where(
+        WORKLOAD.c.cluster == ref.cluster,
+        WORKLOAD.c.namespace == ref.namespace,
+        WORKLOAD.c.kind == ref.kind,
+        WORKLOAD.c.name == ref.name,
+    )
+    landed: dict[str, datetime] = {}
+    ended: dict[str, tuple[Outcome, datetime]] = {}
+    rows = select(ROLLOUT.c.to_revision, ROLLOUT.c.outcome, ROLLOUT.c.back, ROLLOUT.c.ended_at).where(
+        ROLLOUT.c.workload.in_(lives), ROLLOUT.c.ended_at.is_not(None)
+    )
+    for row in await connection.execute(rows.order_by(ROLLOUT.c.ended_at)):
+        if row.outcome in _LANDED or (row.outcome == Outcome.ROLLED_BACK and row.back):
+            landed[row.to_revision] = row.ended_at
+        elif row.outcome:
+            ended[row.to_revision] = Outcome(row.outcome), row.ended_at
+    first = select(func.min(TRANSITION.c.at)).where(TRANSITION.c.workload.in_(lives))
+    return Record(landed, ended, await connection.scalar(first))
+
+
+async def due(
+    connection: AsyncConnection, before: datetime, changed_before: datetime, limit: int
+) -> list[WorkloadRef]:
+    """Workloads whose rehearsal is older than `before`, or of another revision and older than `changed_before`; those
+    that were never rehearsed first, then the oldest."""
+    table, known = WORKLOAD.c, READINESS.c
+    stale = or_(
+        known.checked_at.is_(None),
+        known.checked_at < before,
+        (known.revision != func.coalesce(table.revision, "")) & (known.checked_at < changed_before),
+    )
+    query = (
+        select(table.cluster, table.namespace, table.kind, table.name)
+        .outerjoin(READINESS, known.workload == table.key)
+        .where(table.gone_at.is_(None), stale)
+        .order_by(known.checked_at.is_not(None), known.checked_at, table.key)
+        .limit(limit)
+    )
+    return [WorkloadRef(*row) for row in await connection.execute(query)]
+
+
+async def put(session: AsyncSession, checked: Checked) -> None:
+    """Keep a rehearsal in place of the one before it."""
+    connection = await session.connection()
+    insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(READINESS)
+    values = asdict(checked)
+    statement = insert.values(**values, drilled_at=None, drill_seconds=None, drill_version="")
+    changes = {name: value for name, value in values.items() if name != "workload"}
+    await connection.execute(statement.on_conflict_do_update(index_elements=["workload"], set_=changes))
+
+
+async def proven(session: AsyncSession, workload: str, at: datetime, seconds: int, version: str) -> None:
+    """Keep that a drill went back to `version` and landed there."""
+    values = {"drilled_at": at, "drill_seconds": seconds, "drill_version": version}
+    connection = await session.connection()
+    await connection.execute(update(READINESS).where(READINESS.c.workload == workload).values(values))
+
+
+async def forget(session: AsyncSession, keys: Sequence[str]) -> None:
+    """Drop what is known of workloads that are gone."""
+    connection = await session.connection()
+    await connection.execute(READINESS.delete().where(READINESS.c.workload.in_(keys)))
