@@ -148,7 +148,8 @@ class BoardRow:
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """Something only a person can let go on: what is asked ("Go on from 25 % to 50 %?"), where that is on the
-    way ("Canary step 2 of 4"), of which team, since when. `ref` names the workload, `verb` the command that answers it (empty: none does)."""
+    way ("Canary step 2 of 4"), of which team, since when. `ref` names the workload, `verb` the command
+    that answers it (empty: none does)."""
 
     service: str
     slug: str

@@ -25,7 +25,7 @@ from app.store.commands import Sending
 
 UNKNOWN = Revision("")
 BACKWARDS = (Verb.ROLLBACK, Verb.ABORT)
-_BACK = {Verb.ABORT: "Abort it", Verb.ROLLBACK: "Roll back", Verb.PAUSE: "Pause it", Verb.RESUME: "Resume it"}
+_BACK = {Verb.ABORT: "abort it", Verb.ROLLBACK: "roll back", Verb.PAUSE: "pause it", Verb.RESUME: "resume it"}
 _TITLES = {
     Verb.PAUSE: "Pause {0}?",
     Verb.RESUME: "Resume {0}?",
@@ -242,8 +242,8 @@ def _way_back(verb: Verb, row: WorkloadRow, told: Told, now: datetime) -> str:
             f"{_BACK.get(undo, VERBS[undo].label)}." if undo is not verb else "The same again, the other way."
         )
     stable = row.state.stable or row.state.revision
-    to = f": {stable.version} takes over again" if stable and stable.version else ""
-    said = f"{_BACK.get(undo, VERBS[undo].label)}{to}."
+    to = f"; {stable.version} takes over again" if stable and stable.version else ""
+    said = f"{_BACK.get(undo, VERBS[undo].label.lower())}{to}."
     if ready and ready.took is not None and ready.took_at:
         said += f" The last rollback took {_span(ready.took)}, {ready.took_at:%b} {ready.took_at.day}."
     return said
