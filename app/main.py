@@ -18,6 +18,7 @@ import structlog
 from fastapi import FastAPI
 
 from app import __version__
+from app.domain.drills import production
 from app.domain.errors import StoreUnavailable
 from app.domain.facts import Fact, SourceObserved
 from app.domain.freshness import Freshness
@@ -26,7 +27,7 @@ from app.engines import ENGINES
 from app.ingest import Ingest
 from app.kube import Cluster
 from app.live import Live
-from app.perform import ClusterLike, Perform, Rules
+from app.perform import ClusterLike, Perform, Rounds, Rules
 from app.read.fleet import Fleet
 from app.settings import ClusterSettings, Settings
 from app.sources.runner import Collector
@@ -46,8 +47,6 @@ WRITER_BEAT = 10.0
 START_SECONDS = 5.0
 RETENTION_EVERY = 3600.0
 HEAD_EVERY = 60.0
-PRODUCTION = frozenset({"production", "prod", "prd", "live"})
-"""Environments where a reason is due, besides the last one of the order."""
 STOP_SECONDS = 2.0
 """How long the parts may take to stop."""
 
@@ -125,7 +124,7 @@ def create_app(
             fleet = Fleet(database)
             hub = Hub(database, live, fleet, environments=settings.environments)
             reach: dict[str, ClusterLike] = {}
-            rules = Rules(frozenset(settings.environments[-1:]) | PRODUCTION)
+            rules = Rules(production(settings.environments))
             perform = Perform(database, live, reach, rules, _now, resting=lambda: vitals.draining)
             app.include_router(pages.routes(hub, renderer, perform, rules.production))
             app.include_router(api.router(hub, perform))
@@ -144,6 +143,7 @@ def create_app(
             for cluster in settings.clusters:
                 supervisor.start(f"cluster {cluster.name}", _collecting(cluster, settings, door, reach))
             supervisor.start("perform", perform.run)
+            supervisor.start("rounds", Rounds(perform, database, live, rules, _now).run)
             for name, more in (work or {}).items():
                 supervisor.start(name, more)
             log.info("started", version=__version__, clusters=[c.name for c in settings.clusters])

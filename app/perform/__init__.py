@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .door import Perform
 from .look import ClusterLike
+from .rounds import Rounds
 from .terms import Ask, Blocked, KeyReused, Moved, NotKnown, Preview, Receipt, Rules, receipt_of
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Perform",
     "Preview",
     "Receipt",
+    "Rounds",
     "Rules",
     "receipt_of",
 ]

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
 
 import msgspec
 
-from app.domain import audit
+from app.domain import audit, drills
 from app.domain.commands import CommandPhase, Offer, Verb
 from app.domain.errors import StoreUnavailable
 from app.domain.names import Topic, WorkloadRef
 from app.domain.people import Principal
-from app.domain.policy import Verdict
+from app.domain.policy import Blocker, Verdict
+from app.domain.rollout import RolloutState
 from app.engines.acting import Plan
 from app.live import Live
 from app.store import commands, readiness
@@ -43,6 +45,9 @@ from .terms import (
 from .worker import POLL, Worker
 from .write import sendings
 
+DRILL = "drill:"
+"""How the keys of the two commands of a drill begin; they end in "back" and "forth"."""
+
 
 class Perform:
     """Judges, records and (by its worker) carries out commands. `clusters` are those connected just now, by name;
@@ -61,7 +66,7 @@ class Perform:
     ) -> None:
         self._database, self._live, self._clusters = database, live, clusters
         self._clock, self._resting = clock, resting
-        self._judge = Judge(clusters, rules)
+        self._judge, self._rules = Judge(clusters, rules), rules
         self.worker = Worker(database, live, clusters, rules, clock, dead_after=dead_after)
 
     async def run(self) -> None:
@@ -140,6 +145,23 @@ class Perform:
         reached("after_intent")
         self._announce(kept)
         return receipt_of(kept)
+
+    async def drill(self, ask: Ask, principal: Principal) -> Receipt:
+        """Ask to go back, to be brought forward again once that has landed. Raises as `ask` does."""
+        known = await self.known(ask.ref)
+        if blocker := self.undrilled(known.place.environment, known.state):
+            raise Blocked((blocker,))
+        return await self.ask(replace(ask, key=f"{DRILL}{ask.key}:back"), principal)
+
+    def undrilled(self, environment: str, state: RolloutState) -> Blocker | None:
+        """What stands in the way of a drill."""
+        if environment in self._rules.production:
+            return Blocker("drill", "No drill is made in production.", "Drill where it harms nobody.")
+        why = drills.why_not(state)
+        if why == "":
+            return None
+        said = why or "Its strategy has steps that a person answers, so no drill can be made."
+        return Blocker("drill", said, "Wait until it is at rest." if why else "")
 
     async def receipt(
         self, ident: str, *, unlike: CommandPhase | None = None, within: float = 0.0

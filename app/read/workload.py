@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from ..domain.drills import PRODUCTION, why_not
 from ..domain.freshness import Freshness
 from ..domain.names import Place, WorkloadRef
 from ..domain.policy import Blocker
@@ -126,10 +127,14 @@ class WorkloadPage:
 
 
 class WorkloadProjection:
-    """The page of the workload at `ref`, kept up by topics and by time. KeyError when there is none."""
+    """The page of the workload at `ref`, kept up by topics and by time; no drill is offered in `production`. KeyError
+    when there is none."""
 
-    def __init__(self, fleet: Fleet, ref: WorkloadRef, now: datetime) -> None:
+    def __init__(
+        self, fleet: Fleet, ref: WorkloadRef, now: datetime, production: frozenset[str] = PRODUCTION
+    ) -> None:
         self._fleet, self._ref, self._now = fleet, ref, now
+        self._production = production
         self._past = fleet.past(ref)
         found = fleet.at(ref)
         if found is None:
@@ -242,6 +247,7 @@ class WorkloadProjection:
             hold=hold(state.owner),
             ready=told.readiness.accepted if told.readiness and told.readiness.fresh(self._now) else None,
             proof=told.readiness.proof(self._now) if told.readiness else Proof.NONE,
+            drill=None if row.place.environment in self._production else why_not(state),
         )
 
     @property

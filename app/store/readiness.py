@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -87,14 +86,12 @@ async def put(session: AsyncSession, checked: Checked) -> None:
     await connection.execute(statement.on_conflict_do_update(index_elements=["workload"], set_=changes))
 
 
-async def proven(session: AsyncSession, workload: str, at: datetime, seconds: int, version: str) -> None:
-    """Keep that a drill went back to `version` and landed there."""
+async def proven(
+    session: AsyncSession, workload: str, began: datetime, at: datetime, seconds: int, version: str
+) -> None:
+    """Keep that the drill which `began` then went back to `version` and landed there; the first time that is said
+    counts."""
     values = {"drilled_at": at, "drill_seconds": seconds, "drill_version": version}
+    new = or_(READINESS.c.drilled_at.is_(None), READINESS.c.drilled_at < began)
     connection = await session.connection()
-    await connection.execute(update(READINESS).where(READINESS.c.workload == workload).values(values))
-
-
-async def forget(session: AsyncSession, keys: Sequence[str]) -> None:
-    """Drop what is known of workloads that are gone."""
-    connection = await session.connection()
-    await connection.execute(READINESS.delete().where(READINESS.c.workload.in_(keys)))
+    await connection.execute(update(READINESS).where(READINESS.c.workload == workload, new).values(values))

@@ -13,7 +13,7 @@ from sqlalchemy import Delete, Select, delete, exists, func, select
 
 from app.store import audit, commands
 from app.store.db import Database
-from app.store.tables import EVENT, LOGTAIL, ROLLOUT, TRANSITION, WORKLOAD
+from app.store.tables import EVENT, LOGTAIL, READINESS, ROLLOUT, TRANSITION, WORKLOAD
 
 BATCH = 500
 """Rows deleted in one transaction, at most."""
@@ -54,6 +54,9 @@ def _expired(before: datetime) -> tuple[Select[str] | Select[int], ...]:
         select(EVENT.c.key).where(EVENT.c.key.in_(select(ranked.c.key).where(ranked.c.place > EVENTS))),
         select(LOGTAIL.c.key).where(LOGTAIL.c.read_at < before),
         select(ROLLOUT.c.id).where(ROLLOUT.c.ended_at < before),
+        select(READINESS.c.workload).where(
+            READINESS.c.workload.in_(select(WORKLOAD.c.key).where(WORKLOAD.c.gone_at < before))
+        ),
         select(WORKLOAD.c.key).where(
             WORKLOAD.c.gone_at < before, *(~exists().where(of) for of in of_workload)
         ),

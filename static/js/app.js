@@ -90,7 +90,9 @@
   const dialog = () => document.getElementById("dialog");
   document.addEventListener("htmx:after:swap", () => {
     const shown = dialog();
-    if (shown?.firstElementChild && !shown.open) shown.showModal();
+    if (!shown?.firstElementChild) return;
+    if (!shown.open) shown.showModal();
+    if (!shown.contains(document.activeElement) || document.activeElement === shown) shown.querySelector("[data-first]")?.focus();
   });
   document.addEventListener("click", (event) => {
     if (!event.target.closest("dialog [data-close]") || event.ctrlKey || event.metaKey) return;

@@ -99,6 +99,7 @@ class Asking:
     told: Told
     back: str
     hours: int = 1
+    drill: bool = False
     problem: Problem | None = None
     rows: tuple[()] = field(default=())
 
@@ -150,6 +151,20 @@ def asking(
         told=told,
         back=_way_back(verb, row, told, now),
     )  # fmt: skip
+
+
+def drilling(asked: Asking) -> Asking:
+    """The same as a drill: back, and forward again."""
+    now = asked.before.version if asked.before else "the version of now"
+    to = asked.after.version if asked.after else "the one before"
+    return replace(
+        asked,
+        label="Drill it",
+        title=f"Drill {asked.service}: back to {to} and forward again?",
+        sentence=f"{asked.sentence} As soon as that is ready, {now} is brought back the same way, and how long it "
+        "took is kept as proof.",
+        drill=True,
+    )
 
 
 def _chosen(preview: Preview | None) -> Target | None:

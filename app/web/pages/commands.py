@@ -36,7 +36,7 @@ from app.web.auth.login import form
 from app.web.render import Renderer
 from app.web.streams import Hub
 
-from .asking import Asking, Problem, Told, asking
+from .asking import Asking, Problem, Told, asking, drilling
 from .may import personal
 
 PATH = "/workloads/{cluster}/{namespace}/{kind}/{name}/commands/{verb}"
@@ -52,6 +52,7 @@ class Shown:
     ref: WorkloadRef
     arguments: Arguments
     expected: Expected
+    drill: bool = False
 
 
 _shown = msgspec.json.Decoder(Shown)
@@ -89,7 +90,10 @@ class Dialog:
     async def show(self, request: Request) -> Response:
         """The dialog as things stand."""
         verb, ref = _target(request)
-        return await self._page(request, verb, ref, _arguments(request.query_params, self._hub))
+        drill = verb is Verb.ROLLBACK and request.query_params.get("drill") == "1"
+        return await self._page(
+            request, Shown(verb, ref, _arguments(request.query_params, self._hub), Expected(), drill)
+        )
 
     async def ask(self, request: Request) -> Response:
         """Ask for what the form says; to the receipt, or back to the form with what stands in the way."""
@@ -104,33 +108,34 @@ class Dialog:
             why = "This form was not made for you here, or it is too old."
             raise refusal(request, 400, "Unknown form", why, "Open the dialog again.") from None
         if given["again"]:
-            return await self._page(request, verb, ref, shown.arguments, given["reason"])
+            return await self._page(request, shown, given["reason"])
         typed = given["confirm"].strip()
         if VERBS[verb].dangerous and typed != ref.name:
             problem = Problem(422, f"Type {ref.name} to confirm: this skips what would have stopped it.")
-            return await self._page(request, verb, ref, shown.arguments, given["reason"], problem)
+            return await self._page(request, shown, given["reason"], problem)
         ident = str(request.scope.get("state", {}).get("request_id", ""))
         asked = Ask(verb, ref, shown.arguments, shown.expected, given["reason"], given["key"], ident)
         try:
-            receipt = await self._perform.ask(asked, auth.of(request.scope))
+            do = self._perform.drill if shown.drill else self._perform.ask
+            receipt = await do(asked, auth.of(request.scope))
         except (ShipboardError, ClusterError) as error:
             kept = given["key"] if isinstance(error, StoreUnavailable) else ""
             problem = _problem(request, error)
-            return await self._page(request, verb, ref, shown.arguments, given["reason"], problem, key=kept)
+            return await self._page(request, shown, given["reason"], problem, key=kept)
         return RedirectResponse(f"/commands/{receipt.id}", 303, {"cache-control": "no-store"})
 
     async def _page(
-        self, request: Request, verb: Verb, ref: WorkloadRef, arguments: Arguments, reason: str = "",
-        problem: Problem | None = None, key: str = "",
-    ) -> Response:  # fmt: skip
+        self, request: Request, form: Shown, reason: str = "", problem: Problem | None = None, key: str = ""
+    ) -> Response:
+        verb, ref = form.verb, form.ref
         row = self._hub.fleet.at(ref)
         if row is None:
             why = f"Nothing is known of {ref.kind} {ref.name} in namespace {ref.namespace} of cluster {ref.cluster}."
             raise refusal(request, 404, "No such workload", why, _TODO)
-        shown = await self._asking(request, row, verb, arguments)
+        shown = await self._asking(request, row, form)
         shown = replace(shown, problem=problem, hours=_hours(request.query_params))
         secret = _secret(request)
-        seen = sign(Shown(verb, ref, shown.arguments, shown.expected), secret)
+        seen = sign(Shown(verb, ref, shown.arguments, shown.expected, form.drill), secret)
         context = {
             "asked": shown,
             "reason": reason[:500],
@@ -144,7 +149,8 @@ class Dialog:
         headers = {"cache-control": "no-store"}
         return Response(self._renderer.page("command.html", context), status, headers, media_type="text/html")
 
-    async def _asking(self, request: Request, row: WorkloadRow, verb: Verb, arguments: Arguments) -> Asking:
+    async def _asking(self, request: Request, row: WorkloadRow, form: Shown) -> Asking:
+        verb, arguments = form.verb, form.arguments
         who, offer = auth.of(request.scope), acts.verbs(row).get(verb)
         if offer is None:
             why = f"A {row.ref.kind} like {row.ref.name} knows no {VERBS[verb].label.lower()}."
@@ -159,8 +165,11 @@ class Dialog:
                 raise unavailable(request, error) from None
             except (ShipboardError, ClusterError) as error:
                 barred.append(Blocker("cluster", str(error), "See /sources for how the cluster is."))
+        if form.drill and (blocker := self._perform.undrilled(row.place.environment, row.state)):
+            barred.append(blocker)
         told = await self._told(row, verb)
-        return asking(row, offer, preview, arguments, barred, told, self._production, self._hub.clock())
+        found = asking(row, offer, preview, arguments, barred, told, self._production, self._hub.clock())
+        return drilling(found) if form.drill else found
 
     async def _told(self, row: WorkloadRow, verb: Verb) -> Told:
         fleet = self._hub.fleet

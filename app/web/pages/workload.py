@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from difflib import get_close_matches
 
+from app.domain.drills import production
 from app.live import Topic
 from app.read.fleet import Fleet
 from app.read.past import Past
@@ -25,7 +26,7 @@ class _Workload:
     def __init__(
         self, fleet: Fleet, query: WorkloadQuery, now: datetime, environments: Sequence[str]
     ) -> None:
-        self._projection = WorkloadProjection(fleet, query.ref, now)
+        self._projection = WorkloadProjection(fleet, query.ref, now, production(environments))
 
     @property
     def model(self) -> WorkloadPage:
