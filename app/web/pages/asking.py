@@ -206,8 +206,10 @@ def _ends(row: WorkloadRow, verb: Verb, preview: Preview | None) -> tuple[Side |
     state = row.state
     new, stable = state.revision, state.stable
     before, after = (preview.before, preview.after) if preview else (None, None)
-    if before is None and after is None:
-        before, after = (new, stable) if verb is Verb.ABORT else (stable, new)
+    if verb is Verb.ABORT:
+        before, after = new, stable
+    elif before is None and after is None:
+        before, after = stable, new
     share = f", {state.weight.wanted} %" if state.weight else ""
     rest = f", {100 - state.weight.wanted} %" if state.weight else ""
     sides: list[Side | None] = []
