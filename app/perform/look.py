@@ -166,7 +166,7 @@ def _named(name: str, value: object, seen: Seen) -> str:
     if name in ("revision", "stable"):
         for revision in seen.state.revisions:
             if revision.key == value and revision.version:
-                return f"{revision.version} ({revision.key})"
+                return f"{revision.version} ({revision.key[:8]})"
     return shown(value)
 
 

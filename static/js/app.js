@@ -92,7 +92,9 @@
     const shown = dialog();
     if (!shown?.firstElementChild) return;
     if (!shown.open) shown.showModal();
-    if (!shown.contains(document.activeElement) || document.activeElement === shown) shown.querySelector("[data-first]")?.focus();
+    if (shown.contains(document.activeElement) && document.activeElement !== shown) return;
+    shown.scrollTop = 0;
+    shown.querySelector("[data-first]")?.focus({ preventScroll: true });
   });
   document.addEventListener("click", (event) => {
     if (!event.target.closest("dialog [data-close]") || event.ctrlKey || event.metaKey) return;

@@ -23,7 +23,6 @@ from app.read.rows import WorkloadRow
 from app.read.words import title
 from app.store.commands import Sending
 
-UNKNOWN = Revision("")
 BACKWARDS = (Verb.ROLLBACK, Verb.ABORT)
 _BACK = {Verb.ABORT: "abort it", Verb.ROLLBACK: "roll back", Verb.PAUSE: "pause it", Verb.RESUME: "resume it"}
 _TITLES = {
@@ -70,7 +69,7 @@ class Problem:
 @dataclass(frozen=True, slots=True)
 class Asking:
     """All of the dialog. `blocked_by` is empty when it can be asked; `choose`: something is to be chosen before it can
-    be told what would happen. `confirm`: this name must be typed."""
+    be told what would happen. `idle`: it is so already. `confirm`: this name must be typed."""
 
     verb: Verb
     label: str
@@ -94,6 +93,7 @@ class Asking:
     expected: Expected
     weight: Weight | None
     choose: bool
+    idle: bool
     reason_due: bool
     confirm: str
     told: Told
@@ -121,7 +121,7 @@ def asking(
     choose = _to_choose(verb, arguments)
     before, after = _ends(row, verb, preview)
     chosen = _chosen(preview)
-    label = _label(offer, chosen)
+    label = _label(offer, preview.after if preview else None)
     return Asking(
         verb=verb,
         label=label,
@@ -145,6 +145,7 @@ def asking(
         expected=preview.expected if preview else Expected(),
         weight=row.state.weight,
         choose=choose,
+        idle=bool(preview and not preview.patches and not blocked and not choose),
         reason_due=rule.reason is Reason.ALWAYS
         or (rule.reason is Reason.PRODUCTION and place.environment in production),
         confirm=row.ref.name if rule.dangerous else "",
@@ -183,9 +184,9 @@ def _to_choose(verb: Verb, arguments: Arguments) -> bool:
     )
 
 
-def _label(offer: Offer, chosen: Target | None) -> str:
-    if offer.verb is Verb.ROLLBACK and chosen and offer.label.startswith("Back to"):
-        return f"Back to {chosen.revision.version or chosen.revision.key}"
+def _label(offer: Offer, to: Revision | None) -> str:
+    if offer.verb is Verb.ROLLBACK and to and offer.label.startswith("Back to"):
+        return f"Back to {to.version or to.key}"
     return offer.label
 
 
@@ -221,7 +222,7 @@ def _ends(row: WorkloadRow, verb: Verb, preview: Preview | None) -> tuple[Side |
         if stable and end.key == stable.key:
             note = f"stable{rest}"
         elif new and end.key == new.key:
-            note = f"canary{share}" if stable and state.weight else "as it is asked for" if stable else "live"
+            note = f"canary{share}" if stable and state.weight else "asked for" if stable else "live"
         elif end.roles:
             note = end.roles[0]
         if end.created_at and note in ("old", "new"):
