@@ -164,6 +164,17 @@ class Waiting:
     verb: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Automation of a service that was stopped on purpose, until `until`; `by` names it, `ref` the workload."""
+
+    service: str
+    environment: str
+    ref: str
+    by: str
+    until: datetime
+
+
 class TickKind(StrEnum):
     """How a rollout on the day strip ended, or that it has not."""
 
@@ -218,6 +229,7 @@ class Board:
     total: int
     last_landed_at: datetime | None
     as_of: datetime | None
+    held: tuple[Held, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 
 from ..domain.names import cut
 from ..domain.rollout import Attention, Phase, PodCondition, RolloutState, Step, StepState, WaitKind
-from .acts import answer
-from .board import BoardRow, Cell, Column, Gap, Member, Pods, Segment, Square, Waiting
+from .acts import answer, hold
+from .board import BoardRow, Cell, Column, Gap, Held, Member, Pods, Segment, Square, Waiting
 from .query import version_of
 from .road import segments
 from .rows import WorkloadRow
@@ -211,6 +211,15 @@ def _shares(counted: Counter[Square], total: int) -> tuple[Square, ...]:
         drawn = n if total <= SQUARES else max(1, round(n * SQUARES / total)) if n else 0
         squares += [square] * drawn
     return tuple(squares)
+
+
+def held(service: str, rows: Sequence[WorkloadRow]) -> tuple[Held, ...]:
+    """What of a service is held."""
+    return tuple(
+        Held(service, row.place.environment, str(row.ref), found.by, found.until)
+        for row in rows
+        if (found := hold(row.state.owner))
+    )
 
 
 def waiting(service: str, seen: Sequence[Seen], columns: Sequence[Column]) -> tuple[Waiting, ...]:
