@@ -9,18 +9,20 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime
 
-from sqlalchemy import Delete, Select, delete, exists, select
+from sqlalchemy import Delete, Select, delete, exists, func, select
 
 from app.store.db import Database
-from app.store.tables import LOGTAIL, ROLLOUT, TRANSITION, WARNING, WORKLOAD
+from app.store.tables import EVENT, LOGTAIL, ROLLOUT, TRANSITION, WORKLOAD
 
 BATCH = 500
 """Rows deleted in one transaction, at most."""
+EVENTS = 200
+"""Newest events kept of a workload, however young the others are."""
 
 
 async def prune(database: Database, before: datetime, *, batch: int = BATCH, pause: float = 0.1) -> int:
-    """Delete transitions, warnings, logs, rollouts that ended and workloads gone before `before`; returns the
-    number of rows.
+    """Delete transitions, events, logs, rollouts that ended and workloads gone before `before`, and events beyond
+    the newest of each workload; returns the number of rows.
 
     `batch` rows a transaction, with `pause` seconds between two. Raises StoreUnavailable; what was deleted by
     then stays so.
@@ -31,9 +33,12 @@ async def prune(database: Database, before: datetime, *, batch: int = BATCH, pau
 def _expired(before: datetime) -> tuple[Select[str] | Select[int], ...]:
     """Primary keys of what may go, in an order that leaves no reference dangling."""
     of_workload = (TRANSITION.c.workload == WORKLOAD.c.key, ROLLOUT.c.workload == WORKLOAD.c.key)
+    place = func.row_number().over(partition_by=EVENT.c.workload, order_by=EVENT.c.last_at.desc())
+    ranked = select(EVENT.c.key, place.label("place")).subquery()
     return (
         select(TRANSITION.c.id).where(TRANSITION.c.at < before),
-        select(WARNING.c.key).where(WARNING.c.last_at < before),
+        select(EVENT.c.key).where(EVENT.c.last_at < before),
+        select(EVENT.c.key).where(EVENT.c.key.in_(select(ranked.c.key).where(ranked.c.place > EVENTS))),
         select(LOGTAIL.c.key).where(LOGTAIL.c.read_at < before),
         select(ROLLOUT.c.id).where(ROLLOUT.c.ended_at < before),
         select(WORKLOAD.c.key).where(

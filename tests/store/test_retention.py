@@ -9,11 +9,24 @@ from sqlalchemy import func, select
 from app.domain.facts import Fact, WorkloadGone
 from app.domain.rollout import Phase
 from app.store.ledger import record
-from app.store.retention import prune
-from app.store.tables import LOGTAIL, ROLLOUT, TRANSITION, WARNING, WORKLOAD
+from app.store.retention import EVENTS, prune
+from app.store.tables import EVENT, LOGTAIL, ROLLOUT, TRANSITION, WORKLOAD
 from tests.store.looks import NOW, log, opened, revision, state, warning, workload
 
 pytestmark = pytest.mark.anyio
+
+
+async def test_only_the_newest_events_of_a_workload_are_kept(database_url):
+    facts: list[Fact] = [workload(1), workload(2)]
+    facts += [warning(1, f"e{n:03}", at=NOW + timedelta(seconds=n)) for n in range(EVENTS + 9)]
+    facts += [warning(2, "other", at=NOW)]
+    async with opened(database_url) as database:
+        async with database.writing() as session:
+            await record(session, facts)
+        assert await prune(database, NOW - timedelta(days=30), batch=7, pause=0) == 9
+        async with database.reading() as connection:
+            kept = list(await connection.scalars(select(EVENT.c.key).order_by(EVENT.c.key)))
+    assert kept == [*(f"east:e{n:03}" for n in range(9, EVENTS + 9)), "east:other"]
 
 
 async def test_prune_deletes_what_is_old_and_leaves_what_is_current(database_url):
@@ -34,7 +47,7 @@ async def test_prune_deletes_what_is_old_and_leaves_what_is_current(database_url
         # aborted long ago; 4 workloads are long gone.
         assert await prune(database, NOW - timedelta(days=30), batch=7, pause=0) == 30 + 8 + 1 + 14 + 4
         assert await prune(database, NOW - timedelta(days=30), batch=7, pause=0) == 0
-        tables = (TRANSITION, WARNING, LOGTAIL, ROLLOUT, WORKLOAD)
+        tables = (TRANSITION, EVENT, LOGTAIL, ROLLOUT, WORKLOAD)
         async with database.reading() as connection:
             counts = [await connection.scalar(select(func.count()).select_from(table)) for table in tables]
             running = await connection.scalar(select(func.count()).where(ROLLOUT.c.ended_at.is_(None)))

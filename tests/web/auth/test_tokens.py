@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
 
 
-async def status(board, token: str, path: str = "/api/v1/board", **headers) -> int:
+async def status(board, token: str, path: str = "/api/v1/board", **headers):
     sent = {"authorization": f"Bearer {token}", "accept": "*/*", **headers}
     return (await board.ask("GET", path, headers=sent)).status_code
 

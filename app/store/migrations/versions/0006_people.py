@@ -6,7 +6,7 @@ from alembic import op
 from sqlalchemy import Column, DateTime, Integer, PrimaryKeyConstraint, String, Text
 
 revision = "0006"
-down_revision = "0004"
+down_revision = "0005"
 
 
 def text(*names: str) -> list[Column[str]]:
