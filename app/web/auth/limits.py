@@ -18,6 +18,8 @@ from app.domain.people import Principal, PrincipalKind
 
 WINDOWS = 4096
 LOGIN = RateLimitItemPerMinute(20, namespace="login")
+SIGN_IN = RateLimitItemPerMinute(240, namespace="sign-in")
+"""By a provider, or by a screen's link: there is nothing to guess, and a whole office may come at nine."""
 ACT = RateLimitItemPerMinute(240, namespace="act")
 SEARCH = RateLimitItemPerMinute(240, namespace="search")
 WRONG = RateLimitItemPerMinute(60, namespace="wrong")
