@@ -29,7 +29,7 @@ from app.store.db import Database
 from . import cookies, proxy
 from .guard import LOCAL, Caller
 from .holders import bearer_of, person_of
-from .limits import Limits
+from .limits import Limits, client
 
 FRESH = 2.0
 """Seconds for which a row read is believed."""
@@ -308,7 +308,7 @@ def _from(scope: Scope, source: str) -> bool:
     if not source:
         return True
     try:
-        return ip_address(str((scope.get("client") or ("",))[0])) in ip_network(source)
+        return ip_address(client(scope)) in ip_network(source)
     except ValueError:
         return False
 
