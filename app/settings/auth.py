@@ -76,7 +76,8 @@ class Persona:
 @dataclass(frozen=True, slots=True)
 class AuthSettings:
     """Ways to sign in (none: nobody is asked), whether strangers may look, who has which role, and how long a session
-    lasts: `idle_minutes` without a request, `hours` in any case."""
+    lasts: `idle_minutes` without a request, `hours` in any case. `forwarded_by` are the socket peers whose
+    X-Forwarded-For is believed, for telling sources of requests apart and nothing else."""
 
     modes: tuple[Mode, ...] = ()
     anonymous: bool = False
@@ -85,6 +86,7 @@ class AuthSettings:
     proxy: ProxySettings | None = None
     idle_minutes: int = 30
     hours: int = 12
+    forwarded_by: tuple[IPv4Network | IPv6Network, ...] = ()
     personas: tuple[Persona, ...] = ()
 
     def as_file(self) -> dict[str, Any]:
@@ -104,6 +106,8 @@ class AuthSettings:
                 "groups_header": p.groups_header,
                 "secret_header": p.secret_header,
             }
+        if self.forwarded_by:
+            shown["forwarded_by"] = [str(peer) for peer in self.forwarded_by]
         shown["roles"] = [
             {
                 "role": g.role.value,

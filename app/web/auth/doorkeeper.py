@@ -10,7 +10,7 @@ import asyncio
 import json
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
@@ -20,7 +20,7 @@ import structlog
 from starlette.types import Scope
 
 from app.domain.errors import StoreUnavailable
-from app.domain.grants import Grant, granted, narrowed
+from app.domain.grants import granted
 from app.domain.people import EVERYWHERE, NOBODY, Principal, PrincipalKind, Role
 from app.settings import AuthSettings, Mode
 from app.store import people
@@ -28,7 +28,8 @@ from app.store.db import Database
 
 from . import cookies, proxy
 from .guard import LOCAL, Caller
-from .limits import Limits
+from .holders import bearer_of, person_of
+from .limits import Limits, client
 
 FRESH = 2.0
 """Seconds for which a row read is believed."""
@@ -166,25 +167,6 @@ class Doorkeeper:
             except StoreUnavailable as error:
                 log.warning("who watches cannot be looked after just now", why=str(error))
 
-    async def roles_of(
-        self, how: str, subject: str, groups: frozenset[str]
-    ) -> Mapping[str, frozenset[Role]] | None:
-        """The roles of a person by configuration and, for a local one, by account; None for one who is disabled."""
-        grants: list[Grant] = list(self.settings.grants)
-        if how == Mode.DEMO:
-            persona = next((p for p in self.settings.personas if p.subject == subject), None)
-            if persona is None:
-                return None
-            grants += persona.grants
-        if how == Mode.LOCAL:
-            async with self.database.reading() as connection:
-                account = await people.one(connection, people.ACCOUNT, name=subject)
-            if account is None or account["disabled_at"] is not None:
-                return None
-            grants += account_grants(subject, account["grants"])
-            groups |= frozenset(json.loads(account["groups"]))
-        return granted(grants, f"{how}:{subject}", groups)
-
     async def begin(
         self,
         scope: Scope,
@@ -287,64 +269,13 @@ class Doorkeeper:
         at = time.monotonic()
         if row:
             until = row["created_at"] + timedelta(hours=self.settings.hours)
-            return _Known(await self._person(row), row["seen_at"], until, at)
+            return _Known(await person_of(self.database, self.settings, row), row["seen_at"], until, at)
         if token:
-            holder = await self._token(token)
+            holder = await bearer_of(self.database, self.settings, token)
             seen = token["used_at"] or token["created_at"]
             return _Known(holder, seen, token["expires_at"], at, token["source"])
         long_ago = datetime.fromtimestamp(0, UTC)
         return _Known(None, long_ago, long_ago, at)
-
-    async def _person(self, row: people.Row) -> Principal | None:
-        if row["ended_at"] is not None or row["how"] not in self.settings.modes:
-            return None
-        groups = frozenset(json.loads(row["groups"]))
-        roles = await self.roles_of(row["how"], row["subject"], groups)
-        if roles is None:
-            return None
-        return Principal(
-            PrincipalKind.PERSON,
-            row["issuer"],
-            row["subject"],
-            row["name"],
-            row["email"],
-            roles,
-            groups,
-            session=row["ident"],
-            signed_in_at=row["signed_in_at"],
-        )
-
-    async def _token(self, row: people.Row) -> Principal | None:
-        if row["revoked_at"] is not None:
-            return None
-        if row["kind"] == "kiosk":
-            return Principal(
-                PrincipalKind.KIOSK,
-                "kiosk",
-                row["ident"],
-                row["name"],
-                roles={EVERYWHERE: frozenset({Role.VIEWER})},
-                view=row["view"],
-                session=row["ident"],
-            )
-        scope = frozenset(Role(role) for role in json.loads(row["roles"]))
-        environments, verbs = json.loads(row["environments"]), json.loads(row["verbs"])
-        if row["issuer"] == "token":  # made on the command line: nobody's, so the scope is all there is
-            held: Mapping[str, frozenset[Role]] | None = {EVERYWHERE: scope}
-        else:
-            how = "oidc" if "://" in row["issuer"] else row["issuer"]
-            held = await self.roles_of(how, row["subject"], frozenset(json.loads(row["groups"])))
-        if not held:
-            return None
-        return Principal(
-            PrincipalKind.TOKEN,
-            row["issuer"],
-            row["subject"],
-            f"{row['name']} ({row['owner']})" if row["owner"] else row["name"],
-            roles=narrowed(held, scope, environments),
-            verbs=None if verbs is None else frozenset(verbs),
-            session=row["ident"],
-        )
 
     async def _look_after(self) -> None:
         if not self._watching:
@@ -359,11 +290,12 @@ class Doorkeeper:
                 found = None
             elif table is people.SESSION:
                 over = now >= row["created_at"] + timedelta(hours=self.settings.hours)
-                found = (
-                    None if over or now - row["seen_at"] >= self._idle + TOUCH else await self._person(row)
-                )
+                idle = now - row["seen_at"] >= self._idle + TOUCH
+                found = None if over or idle else await person_of(self.database, self.settings, row)
             else:
-                found = None if now >= row["expires_at"] else await self._token(row)
+                found = (
+                    None if now >= row["expires_at"] else await bearer_of(self.database, self.settings, row)
+                )
             if found is None or found.roles != was.roles:
                 self._known.clear()
                 log.info("streams ended", session=ident, streams=len(self._watching.get(ident, ())))
@@ -371,21 +303,12 @@ class Doorkeeper:
                     end()
 
 
-def account_grants(name: str, stored: str) -> list[Grant]:
-    """The grants of an account's row: a JSON array of "role" and "role@environment"."""
-    found = []
-    for each in json.loads(stored):
-        role, _, environment = str(each).partition("@")
-        found.append(Grant(Role(role), environment or EVERYWHERE, people=(f"local:{name}",)))
-    return found
-
-
 def _from(scope: Scope, source: str) -> bool:
     """Whether a request comes from the network `source` (empty: from wherever)."""
     if not source:
         return True
     try:
-        return ip_address(str((scope.get("client") or ("",))[0])) in ip_network(source)
+        return ip_address(client(scope)) in ip_network(source)
     except ValueError:
         return False
 

@@ -180,8 +180,10 @@ def _open(path: str) -> bool:
 
 
 def _limit(scope: Scope, unsafe: bool) -> RateLimitItem | None:
-    if scope["path"] in ("/login", "/oidc/login", "/oidc/callback") or scope["path"].startswith("/kiosk/"):
-        return limits.LOGIN if unsafe or scope["path"] != "/login" else None
+    if scope["path"] == "/login":
+        return limits.LOGIN if unsafe else None
+    if scope["path"].startswith(("/oidc/", "/kiosk/")):
+        return limits.SIGN_IN
     if unsafe:
         return limits.ACT
     return (

@@ -15,9 +15,12 @@ from limits.aio.strategies import MovingWindowRateLimiter
 from starlette.types import Scope
 
 from app.domain.people import Principal, PrincipalKind
+from app.settings import AuthSettings
 
 WINDOWS = 4096
 LOGIN = RateLimitItemPerMinute(20, namespace="login")
+SIGN_IN = RateLimitItemPerMinute(240, namespace="sign-in")
+"""By a provider, or by a screen's link: there is nothing to guess, and a whole office may come at nine."""
 ACT = RateLimitItemPerMinute(240, namespace="act")
 SEARCH = RateLimitItemPerMinute(240, namespace="search")
 WRONG = RateLimitItemPerMinute(60, namespace="wrong")
@@ -41,18 +44,45 @@ class Limits:
         return await self._windows.test(limit, who)
 
 
+def client(scope: Scope) -> str:
+    """The address a request comes from: the socket's peer or, where that is a load balancer the settings name, the
+    last address it was told that is none of those."""
+    peer = str((scope.get("client") or ("", 0))[0])
+    settings: AuthSettings | None = scope.get("auth")
+    if settings is None or not settings.forwarded_by or not _within(peer, settings):
+        return peer
+    told = b",".join(value for name, value in scope["headers"] if name == b"x-forwarded-for").decode(
+        "latin-1"
+    )
+    for each in reversed(told.split(",")[-20:]):
+        if not _within(address := each.strip(), settings):
+            return address if _is_address(address) else peer
+    return peer
+
+
 def source(scope: Scope) -> str:
     """The network a request comes from: an IPv4 address, or the /64 of an IPv6 one."""
-    host = str((scope.get("client") or ("", 0))[0])
-    try:
-        address = ip_address(host)
-    except ValueError:
+    host = client(scope)
+    if not _is_address(host):
         return "unknown"
+    address = ip_address(host)
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped:
             return str(address.ipv4_mapped)
         return str(IPv6Address(int(address) >> 64 << 64))
     return host
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _within(text: str, settings: AuthSettings) -> bool:
+    return _is_address(text) and any(ip_address(text) in network for network in settings.forwarded_by)
 
 
 def window(scope: Scope, principal: Principal | None = None) -> str:

@@ -55,7 +55,11 @@ class Door:
 
     async def ask(self, method: str, path: str, cookie: str = "", **more: Any) -> httpx2.Response:
         """The answer to a browser's request; follows no redirects. A header None is left out."""
-        sent = {"accept": "text/html", "origin": self.url, **({"cookie": cookie} if cookie else {})}
+        sent: dict[str, Any] = {
+            "accept": "text/html",
+            "origin": self.url,
+            **({"cookie": cookie} if cookie else {}),
+        }
         sent |= more.pop("headers", {})
         self.http.cookies.clear()
         kept = {name: value for name, value in sent.items() if value is not None}
@@ -78,7 +82,13 @@ class Door:
         """A local account with the one password."""
         now = datetime.now(UTC)
         held = "[" + ", ".join(f'"{grant}"' for grant in grants) + "]"
-        row = {"name": name, "display": name.title(), "email": "", "password": HASH, "grants": held}
+        row: dict[str, Any] = {
+            "name": name,
+            "display": name.title(),
+            "email": "",
+            "password": HASH,
+            "grants": held,
+        }
         row |= {"groups": groups, "created_at": now, "changed_at": now, "disabled_at": None}
         async with self.keeper.database.writing() as session:
             await people.add(session, people.ACCOUNT, row)

@@ -53,7 +53,7 @@ def signed(claims: Any, header: dict[str, Any] | None = None, key: Any = KEY, ra
     return f"{text}.{b64(_signature(text.encode(), key, header.get('alg', '')))}"
 
 
-def _signature(text: bytes, key: Any, alg: str) -> bytes:
+def _signature(text: bytes, key, alg: str):
     if key is None:
         return b""
     if isinstance(key, bytes):

@@ -15,7 +15,7 @@ async def signed_in(board):
     return board, cookie, await board.csrf(cookie)
 
 
-async def alive(board, cookie: str) -> bool:
+async def alive(board, cookie: str):
     return (await board.ask("GET", "/", cookie)).status_code == 200
 
 

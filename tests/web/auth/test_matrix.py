@@ -77,7 +77,7 @@ async def test_every_route_lets_in_whom_it_may_and_nobody_else(board):
         if path != "/static"
     )
     assert len(routes) > 30
-    wrong = []
+    wrong: list[tuple[object, ...]] = []
     for who, headers in (await callers(board)).items():
         board.keeper.limits = Limits()  # whoever shows wrong credentials this often is stopped
         csrf = await board.csrf(headers["cookie"]) if "cookie" in headers and MAY[who] else ""
@@ -93,6 +93,7 @@ async def test_every_route_lets_in_whom_it_may_and_nobody_else(board):
             }
             answer = await board.ask(method, url, headers=sent)
             refused = answer.status_code in (401, 403, 303) and path not in OPEN_BY_NAME
+            assert permission is not None
             allowed = permission is Permission.OPEN or permission.value in MAY[who]
             if path in OPEN_BY_NAME:
                 continue

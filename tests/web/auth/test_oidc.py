@@ -8,6 +8,7 @@ import time
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from hashlib import sha256
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
@@ -61,7 +62,7 @@ def test_a_good_token_tells_who_it_is(header, key, keys):
 
 def bad_tokens():
     """Name and token (and the provider's keys), none of which may be taken."""
-    for name, changed in {
+    changes: dict[str, dict[str, Any]] = {
         "another issuer": {"iss": "https://evil.example"},
         "issuer with a slash": {"iss": ISSUER + "/"},
         "issuer in capitals": {"iss": ISSUER.upper()},
@@ -108,7 +109,8 @@ def bad_tokens():
         "subject not ASCII": {"sub": "１００１"},
         "subject with a line end": {"sub": "1001\n"},
         "sign-in time a text": {"auth_time": "yesterday"},
-    }.items():
+    }
+    for name, changed in changes.items():
         yield name, idp.signed(good(**changed)), None
     for name, header, key in (
         ("no algorithm", {"alg": "none"}, None),

@@ -9,7 +9,7 @@ import pytest
 from app.domain.grants import Grant
 from app.domain.people import Role
 from app.settings import AuthSettings, Mode, ProxySettings, Secret
-from app.web.auth import proxy
+from app.web.auth import limits, proxy
 from tests.web.auth.door import door
 
 pytestmark = pytest.mark.anyio
@@ -123,6 +123,33 @@ async def test_proxy_signs_people_in_request_by_request(tmp_path, sqlite_templat
         assert (await here.ask("GET", "/")).status_code == 303
         wrong = {**sent, "x-shipboard-proxy-secret": "x" * 20}
         assert (await here.ask("GET", "/", headers={**wrong, "accept": "*/*"})).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("peer", "told", "source"),
+    [
+        ("10.0.0.7", ["1.2.3.4"], "1.2.3.4"),
+        ("10.0.0.7", ["6.6.6.6, 1.2.3.4"], "1.2.3.4"),
+        ("10.0.0.7", ["6.6.6.6, 1.2.3.4, 10.0.0.8"], "1.2.3.4"),
+        ("10.0.0.7", ["6.6.6.6", "1.2.3.4"], "1.2.3.4"),
+        ("10.0.0.7", ["2001:db8:1:2:3:4:5:6"], "2001:db8:1:2::"),
+        ("10.0.0.7", ["::ffff:1.2.3.4"], "1.2.3.4"),
+        ("10.0.0.7", ["unknown"], "10.0.0.7"),
+        ("10.0.0.7", [""], "10.0.0.7"),
+        ("10.0.0.7", [], "10.0.0.7"),
+        ("10.0.0.9", ["1.2.3.4"], "10.0.0.9"),
+        ("1.2.3.4", ["127.0.0.1"], "1.2.3.4"),
+        ("unix", ["1.2.3.4"], "unknown"),
+    ],
+)
+def test_source_of_a_request_is_what_its_load_balancer_saw(peer, told, source):
+    """SR-49, SR-07: nobody chooses whose window they count in, and behind a load balancer not all count as one."""
+    settings = AuthSettings(forwarded_by=(ip_network("10.0.0.7"), ip_network("10.0.0.8")))
+    headers = [(b"x-forwarded-for", value.encode()) for value in told]
+    assert limits.source({"client": (peer, 1), "headers": headers, "auth": settings}) == source
+    assert limits.source({"client": (peer, 1), "headers": headers, "auth": AuthSettings()}) == (
+        peer if peer != "unix" else "unknown"
+    )
 
 
 async def test_proxys_headers_from_elsewhere_and_when_off_are_nothing(tmp_path, sqlite_template, board):

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.anyio
 SSE = {"accept": "text/event-stream"}
 
 
-async def status(board, cookie: str, path: str = "/") -> int:
+async def status(board, cookie: str, path: str = "/"):
     return (await board.ask("GET", path, cookie)).status_code
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from app.domain.people import Principal, PrincipalKind, Role
 from app.domain.policy import Permission, permits
+from app.settings import AuthSettings
 from app.store import people
 from app.web.auth import tokens
 from tests.web.auth.door import LOCAL, PASSWORD, PRODUCTION, STAGING, cookie_of, door
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.anyio
 NOW = datetime(2026, 7, 1, tzinfo=UTC)
 
 
-async def status(board, token: str, path: str = "/api/v1/board", **headers) -> int:
+async def status(board, token: str, path: str = "/api/v1/board", **headers):
     sent = {"authorization": f"Bearer {token}", "accept": "*/*", **headers}
     return (await board.ask("GET", path, headers=sent)).status_code
 
@@ -262,3 +263,14 @@ async def test_password_of_an_owner_is_not_needed_for_reading(tmp_path, sqlite_t
         me = (await here.ask("GET", "/api/v1/me", headers={"authorization": f"Bearer {token}"})).json()
         assert me["roles"] == {"staging": ["operator", "viewer"]}
         assert PASSWORD not in str(me)
+
+
+async def test_a_board_that_asks_nobody_makes_tokens_that_hold(tmp_path, sqlite_template):
+    async with door(tmp_path, AuthSettings(), sqlite_template) as here:
+        page = await here.ask("GET", "/account")
+        csrf = re.findall(r'name="csrf" value="(\w+)"', page.text)[0]
+        data = {"csrf": csrf, "name": "script", "role": "operator", "days": "1"}
+        answer = await here.ask("POST", "/account/tokens", data=data)
+        (secret,) = re.findall(r">(shipboard_[\w-]{43})<", answer.text)
+        me = (await here.ask("GET", "/api/v1/me", headers={"authorization": f"Bearer {secret}"})).json()
+        assert (me["kind"], me["roles"]) == ("token", {"*": ["operator", "viewer"]})
