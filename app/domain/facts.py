@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from .ci import CiFact
 from .freshness import Freshness
 from .names import Place, WorkloadRef
 from .rollout import RolloutState
@@ -134,4 +135,4 @@ class SourceObserved:
         return f"{self.cluster}/{self.kind}/{self.namespace}"
 
 
-Fact = WorkloadObserved | WorkloadGone | WarningObserved | LogRead | WorkloadsListed | SourceObserved
+Fact = WorkloadObserved | WorkloadGone | WarningObserved | LogRead | WorkloadsListed | SourceObserved | CiFact
