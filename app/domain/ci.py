@@ -44,11 +44,15 @@ RANKS = {CiPhase.QUEUED: 0, CiPhase.BLOCKED: 1, CiPhase.RUNNING: 1, CiPhase.DONE
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """Phase, outcome (None until DONE) and the provider's own word."""
+    """Phase, outcome (None until DONE) and the provider's own word, never empty (ours, where it gave none)."""
 
     phase: CiPhase
     outcome: CiOutcome | None = None
     raw: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.raw:
+            object.__setattr__(self, "raw", str(self.outcome or self.phase))
 
     @property
     def rank(self) -> int:
@@ -71,7 +75,7 @@ class RunSeen:
     repository key (`repositories.repo_key`), `sha` the commit it is about, `built_sha` the temporary merge
     commit it built instead, where it did."""
 
-    NATURAL: ClassVar = ("provider", "host", "project", "run", "attempt", "repo")
+    NATURAL: ClassVar = ("provider", "host", "project", "run", "attempt")
     EARLIEST: ClassVar = frozenset[str]()
 
     provider: str
@@ -106,7 +110,7 @@ class JobSeen:
     """A look at a job. `job` is the provider's id of this attempt at it, `run` the key of its run; `group` is
     what the provider files it under (GitLab's and Azure's stage)."""
 
-    NATURAL: ClassVar = ("provider", "host", "job", "run", "repo")
+    NATURAL: ClassVar = ("provider", "host", "job", "run")
     EARLIEST: ClassVar = frozenset[str]()
 
     provider: str
@@ -187,7 +191,7 @@ class DeploymentSeen:
     """A look at a deployment as CI reports it. `superseded_at` is when a later one took its place; `run` is the
     key of the run that made it, `digest` what it shipped."""
 
-    NATURAL: ClassVar = ("provider", "host", "project", "deployment", "repo")
+    NATURAL: ClassVar = ("provider", "host", "project", "deployment")
     EARLIEST: ClassVar = frozenset({"created_at"})
 
     provider: str
