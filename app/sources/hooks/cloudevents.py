@@ -88,13 +88,13 @@ def key(headers: Mapping[str, str], body: Any) -> str:
 
 
 def structured(
-    kind: str, *, id: str, source: str, subject: str, at: datetime, data: Mapping[str, Any]
+    kind: str, *, ident: str, source: str, subject: str, at: datetime, data: Mapping[str, Any]
 ) -> bytes:
     """One event in structured mode, as `application/cloudevents+json`."""
     return msgspec.json.encode(
         {
             "specversion": "1.0",
-            "id": id,
+            "id": ident,
             "source": source,
             "type": kind,
             "subject": subject,
