@@ -13,6 +13,9 @@ from .freshness import Freshness
 from .names import Place, WorkloadRef
 from .rollout import RolloutState
 
+WEBHOOKS, POLLING = "webhooks", "polling"
+"""Kinds of sources that tell of CI; no workload depends on them."""
+
 
 @dataclass(frozen=True, slots=True)
 class WorkloadObserved:

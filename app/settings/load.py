@@ -165,8 +165,8 @@ def _hooks(
 ) -> tuple[tuple[HookSettings, ...], tuple[str, ...]]:
     """The hooks with their secrets, and what is odd about them."""
     names = [hook.id for hook in found]
-    for name in sorted({name for name in names if names.count(name) > 1}):
-        problems.append(Problem(str(file), "hooks", f"has two hooks called {name!r}"))
+    twice = sorted({name for name in names if names.count(name) > 1})
+    problems += [Problem(str(file), "hooks", f"has two hooks called {name!r}") for name in twice]
     base = file.absolute().parent if file else Path()
     opened = [hook.opened(environ, base) for hook in found]
     return tuple(hook for hook, _ in opened), tuple(text for _, odd in opened for text in odd)

@@ -29,6 +29,7 @@ class Inbox(SQLModel, table=True):
         Index(None, "hook", "digest", unique=True),
         Index(None, "state", "id"),
         Index(None, "received_at"),
+        Index(None, "hook", "received_at"),
     )
 
     id: int | None = Field(default=None, primary_key=True)

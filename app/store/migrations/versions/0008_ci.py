@@ -57,6 +57,7 @@ def upgrade() -> None:
     _index("inbox", "hook", "digest", unique=True)
     _index("inbox", "state", "id")
     _index("inbox", "received_at")
+    _index("inbox", "hook", "received_at")
     op.create_table(
         "git_commit",
         *_texts("id", "repo", "sha"),
