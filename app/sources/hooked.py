@@ -136,7 +136,7 @@ class Hooked:
             if each in self.unknown or len(self.unknown) < 200:
                 self.unknown[each] = self.unknown.get(each, 0) + 1
         if not facts:
-            return Result(letter.id, "ignored", reading.ignored or "It tells nothing that is kept."), ()
+            return Result(letter.id, "ignored", reading.ignored), ()
         odd = f"Words that are not known here: {cut(', '.join(sorted(unknown)), 200)}." if unknown else ""
         return Result(letter.id, "done", odd, len(facts), letter.tries + 1), facts
 

@@ -112,4 +112,5 @@ def weighed(status: Status | None, *times: datetime | None) -> Any:
 
 def told(facts: Iterable[CiFact | None]) -> Reading:
     """A reading of those of `facts` that are there."""
-    return Reading(tuple(fact for fact in facts if fact is not None))
+    found = tuple(fact for fact in facts if fact is not None)
+    return Reading(found, "" if found else "It names nothing that is kept: no whole commit id, no run.")
