@@ -96,7 +96,8 @@ class _Waiting:
 class Inbox:
     """One a process. `arrived` rings when letters were written, so that they are worked off at once."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, max_waiting: int = MAX_WAITING) -> None:
+        self._max_waiting = max_waiting
         self.arrived = asyncio.Event()
         self._database = database
         self._waiting: list[_Waiting] = []
@@ -105,7 +106,7 @@ class Inbox:
 
     async def put(self, letter: Letter) -> None:
         """Store `letter`; returns once it is on disk, or was there before. Raises StoreUnavailable."""
-        if self._bytes + len(letter.body) > MAX_WAITING:
+        if self._bytes + len(letter.body) > self._max_waiting:
             why = "More arrives than the database takes."
             raise StoreUnavailable("The webhook was not stored.", why, "Send it again.")
         waiting = _Waiting(_row(letter))

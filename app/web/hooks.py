@@ -43,6 +43,7 @@ class Reception:
 
     inbox: Inbox
     hooks: Mapping[str, HookSettings]
+    body_seconds: float = BODY_SECONDS
     receiving: int = 0
 
     async def take(self, request: Request, provider: str, ident: str, strict: bool = False) -> Response:
@@ -82,7 +83,7 @@ class Reception:
         """All of the body. Raises Refusal: too long, too slow, broken off, or too many at a time."""
         found = bytearray()
         try:
-            async with asyncio.timeout(BODY_SECONDS):
+            async with asyncio.timeout(self.body_seconds):
                 async for part in request.stream():
                     found += part
                     self.receiving += len(part)
@@ -94,7 +95,7 @@ class Reception:
                         wait = {"retry-after": "5"}
                         raise refusal(request, 503, "Busy", why, "Try again in a few seconds.", wait)
         except TimeoutError:
-            why = f"The body did not arrive within {BODY_SECONDS:.0f} s."
+            why = f"The body did not arrive within {self.body_seconds:.0f} s."
             raise refusal(request, 408, "Too slow", why, "Send it again.") from None
         except ClientDisconnect:
             raise refusal(request, 400, "Broken off", "The body ended early.", "Send it again.") from None
@@ -107,9 +108,9 @@ async def proves_itself() -> None:
     """Stands for a permission: the sender of a webhook is nobody; its signature is all that counts."""
 
 
-def routes(inbox: Inbox, hooks: Iterable[HookSettings]) -> APIRouter:
+def routes(inbox: Inbox, hooks: Iterable[HookSettings], *, body_seconds: float = BODY_SECONDS) -> APIRouter:
     """The two doors for webhooks."""
-    reception = Reception(inbox, {hook.id: hook for hook in hooks})
+    reception = Reception(inbox, {hook.id: hook for hook in hooks}, body_seconds)
     router = APIRouter(tags=["hooks"], dependencies=[Depends(proves_itself)])
 
     @router.post(

@@ -81,7 +81,7 @@ class Post:
     async def states(self) -> dict[str, int]:
         query = select(INBOX.c.state, func.count()).group_by(INBOX.c.state)
         async with self.database.reading() as connection:
-            return {state: count for state, count in await connection.execute(query)}
+            return {row[0]: row[1] for row in await connection.execute(query)}
 
 
 @asynccontextmanager
