@@ -11,6 +11,7 @@ from datetime import datetime
 from .ci import CiFact
 from .freshness import Freshness
 from .names import Place, WorkloadRef
+from .reports import Reported
 from .rollout import RolloutState
 
 WEBHOOKS, POLLING = "webhooks", "polling"
@@ -138,4 +139,13 @@ class SourceObserved:
         return f"{self.cluster}/{self.kind}/{self.namespace}"
 
 
-Fact = WorkloadObserved | WorkloadGone | WarningObserved | LogRead | WorkloadsListed | SourceObserved | CiFact
+Fact = (
+    WorkloadObserved
+    | WorkloadGone
+    | WarningObserved
+    | LogRead
+    | WorkloadsListed
+    | SourceObserved
+    | CiFact
+    | Reported
+)
