@@ -10,17 +10,19 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from fnmatch import fnmatchcase
 
 from .names import ImageRef, cut
-from .repositories import full_digest, full_sha, within
+from .repositories import full_digest, full_sha
 
 _TAG_SHA = re.compile(r"(?:^|[-_.+])(?:sha-|git-|g)?([0-9a-f]{7,40})(?=$|[-_.+])")
 _SEMVER = re.compile(r"v?\d+\.\d+\.\d+(?:[-+][0-9A-Za-z.+-]*)?")
 _SERIES = re.compile(r"v?\d{1,3}(?:\.\d{1,4})?(?:-[a-z]+)?")
 _FLOATING = frozenset(
-    "latest stable edge nightly main master trunk develop dev staging production prod release canary head "
-    "current test qa preview next beta alpha rolling".split()
+    {
+        *("latest", "stable", "edge", "nightly", "main", "master", "trunk", "develop", "dev", "staging"),
+        *("production", "prod", "release", "canary", "head", "current", "test", "qa", "preview", "next"),
+        *("beta", "alpha", "rolling"),
+    }
 )
 
 
@@ -117,7 +119,7 @@ def commit_of(version: str, images: Sequence[str], digests: Sequence[str], known
     """The commit of what runs: `digests` are those that run, `images` the references asked for, `version` what
     people call it. None when nothing tells."""
     asked = [ImageRef.parse(image) for image in images]
-    running = [*digests, *(found for ref in asked if (found := full_digest(ref.digest)))]
+    running = [*digests, *(one for ref in asked if (one := full_digest(ref.digest)))]
     found: list[tuple[Trust, bool, int, Link]] = []
     for place, digest in enumerate(dict.fromkeys(running)):
         names = same_image(digest, known.aliases)
@@ -187,9 +189,10 @@ def tag_flags(ref: ImageRef) -> list[Flag]:
     if not tag:
         return found
     words = tag.lower()
-    if words in _FLOATING or (_SERIES.fullmatch(words) and not _SEMVER.fullmatch(words)):
-        if not ref.digest:
-            found.append(Flag(FlagKind.FLOATING, f"The tag {cut(tag, 60)} moves: it may mean other bytes tomorrow."))
+    moves = words in _FLOATING or (_SERIES.fullmatch(words) and not _SEMVER.fullmatch(words))
+    if moves and not ref.digest:
+        why = f"The tag {cut(tag, 60)} moves: it may mean other bytes tomorrow."
+        found.append(Flag(FlagKind.FLOATING, why))
     if not names_sha(tag):
         found.append(Flag(FlagKind.NO_SHA, f"The tag {cut(tag, 60)} does not name a commit."))
     return found
@@ -198,10 +201,8 @@ def tag_flags(ref: ImageRef) -> list[Flag]:
 def names_sha(tag: str) -> bool:
     """Whether a tag has the digits of a commit: 7 to 40 hex digits, of which not all are decimal unless they are
     all of a commit's (else any date would be one)."""
-    for matched in _TAG_SHA.finditer(tag.lower()[:128]):
-        if len(matched[1]) == 40 or not matched[1].isdecimal():
-            return True
-    return False
+    digits = [matched[1] for matched in _TAG_SHA.finditer(tag.lower()[:128])]
+    return any(len(one) == 40 or not one.isdecimal() for one in digits)
 
 
 def retagged(ref: ImageRef, digests: Iterable[str], aliases: Sequence[Alias] = ()) -> Flag | None:
@@ -209,7 +210,9 @@ def retagged(ref: ImageRef, digests: Iterable[str], aliases: Sequence[Alias] = (
     images = {min(same_image(digest, aliases)) for digest in digests}
     if ref.tag and len(images) > 1:
         shown = ", ".join(sorted(name[7:19] for name in images)[:4])
-        return Flag(FlagKind.RETAGGED, f"The tag {cut(ref.tag, 60)} was seen with {len(images)} images: {shown}.")
+        return Flag(
+            FlagKind.RETAGGED, f"The tag {cut(ref.tag, 60)} was seen with {len(images)} images: {shown}."
+        )
     return None
 
 
@@ -234,7 +237,8 @@ def divergent(digest: str, links: Iterable[Link], aliases: Sequence[Alias] = ())
     if len(images) < 2:
         return None
     return Flag(
-        FlagKind.DIVERGENT, f"One commit gave {len(images)} images, so the build is not reproducible as it is."
+        FlagKind.DIVERGENT,
+        f"One commit gave {len(images)} images, so the build is not reproducible as it is.",
     )
 
 
@@ -242,7 +246,9 @@ def unsigned(wanted: bool, verified: bool, why: str = "") -> Flag | None:
     """A flag when the policy wants a signature and none was verified."""
     if not wanted or verified:
         return None
-    return Flag(FlagKind.UNSIGNED, f"The policy wants a signature, and none was verified{': ' + why if why else ''}.")
+    return Flag(
+        FlagKind.UNSIGNED, f"The policy wants a signature, and none was verified{': ' + why if why else ''}."
+    )
 
 
 def above(threshold: str, counts: Mapping[str, int]) -> Flag | None:
@@ -254,62 +260,3 @@ def above(threshold: str, counts: Mapping[str, int]) -> Flag | None:
     if not bad:
         return None
     return Flag(FlagKind.SCAN, f"The scan found {', '.join(f'{n} {word}' for n, word in bad)}.")
-
-
-@dataclass(frozen=True, slots=True)
-class SigningRule:
-    """Who may sign what is made from repositories like `repository` (glob of repository keys): certificates of
-    `issuer` whose subject fits the glob `signer`. `wanted`: an image without such a signature is flagged."""
-
-    repository: str
-    issuer: str = ""
-    signer: str = "*"
-    wanted: bool = False
-
-
-FORGES: Mapping[str, str] = {
-    "https://token.actions.githubusercontent.com": "github.com/",
-    "https://gitlab.com": "gitlab.com/",
-}
-"""Issuers that vouch for repositories of one host, and of no other."""
-
-
-@dataclass(frozen=True, slots=True)
-class Signer:
-    """Whom a certificate names: its issuer, its subject, and the repository and commit its build ran for."""
-
-    issuer: str
-    subject: str
-    repo: str = ""
-    sha: str = ""
-
-
-def may_sign(signer: Signer, repo: str, rules: Iterable[SigningRule]) -> str:
-    """Why `signer` may not sign for the repository `repo`; empty when it may.
-
-    The first rule for the repository decides. Without one, only the repository's own CI may.
-    """
-    rule = next((rule for rule in rules if within(repo, (rule.repository,))), None)
-    if rule is not None and (rule.issuer or rule.signer != "*"):
-        if rule.issuer and signer.issuer != rule.issuer:
-            return f"Its issuer is {cut(signer.issuer, 100)}, and the policy wants {cut(rule.issuer, 100)}."
-        if not fnmatchcase(signer.subject, rule.signer):
-            return f"{cut(signer.subject, 200)} is not whom the policy lets sign."
-        # Everybody has an account with a public issuer, so that alone says nothing.
-        if rule.signer != "*" or signer.repo == repo:
-            return ""
-        return f"It was signed for {cut(signer.repo, 200) or 'no repository'}, and not for {cut(repo, 200)}."
-    host = FORGES.get(signer.issuer)
-    if host is None or not signer.repo.startswith(host):
-        return f"No rule says that {cut(signer.subject or signer.issuer, 200)} may sign."
-    if not repo:
-        return "The upload does not say which repository it is for, so nobody knows who may sign."
-    if signer.repo != repo:
-        return f"It was signed for {cut(signer.repo, 200)}, and not for {cut(repo, 200)}."
-    return ""
-
-
-def wants_signature(repo: str, rules: Iterable[SigningRule]) -> bool:
-    """Whether the policy wants images of `repo` signed."""
-    rule = next((rule for rule in rules if within(repo, (rule.repository,))), None)
-    return rule is not None and rule.wanted

@@ -16,10 +16,11 @@ from typing import Any
 
 import structlog
 
-from app.domain.artifacts import Link, Signer, SigningRule, Trust, may_sign
+from app.domain.artifacts import Link, Trust
 from app.domain.names import cut
 from app.domain.reports import Attestation, Image, Proof, Target
 from app.domain.repositories import full_sha, repo_key
+from app.domain.signing import Signer, SigningRule, may_sign
 
 from .reports.attestation import envelope, is_bundle, told
 from .reports.reading import Document, Refused
@@ -64,7 +65,9 @@ class Signatures:
         except Refused as refused:
             return replace(claim, proof=Proof.UNVERIFIABLE, reason=str(refused))
         if not is_bundle(tree):
-            return replace(claim, reason="It carries no certificate and no proof of a log, so it is only a claim.")
+            return replace(
+                claim, reason="It carries no certificate and no proof of a log, so it is only a claim."
+            )
         try:
             from sigstore.errors import Error
             from sigstore.models import Bundle
@@ -118,7 +121,11 @@ class Signatures:
             return _unproven(proven, signer, "Its statement names another commit than its certificate.")
         repo, sha = signer.repo or proven.repo, signer.sha or proven.sha
         said = f"signed by {cut(signer.subject, 150)}"
-        links = tuple(Link(one, sha, repo, Trust.PROVENANCE, said, True) for one in proven.subjects) if sha else ()
+        links = (
+            tuple(Link(one, sha, repo, Trust.PROVENANCE, said, True) for one in proven.subjects)
+            if sha
+            else ()
+        )
         return replace(
             proven,
             proof=Proof.VERIFIED,
@@ -183,4 +190,3 @@ def _logged(bundle: Any) -> datetime | None:
         return datetime.fromtimestamp(found, UTC) if found else None
     except (AttributeError, TypeError, ValueError, OverflowError, OSError):
         return None
-

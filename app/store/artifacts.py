@@ -76,7 +76,9 @@ async def _upsert(connection: AsyncConnection, table: Table, rows: Sequence[Valu
     make = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     insert = make(table)
     kept = ("first_at",)
-    others = {c.name: insert.excluded[c.name] for c in table.columns if not c.primary_key and c.name not in kept}
+    others: dict[str, Any] = {
+        c.name: insert.excluded[c.name] for c in table.columns if not c.primary_key and c.name not in kept
+    }
     if table is LINK:  # what was proven once stays so
         others["verified"] = LINK.c.verified | insert.excluded.verified
     keys = list(table.primary_key.columns)

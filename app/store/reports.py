@@ -100,7 +100,9 @@ async def _target(connection: AsyncConnection, told: Target, contents: Contents 
         query = select(RUN.c.branch).where(RUN.c.sha == about.sha, RUN.c.branch.is_not(None))
         branch = await connection.scalar(query.order_by(RUN.c.at).limit(1))
         if branch is None:
-            branch = await connection.scalar(select(COMMIT.c.branch).where(COMMIT.c.sha == about.sha).limit(1))
+            branch = await connection.scalar(
+                select(COMMIT.c.branch).where(COMMIT.c.sha == about.sha).limit(1)
+            )
         about = about.or_else(branch=branch or "")
     return about
 

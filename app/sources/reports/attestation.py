@@ -124,7 +124,9 @@ def _source(predicate: dict[str, Any]) -> tuple[str, str]:
     asked = node(predicate, "invocation", "configSource")
     if sha := full_sha(at(asked, "digest", "sha1")):
         return _repo(text(asked, "uri")), sha
-    workflow = repo_key(text(predicate, "buildDefinition", "externalParameters", "workflow", "repository") or "")
+    workflow = repo_key(
+        text(predicate, "buildDefinition", "externalParameters", "workflow", "repository") or ""
+    )
     wanted: list[tuple[str, str]] = []
     for one in (*nodes(predicate, "buildDefinition", "resolvedDependencies"), *nodes(predicate, "materials")):
         uri = text(one, "uri") or ""

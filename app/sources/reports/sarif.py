@@ -33,7 +33,7 @@ class _Run:
     def __init__(self, run: dict[str, Any]) -> None:
         self.run, self.driver = run, node(run, "tool", "driver")
         self.tool = text(self.driver, "name", limit=100) or "SARIF"
-        self._rules = [rule for rule in self._lists()]
+        self._rules = list(self._lists())
         self._named: dict[str, dict[str, Any]] = {}
         for rule in self._rules:
             if rule is not None and isinstance(name := rule.get("id"), str):

@@ -141,9 +141,7 @@ def _operator(objects: list[Any]) -> ScanReport:
     only = node(objects[0], "report") if len(objects) == 1 else {}
     digest = text(only, "artifact", "digest")
     image = image_of(digests=[digest] if digest else ())
-    return ScanReport(
-        "Trivy", text(only, "scanner", "version", limit=60) or "", tuple(findings), image=image
-    )
+    return ScanReport("Trivy", text(only, "scanner", "version", limit=60) or "", tuple(findings), image=image)
 
 
 def looks(document: Document) -> bool:
