@@ -133,7 +133,8 @@ class Weight:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One version of a workload. `key` (uid or template hash) identifies it; `number` is only what kubectl prints."""
+    """One version of a workload. `key` (uid or template hash) identifies it; `number` is only what kubectl prints.
+    `digests` are of the images that its pods run, which need not be what the tags in `images` mean today."""
 
     key: str
     number: int | None = None
@@ -145,6 +146,7 @@ class Revision:
     wanted: int = 0
     ready: int = 0
     available: int = 0
+    digests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,20 +194,19 @@ async def known(connection: AsyncConnection, digests: Iterable[str], shas: Itera
         for row in await connection.execute(select(LINK).where(LINK.c.digest.in_(names)).limit(5 * _MAX))
     ]
     told = {(link.digest, link.sha) for link in links}
-    query: Select[Any] = select(ARTIFACT.c.digest, ARTIFACT.c.sha, ARTIFACT.c.repo).where(
+    built = select(ARTIFACT.c.digest, ARTIFACT.c.sha, ARTIFACT.c.repo).where(
         ARTIFACT.c.digest.in_(names), ARTIFACT.c.sha.is_not(None)
     )
     links += [
         Link(row.digest, row.sha, row.repo or "", Trust.BUILD)
-        for row in await connection.execute(query)
+        for row in await connection.execute(built)
         if (row.digest, row.sha) not in told
     ]
     commits: list[tuple[str, str]] = []
     for digits in sorted({sha for sha in shas if len(sha) >= 7 and set(sha) <= set("0123456789abcdef")})[:50]:
-        query = select(COMMIT.c.repo, COMMIT.c.sha).where(
-            COMMIT.c.sha >= digits, COMMIT.c.sha <= digits + "g"
-        )
-        commits += [(row.repo, row.sha) for row in await connection.execute(query.limit(3))]
+        begins = (COMMIT.c.sha >= digits, COMMIT.c.sha <= digits + "g")
+        fits = select(COMMIT.c.repo, COMMIT.c.sha).where(*begins).limit(3)
+        commits += [(row.repo, row.sha) for row in await connection.execute(fits)]
     return Known(tuple(links), tuple(aliases.values()), tuple(commits))
 
 

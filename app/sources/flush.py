@@ -25,6 +25,7 @@ from ..domain.facts import (
 from ..domain.names import Place, WorkloadRef, cut
 from ..domain.places import PlaceRules, place
 from ..domain.rollout import Health, Phase, RolloutState
+from ..engines.digests import with_digests
 from ..engines.port import Engine, Kin
 from .cache import Cache
 from .decode import Unreadable
@@ -174,7 +175,7 @@ class Flusher:
                 kin = self._cache.kin(uid, self._missing(engine, meta.namespace))
                 warned = self._warned.news(uid, kin, now)
                 self._looked(uid, kin)
-                state = engine.observe(root, kin)
+                state = with_digests(engine.observe(root, kin), kin.pods)
             except Exception as error:
                 log.exception("%s: engine %s failed on a %s", self._cluster, engine.name, kind)
                 state = _unknown(f"Cannot be read: error in Shipboard ({type(error).__name__}); see its log")
