@@ -45,9 +45,7 @@ def cases(**told: str) -> TestReport:
 
 
 def upload(contents: Contents | None, sha: str = NEW, minute: int = 0, **more: str) -> Reported:
-    about = {"repo": REPO, "sha": sha, "job": "unit"} | {
-        k: v for k, v in more.items() if k not in ("refused",)
-    }
+    about = {"repo": REPO, "sha": sha, "job": "unit"} | {k: v for k, v in more.items() if k != "refused"}
     digest = hashlib.sha256(repr((contents, minute)).encode()).hexdigest()
     return Reported(
         Upload(

@@ -230,10 +230,10 @@ async def test_only_who_may_report_is_let_in(tmp_path, who, status):
 
 async def test_nobody_reports_where_nobody_signs_in(tmp_path):
     app = create_app(Settings(database=f"sqlite:///{tmp_path}/x.db"))
-    async with app.router.lifespan_context(app):
-        async with AsyncClient(transport=ASGITransport(app), base_url="http://localhost") as http:
-            assert (await post(http)).status_code == 401
-            assert (await http.get("/api/v1/reports")).json() == {"items": [], "next": None}
+    client = AsyncClient(transport=ASGITransport(app), base_url="http://localhost")
+    async with app.router.lifespan_context(app), client as http:
+        assert (await post(http)).status_code == 401
+        assert (await http.get("/api/v1/reports")).json() == {"items": [], "next": None}
 
 
 async def test_upload_is_503_while_nothing_can_be_stored(tmp_path):
