@@ -29,6 +29,9 @@ from app.live import Live
 from app.read.fleet import Fleet
 from app.settings import ClusterSettings, HookSettings, Settings
 from app.sources.hooked import Hook, Hooked
+from app.sources.outbound import Outbound
+from app.sources.polled import Polled
+from app.sources.polls import POLLS
 from app.sources.runner import Collector
 from app.store.ci import CiRules
 from app.store.db import Database
@@ -132,7 +135,13 @@ def create_app(
             supervisor.start("writer", lambda: _prove_writing(database, vitals))
             supervisor.start("retention", lambda: _forget(database, settings.retention_days))
             if settings.hooks:
-                supervisor.start("webhooks", Hooked(inbox, door, map(_hook, settings.hooks)).run)
+                hooked = Hooked(inbox, door, map(_hook, settings.hooks))
+                supervisor.start("webhooks", hooked.run)
+                for hook in settings.hooks:
+                    if hook.poll and hook.provider in POLLS:
+                        api_ = Outbound(hook.poll.url, _bearer(hook.poll.secret), hook.poll.private)
+                        polled = Polled(_hook(hook), api_, door, database, inbox, hooked)
+                        supervisor.start(f"polling {hook.id}", polled.run)
             for cluster in settings.clusters:
                 supervisor.start(f"cluster {cluster.name}", _collecting(cluster, settings, door))
             for name, more in (work or {}).items():
@@ -227,6 +236,10 @@ def _hook(hook: HookSettings) -> Hook:
     """The hook as the worker needs it."""
     silent = timedelta(hours=hook.silent_hours)
     return Hook(hook.id, hook.provider, hook.repositories, silent, bool(hook.secrets))
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {token}"} if token else {}
 
 
 def _collecting(cluster: ClusterSettings, settings: Settings, ingest: Door) -> Work:
