@@ -12,13 +12,14 @@ import tempfile
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Annotated
 
 import typer
 import yaml
 
 from app import __version__
-from app.settings import VARIABLES, ClusterSettings, load
+from app.settings import VARIABLES, ClusterSettings, HookSettings, load
 
 from .choose import (
     make_home,
@@ -131,7 +132,7 @@ def demo(host: Host = None, port: Port = None, database: Storage = None) -> None
 
         from app.web.server import PortRefused, open_port
 
-        from .demo import EmbeddedCluster
+        from .demo import HOOK, EmbeddedCluster
         from .serving import address, serve
 
         try:
@@ -142,8 +143,12 @@ def demo(host: Host = None, port: Port = None, database: Storage = None) -> None
             opened = open_port(settings.host, 0)
             typer.echo(f"Port {settings.port} is taken, so this is on another.", err=True)
         stack.enter_context(opened)
-        cluster = stack.enter_context(EmbeddedCluster(home / "kubeconfig"))
-        settings = replace(settings, clusters=(ClusterSettings("demo", cluster.kubeconfig, cluster.context),))
+        secret = token_urlsafe(32)
+        own = f"http://127.0.0.1:{opened.getsockname()[1]}/hooks/github/{HOOK}"
+        cluster = stack.enter_context(EmbeddedCluster(home / "kubeconfig", own, secret))
+        hook = HookSettings(HOOK, "github", repositories=("github.com/acme/*",), secrets=(secret,))
+        watched = ClusterSettings("demo", cluster.kubeconfig, cluster.context)
+        settings = replace(settings, clusters=(watched,), hooks=(hook,))
 
         def started() -> None:
             typer.echo(

@@ -130,7 +130,7 @@ class Fleet:
     def start(self) -> None:
         kinds = {service.name: service for service in SERVICES}
         for number, (name, environment, story) in enumerate(STORIES):
-            kind = _kind(kinds[name], environment)
+            kind = kind_of(kinds[name], environment)
             teller = stories.Teller(self.cluster, name, environment, kind, delay=4.0 + 5.0 * number)
             self._tasks.append(asyncio.create_task(story(teller)))
 
@@ -140,7 +140,7 @@ class Fleet:
 
     def _place(self, service: Service, environment: str) -> None:
         live = environment == "production"
-        kind = _kind(service, environment)
+        kind = kind_of(service, environment)
         as_is = kind == service.kind
         labels = {
             "app.kubernetes.io/name": service.name,
@@ -184,5 +184,6 @@ class Fleet:
         self.cluster.registry.create("services", body, manager="argocd-controller")
 
 
-def _kind(service: Service, environment: str) -> str:
+def kind_of(service: Service, environment: str) -> str:
+    """The plural of the resource that runs a service in an environment."""
     return "deployments" if service.kind == "rollouts" and environment != "production" else service.kind

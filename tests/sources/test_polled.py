@@ -137,7 +137,9 @@ class Rounds:
         """A webhook came, from GitHub's hook 77."""
         when = NOW + timedelta(minutes=minutes)
         headers = {"x-github-hook-id": "77"}
-        await self.inbox.put(Letter("acme", "github", "ping", f"p{minutes}", headers, b"{}", when))
+        await self.inbox.put(
+            Letter("acme", "github", "ping", f"p{minutes}", headers, f'{{"zen":{minutes}}}'.encode(), when)
+        )
 
 
 @asynccontextmanager
