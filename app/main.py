@@ -28,6 +28,7 @@ from app.kube import Cluster
 from app.live import Live
 from app.read.fleet import Fleet
 from app.settings import ClusterSettings, HookSettings, Settings
+from app.sources.announced import Announcer
 from app.sources.hooked import Hook, Hooked
 from app.sources.outbound import Outbound
 from app.sources.polled import Polled
@@ -142,6 +143,10 @@ def create_app(
                         api_ = Outbound(hook.poll.url, _bearer(hook.poll.secret), hook.poll.private)
                         polled = Polled(_hook(hook), api_, door, database, inbox, hooked)
                         supervisor.start(f"polling {hook.id}", polled.run)
+            here = settings.public_url or f"http://{settings.host}:{settings.port}"
+            for number, sink in enumerate(settings.events):
+                out = Outbound(sink.url, _bearer(sink.secret), sink.private)
+                supervisor.start(f"events {number}", Announcer(database, out, here).run)
             for cluster in settings.clusters:
                 supervisor.start(f"cluster {cluster.name}", _collecting(cluster, settings, door))
             for name, more in (work or {}).items():

@@ -85,7 +85,7 @@ class Outbound:
     ) -> Answer:
         """One request. Raises ClusterError: Misconfigured for another origin or a forbidden address, Throttled
         with the wait that was asked for, and the others as they are named."""
-        url = urljoin(f"{self.base.rstrip('/')}/", path)
+        url = path if path == self.base else urljoin(f"{self.base.rstrip('/')}/", path)
         parts, base = urlsplit(url), urlsplit(self.base)
         if (parts.scheme, parts.netloc) != (base.scheme, base.netloc):
             raise Misconfigured(f"{parts.hostname} was not asked", "It is not where the settings point to")
@@ -147,7 +147,7 @@ class Outbound:
             await answer.aclose()
         headers = {name.lower(): value for name, value in answer.headers.items()}
         _refuse(host, answer.status_code, headers)
-        if answer.status_code == 304 or not body:
+        if answer.status_code == 304 or not body or request.method != "GET":
             return Answer(answer.status_code, headers)
         try:
             return Answer(answer.status_code, headers, decoded(bytes(body)))
