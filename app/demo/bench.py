@@ -167,7 +167,7 @@ class Bench:
         return {"connections": self.cluster.cut()}
 
     async def image(self, image: str, behaviour: str) -> Obj:
-        """How containers of an image behave: "", image-pull, crash, never-ready, oom."""
+        """How containers of an image behave: empty, or a word that `Controllers.behaviour` knows."""
         self.cluster.behaviours[image] = behaviour
         return {"image": image, "behaviour": behaviour}
 

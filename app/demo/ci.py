@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 
 from app.demo.ci_payloads import JOBS, Build, number
-from app.demo.fleet import ENVIRONMENTS, REGISTRY, SERVICES, STORIES, kind_of
-from app.demo.stories import newer, older
+from app.demo.fleet import PLACES, REGISTRY, kind_of
+from app.demo.services import SERVICES
+from app.demo.teller import newer, older
 
 if TYPE_CHECKING:
     from app.demo.cluster import EmbeddedCluster
@@ -78,7 +79,7 @@ class Ci:
         """The version that each workload of the fleet asks for."""
         found = {}
         for service in SERVICES:
-            for environment in ENVIRONMENTS:
+            for environment in service.environments:
                 entry = self.cluster.store.get(kind_of(service, environment), environment, service.name)
                 if entry is not None:
                     image = entry.obj["spec"]["template"]["spec"]["containers"][0]["image"]
@@ -100,7 +101,7 @@ class Ci:
 
     def _look(self) -> None:
         """Take note of what was shipped since the last look."""
-        storied = {name for name, _, _ in STORIES}
+        storied = {name for (name, _), place in PLACES.items() if place.story}
         live = self._versions()
         for (service, environment), version in live.items():
             if self._live.get((service, environment)) == version and (service, environment) in self._live:
@@ -116,7 +117,7 @@ class Ci:
     def _next(self, service: str) -> None:
         """Build what the story will ship next."""
         versions = [version for (name, _), version in self._live.items() if name == service]
-        environment = next((where for name, where, _ in STORIES if name == service), "production")
+        environment = next((where for (name, where), p in PLACES.items() if name == service and p.story), "")
         try:
             version = newer(self._live.get((service, environment), versions[0]))
         except (IndexError, ValueError):  # a viewer set an image of their own

@@ -83,7 +83,7 @@ class EmbeddedCluster:
         Endpoints(self.controllers)
         self.api = Api(self.store, self.registry, self.faults, self.token, self.key)
         self.bench = Bench(self)
-        self.fleet = Fleet(self) if fleet else None
+        self.fleet = Fleet(self, head_start) if fleet else None
         self._runner: web.AppRunner | None = None
         self._site: web.TCPSite | None = None
         self._bench_port = 0

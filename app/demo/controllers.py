@@ -64,14 +64,16 @@ class Controllers:
                 self.enqueue(plural, entry.namespace, entry.name)
 
     def behaviour(self, pod: Obj) -> str:
-        """How a pod's container goes wrong: image-pull, crash, never-ready, oom, quota (it is not let in),
-        unschedulable; empty when it does not.
+        """How a pod goes wrong: image-pull, crash, never-ready, oom, unschedulable, or it is not let in (quota,
+        limits, policy, account); empty when it does not.
 
-        From the annotation `hollow/fail`, else the table of images, else a tag `:bad` (no registry has it).
+        From the annotation `hollow/fail`, else the table of images ("namespace/image" before "image"), else a tag
+        `:bad` (no registry has it).
         """
         image = pod["spec"]["containers"][0]["image"]
-        default = "image-pull" if image.endswith(":bad") else ""
-        return annotation(pod, "hollow/fail", self.behaviours.get(image, default))
+        default = self.behaviours.get(image, "image-pull" if image.endswith(":bad") else "")
+        here = self.behaviours.get(f"{pod['metadata']['namespace']}/{image}", default)
+        return annotation(pod, "hollow/fail", here)
 
     def enqueue(self, plural: str, namespace: str, name: str, delay: float = LAG) -> None:
         """Reconcile after `delay` seconds of cluster time; an earlier appointment stands."""

@@ -2,7 +2,8 @@
 
 A pod's life is a generator that writes a status and yields the seconds until its next one. How a container
 behaves is told by `Controllers.behaviour`; the annotations `hollow/ready-after` and `hollow/crash-after` say
-after how many seconds. Words and order as recorded from a real kubelet's writer.
+after how many seconds, `hollow/exceed-grace` that it does not stop in time ("killed") or only just after it
+("late"). Words and order as recorded from a real kubelet's writer.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ Obj = dict[str, Any]
 BACK_OFF = (10, 20, 40, 80, 160, 300)
 TERMINATION = 0.6
 RETRY = 15.0
+LATE = 2.0
+"""Seconds by which a kubelet prolongs the grace period for a slow preStop hook, once."""
 PROBE = "Readiness probe failed: "
 
 
@@ -207,14 +210,15 @@ class Kubelet:
         )
         if started:
             self._event(pod, "Killing", f"Stopping container {pod['spec']['containers'][0]['name']}")
-        yield min(
-            TERMINATION, float(pod["metadata"].get("deletionGracePeriodSeconds") or 0)
-        ) * random.uniform(0.4, 1)
+        grace = float(pod["metadata"].get("deletionGracePeriodSeconds") or 0)
+        way = annotation(pod, "hollow/exceed-grace", "") if started else ""
+        yield grace + LATE if way else min(TERMINATION, grace) * random.uniform(0.4, 1)
         if (pod := self._pod(namespace, name, uid)) is None:
             return
-        pod_status.end(pod, started, self.clock.stamp())
+        pod_status.end(pod, started, self.clock.stamp(), killed=way == "killed")
         self.store.put("pods", pod)
-        yield 0.03  # long enough for controllers to see it ended before it is gone
+        # long enough for controllers to see it ended before it is gone; after a kill there is more to clean up
+        yield LATE if way else 0.03
         if (pod := self._pod(namespace, name, uid)) is None:
             return
         pod["metadata"]["deletionTimestamp"] = self.clock.stamp()

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.demo import shapes
+from app.demo import admission, shapes
 from app.demo.clock import seconds_of
 from app.demo.controllers import Controllers
 from app.demo.errors import ApiError
@@ -19,7 +19,6 @@ from app.demo.store import Entry, controller_uid, copy
 Obj = dict[str, Any]
 MANAGER = "kube-controller-manager"
 RETRY = 10.0
-QUOTA = "exceeded quota: compute, requested: pods=1, used: pods=20, limited: pods=20"
 
 
 class PodController:
@@ -76,11 +75,12 @@ class PodController:
         return pod
 
     def make(self, entry: Entry, pod: Obj) -> str | None:
-        """Store a drafted pod; when it is refused (a quota), the reason comes back and a retry is due."""
+        """Store a drafted pod; when it is refused, the reason comes back and a retry is due."""
         name = pod["metadata"]["name"]
         refused = (pod["metadata"].get("annotations") or {}).get("hollow/forbid-create")
-        if not refused and self.controllers.behaviour(pod) == "quota":
-            refused = QUOTA
+        if not refused:
+            there = sum(1 for _ in self.store.in_namespace("pods", entry.namespace))
+            refused = admission.refusal(self.controllers.behaviour(pod), pod, there)
         if refused:
             why = f'pods "{name}" is forbidden: {refused}'
             self.event(entry, "FailedCreate", self._said(2, entry, name, why), warning=True)

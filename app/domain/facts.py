@@ -49,14 +49,16 @@ class WorkloadGone:
 
 
 @dataclass(frozen=True, slots=True)
-class WarningObserved:
-    """A warning of the cluster about one object of a workload, copied because clusters soon forget (Kubernetes: within
-    an hour). `uid` is the event's, `root` the workload's; `about` is "Pod/name"; it was seen `times` so far, first at
-    `first_at` and last at `last_at`."""
+class EventObserved:
+    """What the cluster said of one object of a workload, copied because clusters soon forget (Kubernetes: within an
+    hour); `warning`: that something is wrong. `uid` is the event's, or made up for what several pods say alike;
+    `root` is the workload's. `about` is "Pod/name"; it was seen `times` so far, first at `first_at` and last at
+    `last_at`."""
 
     cluster: str
     uid: str
     root: str
+    warning: bool
     about: str
     reason: str
     message: str
@@ -67,7 +69,7 @@ class WarningObserved:
 
     @property
     def key(self) -> str:
-        """Stable identity of the warning: cluster and uid."""
+        """Stable identity of the event: cluster and uid."""
         return f"{self.cluster}:{self.uid}"
 
     @property
@@ -116,6 +118,7 @@ class SourceObserved:
 
     `contact_at` is when it last proved itself (None: never); `message` says in plain words what is wrong and what to
     do, empty when LIVE; `unreadable` names objects that could not be read, with the reason ("ns/name: why").
+    `installed`: the cluster knows the kind, as far as was seen.
     """
 
     cluster: str
@@ -131,6 +134,7 @@ class SourceObserved:
     events: int = 0
     errors: int = 0
     unreadable: tuple[str, ...] = ()
+    installed: bool = True
 
     @property
     def key(self) -> str:
@@ -138,4 +142,4 @@ class SourceObserved:
         return f"{self.cluster}/{self.kind}/{self.namespace}"
 
 
-Fact = WorkloadObserved | WorkloadGone | WarningObserved | LogRead | WorkloadsListed | SourceObserved | CiFact
+Fact = WorkloadObserved | WorkloadGone | EventObserved | LogRead | WorkloadsListed | SourceObserved | CiFact

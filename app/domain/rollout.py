@@ -174,6 +174,19 @@ class PodCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """How pods may be replaced, as set: by how many there may be more (`surge`) or fewer (`unavailable`), numbers or
+    percents, empty where not told; one after another if `ordered`; not the `partition` lowest ordinals, which begin at
+    `first`."""
+
+    surge: str = ""
+    unavailable: str = ""
+    ordered: bool = False
+    partition: int = 0
+    first: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """Why something is stuck: a category ("image", "crash", "oom", "unschedulable", "quota", "deadline" …), the reason
     word of the source, one sentence, how many pods it touches, since when, and as `evidence` the source's own words."""
@@ -201,12 +214,28 @@ class CautionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caution:
-    """Something to know about a state, which is no failure of it: one sentence, pods touched, since when."""
+    """Something to know about a state, which is no failure of it: one sentence, pods touched, since when (of restarts
+    the last one), `who`: names of pods that will soon be gone, and `evidence`: the source's own words."""
 
     kind: CautionKind
     message: str
     pods: int = 0
     since: datetime | None = None
+    who: tuple[str, ...] = ()
+    evidence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A status condition as a controller states it: `status` is "True", "False" or "Unknown", `since` when that last
+    changed. `of` is empty for the workload's own object, else "Kind/name"."""
+
+    type: str
+    status: str
+    reason: str = ""
+    message: str = ""
+    since: datetime | None = None
+    of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -255,6 +284,8 @@ class RolloutState:
     cautions: tuple[Caution, ...] = ()
     checks: tuple[Check, ...] = ()
     settled_at: datetime | None = None
+    conditions: tuple[Condition, ...] = ()
+    pace: Pace = Pace()
 
 
 _MOVING = frozenset({Phase.PENDING, Phase.PROGRESSING, Phase.VERIFYING, Phase.PROMOTING})

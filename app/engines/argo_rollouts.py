@@ -34,12 +34,11 @@ from .port import (
     REPLICASET,
     ROLLOUT,
     SERVED,
-    SERVICE,
     Kin,
     Kind,
     Relation,
     Via,
-    warned,
+    reported,
 )
 from .reading import condition
 from .shapes import ReplicaSet, Rollout, RolloutSpec, RolloutStatus, Root, Template
@@ -52,9 +51,8 @@ relations: tuple[Relation, ...] = (
     Relation(DEPLOYMENT, Via.NAME, swallows=True),
     Relation(ANALYSISRUN, Via.OWNER, optional=True),
     Relation(EXPERIMENT, Via.OWNER, optional=True),
-    Relation(SERVICE, Via.NAME, optional=True),
     *SERVED,
-    warned("ReplicaSet", "Pod"),
+    reported("ReplicaSet", "Pod"),
 )
 
 _MOVING = frozenset({Phase.PROGRESSING, Phase.PROMOTING})

@@ -28,7 +28,7 @@ from ..domain.rollout import (
 from . import cautions, reading, trouble
 from . import pods as squares
 from . import revisions as served
-from .port import DEPLOYMENT, POD, REPLICASET, SERVED, Kin, Kind, Relation, Via, warned
+from .port import DEPLOYMENT, POD, REPLICASET, SERVED, Kin, Kind, Relation, Via, reported
 from .reading import condition, count, share
 from .shapes import (
     Condition,
@@ -46,7 +46,7 @@ relations: tuple[Relation, ...] = (
     Relation(REPLICASET, Via.OWNER),
     Relation(POD, Via.OWNER, ("ReplicaSet",)),
     *SERVED,
-    warned("ReplicaSet", "Pod"),
+    reported("ReplicaSet", "Pod"),
 )
 
 _FINISHED, _EXPIRED = "NewReplicaSetAvailable", "ProgressDeadlineExceeded"

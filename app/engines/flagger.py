@@ -35,7 +35,7 @@ from .port import (
     Kind,
     Relation,
     Via,
-    warned,
+    reported,
 )
 from .shapes import CanaryAnalysis, FlaggerCanary, FlaggerSpec, FlaggerStatus, Root
 
@@ -47,7 +47,7 @@ relations: tuple[Relation, ...] = (
     Relation(POD, Via.OWNER, ("ReplicaSet",)),
     Relation(SERVICE, Via.NAME, optional=True),
     Relation(ENDPOINTSLICE, Via.NAMES, ("Service",), optional=True),
-    warned("Deployment", "ReplicaSet", "Pod"),
+    reported("Deployment", "ReplicaSet", "Pod"),
 )
 
 _IDLE = frozenset({"Initialized", "Succeeded", "Failed"})
@@ -151,7 +151,7 @@ def _told(
     """What the phase means."""
     what, since = version or "the new revision", status.last_transition_time
     at = f" at {course.weight.wanted} %" if course.weight and course.index is not None else ""
-    every = analysis.interval or "60s"
+    every = analysis.interval or flagger_course.INTERVAL
     match status.phase or "":
         case "" | "Initializing":
             waits = WaitsFor(_CONTROLLER, "Flagger to make the primary", since=since)

@@ -26,7 +26,7 @@ from .port import (
     Kind,
     Relation,
     Via,
-    warned,
+    reported,
 )
 from .shapes import Deployment, Root
 
@@ -40,7 +40,7 @@ relations: tuple[Relation, ...] = (
     Relation(INGRESS, Via.NAME, optional=True),
     Relation(SERVICE, Via.SELECTS, ("", "Deployment"), optional=True),
     Relation(ENDPOINTSLICE, Via.NAMES, ("Service",), optional=True),
-    warned("Deployment", "ReplicaSet", "Pod"),
+    reported("Deployment", "ReplicaSet", "Pod"),
 )
 
 

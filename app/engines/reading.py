@@ -43,6 +43,11 @@ def wanted(replicas: int | None) -> int:
     return 1 if replicas is None else replicas
 
 
+def limit(written: int | str | None) -> str:
+    """A bound of an update as written, a number or a percentage; empty when absent."""
+    return "" if written is None else cut(str(written), 20)
+
+
 def number(text: str | None) -> int | None:
     """A revision number or generation written as text; None when it is not one."""
     return int(text) if text and len(text) < 20 and text.isascii() and text.isdigit() else None

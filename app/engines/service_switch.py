@@ -39,7 +39,7 @@ from .port import (
     Kind,
     Relation,
     Via,
-    warned,
+    reported,
 )
 from .reading import percent, share
 from .shapes import Deployment, Root, Service
@@ -51,7 +51,7 @@ relations: tuple[Relation, ...] = (
     Relation(REPLICASET, Via.OWNER, ("Deployment",)),
     Relation(POD, Via.OWNER, ("ReplicaSet",)),
     Relation(ENDPOINTSLICE, Via.NAMES, optional=True),
-    warned("ReplicaSet", "Pod"),
+    reported("ReplicaSet", "Pod"),
 )
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from ..domain.names import cut
 from ..domain.rollout import (
     Health,
+    Pace,
     Phase,
     PodCounts,
     Problem,
@@ -24,18 +25,13 @@ from ..domain.rollout import (
     Weight,
 )
 from . import cautions, reading, sets, trouble
-from .port import CONTROLLERREVISION, POD, SERVED, STATEFULSET, Kin, Kind, Relation, Via, warned
+from .port import STATEFULSET, Kin, Kind, Relation
 from .reading import count, share
 from .shapes import ControllerRevision, Root, StatefulSet, StatefulSetSpec, StatefulSetStatus, UpdateStrategy
 
 name = "statefulset"
 root: Kind = STATEFULSET
-relations: tuple[Relation, ...] = (
-    Relation(CONTROLLERREVISION, Via.OWNER),
-    Relation(POD, Via.OWNER),
-    *SERVED,
-    warned("Pod"),
-)
+relations: tuple[Relation, ...] = sets.RELATIONS
 
 _CONTROLLER = WaitsFor(WaitKind.CONTROLLER, "the cluster to replace pods")
 
@@ -136,6 +132,14 @@ def observe(root: Root, kin: Kin) -> RolloutState:
         pods=tuple(p for p, _ in read),
         problems=look.problems,
         started_at=sets.began(kept, kin) if seen and moved else None,
+        pace=Pace(
+            unavailable=reading.limit(
+                update.rolling_update.max_unavailable if update.rolling_update else None
+            ),
+            ordered=look.ordered,
+            partition=partition,
+            first=max(0, (spec.ordinals and spec.ordinals.start) or 0),
+        ),
         cautions=cautions.of_workload(spec.template, phase, counts, [p for p, _ in read], kin),
     )
 

@@ -9,14 +9,16 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime, timedelta
 
-from sqlalchemy import Delete, Select, delete, exists, select
+from sqlalchemy import Delete, Select, delete, exists, func, select
 
 from app.store.ci_tables import ARTIFACT, COMMIT, INBOX, REPORTED, RUN
 from app.store.db import Database
-from app.store.tables import LOGTAIL, ROLLOUT, TRANSITION, WARNING, WORKLOAD
+from app.store.tables import EVENT, LOGTAIL, ROLLOUT, TRANSITION, WORKLOAD
 
 BATCH = 500
 """Rows deleted in one transaction, at most."""
+EVENTS = 200
+"""Newest events kept of a workload, however young the others are."""
 TAKEN_IN = timedelta(days=4)
 """How long a webhook is kept that was taken in: a day longer than GitHub delivers one again."""
 
@@ -29,8 +31,8 @@ async def prune(
     batch: int = BATCH,
     pause: float = 0.1,
 ) -> int:
-    """Delete transitions, warnings, logs, rollouts that ended, workloads gone and what CI told before `before`,
-    and webhooks long taken in by `now`; returns the number of rows.
+    """Delete transitions, events, logs, rollouts that ended, workloads gone and what CI told before `before`,
+    events beyond the newest of each workload, and webhooks long taken in by `now`; returns the number of rows.
 
     `batch` rows a transaction, with `pause` seconds between two. Raises StoreUnavailable; what was deleted by
     then stays so.
@@ -42,6 +44,8 @@ def _expired(before: datetime, now: datetime | None) -> tuple[Select[str] | Sele
     """Primary keys of what may go, in an order that leaves no reference dangling."""
     of_workload = (TRANSITION.c.workload == WORKLOAD.c.key, ROLLOUT.c.workload == WORKLOAD.c.key)
     taken = max(before, now - TAKEN_IN) if now else before
+    place = func.row_number().over(partition_by=EVENT.c.workload, order_by=EVENT.c.last_at.desc())
+    ranked = select(EVENT.c.key, place.label("place")).subquery()
     return (
         select(INBOX.c.id).where(INBOX.c.received_at < taken, INBOX.c.state.in_(("done", "ignored"))),
         select(INBOX.c.id).where(INBOX.c.received_at < before),
@@ -50,7 +54,8 @@ def _expired(before: datetime, now: datetime | None) -> tuple[Select[str] | Sele
         select(ARTIFACT.c.digest).where(ARTIFACT.c.at < before),
         select(REPORTED.c.id).where(REPORTED.c.at < before),
         select(TRANSITION.c.id).where(TRANSITION.c.at < before),
-        select(WARNING.c.key).where(WARNING.c.last_at < before),
+        select(EVENT.c.key).where(EVENT.c.last_at < before),
+        select(EVENT.c.key).where(EVENT.c.key.in_(select(ranked.c.key).where(ranked.c.place > EVENTS))),
         select(LOGTAIL.c.key).where(LOGTAIL.c.read_at < before),
         select(ROLLOUT.c.id).where(ROLLOUT.c.ended_at < before),
         select(WORKLOAD.c.key).where(

@@ -15,7 +15,8 @@ from aiohttp import web
 from app.demo.ci import Ci
 from app.demo.ci_payloads import Build, commit_of
 from app.demo.cluster import EmbeddedCluster
-from app.demo.fleet import REGISTRY, SERVICES
+from app.demo.fleet import REGISTRY
+from app.demo.services import SERVICES
 from app.domain.ci import ArtifactSeen, RunSeen
 from app.sources.hooks import PROVIDERS, Delivery
 from app.sources.hooks.payload import decoded

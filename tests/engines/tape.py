@@ -18,10 +18,12 @@ from typing import Any
 import msgspec
 
 from app.domain.rollout import RolloutState
-from app.engines import engine_for, kinship, relatives, roots, shapes
-from app.engines.port import Kin
+from app.engines import engine_for, kinship, observe, relatives, roots, shapes
+from app.engines.port import EVENT, Kin
 from tests.engines.objects import WAYS
 
+UNASKED = frozenset(part.removeprefix("reason!=") for part in EVENT.fields.split(","))
+"""Reasons of events that the field selector leaves out."""
 TAPES = Path(__file__).parent.parent / "tapes"
 _KINDS = {kind.plural: kind.name for kind in (*roots(), *relatives())}
 _DECODERS = {res: msgspec.json.Decoder(shapes.SHAPES[name]) for res, name in _KINDS.items()}
@@ -94,7 +96,7 @@ class _World:
             self.edit(kind, document)
             body = msgspec.json.encode(document)
         seen = _DECODERS[res].decode(body)
-        if kind == "Event" and seen.type != "Warning":
+        if kind == "Event" and seen.reason in UNASKED:
             return
         uid = seen.metadata.uid
         self._index(kind, self.objects[res].pop(uid, None), uid, False)
@@ -152,5 +154,5 @@ def _moments(world: _World, t: float) -> Iterator[Moment]:
     for root in [root for res in _ROOTS for root in world.objects[res].values()]:
         engine = engine_for(root)
         if engine is not None:
-            state = engine.observe(root, world.kin(root))
+            state = observe(engine, root, world.kin(root))
             yield Moment(t, root.metadata.name, state, world.raw[root.metadata.uid])
