@@ -28,7 +28,11 @@ from app.kube import Cluster
 from app.live import Live
 from app.read.fleet import Fleet
 from app.settings import ClusterSettings, HookSettings, Settings
+from app.sources.announced import Announcer
 from app.sources.hooked import Hook, Hooked
+from app.sources.outbound import Outbound
+from app.sources.polled import Polled
+from app.sources.polls import POLLS
 from app.sources.runner import Collector
 from app.sources.signatures import Signatures
 from app.store.ci import CiRules
@@ -134,7 +138,17 @@ def create_app(
             supervisor.start("writer", lambda: _prove_writing(database, vitals))
             supervisor.start("retention", lambda: _forget(database, settings.retention_days))
             if settings.hooks:
-                supervisor.start("webhooks", Hooked(inbox, door, map(_hook, settings.hooks)).run)
+                hooked = Hooked(inbox, door, map(_hook, settings.hooks))
+                supervisor.start("webhooks", hooked.run)
+                for hook in settings.hooks:
+                    if hook.poll and hook.provider in POLLS:
+                        api_ = Outbound(hook.poll.url, _bearer(hook.poll.secret), hook.poll.private)
+                        polled = Polled(_hook(hook), api_, door, database, inbox, hooked)
+                        supervisor.start(f"polling {hook.id}", polled.run)
+            here = settings.public_url or f"http://{settings.host}:{settings.port}"
+            for number, sink in enumerate(settings.events):
+                out = Outbound(sink.url, _bearer(sink.secret), sink.private)
+                supervisor.start(f"events {number}", Announcer(database, out, here).run)
             for cluster in settings.clusters:
                 supervisor.start(f"cluster {cluster.name}", _collecting(cluster, settings, door))
             for name, more in (work or {}).items():
@@ -229,6 +243,10 @@ def _hook(hook: HookSettings) -> Hook:
     """The hook as the worker needs it."""
     silent = timedelta(hours=hook.silent_hours)
     return Hook(hook.id, hook.provider, hook.repositories, silent, bool(hook.secrets))
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {token}"} if token else {}
 
 
 def _collecting(cluster: ClusterSettings, settings: Settings, ingest: Door) -> Work:

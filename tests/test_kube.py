@@ -12,7 +12,6 @@ import pytest
 import yaml
 from aiohttp import web
 
-from app import kube
 from app.demo import EmbeddedCluster
 from app.domain.refusals import (
     Absent,
@@ -28,7 +27,7 @@ from app.domain.refusals import (
     Unreachable,
 )
 from app.engines.port import DEPLOYMENT, POD, Kind
-from app.kube import Cluster, failure
+from app.kube import Cluster, failure, transport
 
 pytestmark = pytest.mark.anyio
 
@@ -198,7 +197,7 @@ async def serve(body: bytes, **headers: str) -> tuple[web.AppRunner, str]:
 
 
 async def test_page_larger_than_the_limit_is_refused_even_when_compressed() -> None:
-    runner, url = await serve(gzip.compress(b" " * (kube.MAX_PAGE + 1)), **{"Content-Encoding": "gzip"})
+    runner, url = await serve(gzip.compress(b" " * (transport.MAX_PAGE + 1)), **{"Content-Encoding": "gzip"})
     cluster = await Cluster.at("shop", url)
     with pytest.raises(Oversized):
         await cluster.page(POD)

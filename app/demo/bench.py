@@ -167,9 +167,14 @@ class Bench:
         return {"connections": self.cluster.cut()}
 
     async def image(self, image: str, behaviour: str) -> Obj:
-        """How containers of an image behave: "", image-pull, crash, never-ready, oom."""
+        """How containers of an image behave: empty, or a word that `Controllers.behaviour` knows."""
         self.cluster.behaviours[image] = behaviour
         return {"image": image, "behaviour": behaviour}
+
+    async def metric(self, name: str, value: float | None) -> Obj:
+        """What analysis runs measure from here on under a metric's name; null: its provider does not answer."""
+        self.cluster.controllers.metrics[name] = value
+        return {"name": name, "value": value}
 
     def stop(self) -> None:
         if self._touching:
@@ -208,6 +213,7 @@ class Bench:
             "restart": self.restart,
             "drop": self.drop,
             "image": self.image,
+            "metric": self.metric,
         }
 
     async def _faults(self, method: str, body: Obj) -> web.Response:

@@ -150,27 +150,28 @@ def write(
         meta["managedFields"] = shapes.pod_managed_fields(pod, now)
 
 
-def end(pod: Obj, started: bool, now: str) -> None:
-    """The status of a pod whose containers have stopped; `started`: whether they ever ran."""
+def end(pod: Obj, started: bool, now: str, *, killed: bool = False) -> None:
+    """The status of a pod whose containers have stopped; `started`: whether they ever ran, `killed`: by SIGKILL."""
     status, generation = pod["status"], pod["metadata"].get("generation", 2)
-    reason = "PodCompleted" if started else "PodFailed"
+    well = started and not killed
+    reason = "PodCompleted" if well else "PodFailed"
     for row in status.get("conditions") or ():
         row["observedGeneration"] = generation
         if row["type"] in ("PodReadyToStartContainers", "Ready", "ContainersReady"):
             row["status"], row["lastTransitionTime"] = "False", now
             row.pop("message", None)
-        if row["type"] in ("Ready", "ContainersReady") or (row["type"] == "Initialized" and started):
+        if row["type"] in ("Ready", "ContainersReady") or (row["type"] == "Initialized" and well):
             row["reason"] = reason
     status["observedGeneration"] = generation
-    status["phase"] = "Succeeded" if started else "Failed"
+    status["phase"] = "Succeeded" if well else "Failed"
     for row in status.get("containerStatuses") or ():
         was = (row.get("state") or {}).get("running") or {}
-        if was:
+        if was or row.get("containerID"):
             row["state"] = {
                 "terminated": {
-                    "exitCode": 0,
-                    "reason": "Completed",
-                    "startedAt": was.get("startedAt"),
+                    "exitCode": 137 if killed else 0,
+                    "reason": "Error" if killed else "Completed",
+                    "startedAt": was.get("startedAt", status.get("startTime")),
                     "finishedAt": now,
                     "containerID": row.get("containerID", ""),
                 }

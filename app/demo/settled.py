@@ -28,7 +28,7 @@ MANAGER = "kube-controller-manager"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
     """What to set up. `past`: older images, oldest first, that stay as revisions. `age` in seconds. `kind`:
-    the plural of its resource."""
+    the plural of its resource. `stops`: how its pods exceed their grace period ("killed", "late")."""
 
     name: str
     namespace: str
@@ -42,6 +42,7 @@ class Workload:
     kind: str = "deployments"
     probe: bool = True
     ready_after: float = 3.0
+    stops: str = ""
     spec: Obj = field(default_factory=dict)
 
     @property
@@ -83,7 +84,9 @@ def template(workload: Workload, image: str) -> Obj:
             "failureThreshold": 3,
         }
     annotations = {"hollow/ready-after": f"{workload.ready_after:g}", "prometheus.io/scrape": "true"}
-    spec: Obj = {"containers": [container], "terminationGracePeriodSeconds": 30}
+    if workload.stops:
+        annotations["hollow/exceed-grace"] = workload.stops
+    spec: Obj = {"containers": [container], "terminationGracePeriodSeconds": 10 if workload.stops else 30}
     made: Obj = {
         "metadata": {"labels": {"app": workload.name, **workload.labels}, "annotations": annotations},
         "spec": spec,

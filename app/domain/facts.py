@@ -50,14 +50,16 @@ class WorkloadGone:
 
 
 @dataclass(frozen=True, slots=True)
-class WarningObserved:
-    """A warning of the cluster about one object of a workload, copied because clusters soon forget (Kubernetes: within
-    an hour). `uid` is the event's, `root` the workload's; `about` is "Pod/name"; it was seen `times` so far, first at
-    `first_at` and last at `last_at`."""
+class EventObserved:
+    """What the cluster said of one object of a workload, copied because clusters soon forget (Kubernetes: within an
+    hour); `warning`: that something is wrong. `uid` is the event's, or made up for what several pods say alike;
+    `root` is the workload's. `about` is "Pod/name"; it was seen `times` so far, first at `first_at` and last at
+    `last_at`."""
 
     cluster: str
     uid: str
     root: str
+    warning: bool
     about: str
     reason: str
     message: str
@@ -68,7 +70,7 @@ class WarningObserved:
 
     @property
     def key(self) -> str:
-        """Stable identity of the warning: cluster and uid."""
+        """Stable identity of the event: cluster and uid."""
         return f"{self.cluster}:{self.uid}"
 
     @property
@@ -117,6 +119,7 @@ class SourceObserved:
 
     `contact_at` is when it last proved itself (None: never); `message` says in plain words what is wrong and what to
     do, empty when LIVE; `unreadable` names objects that could not be read, with the reason ("ns/name: why").
+    `installed`: the cluster knows the kind, as far as was seen.
     """
 
     cluster: str
@@ -132,6 +135,7 @@ class SourceObserved:
     events: int = 0
     errors: int = 0
     unreadable: tuple[str, ...] = ()
+    installed: bool = True
 
     @property
     def key(self) -> str:
@@ -142,7 +146,7 @@ class SourceObserved:
 Fact = (
     WorkloadObserved
     | WorkloadGone
-    | WarningObserved
+    | EventObserved
     | LogRead
     | WorkloadsListed
     | SourceObserved

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import blake2b
 
-from .rollout import Outcome, Phase, Revision, RolloutState, Strategy
+from .rollout import CautionKind, Outcome, Phase, Revision, RolloutState, Strategy
 
 _MOVES = frozenset(
     {
@@ -155,6 +155,16 @@ def end(previous: Snapshot, at: datetime) -> Rollout | None:
     """The open rollout of a deleted workload, closed: it will never complete, so it counts as ABORTED."""
     rollout = previous.rollout
     return _close(rollout, Outcome.ABORTED, at) if rollout and rollout.outcome is None else None
+
+
+def endings(state: RolloutState) -> tuple[int, int]:
+    """How many old pods, of those that `state` still shows, had to be killed, and took longer to stop than
+    allowed."""
+    pods = dict.fromkeys((CautionKind.KILLED, CautionKind.OVERRAN), 0)
+    for caution in state.cautions:
+        if caution.kind in pods:
+            pods[caution.kind] += caution.pods
+    return pods[CautionKind.KILLED], pods[CautionKind.OVERRAN]
 
 
 def step_name(state: RolloutState) -> str:

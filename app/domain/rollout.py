@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from .owners import Owner
+
 
 class Phase(StrEnum):
     """Where a rollout is. The mapping from each engine is in the engine; the order is that of a normal life."""
@@ -176,6 +178,19 @@ class PodCounts:
 
 
 @dataclass(frozen=True, slots=True)
+class Pace:
+    """How pods may be replaced, as set: by how many there may be more (`surge`) or fewer (`unavailable`), numbers or
+    percents, empty where not told; one after another if `ordered`; not the `partition` lowest ordinals, which begin at
+    `first`."""
+
+    surge: str = ""
+    unavailable: str = ""
+    ordered: bool = False
+    partition: int = 0
+    first: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Problem:
     """Why something is stuck: a category ("image", "crash", "oom", "unschedulable", "quota", "deadline" …), the reason
     word of the source, one sentence, how many pods it touches, since when, and as `evidence` the source's own words."""
@@ -203,12 +218,28 @@ class CautionKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caution:
-    """Something to know about a state, which is no failure of it: one sentence, pods touched, since when."""
+    """Something to know about a state, which is no failure of it: one sentence, pods touched, since when (of restarts
+    the last one), `who`: names of pods that will soon be gone, and `evidence`: the source's own words."""
 
     kind: CautionKind
     message: str
     pods: int = 0
     since: datetime | None = None
+    who: tuple[str, ...] = ()
+    evidence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A status condition as a controller states it: `status` is "True", "False" or "Unknown", `since` when that last
+    changed. `of` is empty for the workload's own object, else "Kind/name"."""
+
+    type: str
+    status: str
+    reason: str = ""
+    message: str = ""
+    since: datetime | None = None
+    of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +258,19 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class Lane:
+    """One of several Deployments that are one workload: a colour behind a Service. `live` has the traffic; `revision`
+    is the key of its newest revision."""
+
+    name: str
+    live: bool
+    revision: str = ""
+    version: str = ""
+    wanted: int = 0
+    ready: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class RolloutState:
     """All that one look at a workload says. `message` is one sentence a person can act on, empty only when idle
     and good.
@@ -234,6 +278,10 @@ class RolloutState:
     `revision` is the one asked for, `stable` the one that served before it (None when they are the same);
     `revisions` are all that are kept, newest first; `progress` is 0–100 and 100 only when done. `settled_at` is
     when the last rollout ended (IDLE) or failed (FAILED), where the cluster itself remembers.
+
+    For commands: `aborted`, the move was given up; `restarted_at`, the newest restart that was asked for; `lanes`, the
+    sides of a switch; `router`, the object that splits the traffic as it is told ("HTTPRoute/web"; empty: none does);
+    `owner`, who else writes the workload.
     """
 
     phase: Phase
@@ -257,6 +305,13 @@ class RolloutState:
     cautions: tuple[Caution, ...] = ()
     checks: tuple[Check, ...] = ()
     settled_at: datetime | None = None
+    conditions: tuple[Condition, ...] = ()
+    pace: Pace = Pace()
+    aborted: bool = False
+    restarted_at: datetime | None = None
+    lanes: tuple[Lane, ...] = ()
+    router: str = ""
+    owner: Owner | None = None
 
 
 _MOVING = frozenset({Phase.PENDING, Phase.PROGRESSING, Phase.VERIFYING, Phase.PROMOTING})

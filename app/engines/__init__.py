@@ -5,8 +5,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from ..domain.rollout import RolloutState
 from . import (
     argo_rollouts,
+    conditions,
     daemonset,
     deployment,
     flagger,
@@ -14,7 +18,7 @@ from . import (
     service_switch,
     statefulset,
 )
-from .port import Engine, Kind
+from .port import Engine, Kin, Kind
 from .shapes import Root
 
 ENGINES: tuple[Engine, ...] = (
@@ -32,6 +36,11 @@ def engine_for(root: Root) -> Engine | None:
     """The first engine that claims this object; None when it is nobody's, which is never read as a
     Deployment."""
     return next((engine for engine in ENGINES if engine.claims(root)), None)
+
+
+def observe(engine: Engine, root: Root, kin: Kin) -> RolloutState:
+    """What `engine` reads, with the conditions that the objects state themselves."""
+    return replace(engine.observe(root, kin), conditions=conditions.of(root, kin))
 
 
 def required(engine: str, root: str) -> frozenset[str]:

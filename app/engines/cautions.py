@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from ..domain.names import cut
 from ..domain.rollout import Caution, CautionKind, Phase, Pod, PodCondition, PodCounts
-from . import shapes
-from .kinship import named_by
+from ..domain.shutdown import NAMED
+from . import shapes, trouble
+from .kinship import named_by, selector
 from .port import Kin
-from .reading import condition, count, spell
+from .reading import condition, spell
 
 KILLED = 137
 """Exit code of a process that SIGKILL ended (128 + 9)."""
@@ -33,7 +35,7 @@ def of_workload(
             Caution(CautionKind.NO_PROBE, "Ready means only that it runs: it has no readiness probe")
         )
     if phase is Phase.IDLE and counts.available > 0:
-        found += _leads_nowhere(kin)
+        found += _leads_nowhere(template, kin)
     return (*found, *_restarting(pods, kin), *_endings(pods, kin))
 
 
@@ -42,13 +44,18 @@ def _untested(template: shapes.Template | None) -> bool:
     return bool(containers) and all(c.readiness_probe is None for c in containers or ())
 
 
-def _leads_nowhere(kin: Kin) -> Iterable[Caution]:
+def _leads_nowhere(template: shapes.Template | None, kin: Kin) -> Iterable[Caution]:
+    labels = (template.metadata.labels if template and template.metadata else None) or {}
     for service in kin.services:
-        name = ("Service", service.metadata.name)
-        slices = [s for s in kin.slices if name in named_by(s)]
-        if slices and not any(ready(e) for s in slices for e in s.endpoints or ()):
-            text = f"Service {service.metadata.name} has no ready endpoint"
-            yield Caution(CautionKind.NO_ENDPOINTS, text)
+        name, chosen = service.metadata.name, selector(service)
+        slices = [s for s in kin.slices if ("Service", name) in named_by(s)]
+        if not slices or any(ready(e) for s in slices for e in s.endpoints or ()):
+            continue
+        text = f"Service {name} has no ready endpoint: nobody reaches these pods through it"
+        if astray := {k: v for k, v in sorted(chosen.items()) if labels.get(k) != v}:
+            asked = ", ".join(f"{k}={v}" for k, v in astray.items())
+            text = f"Service {name} leads nowhere: it looks for pods with {asked}, and these have not"
+        yield Caution(CautionKind.NO_ENDPOINTS, cut(text))
 
 
 def ready(endpoint: shapes.Endpoint) -> bool:
@@ -58,20 +65,24 @@ def ready(endpoint: shapes.Endpoint) -> bool:
 
 
 def _restarting(pods: Sequence[Pod], kin: Kin) -> Iterable[Caution]:
-    """Pods of the newest revision that are ready, and were not ended cleanly before."""
+    """Pods of the newest revision that are ready, and were not ended cleanly before; since the last such end."""
     again = [p for p in pods if p.new and p.condition is PodCondition.READY and p.restarts and p.message]
     if not again:
         return
     worst = min(again, key=lambda p: (-p.restarts, p.name))
-    shaped = next((p for p in kin.pods if p.metadata.name == worst.name), None)
-    ends = [e.finished_at for e in _last_ends(shaped) if e.finished_at]
+    names = {p.name for p in again}
+    ends = [
+        e.finished_at for p in kin.pods if p.metadata.name in names for e in _last_ends(p) if e.finished_at
+    ]
     noun = "pod is" if len(again) == 1 else "pods are"
     text = f"{len(again)} {noun} ready after restarts. {worst.message}"
-    yield Caution(CautionKind.RESTARTS, text, len(again), min(ends, default=None))
+    shaped = next((p for p in kin.pods if p.metadata.name == worst.name), None)
+    said = trouble.evidence("crash", shaped, kin) if shaped else ""
+    yield Caution(CautionKind.RESTARTS, text, len(again), max(ends, default=None), evidence=said)
 
 
-def _last_ends(pod: shapes.Pod | None) -> Iterable[shapes.Terminated]:
-    for container in (pod.status.container_statuses or ()) if pod is not None and pod.status else ():
+def _last_ends(pod: shapes.Pod) -> Iterable[shapes.Terminated]:
+    for container in (pod.status.container_statuses or ()) if pod.status else ():
         if container.last_state is not None and container.last_state.terminated is not None:
             yield container.last_state.terminated
 
@@ -86,11 +97,17 @@ def _endings(pods: Sequence[Pod], kin: Kin) -> Iterable[Caution]:
         given = {p.spec.termination_grace_period_seconds for p in killed if p.spec}
         within = next(iter(given)) if len(given) == 1 else None
         spent = f" within {spell(within)}" if within is not None else ""
-        text = f"{count(len(killed), 'old pod')} did not stop{spent} and had to be killed"
-        yield Caution(CautionKind.KILLED, text, len(killed), _ended_at(killed))
+        yield _ending(
+            CautionKind.KILLED, f"Old pods did not stop{spent} of SIGTERM and were killed by SIGKILL", killed
+        )
     if overran:
-        text = f"{count(len(overran), 'old pod')} took longer to stop than allowed"
-        yield Caution(CautionKind.OVERRAN, text, len(overran), _ended_at(overran))
+        yield _ending(CautionKind.OVERRAN, "Old pods took longer to stop than their grace period", overran)
+
+
+def _ending(kind: CautionKind, text: str, pods: Sequence[shapes.Pod]) -> Caution:
+    return Caution(
+        kind, text, len(pods), _ended_at(pods), tuple(sorted(p.metadata.name for p in pods)[:NAMED])
+    )
 
 
 def _ends(pod: shapes.Pod) -> list[shapes.Terminated]:

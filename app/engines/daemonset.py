@@ -8,12 +8,15 @@ follow the nodes, so progress may fall.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
+from ..domain.commands import Arguments, Verb
 from ..domain.names import cut
 from ..domain.rollout import (
     Caution,
     CautionKind,
     Health,
+    Pace,
     Phase,
     PodCondition,
     PodCounts,
@@ -24,19 +27,18 @@ from ..domain.rollout import (
     WaitKind,
     WaitsFor,
 )
-from . import cautions, reading, sets, trouble
-from .port import CONTROLLERREVISION, DAEMONSET, POD, SERVED, Kin, Kind, Relation, Via, warned
+from . import cautions, owners, reading, sets, trouble
+from . import sets_acts as acts
+from .acting import Look, Plan, decoded
+from .drafting import draw
+from .port import CONTROLLERREVISION, DAEMONSET, Kin, Kind, Relation
 from .reading import count, share
 from .shapes import ControllerRevision, DaemonSet, DaemonSetSpec, DaemonSetStatus, Root
 
 name = "daemonset"
+verbs, queries = acts.daemon_verbs, acts.daemon_queries
 root: Kind = DAEMONSET
-relations: tuple[Relation, ...] = (
-    Relation(CONTROLLERREVISION, Via.OWNER),
-    Relation(POD, Via.OWNER),
-    *SERVED,
-    warned("Pod"),
-)
+relations: tuple[Relation, ...] = sets.RELATIONS
 
 _GENERATION = "pod-template-generation"
 
@@ -71,7 +73,8 @@ def observe(root: Root, kin: Kin) -> RolloutState:
         root.metadata, status.observed_generation
     )
     update = spec.update_strategy
-    surge = update.rolling_update.max_surge if update and update.rolling_update else None
+    rolling = update.rolling_update if update else None
+    surge = rolling.max_surge if rolling else None
     kept = sets.same(spec.template, kin.revisions)
     latest = kept or max(kin.revisions, key=sets.age, default=None)
     new = _hash(kept) if kept else "" if latest else _newest_hash(root, kin)
@@ -118,11 +121,23 @@ def observe(root: Root, kin: Kin) -> RolloutState:
         pods=tuple(p for p, _ in read),
         problems=look.problems,
         started_at=sets.began(kept, kin) if seen and (phase is Phase.IDLE or not look.finished) else None,
+        pace=Pace(
+            surge=reading.limit(surge) if look.surge else "",
+            unavailable=reading.limit(rolling.max_unavailable if rolling else None),
+        ),
         cautions=(
             *_misplaced(status),
             *cautions.of_workload(spec.template, phase, counts, [p for p, _ in read], kin),
         ),
+        restarted_at=reading.restarted(spec.template),
+        owner=owners.of(root),
     )
+
+
+def plan(verb: Verb, look: Look, arguments: Arguments, *, now: datetime, stamp: str) -> Plan:
+    """What to send for `verb`, or `NotOffered`."""
+    state = owners.seen(observe(*decoded(look, root, relations)), look)
+    return draw(root, verb, look, arguments, now, stamp, state, verbs(state), acts.DAEMON_DRAFTS)
 
 
 def _judge(look: _Look) -> tuple[Phase, Health, str, WaitsFor]:
@@ -149,7 +164,7 @@ def _judge(look: _Look) -> tuple[Phase, Health, str, WaitsFor]:
     health = Health.DEGRADED if hard else Health.PROGRESSING
     message = first or _counted(look)
     if first and hard and look.surge and up and not look.finished:
-        message = f"{first}. Old pods still serve on every node"
+        message = f"{first}. Old pods still serve on every node, so its counters look perfect"
     return Phase.PROGRESSING, health, message, WaitsFor(WaitKind.CONTROLLER, what)
 
 

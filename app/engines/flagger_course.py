@@ -8,8 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..domain.rollout import Step, StepState, Strategy, Weight
+from . import reading
 from .shapes import CanaryAnalysis, FlaggerSpec, FlaggerStatus
 
+INTERVAL = "60s"
+"""Time between two checks when none is set."""
 MOST_STEPS = 20
 """More weights than this are not drawn one by one."""
 KUBERNETES_ITERATIONS = 10
@@ -42,7 +45,12 @@ def course(spec: FlaggerSpec, analysis: CanaryAnalysis, status: FlaggerStatus) -
     phase, weight = status.phase or "", _percent(status.canary_weight)
     most = _most(analysis)
     at, progress = _position(phase, status, planned, rounds, weight, most)
-    steps = tuple(Step(kind, label, _state(i, at), share) for i, (kind, label, share) in enumerate(planned))
+    every = reading.seconds(analysis.interval or INTERVAL)
+    took = {"weight": every, "analysis": every * rounds if every else None}
+    steps = tuple(
+        Step(kind, label, _state(i, at), share, took.get(kind))
+        for i, (kind, label, share) in enumerate(planned)
+    )
     return Course(strategy, steps, at, _share(phase, rounds, weight, most), progress)
 
 

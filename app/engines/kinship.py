@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from . import warnings
 from .port import Kin, Relation, Via
 from .shapes import (
     DaemonSet,
@@ -42,7 +43,7 @@ MEMBERS: Mapping[str, str] = {
     "ReplicaSet": "replicasets",
     "Service": "services",
 }
-"""The member of `Kin` for each kind; Events go to `warnings`."""
+"""The member of `Kin` for each kind; Events go to `warnings` and `notices`."""
 
 BY_UID = (Via.OWNER, Via.INVOLVED)
 """The ways by which an object holds its anchor's uid: the last part of such a key leads to the anchor without
@@ -130,15 +131,17 @@ def gather(
                     for child in find(key):
                         if holds(relation, anchor, child):
                             members[child.metadata.uid] = child
-    warnings: dict[str, list[Event]] = {}
+    warned: dict[str, list[Event]] = {}
+    noted: dict[str, list[Event]] = {}
     for event in found.pop("Event", {}).values():
-        warnings.setdefault(event.involved_object.uid, []).append(event)
+        told = warned if event.type == warnings.TYPE else noted
+        told.setdefault(event.involved_object.uid, []).append(event)
     by_name = {
         MEMBERS[kind]: sorted(members.values(), key=lambda o: o.metadata.name)
         for kind, members in found.items()
         if kind
     }
-    return Kin(missing=missing, warnings=warnings, **by_name)
+    return Kin(missing=missing, warnings=warned, notices=noted, **by_name)
 
 
 def swallowed(
@@ -161,7 +164,7 @@ def part(kin: Kin, deployment: Deployment) -> Kin:
     owned = [rs for rs in kin.replicasets if rs.metadata.owner_uid == deployment.metadata.uid]
     uids = {rs.metadata.uid for rs in owned}
     pods = [pod for pod in kin.pods if pod.metadata.owner_uid in uids]
-    return Kin(owned, pods, kin.missing, warnings=kin.warnings)
+    return Kin(owned, pods, kin.missing, warnings=kin.warnings, notices=kin.notices)
 
 
 def names(anchor: Any) -> tuple[tuple[str, str], ...]:
@@ -184,10 +187,13 @@ def names(anchor: Any) -> tuple[tuple[str, str], ...]:
         apex = (service.name if service else None) or target.name
         found += [(target.kind or "Deployment", n) for n in (target.name, f"{target.name}-primary")]
         found += [("Service", apex), ("Service", f"{apex}-primary")]
-    elif isinstance(anchor, Deployment) and anchor.metadata.annotations is not None:
+    elif isinstance(anchor, Deployment | StatefulSet | DaemonSet):
+        # a Service of the same name is meant for it, also when a slip in its selector leads elsewhere
+        found.append(("Service", anchor.metadata.name))
         notes = anchor.metadata.annotations
-        kind, _, name = (notes.canary_route or "").partition("/")
-        found += [("Deployment", notes.canary), (kind, name)]
+        if notes is not None and isinstance(anchor, Deployment):
+            kind, _, name = (notes.canary_route or "").partition("/")
+            found += [("Deployment", notes.canary), (kind, name)]
     return tuple((kind, name) for kind, name in found if name)
 
 

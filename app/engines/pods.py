@@ -70,7 +70,7 @@ def read(pod: shapes.Pod, key: str, new: bool, events: Sequence[shapes.Event] = 
     elif ready is not None and ready.status == "True":
         state = PodCondition.READY
         if restarts:
-            reason, message = _last_end(status)
+            reason, message = _last_end(pod)
     elif status is None:
         state = PodCondition.STARTING
     else:
@@ -138,12 +138,13 @@ def _was_ready(status: shapes.PodStatus, ready: shapes.Condition | None) -> bool
     return since is not None and bool(started) and all(t is not None and t < since for t in started)
 
 
-def _last_end(status: shapes.PodStatus | None) -> tuple[str, str]:
+def _last_end(pod: shapes.Pod) -> tuple[str, str]:
     """How a container that is ready again ended last: whether that still matters takes a clock to say."""
-    for container in (status.container_statuses or ()) if status else ():
+    for container in (pod.status.container_statuses or ()) if pod.status else ():
         ended = container.last_state.terminated if container.last_state else None
         if ended is not None and (ended.exit_code or ended.signal):
-            _, reason, message = _crash(ended.reason or "Error", ended, container.restart_count or 0)
+            bound = limit(pod, container.name)
+            _, reason, message = _crash(ended.reason or "Error", ended, container.restart_count or 0, bound)
             return reason, cut(message)
     return "", ""
 

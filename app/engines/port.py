@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from ..domain.commands import Arguments, Offer, Verb
 from ..domain.rollout import RolloutState
 from .shapes import (
     AnalysisRun,
@@ -29,6 +31,9 @@ from .shapes import (
     Root,
     Service,
 )
+
+if TYPE_CHECKING:
+    from .acting import Look, Plan, Query, Raw
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,16 @@ POD = Kind("v1", "pods", "Pod")
 LOG = Kind("v1", "pods/log", "Log", worth="the last lines of containers that crash")
 """Not listed or watched as the others are: one is read now and then."""
 SERVICE = Kind("v1", "services", "Service", worth="who is served, and switches between two colours")
-EVENT = Kind("v1", "events", "Event", "type=Warning", "reasons that only warnings tell")
+EVENT = Kind(
+    "v1",
+    "events",
+    "Event",
+    # what every pod says when nothing is wrong, and what is never about a workload: most of all there are
+    ",".join(
+        f"reason!={r}" for r in ("Scheduled", "Pulling", "Pulled", "Created", "Started", "LeaderElection")
+    ),
+    "reasons that only events tell",
+)
 ENDPOINTSLICE = Kind(
     "discovery.k8s.io/v1", "endpointslices", "EndpointSlice", worth="whether traffic reaches any pod"
 )
@@ -116,20 +130,21 @@ class Relation:
 
 SERVED = (
     Relation(SERVICE, Via.SELECTS, optional=True),
+    Relation(SERVICE, Via.NAME, optional=True),
     Relation(ENDPOINTSLICE, Via.NAMES, ("Service",), optional=True),
 )
-"""The Services that choose a root's pods, and their endpoints."""
+"""The Services that choose a root's pods, or that it names, and their endpoints."""
 
 
-def warned(*of: str) -> Relation:
-    """Warnings about the root and about relatives of the kinds `of`."""
+def reported(*of: str) -> Relation:
+    """Events about the root and about relatives of the kinds `of`."""
     return Relation(EVENT, Via.INVOLVED, ("", *of), optional=True)
 
 
 @dataclass(frozen=True, slots=True)
 class Kin:
     """The objects related to a root as its engine's `relations` say, in any order. `warnings` holds Events of
-    type Warning, by the uid of the object they are about.
+    type Warning, `notices` all others, by the uid of the object they are about.
 
     `missing` names kinds that could not be looked at ("Pod": not permitted, not there, or not yet listed);
     an engine must then not read their absence as zero.
@@ -148,10 +163,11 @@ class Kin:
     runs: Sequence[AnalysisRun] = ()
     experiments: Sequence[Experiment] = ()
     warnings: Mapping[str, Sequence[Event]] = field(default_factory=dict)
+    notices: Mapping[str, Sequence[Event]] = field(default_factory=dict)
 
 
 class Engine(Protocol):
-    """How one kind of rollout is read. Pure: no clock, no I/O; never raises on decoded shapes."""
+    """How one kind of rollout is read and driven. Pure: no clock, no I/O; never raises on decoded shapes."""
 
     @property
     def name(self) -> str:
@@ -170,3 +186,14 @@ class Engine(Protocol):
 
     def observe(self, root: Root, kin: Kin) -> RolloutState:
         """What is going on. The same input gives the same state."""
+
+    def verbs(self, state: RolloutState) -> Mapping[Verb, Offer]:
+        """Every verb that this engine knows, as it stands in `state`: offered, or blocked with the reasons. A verb that
+        makes no sense for it is absent."""
+
+    def queries(self, root: Raw) -> tuple[Query, ...]:
+        """What `plan` has to see beside the root, so that the look is fresh."""
+
+    def plan(self, verb: Verb, look: Look, arguments: Arguments, *, now: datetime, stamp: str) -> Plan:
+        """What to send. `stamp` is the command's id, which the main resource is marked with. The same look gives the
+        same plan. Raises `NotOffered` where `verbs` would not offer it for what is seen, or arguments do not fit."""

@@ -43,6 +43,11 @@ def wanted(replicas: int | None) -> int:
     return 1 if replicas is None else replicas
 
 
+def limit(written: int | str | None) -> str:
+    """A bound of an update as written, a number or a percentage; empty when absent."""
+    return "" if written is None else cut(str(written), 20)
+
+
 def number(text: str | None) -> int | None:
     """A revision number or generation written as text; None when it is not one."""
     return int(text) if text and len(text) < 20 and text.isascii() and text.isdigit() else None
@@ -66,6 +71,16 @@ def version(template: Template | None) -> str:
     if template is None or template.spec is None:
         return ""
     return next((image(c.image)[1] for c in template.spec.containers or () if c.image), "")
+
+
+def restarted(template: Template | None) -> datetime | None:
+    """When a restart was last asked for, as `kubectl rollout restart` marks the template."""
+    notes = template.metadata.annotations if template and template.metadata else None
+    try:
+        at = datetime.fromisoformat(notes.restarted_at) if notes and notes.restarted_at else None
+    except ValueError:
+        return None
+    return at if at is not None and at.tzinfo is not None else None
 
 
 def seconds(duration: int | str | None) -> int | None:

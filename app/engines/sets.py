@@ -1,4 +1,4 @@
-"""What StatefulSets and DaemonSets share: ControllerRevisions as revisions, pods by their hash label,
+"""What StatefulSets and DaemonSets share: their relatives, ControllerRevisions as revisions, pods by their hash label,
 refusals that exist only as events.
 
 Neither kind has a deadline, a pause or a condition that says why no pod is made.
@@ -14,9 +14,15 @@ from ..domain.rollout import Pod, PodCondition, Revision
 from . import pods as squares
 from . import reading
 from . import revisions as served
-from .port import Kin
+from .port import CONTROLLERREVISION, POD, SERVED, Kin, Relation, Via, reported
 from .shapes import ControllerRevision, Template
 
+RELATIONS: tuple[Relation, ...] = (
+    Relation(CONTROLLERREVISION, Via.OWNER),
+    Relation(POD, Via.OWNER),
+    *SERVED,
+    reported("Pod"),
+)
 HASH = "controller-revision-hash"
 """Label of pods: the revision's name (StatefulSet) or its own value of this label (DaemonSet)."""
 Read = list[tuple[Pod, str]]

@@ -13,6 +13,7 @@ from datetime import datetime
 from ..domain.names import cut
 from .shapes import Event
 
+TYPE = "Warning"
 PROBE = frozenset({"Unhealthy", "ProbeWarning"})
 VOLUME = frozenset({"FailedMount", "FailedAttachVolume", "FailedMapVolume"})
 SANDBOX = frozenset({"FailedCreatePodSandBox", "NetworkNotReady"})
@@ -29,6 +30,13 @@ def last(event: Event) -> datetime | None:
     """When it was last seen."""
     repeated = event.series.last_observed_time if event.series else None
     return event.last_timestamp or repeated or first(event)
+
+
+def told_above(event: Event) -> bool:
+    """Whether the owner of what it is about tells as much: a ReplicaSet tells of each pod it makes or deletes, the
+    Deployment of all of them."""
+    about = event.involved_object
+    return event.type != TYPE and about is not None and about.kind == "ReplicaSet"
 
 
 def newest(events: Iterable[Event], reasons: frozenset[str], floor: datetime | None = None) -> Event | None:

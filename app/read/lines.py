@@ -25,8 +25,8 @@ class Part:
 @dataclass(frozen=True, slots=True)
 class HistoryLine:
     """One rollout. `attention` is its shape and `word` how it ended, or how it stands; `why` is what is known
-    of its cause. `seconds` is None while it runs. `deleted_at` is set, or `recreated`, where the workload
-    before it was deleted and this one created anew under its name."""
+    of its cause, `endings` how old pods ended badly. `seconds` is None while it runs. `deleted_at` is set, or
+    `recreated`, where the workload before it was deleted and this one created anew under its name."""
 
     id: str
     started_at: datetime
@@ -35,6 +35,7 @@ class HistoryLine:
     attention: Attention
     word: str
     why: str
+    endings: str
     seconds: int | None
     parts: tuple[Part, ...]
     recreated: bool
@@ -61,6 +62,7 @@ def history_lines(
                 attention=worn,
                 word=said,
                 why=why,
+                endings=_endings(row.killed, row.overran),
                 seconds=past.seconds,
                 parts=_parts(past.stages),
                 recreated=past.recreated,
@@ -68,6 +70,14 @@ def history_lines(
             )
         )
     return tuple(lines)
+
+
+def _endings(killed: int, overran: int) -> str:
+    """How old pods ended badly, as far as it was seen: some may be gone before anybody looks."""
+    said = ((killed, "had to be killed"), (overran, "took longer to stop than allowed"))
+    told = [f"{'an old pod' if n == 1 else f'at least {n:,} old pods'} {how}" for n, how in said if n]
+    text = " and ".join(told)
+    return text[:1].upper() + text[1:]
 
 
 def _parts(stages: Sequence[Stage]) -> tuple[Part, ...]:

@@ -7,7 +7,7 @@ together, and each tells which one it belongs to.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 
 from sqlalchemy import func, select
@@ -17,14 +17,14 @@ from app.domain.history import Transition
 from app.domain.names import WorkloadRef
 from app.domain.stages import Stage, Typical, stages, stood, typical
 from app.store import mapping
-from app.store.tables import LOGTAIL, ROLLOUT, TRANSITION, WARNING, WORKLOAD
+from app.store.tables import EVENT, LOGTAIL, ROLLOUT, TRANSITION, WORKLOAD
 
 from .rows import RolloutRow
 
 SHOWN = 20
 """Rollouts read of a workload, the latest to start."""
-WARNINGS = 30
-"""Warnings read of a workload, the latest to be seen."""
+EVENTS = 50
+"""Events read of a workload, the latest to be seen."""
 LOGS = 2
 """Log tails read of a workload, the latest."""
 _TRANSITIONS = 2000
@@ -46,9 +46,11 @@ class PastRollout:
 
 
 @dataclass(frozen=True, slots=True)
-class PastWarning:
-    """A warning that the cluster gave of one object ("Pod/name"), `times` so far; it may have forgotten it."""
+class PastEvent:
+    """What the cluster said of an object ("Pod/name"), `times` so far; it may have forgotten it. `warning`: that
+    something is wrong."""
 
+    warning: bool
     about: str
     reason: str
     message: str
@@ -70,7 +72,7 @@ class LogTail:
 @dataclass(frozen=True, slots=True)
 class Told:
     """Rollouts newest first, `total` of all there are; `gone_at` when the workload of that name was deleted,
-    if none is there now; the latest `warnings`, newest first, and `logs` of the one that
+    if none is there now; the latest `events`, newest first, and `logs` of the one that
     is there. `known`: a workload of that name is or was there."""
 
     rollouts: tuple[PastRollout, ...] = ()
@@ -78,7 +80,7 @@ class Told:
     typical: Typical | None = None
     known: bool = False
     gone_at: datetime | None = None
-    warnings: tuple[PastWarning, ...] = ()
+    events: tuple[PastEvent, ...] = ()
     logs: tuple[LogTail, ...] = ()
 
 
@@ -124,7 +126,7 @@ async def told(connection: AsyncConnection, ref: WorkloadRef) -> Told:
         typical=typical([(r.outcome, r.ended_at - r.started_at) for r in rows if r.ended_at]),
         known=True,
         gone_at=None if None in gone else max(at for at in gone if at),
-        warnings=await _warnings(connection, lives),
+        events=await _events(connection, lives),
         logs=await _logs(connection, [key for key, at in lives.items() if at is None]),
     )
 
@@ -157,6 +159,8 @@ def rollout_of(row: mapping.AnyRow) -> RolloutRow:
         to_revision=row.to_revision,
         back=row.back,
         cause=row.cause,
+        killed=row.killed,
+        overran=row.overran,
     )
 
 
@@ -179,15 +183,15 @@ def _past(
     )
 
 
-async def _warnings(connection: AsyncConnection, lives: Iterable[str]) -> tuple[PastWarning, ...]:
-    table = WARNING.c
+async def _events(connection: AsyncConnection, lives: Iterable[str]) -> tuple[PastEvent, ...]:
+    table = EVENT.c
     statement = (
-        select(table.about, table.reason, table.message, table.times, table.first_at, table.last_at)
+        select(*(table[f.name] for f in fields(PastEvent)))
         .where(table.workload.in_(lives))
         .order_by(table.last_at.desc(), table.key)
-        .limit(WARNINGS)
+        .limit(EVENTS)
     )
-    return tuple(PastWarning(*row) for row in await connection.execute(statement))
+    return tuple(PastEvent(*row) for row in await connection.execute(statement))
 
 
 async def _logs(connection: AsyncConnection, lives: Iterable[str]) -> tuple[LogTail, ...]:

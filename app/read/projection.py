@@ -25,6 +25,7 @@ from .day import DayStrip
 from .empty import why_empty
 from .fleet import Fleet
 from .query import BoardQuery
+from .restless import as_of, until
 from .rows import SourceRow, WorkloadRow
 from .sources import contacts, covering, judged, listening
 from .words import sentence
@@ -72,14 +73,14 @@ class BoardProjection:
         return replace(change, day=change.day or any(day), sources=self._listening != heard)
 
     def tick(self, now: datetime) -> BoardChange:
-        """Take in what time alone changes: silent sources, the end of a landing's glow, the day strip's
-        minute."""
+        """Take in what time alone changes: silent sources, the end of a landing's glow and of a crash's
+        shadow, the day strip's minute."""
         minute = int(now.timestamp()) // 60 != int(self._now.timestamp()) // 60
         self._now = now
         heard = self._listening
         touched = self._judge(now)
-        while self._glowing and self._glowing[0][0] <= now:
-            touched.add(heappop(self._glowing)[1])
+        while self._passing and self._passing[0][0] <= now:
+            touched.add(heappop(self._passing)[1])
         return replace(self._settle(touched), day=minute, sources=self._listening != heard)
 
     def row(self, service: str) -> BoardRow:
@@ -180,7 +181,7 @@ class BoardProjection:
         self._rollouts_failed: set[str] = set()
         self._glimpsed: set[str] = set()
         self._waiting: dict[str, tuple[Waiting, ...]] = {}
-        self._glowing: list[tuple[datetime, str]] = []
+        self._passing: list[tuple[datetime, str]] = []
         self._landed: dict[str, datetime] = {}
         self._said: tuple[Sentence, Empty | None, datetime | None] = (Sentence((), ""), None, None)
         self._day = DayStrip(self._all_columns[-1].name if self._all_columns else "")
@@ -246,7 +247,7 @@ class BoardProjection:
         mine = [w for w in workloads if w.place.environment in names and self._query.takes(w)]
         if not mine or not self._query.finds(mine):
             return None
-        seen = [Seen(w, self._verdicts[_scope(w)]) for w in mine]
+        seen = [Seen(as_of(w, self._now), self._verdicts[_scope(w)]) for w in mine]
         row = board_row(service, seen, self._columns, self._now)
         if self._query.attention and row.attention not in self._query.attention:
             return None
@@ -263,7 +264,10 @@ class BoardProjection:
             self._landed[service] = max(landed)
         for cell in row.cells:
             if cell and cell.landed and cell.landed_at:
-                heappush(self._glowing, (cell.landed_at + LANDED, service))
+                heappush(self._passing, (cell.landed_at + LANDED, service))
+        for calm in (until(w) for w in mine):
+            if calm and calm > self._now:
+                heappush(self._passing, (calm, service))
         return row
 
     def _put_rollout(self, key: str) -> bool:

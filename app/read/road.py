@@ -1,38 +1,24 @@
 """A strategy drawn as a road: its steps with what is done, what runs and what comes, and when each was. Pure.
 
-Canaries and blue-greens have steps of their own; a rolling or recreating update has none, so its road is
-made of what must happen to pods.
+Canaries and blue-greens have steps of their own; what has none is in `courses`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
 
 from ..domain.names import cut
-from ..domain.rollout import SETTLED, PodCondition, RolloutState, Step, StepState, Strategy, WaitKind
+from ..domain.rollout import SETTLED, Phase, RolloutState, Step, StepState, Strategy
 from ..domain.stages import Stage
 from .board import Segment
+from .courses import Stop, by_counts, by_nodes, by_ordinals, by_share, by_sides, doing
 
 _BY_PODS = frozenset(
     {Strategy.ROLLING, Strategy.RECREATE, Strategy.PARTITIONED, Strategy.ON_DELETE, Strategy.UNKNOWN}
 )
-_TITLES = {"analysis": "Analysis", "preview": "Preview", "switch": "Switch", "experiment": "Experiment"}
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """A piece of road. `title` may end in " %". `started_at` and `ended_at` are known for what was seen;
-    `note` says what happens or is to happen there, `until` when that ends by itself."""
-
-    title: str
-    state: StepState
-    note: str = ""
-    started_at: datetime | None = None
-    ended_at: datetime | None = None
-    until: datetime | None = None
-    trouble: bool = False
+_BY_PLACE = {"statefulset": by_ordinals, "daemonset": by_nodes}
+_TITLES = {"promote": "Promotion"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +51,22 @@ def segments(steps: Sequence[Step]) -> tuple[Segment, ...]:
     return tuple(Segment(cut(label, 16), _together(states)) for label, states in groups)
 
 
-def road(state: RolloutState, stages: Sequence[Stage]) -> tuple[Stop, ...]:
-    """The road of the rollout that runs, or of the last one where the strategy has steps. `stages` are what
-    was seen of it."""
+def road(engine: str, state: RolloutState, stages: Sequence[Stage]) -> tuple[Stop, ...]:
+    """The road of the rollout that runs, or of the last one where the strategy has steps. `engine` is the name of
+    the one that read `state`, `stages` are what was seen of the rollout."""
+    if engine == "service-switch":
+        return by_sides(state)
+    if engine == "native-canary" and state.strategy is Strategy.CANARY:
+        return by_share(state)
+    if engine == "flagger" and state.steps:
+        return _analysed(state, stages)
     if state.steps:
         return _by_steps(state, stages)
-    if state.strategy in _BY_PODS and state.phase not in SETTLED:
-        return _by_pods(state)
-    return ()
+    if state.phase in SETTLED or state.strategy not in _BY_PODS:
+        return ()
+    if state.phase is not Phase.PENDING and engine in _BY_PLACE:
+        return _BY_PLACE[engine](state)
+    return by_counts(state)
 
 
 def _together(states: Sequence[StepState]) -> StepState:
@@ -113,7 +107,7 @@ def _by_steps(state: RolloutState, stages: Sequence[Stage]) -> tuple[Stop, ...]:
             Stop(
                 title=group.title,
                 state=group.state,
-                note=_now(state) if now else _plan(group),
+                note=doing(state) if now else _plan(group),
                 started_at=seen[0].started_at if seen else None,
                 ended_at=seen[-1].ended_at if over else None,
                 until=state.waits_for.until if now else None,
@@ -121,10 +115,22 @@ def _by_steps(state: RolloutState, stages: Sequence[Stage]) -> tuple[Stop, ...]:
             )
         )
     weights = [group.title for group in groups if group.title.endswith(" %")]
-    if weights and weights[-1] != "100 %":
+    if weights and weights[-1] != "100 %" and state.steps[-1].kind != "promotion":
         last = _last(state)
-        stops.append(Stop("100 %", last, _now(state) if last is StepState.NOW else ""))
+        stops.append(Stop("100 %", last, doing(state) if last is StepState.NOW else ""))
     return tuple(stops)
+
+
+def _analysed(state: RolloutState, stages: Sequence[Stage]) -> tuple[Stop, ...]:
+    """Flagger's: shares or rounds, each with its checks, then the promotion. It keeps no step when an analysis is
+    over, so all are done, or it went back."""
+    if state.phase in SETTLED:
+        over = tuple(replace(step, state=StepState.DONE) for step in state.steps)
+        return _by_steps(replace(state, steps=over), stages) if stages else ()
+    stops = _by_steps(state, stages)
+    if state.phase in (Phase.FAILED, Phase.ABORTED):
+        return (*stops, Stop("Back", StepState.NOW, "the version before serves", trouble=True))
+    return stops
 
 
 def _plan(group: _Group) -> str:
@@ -134,53 +140,9 @@ def _plan(group: _Group) -> str:
     for step in group.steps:
         if step.kind == "pause":
             return _spell(step.seconds) if step.seconds else "then asks a person"
+        if step.seconds:
+            return f"{_spell(step.seconds)} of checks"
     return ""
-
-
-def _now(state: RolloutState) -> str:
-    match state.waits_for.kind:
-        case WaitKind.PERSON:
-            return "waits for a person"
-        case WaitKind.TIMER:
-            return "goes on by itself"
-        case WaitKind.ANALYSIS:
-            good = sum(1 for c in state.checks if c.phase == "successful")
-            return f"{good} of {len(state.checks)} passed" if state.checks else "analysis runs"
-    new = state.revision
-    return f"{new.ready:,} of {new.wanted:,} ready" if new and new.wanted else ""
-
-
-def _by_pods(state: RolloutState) -> tuple[Stop, ...]:
-    c, new = state.counts, state.revision
-    wanted = max(c.wanted, 0)
-    old = max(0, c.total - c.updated)
-    ready = min(new.ready if new else 0, c.updated)
-    failing = sum(1 for p in state.pods if p.new and p.condition is PodCondition.FAILING)
-    made = ("New pods", c.updated >= wanted, f"{min(c.updated, wanted):,} of {wanted:,}")
-    up = (
-        "Ready",
-        c.updated >= wanted and ready >= wanted,
-        f"{ready:,} of {wanted:,}" + (f", {failing:,} failing" if failing else ""),
-    )
-    gone = ("Old pods gone", not old, f"{old:,} left" if old else "all gone")
-    parts = (gone, made, up) if state.strategy is Strategy.RECREATE else (made, up, gone)
-    at = next((i for i, part in enumerate(parts) if not part[1]), len(parts))
-    if failing:
-        at = parts.index(up)
-    stops = [
-        Stop(
-            title,
-            StepState.NOW if i == at else StepState.DONE if done else StepState.NEXT,
-            note,
-            trouble=i == at and bool(state.problems),
-        )
-        for i, (title, done, note) in enumerate(parts)
-    ]
-    last = StepState.NOW if at == len(parts) else StepState.NEXT
-    late = next((p for p in state.problems if p.category == "deadline"), None)
-    if late is not None:
-        return (*stops, Stop("Done", last, "deadline passed", late.since))
-    return (*stops, Stop("Done", last, "deadline" if state.deadline_at else "", until=state.deadline_at))
 
 
 def _spell(seconds: int) -> str:

@@ -37,7 +37,8 @@ SourceRow = SourceObserved
 @dataclass(frozen=True, slots=True)
 class RolloutRow:
     """One rollout, running (`ended_at` and `outcome` None) or over. Revisions are keys (uid or template hash);
-    `back`: to something older; `cause` is what the new revision says of itself."""
+    `back`: to something older; `cause` is what the new revision says of itself. Of the old pods, at least so many had
+    to be `killed`, or `overran` the time they were given to stop."""
 
     id: str
     workload: str
@@ -52,3 +53,5 @@ class RolloutRow:
     to_revision: str = ""
     back: bool = False
     cause: str = ""
+    killed: int = 0
+    overran: int = 0

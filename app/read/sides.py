@@ -179,7 +179,7 @@ def _each(state: RolloutState, *revisions: Revision) -> int:
 
 def _squares(state: RolloutState, revision: Revision, each: int) -> Squares:
     counted: Counter[str] = Counter(_SQUARES[p.condition] for p in state.pods if p.revision == revision.key)
-    if not counted and revision.wanted:
+    if not counted and revision.wanted and not state.pods:  # pods could not be looked at
         counted = Counter(ready=revision.ready, starting=max(0, revision.wanted - revision.ready))
     goal = _goal(state, revision)
     counted["unmade"] = max(0, goal - sum(counted.values()) + counted["ending"])

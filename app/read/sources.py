@@ -84,7 +84,7 @@ def _badness(row: SourceRow) -> tuple[int, float]:
 @dataclass(frozen=True, slots=True)
 class SourceLine:
     """One source: what it watches, how fresh it is, what it has done, and what is wrong with it. `optional`:
-    no workload depends on it."""
+    no workload depends on it. `installed`: the cluster knows the kind, or it is not known whether it does."""
 
     slug: str
     rank: str
@@ -101,11 +101,17 @@ class SourceLine:
     errors: int
     unreadable: tuple[str, ...]
     optional: bool = False
+    installed: bool = True
+
+    @property
+    def word(self) -> str:
+        """How it is, in a word or two."""
+        return self.freshness.value if self.installed else "not installed"
 
 
 @dataclass(frozen=True, slots=True)
 class Sources:
-    """All of the page, worst first, those that no workload depends on last."""
+    """All of the page, worst first, then those that no workload depends on, then what is not installed."""
 
     sentence: Sentence
     rows: tuple[SourceLine, ...]
@@ -175,7 +181,7 @@ def _line(key: str, row: SourceRow) -> SourceLine:
     spare = row.kind in _spare()
     return SourceLine(
         slug=slug(key),
-        rank=f"{spare:d}{severity}{troubled}-{row.cluster}-{row.kind}-{row.namespace}",
+        rank=f"{spare if row.installed else 2:d}{severity}{troubled}-{row.cluster}-{row.kind}-{row.namespace}",
         cluster=row.cluster,
         kind=row.kind,
         namespace=row.namespace,
@@ -189,12 +195,15 @@ def _line(key: str, row: SourceRow) -> SourceLine:
         errors=row.errors,
         unreadable=row.unreadable,
         optional=spare,
+        installed=row.installed or row.freshness not in (Freshness.LIVE, Freshness.DELAYED),
     )
 
 
 def _sentence(lines: Iterable[SourceLine]) -> Sentence:
     rows = tuple(lines)
-    clauses = source_sentence([(row.freshness, row.cluster) for row in rows if not row.optional]).clauses
+    clauses = source_sentence(
+        [(row.freshness, row.cluster) for row in rows if not row.optional and row.installed]
+    ).clauses
     if odd := sum(len(row.unreadable) for row in rows):
         text = (
             "One object cannot be read" if odd == 1 else f"{number(odd).capitalize()} objects cannot be read"
@@ -209,7 +218,8 @@ def covering(
     """The worst freshness among the sources that a workload of `namespace` is read from, and that source.
 
     For each kind the namespace's own source counts, else the one for all namespaces; a kind that nobody
-    watches is UNKNOWN with no source, since it has not been looked at.
+    watches is UNKNOWN with no source, since it has not been looked at. So is one that is not installed: what was
+    there may be there again when it is.
     """
     found: dict[str, SourceRow] = {}
     for row in sources:
@@ -218,7 +228,7 @@ def covering(
             and row.namespace in ("", namespace)
             and (row.namespace or row.kind not in found)
         ):
-            found[row.kind] = row
+            found[row.kind] = row if row.installed else replace(row, freshness=Freshness.UNKNOWN)
     if kinds - found.keys():
         return Freshness.UNKNOWN, None
     lowest = max(found.values(), key=_badness)

@@ -19,6 +19,7 @@ from .board import Clause, Sentence
 from .query import version_of
 from .road import segments
 from .rows import WorkloadRow
+from .words import HOLLOW
 
 MESSAGE = 300
 """Longest piece of a sentence taken from a source, in characters."""
@@ -82,13 +83,13 @@ def sentence(row: WorkloadRow, attention: Attention, unseen: str | None) -> Sent
         case Attention.UNKNOWN:
             text, rest = "Nothing is known of it", state.message
         case Attention.FAILED:
-            text, rest = _failed(state, version), _serves(state)
+            text, rest = _failed(row, version), _serves(state)
         case Attention.WAITING:
             text, rest = _waits(state, version), ask(state)
         case Attention.MOVING:
             text, rest = _moves(state, version), _trouble(state)
         case Attention.GOOD:
-            text, rest = _good(state, version), state.message
+            text, rest = _good(state, version), _beside(state)
     clauses = [Clause(attention, cut(text, MESSAGE), ".")]
     if rest and rest.rstrip(".") != text:
         rest = cut(rest, MESSAGE)
@@ -154,12 +155,16 @@ def _next_weight(state: RolloutState) -> int:
     return next(ahead, 100)
 
 
-def _failed(state: RolloutState, version: str) -> str:
+def _failed(row: WorkloadRow, version: str) -> str:
+    state = row.state
     why = state.problems[0].message if state.problems else state.message
     what = {Phase.ABORTED: "was aborted", Phase.FAILED: "failed"}.get(state.phase, "")
     if not what:
-        at_rest = state.phase in (Phase.IDLE, Phase.SUCCEEDED)
-        what = "runs badly" if at_rest else "does not come up"
+        # what is on its way has begun, or comes after something: all else are pods that have to come back
+        on_its_way = row.rollout_started_at and (state.started_at or state.stable)
+        landed = state.phase in (Phase.IDLE, Phase.SUCCEEDED) or not on_its_way
+        falls = landed and state.problems and state.problems[0].category in ("crash", "oom")
+        what = "does not stay up" if falls else "runs badly" if landed else "does not come up"
     if state.health is Health.MISSING:
         what = "is missing"
     return f"{version} {what}: {_lower(why)}" if why else f"{version} {what}"
@@ -207,12 +212,18 @@ def _trouble(state: RolloutState) -> str:
     return "" if said == state.message else said
 
 
+def _beside(state: RolloutState) -> str:
+    """What a good state has to add: its message, or what it may hide."""
+    said = state.message if state.counts.wanted else ""
+    return said or next((c.message for c in state.cautions if c.kind in HOLLOW), "")
+
+
 def _good(state: RolloutState, version: str) -> str:
     if state.phase is Phase.ROLLED_BACK:
         return f"{version} is good again after a rollback"
     if not state.counts.wanted and state.revision:
         return f"{version} is scaled to zero"
-    return f"{version} is good"
+    return f"{version} {'looks' if any(c.kind in HOLLOW for c in state.cautions) else 'is'} good"
 
 
 def _lower(text: str) -> str:

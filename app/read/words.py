@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from ..domain.freshness import Freshness
 from ..domain.names import WorkloadRef
-from ..domain.rollout import Attention, Health, Phase, Pod, RolloutState, Strategy, WaitKind
+from ..domain.rollout import Attention, CautionKind, Health, Phase, Pod, RolloutState, Strategy, WaitKind
 from .board import Clause, Sentence
 
 _NUMBERS = (
@@ -36,6 +36,13 @@ _PAST = {
     "Preview": "waited as a preview",
     "Failed": "had failed",
 }
+HOLLOW = {
+    CautionKind.NO_ENDPOINTS: "unreached",
+    CautionKind.RESTARTS: "restarted",
+    CautionKind.NO_PROBE: "untested",
+}
+"""What a good state may hide, in a word."""
+_ASIDE = HOLLOW | {CautionKind.KILLED: "hard stop", CautionKind.OVERRAN: "slow stop"}
 _INITIALS = frozenset({"ci", "qa", "uat"})
 
 
@@ -96,7 +103,9 @@ def word(state: RolloutState, attention: Attention) -> str:
         return "Rolled back"
     if state.paused:
         return "Good, paused"
-    return "Good" if state.counts.wanted or not state.revision else "Scaled to 0"
+    if not state.counts.wanted and state.revision:
+        return "Scaled to 0"
+    return next((f"Good, {_ASIDE[c.kind]}" for c in state.cautions if c.kind in _ASIDE), "Good")
 
 
 def _failed_word(state: RolloutState) -> str:

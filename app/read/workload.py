@@ -17,11 +17,14 @@ from ..engines.port import POD, REPLICASET
 from ..live import Topic
 from .board import Clause, Listening, Sentence
 from .cells import LANDED
+from .conditions import ConditionLine, condition_lines
+from .courses import Stop, pace
 from .fleet import Fleet
 from .lines import HistoryLine, history_lines
 from .past import Told
 from .query import version_of
-from .road import Stop, road
+from .restless import as_of
+from .road import road
 from .rows import SourceRow, WorkloadRow
 from .sides import LISTED, Lane, PodLine, Side, pod_lines, sides, traffic
 from .sources import contacts, covering, judged, listening
@@ -92,6 +95,7 @@ class WorkloadPage:
     problems: tuple[Problem, ...]
     cautions: tuple[Caution, ...]
     checks: tuple[Check, ...]
+    conditions: tuple[ConditionLine, ...]
     sides: tuple[Side, ...]
     wanted: int
     traffic: tuple[Lane, ...]
@@ -166,7 +170,8 @@ class WorkloadProjection:
         ]
 
     def _make(self) -> WorkloadPage:
-        row, state = self._row, self._row.state
+        row = as_of(self._row, self._now)
+        state = row.state
         told = self._past.told if self._past else Told()
         freshness, source = covering(
             self._sources, frozenset({row.ref.kind, REPLICASET.name, POD.name}), row.ref.namespace
@@ -201,14 +206,15 @@ class WorkloadProjection:
             version=version_of(row),
             sentence=said,
             clock=counted,
-            road=road(state, seen.stages if seen else ()),
+            road=road(row.engine, state, seen.stages if seen else ()),
             problems=state.problems,
             cautions=state.cautions,
             checks=state.checks,
+            conditions=condition_lines(state.conditions),
             sides=sides(state, attention, row.landed_at),
             wanted=state.counts.wanted,
             traffic=traffic(state, attention),
-            standing=standing(state),
+            standing=(*standing(state), *_replaces(row)),
             until=state.waits_for.until,
             deadline_at=state.deadline_at,
             rows=pods,
@@ -228,7 +234,7 @@ class WorkloadProjection:
     def _others(self) -> list[WorkloadRow]:
         keys = self._fleet.by_service.get(self._row.place.service, ())
         found = (self._fleet.workloads.get(key) for key in keys)
-        return [row for row in found if row and row.ref != self._ref]
+        return [as_of(row, self._now) for row in found if row and row.ref != self._ref]
 
     def _beside(self) -> tuple[Beside, ...]:
         rows = sorted(self._others, key=lambda r: (r.place.environment != self._row.place.environment, r.ref))
@@ -271,6 +277,11 @@ def _minutes(seconds: int) -> str:
 def _differs(row: WorkloadRow, other: WorkloadRow) -> list[str]:
     said = [row.ref.cluster] if row.ref.cluster != other.ref.cluster else []
     return said + ([row.ref.name] if row.ref.name != other.ref.name else [])
+
+
+def _replaces(row: WorkloadRow) -> tuple[tuple[str, str], ...]:
+    how = pace(row.state, row.engine)
+    return (("Replaces", how),) if how else ()
 
 
 def _identity(row: WorkloadRow) -> tuple[tuple[str, str], ...]:

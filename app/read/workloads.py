@@ -30,9 +30,11 @@ from app.domain.rollout import (
 from app.domain.stages import Typical
 from app.engines import required
 
+from .conditions import ConditionLine, condition_lines
 from .fleet import Fleet
-from .past import LogTail, PastRollout, PastWarning, Told
+from .past import LogTail, PastEvent, PastRollout, Told
 from .query import version_of
+from .restless import as_of, until
 from .rows import SourceRow, WorkloadRow
 from .sources import covering, judged
 
@@ -108,8 +110,9 @@ class WorkloadItem:
 
 @dataclass(frozen=True, slots=True)
 class WorkloadDetail:
-    """One workload with all that is known of it; revisions newest first. `history` are the latest of
-    `history_total` rollouts, of whatever bore this name; `typical` is how long they usually take. `warnings`
+    """One workload with all that is known of it; revisions newest first. `conditions` are those that the cluster
+    states. `history` are the latest of
+    `history_total` rollouts, of whatever bore this name; `typical` is how long they usually take. `events`
     are the newest copied from the cluster, which may have forgotten them; `logs` the last lines of
     containers that crashed."""
 
@@ -122,25 +125,31 @@ class WorkloadDetail:
     deadline_at: datetime | None
     cautions: tuple[Caution, ...]
     checks: tuple[Check, ...]
+    conditions: tuple[ConditionLine, ...]
     history: tuple[PastRollout, ...]
     history_total: int
     typical: Typical | None
-    warnings: tuple[PastWarning, ...]
+    events: tuple[PastEvent, ...]
     logs: tuple[LogTail, ...]
 
 
 class Verdicts:
     """How fresh what is said of a workload is, by cluster, namespace and required kinds. Equal if every source is
-    judged alike."""
+    judged alike, and the same of `rows` are in the shadow of a crash."""
 
-    def __init__(self, sources: Iterable[SourceRow], now: datetime) -> None:
+    def __init__(self, sources: Iterable[SourceRow], now: datetime, rows: Iterable[WorkloadRow] = ()) -> None:
+        self.now = now
+        self._restless = frozenset(row.key for row in rows if (calm := until(row)) and calm > now)
         self._sources: dict[str, list[SourceRow]] = {}
         for row in sources:
             self._sources.setdefault(row.cluster, []).append(judged(row, now))
         self._known: dict[tuple[str, str, frozenset[str]], Freshness] = {}
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Verdicts) and self._told() == other._told()
+        return isinstance(other, Verdicts) and (self._told(), self._restless) == (
+            other._told(),
+            other._restless,
+        )
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -156,7 +165,7 @@ class Verdicts:
     def attention(self, row: WorkloadRow) -> Attention:
         """What `row` may wear: never a state nobody has seen of late."""
         blind = self.of(row) in (Freshness.STALE, Freshness.UNKNOWN)
-        return Attention.UNKNOWN if blind else row.attention
+        return Attention.UNKNOWN if blind else as_of(row, self.now).attention
 
     def _told(self) -> Mapping[str, Freshness]:
         return {row.key: row.freshness for rows in self._sources.values() for row in rows}
@@ -185,7 +194,7 @@ def page(
 
 def item(row: WorkloadRow, verdicts: Verdicts) -> WorkloadItem:
     """`row` as an item of the list."""
-    state = row.state
+    state = as_of(row, verdicts.now).state
     return WorkloadItem(
         key=row.key,
         ref=row.ref,
@@ -215,7 +224,7 @@ def item(row: WorkloadRow, verdicts: Verdicts) -> WorkloadItem:
 
 def detail(row: WorkloadRow, verdicts: Verdicts, told: Told) -> WorkloadDetail:
     """`row` in full, with what was `told` of its past."""
-    state = row.state
+    state = as_of(row, verdicts.now).state
     return WorkloadDetail(
         workload=item(row, verdicts),
         revisions=state.revisions,
@@ -226,9 +235,10 @@ def detail(row: WorkloadRow, verdicts: Verdicts, told: Told) -> WorkloadDetail:
         deadline_at=state.deadline_at,
         cautions=state.cautions,
         checks=state.checks,
+        conditions=condition_lines(state.conditions),
         history=told.rollouts,
         history_total=told.total,
         typical=told.typical,
-        warnings=told.warnings,
+        events=told.events,
         logs=told.logs,
     )

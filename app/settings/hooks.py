@@ -50,13 +50,25 @@ class SecretPlace:
 
 @dataclass(frozen=True, slots=True)
 class PollSettings:
-    """Where to ask what webhooks lost: the API's address and the place of a token for it. `private` permits an
-    address that is not public."""
+    """Where to ask what webhooks lost, or to send events: the address and the place of a token for it. `private`
+    permits an address that is not public."""
 
     url: str = ""
     token: SecretPlace | None = None
     private: bool = False
     secret: str = field(default="", repr=False)
+
+    def opened(self, environ: Mapping[str, str], base: Path) -> PollSettings:
+        """This with its token."""
+        if self.token is None:
+            return self
+        token = _placed(self.token, base)
+        return replace(self, token=token, secret=token.read(environ))
+
+    def shown(self) -> dict[str, Any]:
+        """In the shape of the file, without secrets."""
+        token = {"token": _shown(self.token)} if self.token else {}
+        return {"url": self.url, **({"private": True} if self.private else {}), **token}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,28 +97,20 @@ class HookSettings:
         odd = [f"hooks: {self.id}: {place} holds no secret." for place in places if not place.read(environ)]
         if not secrets:
             odd.append(f"hooks: {self.id} is off, since it has no secret.")
-        poll = self.poll
-        if poll and poll.token:
-            token = _placed(poll.token, base)
-            poll = replace(poll, token=token, secret=token.read(environ))
-            if not poll.secret:
-                odd.append(f"hooks: {self.id}: {token} holds no token to poll with.")
+        poll = self.poll.opened(environ, base) if self.poll else None
+        if poll and poll.token and not poll.secret:
+            odd.append(f"hooks: {self.id}: {poll.token} holds no token to poll with.")
         return replace(self, places=places, secrets=secrets, poll=poll), tuple(odd)
 
     def shown(self) -> dict[str, Any]:
         """In the shape of the file, without secrets."""
-        poll: dict[str, Any] = {}
-        if self.poll:
-            poll = {"url": self.poll.url, **({"private": True} if self.poll.private else {})}
-            if self.poll.token:
-                poll["token"] = _shown(self.poll.token)
         return {
             "id": self.id,
             "provider": self.provider,
             "secrets": [_shown(place) for place in self.places],
             "repositories": list(self.repositories),
             "silent_hours": self.silent_hours,
-            **({"poll": poll} if poll else {}),
+            **({"poll": self.poll.shown()} if self.poll else {}),
         }
 
 
@@ -193,6 +197,19 @@ HOOKS = Many(
         build=_hook,
     ),
     "hooks: [{id: acme, provider: github, secrets: [{env: CI_SECRET}], repositories: ['github.com/acme/*']}]",
+)
+EVENTS = Many(
+    Table(
+        {
+            "url": Scalar(_api, "url: https://events.example.org/shipboard"),
+            "token": _PLACE,
+            "private": Scalar(scalars.boolean, "private: true", frozenset({"bool"})),
+        },
+        "- {url: https://events.example.org/shipboard, token: {env: EVENTS_TOKEN}}",
+        required=("url",),
+        build=PollSettings,
+    ),
+    "events: [{url: https://events.example.org/shipboard}]",
 )
 SERVICES = Many(
     Table(

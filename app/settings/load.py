@@ -11,7 +11,7 @@ from typing import Any
 from app.domain.places import Rule
 
 from . import scalars
-from .hooks import HOOKS, SERVICES, STAGES, HookSettings
+from .hooks import EVENTS, HOOKS, SERVICES, STAGES, HookSettings
 from .model import ClusterSettings, Settings
 from .problems import Problem, SettingsRefused, suggestion
 from .reader import Many, Table, read
@@ -110,6 +110,7 @@ SHAPE = Table(
         "team_labels": Many(Scalar(scalars.label, "team"), "team_labels: [team]"),
         "ignore_namespaces": Many(Scalar(scalars.glob, "kube-*"), "ignore_namespaces: ['kube-*']"),
         "hooks": HOOKS,
+        "events": EVENTS,
         "services": SERVICES,
         "job_stages": STAGES,
         "retention_days": _RETENTION,
@@ -156,7 +157,10 @@ def load(
         raise SettingsRefused(problems)
     if "database" not in values:
         values["database"] = default_database(environ)
+    base = file.absolute().parent if file else Path()
+    values["events"] = tuple(sink.opened(environ, base) for sink in values.get("events", ()))
     secrets = {place.env for hook in hooks for place in hook.secret_places}
+    secrets |= {sink.token.env for sink in values["events"] if sink.token}
     return Settings(**values, hooks=hooks, file=file, warnings=(*_unknown(environ, secrets), *odd))
 
 

@@ -12,7 +12,7 @@ from app.domain import places
 from app.domain.jobs import JobRule
 from app.domain.repositories import Ships
 
-from .hooks import HookSettings
+from .hooks import HookSettings, PollSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,7 @@ class Settings:
     team_labels: tuple[str, ...] = places.TEAM_LABELS
     ignore_namespaces: tuple[str, ...] = places.IGNORED_NAMESPACES
     hooks: tuple[HookSettings, ...] = ()
+    events: tuple[PollSettings, ...] = ()
     services: tuple[Ships, ...] = ()
     job_stages: tuple[JobRule, ...] = ()
     retention_days: int = 90
@@ -103,6 +104,7 @@ def _ci(settings: Settings) -> dict[str, Any]:
     ]
     found: dict[str, Any] = {
         "hooks": [hook.shown() for hook in settings.hooks],
+        "events": [sink.shown() for sink in settings.events],
         "services": services,
         "job_stages": [{"job": rule.job, "stage": rule.stage.value} for rule in settings.job_stages],
     }

@@ -14,12 +14,12 @@ from typing import Any
 from ..engines.kinship import HOLDERS, Key, holder_kind
 from ..engines.port import EVENT, Engine, Kin, Via
 from ..engines.shapes import Root
-from ..engines.warnings import last
+from ..engines.warnings import TYPE, last, told_above
 from .decode import Object, Unreadable
 from .index import Index
 
 EVENTS = 8
-"""Most Events kept of one object: its newest."""
+"""Most Events kept of one object: its newest warnings, and as many others."""
 STRAYS = 4096
 """Most objects that Events are kept of before they have been seen themselves."""
 
@@ -63,7 +63,8 @@ class Cache:
                     there[uid] = obj
                     dirty.update(led((way, kind, on)))
                     return True
-            if self._left_out(meta.namespace) or holder_kind(obj) not in holders:
+            told = held is Via.INVOLVED and told_above(obj)
+            if told or self._left_out(meta.namespace) or holder_kind(obj) not in holders:
                 self.remove(kind, uid)
                 return False
             if old is None:
@@ -241,7 +242,7 @@ class Cache:
     def _bound(self, key: Key, event: Any, known: bool) -> bool:
         """Keep only the newest Events of an object, and few of objects not seen yet; answers whether this one
         was news to a root."""
-        events = self._index.find(key)
+        events = [e for e in self._index.find(key) if (e.type == TYPE) is (event.type == TYPE)]
         if len(events) > EVENTS:
             oldest = min(events, key=_last)
             self._drop(EVENT.name, oldest.metadata.uid)

@@ -14,10 +14,10 @@ from datetime import datetime
 
 from ..domain.errors import ShipboardError
 from ..domain.facts import (
+    EventObserved,
     Fact,
     LogRead,
     SourceObserved,
-    WarningObserved,
     WorkloadGone,
     WorkloadObserved,
     WorkloadsListed,
@@ -25,12 +25,13 @@ from ..domain.facts import (
 from ..domain.names import Place, WorkloadRef, cut
 from ..domain.places import PlaceRules, place
 from ..domain.rollout import Health, Phase, RolloutState
+from ..engines import observe
 from ..engines.digests import with_digests
 from ..engines.port import Engine, Kin
 from .cache import Cache
 from .decode import Unreadable
+from .reported import Reported
 from .timing import Backoff, Timing
-from .warned import Warned
 
 log = logging.getLogger(__name__)
 
@@ -73,7 +74,7 @@ class Flusher:
         self._listed: set[tuple[str, str]] = set()
         self._caught_up = False
         self._last: dict[str, tuple[WorkloadRef, Place, str, RolloutState]] = {}
-        self._warned = Warned(cluster)
+        self._reported = Reported(cluster)
 
     def say(self, fact: SourceObserved | LogRead) -> None:
         """Deliver how a source is, or a log; a newer fact replaces one that still waits."""
@@ -131,7 +132,7 @@ class Flusher:
             except Exception as error:
                 self._cache.dirty.update(taken)
                 for uid in taken:
-                    self._warned.forget(uid)
+                    self._reported.forget(uid)
                 self._listed |= listed
                 self._said = said | self._said
                 self.failures += 1
@@ -159,12 +160,12 @@ class Flusher:
         """The facts a dirty root gives, none when it says nothing new."""
         root = self._cache.roots.get(uid)
         if root is None or self._cache.hidden(uid):
-            self._warned.forget(uid)
+            self._reported.forget(uid)
             self._looked(uid, None)
             return [WorkloadGone(self._cluster, uid, now)] if uid in self._last else []
         engine = self._cache.engine(uid)
         kind = engine.root.name
-        warned: list[WarningObserved] = []
+        reported: list[EventObserved] = []
         if isinstance(root, Unreadable):
             ref, labels = WorkloadRef(self._cluster, root.namespace, kind, root.name), root.labels
             state = _unknown(f"Cannot be read: {root.reason}")
@@ -173,16 +174,16 @@ class Flusher:
             ref, labels = WorkloadRef(self._cluster, meta.namespace, kind, meta.name), meta.labels or {}
             try:
                 kin = self._cache.kin(uid, self._missing(engine, meta.namespace))
-                warned = self._warned.news(uid, kin, now)
+                reported = self._reported.news(uid, kin, now)
                 self._looked(uid, kin)
-                state = with_digests(engine.observe(root, kin), kin.pods)
+                state = with_digests(observe(engine, root, kin), kin.pods)
             except Exception as error:
                 log.exception("%s: engine %s failed on a %s", self._cluster, engine.name, kind)
                 state = _unknown(f"Cannot be read: error in Shipboard ({type(error).__name__}); see its log")
         where = place(ref, labels, self._rules)
         if self._last.get(uid) == (ref, where, engine.name, state):
-            return [*warned]
-        return [WorkloadObserved(ref, uid, where, engine.name, state, now), *warned]
+            return [*reported]
+        return [WorkloadObserved(ref, uid, where, engine.name, state, now), *reported]
 
 
 def _unknown(message: str) -> RolloutState:

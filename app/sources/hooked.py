@@ -53,7 +53,7 @@ class Hook:
 
 
 class Hooked:
-    """The worker. `missed` is for the poller to tell what webhooks did not, by hook."""
+    """The worker, one a process."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Hooked:
     ) -> None:
         self._inbox, self._ingest, self._clock = inbox, ingest, clock
         self._hooks: Mapping[str, Hook] = {hook.id: hook for hook in hooks}
-        self.missed: dict[str, int] = {}
+        self._missed: dict[str, tuple[int, datetime]] = {}
         self._counted: dict[str, int] = {}
         self.unknown: dict[str, int] = {}
         """Words of providers that have no meaning here, with how often they came."""
@@ -140,6 +140,11 @@ class Hooked:
         odd = f"Words that are not known here: {cut(', '.join(sorted(unknown)), 200)}." if unknown else ""
         return Result(letter.id, "done", odd, len(facts), letter.tries + 1), facts
 
+    def note_missed(self, hook: str, runs: int, at: datetime) -> None:
+        """Polling found so many runs that webhooks had not told."""
+        count, _ = self._missed.get(hook, (0, at))
+        self._missed[hook] = (count + runs, at)
+
     async def report(self) -> None:
         """Tell how each hook is, as a source."""
         posts, now = await self._inbox.posts(self._hooks), self._clock()
@@ -170,7 +175,10 @@ class Hooked:
             )
         if last is None:
             return Freshness.UNKNOWN, "No webhook has come yet."
-        if missed := self.missed.get(hook.id):
+        missed, at = self._missed.get(hook.id, (0, now))
+        if missed and at <= last:
+            del self._missed[hook.id]
+        elif missed:
             runs = "a run" if missed == 1 else f"{missed} runs"
             return (
                 Freshness.STALE,

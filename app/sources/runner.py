@@ -176,7 +176,8 @@ class Collector:
         kind, key = source.kind.name, (source.kind.name, source.namespace)
         self._missed.clear()
         listed = source.standing is Standing.LISTED
-        if kind in self._roots and (listed or (source.standing is Standing.ABSENT and source.absences > 1)):
+        absent = source.kind.worth and source.standing is Standing.ABSENT and source.absences > 1
+        if kind in self._roots and (listed or absent):
             self._flusher.listed(kind, source.namespace)
         if listed or key in self._looked:  # else nothing could be seen of it before, and cannot now
             self.cache.touch(kind)

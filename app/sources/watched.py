@@ -13,10 +13,7 @@ import logging
 import random
 from collections.abc import Callable
 from contextlib import aclosing, suppress
-from datetime import datetime, timedelta
 
-from ..domain.facts import SourceObserved
-from ..domain.freshness import Freshness, judge
 from ..domain.refusals import (
     Absent,
     Broken,
@@ -31,16 +28,16 @@ from ..domain.refusals import (
 )
 from ..engines.port import Kind
 from ..kube import Cluster
+from .account import Account
 from .cache import Cache
-from .intake import Intake
 from .pulse import Pulse
-from .standing import Standing, explain
+from .standing import Standing
 from .timing import Backoff, Timing
 
 log = logging.getLogger(__name__)
 
 
-class Source:
+class Source(Account):
     """One list→watch loop. `changed` is called after each batch that touched anything, `standing_changed`
     when the kind became listed, denied or absent. All times are those of `clock`, monotonic seconds."""
 
@@ -59,23 +56,17 @@ class Source:
         standing_changed: Callable[[Source], None],
         give_up_denied: bool = False,
     ) -> None:
-        self.kind, self.namespace = kind, namespace
-        self.standing = Standing.UNLISTED
+        super().__init__(cluster.name, kind, namespace, cache, pulse, clock)
         self.version = ""
-        self.lists = self.watches = self.errors = 0
-        self.contact: float | None = None
-        self.trouble: ClusterError | None = None
         self.absences = 0
-        self._cluster, self._cache, self._pulse = cluster, cache, pulse
-        self._timing, self._clock, self._rng = timing, clock, rng
+        self._cluster = cluster
+        self._timing, self._rng = timing, rng
         self._changed, self._standing_changed = changed, standing_changed
         self._give_up_denied = give_up_denied
-        self._intake = Intake(kind, cache)
         self._backoff = Backoff(timing, rng)
-        self._listed_at = self._logged_at = float("-inf")
+        self._logged_at = float("-inf")
         self._relist_at = float("inf")
         self._broke_at, self._stuck = "", 0
-        self._contact: tuple[float | None, datetime | None] = (None, None)
         self._page = timing.page
         self._suspect = False
         self._leash: asyncio.Timeout | None = None
@@ -105,58 +96,12 @@ class Source:
                     Broken(f"Could not follow {self.kind.plural}", "an error in Shipboard; see its log")
                 )
 
-    @property
-    def drift(self) -> int:
-        """Differences that full lists found and the watches before them should have delivered."""
-        return self._intake.drift
-
-    @property
-    def lists_done(self) -> bool:
-        """Whether a list was ever completed."""
-        return self._listed_at > float("-inf")
-
-    @property
-    def settled(self) -> bool:
-        """Whether it is known what there is, or why it cannot be known."""
-        return self.standing is not Standing.UNLISTED
-
     def distrust(self) -> None:
         """The server's versions went backwards (a restored store): list again and believe nothing cached."""
         self._suspect = True
         self._relist_at = max(self._clock(), self._listed_at + self._timing.list_gap)
         if self._leash is not None and self._relist_at <= self._clock():
             self._leash.reschedule(asyncio.get_running_loop().time())
-
-    def condition(self) -> tuple[Freshness, str, tuple[str, ...]]:
-        """Freshness, message and unreadable objects as they are now: what is told at once when it changes."""
-        age = None if self.contact is None else self._clock() - self.contact
-        known = self.standing in (Standing.LISTED, Standing.ABSENT)
-        freshness = judge(age, self._pulse.age) if known else Freshness.UNKNOWN
-        message = explain(self.kind, self.standing, freshness, self.trouble, self._pulse)
-        return freshness, message, self._cache.unreadable(self.kind.name, self.namespace)
-
-    def observed(self, now: datetime) -> SourceObserved:
-        """How this source is at `now`."""
-        if self._contact[0] != self.contact:
-            # told once a contact: two clocks never agree to the microsecond, and what did not move must not seem to
-            age = None if self.contact is None else self._clock() - self.contact
-            self._contact = self.contact, None if age is None else now - timedelta(seconds=age)
-        freshness, message, unreadable = self.condition()
-        return SourceObserved(
-            cluster=self._cluster.name,
-            kind=self.kind.name,
-            namespace=self.namespace,
-            freshness=freshness,
-            contact_at=self._contact[1],
-            seen_at=now,
-            message=message,
-            objects=self._cache.count(self.kind.name, self.namespace),
-            lists=self.lists,
-            watches=self.watches,
-            events=self._intake.events,
-            errors=self.errors,
-            unreadable=unreadable,
-        )
 
     # -- list --------------------
 
@@ -296,7 +241,9 @@ class Source:
             self.errors += 1
         else:
             self._heard()
-        if self.absences > 1:  # a starting API server may answer one 404 for a resource that is there
+        # a starting API server may answer one 404 for a resource that is there; and where workloads hang on the
+        # kind, its absence is no proof that they are gone
+        if self.absences > 1 and self.kind.worth:
             self._cache.retain(self.kind.name, self.namespace, set())
         if not self._settle(standing) and self.absences == 2:
             self._standing_changed(self)
@@ -314,6 +261,3 @@ class Source:
             log.log(level, "%s: %s is %s: %s", self._cluster.name, self.kind.name, standing, self.trouble)
         self._standing_changed(self)
         return True
-
-    def _heard(self) -> None:
-        self.contact = self._clock()

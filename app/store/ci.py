@@ -17,6 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.ci import (
+    RANKS,
     ArtifactSeen,
     CiFact,
     CiOutcome,
@@ -34,6 +35,7 @@ from app.domain.jobs import JobRule, stage_of
 from app.domain.names import Topic
 from app.domain.repositories import Ships, services_of
 from app.store.ci_tables import ARTIFACT, COMMIT, JOB, REPORTED, RUN, RUN_SERVICE
+from app.store.db import Database
 from app.store.mapping import AnyRow, Values
 
 _AT_ONCE = 500
@@ -215,6 +217,14 @@ def _status(row: AnyRow) -> Status | None:
         return Status(CiPhase(row.phase), CiOutcome(row.outcome) if row.outcome else None, row.raw)
     except ValueError:
         return None
+
+
+async def newer_runs(database: Database, runs: Sequence[RunSeen]) -> int:
+    """How many of `runs` are not known, or not known to have come as far. Raises StoreUnavailable."""
+    async with database.reading() as connection:
+        rows = await _rows(connection, RUN, "id", sorted({run.key for run in runs}))
+    known = {row.id: RANKS[CiPhase(row.phase)] if row.phase in RANKS else 0 for row in rows}
+    return sum(run.status is not None and known.get(run.key, -1) < run.status.rank for run in runs)
 
 
 def ci_facts(facts: Iterable[object]) -> list[CiFact]:

@@ -16,24 +16,25 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.domain import history
+from app.domain import history, shutdown
 from app.domain.facts import (
+    EventObserved,
     Fact,
     LogRead,
     SourceObserved,
-    WarningObserved,
     WorkloadGone,
     WorkloadObserved,
     WorkloadsListed,
 )
 from app.domain.names import Place, Topic, WorkloadRef
 from app.domain.reports import Reported
+from app.domain.rollout import RolloutState
 from app.store import mapping
 from app.store.artifacts import record_artifacts
 from app.store.ci import NO_RULES, CiRules, ci_facts, record_ci
 from app.store.mapping import Values
 from app.store.reports import record_reports
-from app.store.tables import LOGTAIL, ROLLOUT, SOURCE, TRANSITION, WARNING, WORKLOAD
+from app.store.tables import EVENT, LOGTAIL, ROLLOUT, SOURCE, TRANSITION, WORKLOAD
 
 _AT_ONCE = 1000
 """Keys asked for in one query."""
@@ -70,7 +71,8 @@ class _Batch:
     ended: dict[str, datetime] = field(default_factory=dict)
     transitions: list[Values] = field(default_factory=list)
     rollouts: dict[str, Values] = field(default_factory=dict)
-    warnings: dict[str, Values] = field(default_factory=dict)
+    events: dict[str, Values] = field(default_factory=dict)
+    endings: list[Values] = field(default_factory=list)
     logs: dict[str, Values] = field(default_factory=dict)
     topics: set[Topic] = field(default_factory=set)
 
@@ -81,12 +83,12 @@ class _Batch:
                 self._observed(fact)
             case WorkloadGone():
                 self._gone(fact.key, fact.seen_at)
-            case WarningObserved() | LogRead():
+            case EventObserved() | LogRead():
                 if fact.workload in self.known:
                     if isinstance(fact, LogRead):
                         self.logs[fact.key] = mapping.log_values(fact)
                     else:
-                        self.warnings[fact.key] = mapping.warning_values(fact)
+                        self.events[fact.key] = mapping.event_values(fact)
                     self.topics.add(Topic("workload", fact.workload))
             case WorkloadsListed():
                 for key in {
@@ -106,8 +108,9 @@ class _Batch:
                     self.topics.add(Topic("source", fact.key))
 
     def _observed(self, fact: WorkloadObserved) -> None:
-        key, state = fact.key, mapping.encode_state(fact.state)
-        known = self.known.get(key)
+        key, known = fact.key, self.known.get(fact.key)
+        fact = replace(fact, state=_with_proof(known, fact.state))
+        state = mapping.encode_state(fact.state)
         if known and known.face == (fact.ref, fact.place, fact.engine, state, False):
             return
         change = history.fold(key, known.snapshot if known else None, fact.state, fact.seen_at)
@@ -119,6 +122,20 @@ class _Batch:
             self.transitions.append(mapping.transition_values(key, change.transition))
         for rollout in change.rollouts:
             self._rollout(key, fact.place, rollout)
+        self._endings(key, known.state if known else "", fact)
+
+    def _endings(self, key: str, before: str, fact: WorkloadObserved) -> None:
+        """Old pods that ended badly since the look before: they go on ending after their rollout is over."""
+        seen = history.endings(fact.state)
+        if seen == (0, 0):
+            return
+        killed, overran = (
+            max(0, now - then) for now, then in zip(seen, mapping.endings_of(before), strict=True)
+        )
+        if killed or overran:
+            self.endings.append(
+                {"of": key, "at": fact.seen_at, "more_killed": killed, "more_overran": overran}
+            )
 
     def _gone(self, key: str, at: datetime) -> None:
         known = self.known.get(key)
@@ -134,6 +151,12 @@ class _Batch:
     def _rollout(self, key: str, place: Place, rollout: history.Rollout) -> None:
         self.rollouts[rollout.id] = mapping.rollout_values(key, place, rollout)
         self.topics.add(Topic("rollout", rollout.id))
+
+
+def _with_proof(known: _Known | None, state: RolloutState) -> RolloutState:
+    if known is None or known.snapshot.revision is None:
+        return state
+    return shutdown.kept(mapping.cautions_of(known.state), known.snapshot.revision.key, state)
 
 
 class Ledger:
@@ -181,7 +204,7 @@ class Ledger:
             if isinstance(fact, WorkloadsListed):
                 listed[fact] = await _alive(await session.connection(), fact)
                 keys.update(key for key in listed[fact] if key.partition(":")[2] not in fact.uids)
-        keys.update(fact.workload for fact in facts if isinstance(fact, WarningObserved | LogRead))
+        keys.update(fact.workload for fact in facts if isinstance(fact, EventObserved | LogRead))
         known = {key: self._known[key] for key in keys if key in self._known}
         if missing := sorted(keys - known.keys()):
             known |= await _workloads(await session.connection(), missing)
@@ -239,8 +262,9 @@ async def _write(connection: AsyncConnection, batch: _Batch) -> None:
         (_upsert(dialect, WORKLOAD), list(batch.workloads.values())),
         (_END, ended),
         (_upsert(dialect, ROLLOUT), list(batch.rollouts.values())),
+        (_ENDINGS, batch.endings),
         (TRANSITION.insert(), batch.transitions),
-        (_upsert(dialect, WARNING), list(batch.warnings.values())),
+        (_upsert(dialect, EVENT), list(batch.events.values())),
         (_upsert(dialect, LOGTAIL), list(batch.logs.values())),
         (_upsert(dialect, SOURCE), sources),
     )
@@ -253,7 +277,7 @@ async def _write(connection: AsyncConnection, batch: _Batch) -> None:
 def _upsert(dialect: str, table: Table) -> Any:
     insert = (postgresql if dialect == "postgresql" else sqlite).insert(table)
     (key,) = table.primary_key.columns
-    others = {column.name: insert.excluded[column.name] for column in table.columns if column is not key}
+    others = {c.name: insert.excluded[c.name] for c in table.columns if c is not key and c not in _COUNTED}
     return insert.on_conflict_do_update(index_elements=[key], set_=others)
 
 
@@ -261,6 +285,24 @@ _END = (
     update(WORKLOAD)
     .where(WORKLOAD.c.key == bindparam("ended_key"))
     .values(gone_at=bindparam("at"), rollout=None)
+)
+_COUNTED = frozenset({ROLLOUT.c.killed, ROLLOUT.c.overran})
+"""Columns that only `_ENDINGS` writes."""
+_LATEST = ROLLOUT.alias()
+_ENDINGS = (
+    update(ROLLOUT)
+    .where(
+        ROLLOUT.c.id
+        == select(_LATEST.c.id)
+        .where(_LATEST.c.workload == bindparam("of"), _LATEST.c.started_at <= bindparam("at"))
+        .order_by(_LATEST.c.started_at.desc(), _LATEST.c.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    .values(
+        killed=ROLLOUT.c.killed + bindparam("more_killed"),
+        overran=ROLLOUT.c.overran + bindparam("more_overran"),
+    )
 )
 _PREVIOUS = (
     select(

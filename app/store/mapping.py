@@ -12,19 +12,38 @@ from typing import Any, TypeVar
 import msgspec
 from sqlalchemy import Row
 
-from app.domain.facts import LogRead, SourceObserved, WarningObserved, WorkloadObserved
+from app.domain.facts import EventObserved, LogRead, SourceObserved, WorkloadObserved
 from app.domain.freshness import Freshness
-from app.domain.history import Rollout, Snapshot, Transition
+from app.domain.history import Rollout, Snapshot, Transition, endings
 from app.domain.names import Place, WorkloadRef, cut
-from app.domain.rollout import Health, Outcome, Phase, Revision, RolloutState, Strategy, attention
+from app.domain.rollout import (
+    Caution,
+    CautionKind,
+    Health,
+    Outcome,
+    Phase,
+    Revision,
+    RolloutState,
+    Strategy,
+    attention,
+)
 
 Values = dict[str, Any]
 """A row to be written, by column."""
 AnyRow = Row[*tuple[Any, ...]]
 """A row that was read."""
+
+
+class _Cautious(msgspec.Struct):
+    """Of a state only what `shutdown.kept` asks for."""
+
+    cautions: tuple[Caution, ...] = ()
+
+
 _Word = TypeVar("_Word", bound=StrEnum)
 _encoder = msgspec.json.Encoder()
 _state = msgspec.json.Decoder(RolloutState)
+_cautions = msgspec.json.Decoder(_Cautious)
 _texts = msgspec.json.Decoder(tuple[str, ...])
 
 
@@ -41,6 +60,20 @@ def decode_state(text: str) -> RolloutState:
         return RolloutState(
             Phase.UNKNOWN, Health.UNKNOWN, f"Written by another version of Shipboard: {error}."
         )
+
+
+def endings_of(text: str) -> tuple[int, int]:
+    """`history.endings` of the state that `text` holds; most hold none, which is told without reading them."""
+    told = f'"{CautionKind.KILLED}"' in text or f'"{CautionKind.OVERRAN}"' in text
+    return endings(decode_state(text)) if told else (0, 0)
+
+
+def cautions_of(text: str) -> tuple[Caution, ...]:
+    """The cautions of the state that `text` holds; none when this version cannot read it."""
+    try:
+        return _cautions.decode(text).cautions
+    except msgspec.DecodeError:
+        return ()
 
 
 def workload_values(fact: WorkloadObserved, state: str, snapshot: Snapshot) -> Values:
@@ -150,11 +183,12 @@ def rollout_values(workload: str, place: Place, rollout: Rollout) -> Values:
     }
 
 
-def warning_values(fact: WarningObserved) -> Values:
-    """The row of `warning`."""
+def event_values(fact: EventObserved) -> Values:
+    """The row of `event`."""
     return {
         "key": fact.key,
         "workload": fact.workload,
+        "warning": fact.warning,
         "about": cut(fact.about),
         "reason": cut(fact.reason),
         "message": cut(fact.message),
@@ -202,6 +236,7 @@ def source_values(fact: SourceObserved) -> Values:
         "events": fact.events,
         "errors": fact.errors,
         "unreadable": _encoder.encode(fact.unreadable).decode(),
+        "installed": fact.installed,
     }
 
 
@@ -221,6 +256,7 @@ def source_of(row: AnyRow) -> SourceObserved:
         events=row.events,
         errors=row.errors,
         unreadable=_texts.decode(row.unreadable),
+        installed=row.installed,
     )
 
 

@@ -10,15 +10,17 @@ import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Delete, Select, delete, exists, select, tuple_
+from sqlalchemy import Delete, Select, delete, exists, func, select, tuple_
 
 from app.store.ci_tables import ARTIFACT, COMMIT, INBOX, REPORTED, RUN
 from app.store.db import Database
 from app.store.report_tables import ALIAS, LINK, REPORT, TAG
-from app.store.tables import LOGTAIL, ROLLOUT, TRANSITION, WARNING, WORKLOAD
+from app.store.tables import EVENT, LOGTAIL, ROLLOUT, TRANSITION, WORKLOAD
 
 BATCH = 500
 """Rows deleted in one transaction, at most."""
+EVENTS = 200
+"""Newest events kept of a workload, however young the others are."""
 TAKEN_IN = timedelta(days=4)
 """How long a webhook is kept that was taken in: a day longer than GitHub delivers one again."""
 
@@ -31,8 +33,8 @@ async def prune(
     batch: int = BATCH,
     pause: float = 0.1,
 ) -> int:
-    """Delete transitions, warnings, logs, rollouts that ended, workloads gone and what CI told before `before`,
-    and webhooks long taken in by `now`; returns the number of rows.
+    """Delete transitions, events, logs, rollouts that ended, workloads gone and what CI told before `before`,
+    events beyond the newest of each workload, and webhooks long taken in by `now`; returns the number of rows.
 
     `batch` rows a transaction, with `pause` seconds between two. Raises StoreUnavailable; what was deleted by
     then stays so.
@@ -44,6 +46,8 @@ def _expired(before: datetime, now: datetime | None) -> tuple[Select[Any], ...]:
     """Primary keys of what may go, in an order that leaves no reference dangling."""
     of_workload = (TRANSITION.c.workload == WORKLOAD.c.key, ROLLOUT.c.workload == WORKLOAD.c.key)
     taken = max(before, now - TAKEN_IN) if now else before
+    place = func.row_number().over(partition_by=EVENT.c.workload, order_by=EVENT.c.last_at.desc())
+    ranked = select(EVENT.c.key, place.label("place")).subquery()
     return (
         select(INBOX.c.id).where(INBOX.c.received_at < taken, INBOX.c.state.in_(("done", "ignored"))),
         select(INBOX.c.id).where(INBOX.c.received_at < before),
@@ -54,7 +58,8 @@ def _expired(before: datetime, now: datetime | None) -> tuple[Select[Any], ...]:
         select(REPORTED.c.id).where(REPORTED.c.at < before),
         *(select(*table.primary_key.columns).where(table.c.at < before) for table in (LINK, ALIAS, TAG)),
         select(TRANSITION.c.id).where(TRANSITION.c.at < before),
-        select(WARNING.c.key).where(WARNING.c.last_at < before),
+        select(EVENT.c.key).where(EVENT.c.last_at < before),
+        select(EVENT.c.key).where(EVENT.c.key.in_(select(ranked.c.key).where(ranked.c.place > EVENTS))),
         select(LOGTAIL.c.key).where(LOGTAIL.c.read_at < before),
         select(ROLLOUT.c.id).where(ROLLOUT.c.ended_at < before),
         select(WORKLOAD.c.key).where(

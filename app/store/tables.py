@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Index, MetaData, Table, Text
+from sqlalchemy import Index, MetaData, Table, Text, true
 from sqlmodel import Field, SQLModel
 
 SQLModel.metadata.naming_convention = {
@@ -91,16 +91,18 @@ class Rollout(SQLModel, table=True):
     ended_at: datetime | None
     outcome: str | None
     cause: str = Field(sa_column_kwargs={"server_default": ""})
+    killed: int = Field(sa_column_kwargs={"server_default": "0"})
+    overran: int = Field(sa_column_kwargs={"server_default": "0"})
 
 
-class Warned(SQLModel, table=True):
-    """A warning of the cluster, as copied last. `key` is "cluster:uid" of the event."""
+class Event(SQLModel, table=True):
+    """An event of the cluster, as copied last. `key` is "cluster:uid" of the event."""
 
-    __tablename__ = "warning"
     __table_args__ = (Index(None, "workload", "last_at"), Index(None, "last_at"))
 
     key: str = Field(primary_key=True)
     workload: str = Field(foreign_key="workload.key", ondelete="CASCADE")
+    warning: bool
     about: str
     reason: str
     message: str
@@ -140,12 +142,13 @@ class Source(SQLModel, table=True):
     events: int
     errors: int
     unreadable: str = Field(sa_type=Text)
+    installed: bool = Field(sa_column_kwargs={"server_default": true()})
 
 
 METADATA: MetaData = SQLModel.metadata
 WORKLOAD: Table = METADATA.tables["workload"]
 TRANSITION: Table = METADATA.tables["transition"]
 ROLLOUT: Table = METADATA.tables["rollout"]
-WARNING: Table = METADATA.tables["warning"]
+EVENT: Table = METADATA.tables["event"]
 LOGTAIL: Table = METADATA.tables["logtail"]
 SOURCE: Table = METADATA.tables["source"]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from ..domain.freshness import Freshness
+from ..domain.remedies import remedy
 from ..domain.rollout import Attention
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
@@ -130,4 +131,5 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "length_of": length,
     "day": day,
     "short": short,
+    "remedy": remedy,
 }

@@ -12,7 +12,7 @@ from app.ingest import Ingest
 from app.live import Live
 from app.read import past
 from app.read.fleet import Fleet
-from app.read.past import SHOWN, WARNINGS, Told
+from app.read.past import EVENTS, SHOWN, Told
 from app.store.db import Database
 from tests.store.looks import NOW, log, opened, revision, state, warning, workload
 
@@ -85,11 +85,11 @@ async def test_created_anew_under_the_same_name_shows_both_lives(database_url):
 
 async def test_warnings_of_every_life_are_kept_newest_first(database_url):
     again = replace(workload(9), ref=workload(1).ref)
-    old = [warning(1, f"a{n:02}", at=at(n)) for n in range(WARNINGS)]
+    old = [warning(1, f"a{n:02}", at=at(n)) for n in range(EVENTS)]
     facts = [workload(1), *old, WorkloadGone("east", "u1", at(50)), again, warning(9, "b", at=at(60))]
     async with opened(database_url) as database:
-        found = (await told(database, *facts)).warnings
-    assert [w.last_at for w in found] == [at(60), *(at(n) for n in range(WARNINGS - 1, 0, -1))]
+        found = (await told(database, *facts)).events
+    assert [w.last_at for w in found] == [at(60), *(at(n) for n in range(EVENTS - 1, 0, -1))]
     assert found[0].message == "Back-off, b"
 
 

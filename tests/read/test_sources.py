@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from app.domain.freshness import Freshness
-from app.read.sources import SELF_REPORT, SourcesChange, SourcesProjection
+from app.read.sources import SELF_REPORT, SourcesChange, SourcesProjection, covering
 from tests.fleets import NOW, StillFleet, before, live, source
 
 
@@ -48,6 +48,30 @@ def test_sources_come_worst_first_and_the_troubled_before_the_rest():
 def test_the_sentence_says_how_fresh_the_sources_are(freshness, text):
     rows = [source(f"c{i}", freshness=f) for i, f in enumerate(freshness)]
     assert SourcesProjection(StillFleet([], rows), NOW).sources.sentence.text == text
+
+
+def test_what_is_not_installed_says_so_comes_last_and_is_not_counted():
+    rows = [replace(source("a", "Rollout"), installed=False), source("a", "Event"), source("b", "Pod")]
+    shown = SourcesProjection(StillFleet([], rows), NOW).sources
+    assert [(line.kind, line.word) for line in shown.rows] == [
+        ("Pod", "live"),
+        ("Event", "live"),
+        ("Rollout", "not installed"),
+    ]
+    assert shown.sentence.text == "The one source is live."
+
+
+def test_what_was_not_installed_is_stale_when_nobody_reports_any_more():
+    rows = [replace(source("a", "Rollout"), installed=False, seen_at=before(seconds=SELF_REPORT + 1))]
+    (line,) = SourcesProjection(StillFleet([], rows), NOW).sources.rows
+    assert line.word == "stale"
+
+
+def test_workload_of_a_kind_that_is_not_installed_is_unknown():
+    rows = [replace(source("a", "Rollout"), installed=False), source("a", "Pod")]
+    freshness, lowest = covering(rows, frozenset({"Rollout", "Pod"}), "shop")
+    assert (freshness, lowest and lowest.kind) == (Freshness.UNKNOWN, "Rollout")
+    assert covering(rows, frozenset({"Pod"}), "shop")[0] is Freshness.LIVE
 
 
 def test_a_cluster_is_as_fresh_as_its_worst_source():

@@ -386,10 +386,38 @@ async def test_f15_absent_crd_is_said_and_picked_up_later() -> None:
     async with following(faults={"crd_absent": True}) as f:
         await f.heard.until(lambda: len(f.heard.workloads) == 3)
         await f.heard.until(lambda: "not installed" in f.heard.sources["Rollout", ""].message)
-        await f.heard.until(lambda: any(x.kind == "Rollout" for x in f.heard.of(WorkloadsListed)))
+        assert not f.heard.sources["Rollout", ""].installed
         await f.faults(crd_absent=False)
         await f.heard.until(lambda: f.collector.sources["Rollout", ""].standing is Standing.LISTED)
         await f.heard.until(lambda: f.heard.sources["Rollout", ""].message == "")
+        assert f.heard.sources["Rollout", ""].installed
+
+
+async def test_kind_that_vanishes_takes_no_workload_along() -> None:
+    async with following(fill=1) as f:
+        await f.heard.until(lambda: f.heard.fresh("Rollout") is Freshness.LIVE)
+        template = {
+            "metadata": {"labels": {"app": "cart"}},
+            "spec": {"containers": [{"name": "c", "image": "i:1"}]},
+        }
+        spec = {"replicas": 1, "selector": {"matchLabels": {"app": "cart"}}, "template": template}
+        meta = {"name": "cart", "namespace": "load-00"}
+        f.server.store.create(
+            "rollouts", {"metadata": meta, "spec": {**spec, "strategy": {"canary": {}}}}, quiet=True
+        )
+        await f.heard.until(lambda: f.heard.named("cart"))
+        listings = [x for x in f.heard.of(WorkloadsListed) if x.kind == "Rollout"]
+        await f.faults(crd_absent=True)
+        await f.server.bench.drop()
+        rollouts = f.collector.sources["Rollout", ""]
+        await f.heard.until(lambda: rollouts.absences > 2)
+        await f.heard.until(lambda: not f.heard.sources["Rollout", ""].installed)
+        assert f.heard.named("cart")
+        assert not f.heard.of(WorkloadGone)
+        assert [x for x in f.heard.of(WorkloadsListed) if x.kind == "Rollout"] == listings
+        await f.faults(crd_absent=False)
+        await f.heard.until(lambda: f.heard.sources["Rollout", ""].installed)
+        assert f.heard.named("cart")
 
 
 async def test_f15_absent_crd_is_live_even_where_all_else_is_denied() -> None:

@@ -68,6 +68,7 @@ def made(rng: random.Random, kind: str, uid: str) -> dict[str, Any]:
     if kind == "Event":
         about = rng.choice(("Pod", "Pod", "ReplicaSet", "Deployment", "Node"))
         body["involvedObject"] = {"kind": about, "uid": drawn(rng, about)}
+        body["type"] = "Warning" if about == "ReplicaSet" else rng.choice(("Warning", "Normal"))
     return {**body, "metadata": {**meta, "annotations": notes}}
 
 
@@ -76,10 +77,11 @@ def view(cache: Cache, uid: str) -> Any:
     if uid not in cache.roots or cache.hidden(uid):
         return None
     kin = cache.kin(uid)
-    warnings = {
-        about: sorted(events, key=lambda e: e.metadata.name) for about, events in kin.warnings.items()
-    }
-    return cache.engine(uid).name, cache.roots[uid], replace(kin, warnings=warnings)
+    warnings, notices = (
+        {about: sorted(events, key=lambda e: e.metadata.name) for about, events in told.items()}
+        for told in (kin.warnings, kin.notices)
+    )
+    return cache.engine(uid).name, cache.roots[uid], replace(kin, warnings=warnings, notices=notices)
 
 
 @pytest.mark.parametrize("seed", range(16))
@@ -141,11 +143,11 @@ def test_every_case_of_an_engine_is_read_from_the_cache_as_from_the_whole(engine
     assert compared
 
 
-def event(name: str, about: str, at: int) -> Any:
+def event(name: str, about: str, at: int, sort: str = "Warning", kind: str = "Pod") -> Any:
     body = {
         "metadata": {"name": name, "namespace": "shop", "uid": name},
-        "involvedObject": {"kind": "Pod", "uid": about},
-        "type": "Warning",
+        "involvedObject": {"kind": kind, "uid": about},
+        "type": sort,
         "lastTimestamp": f"2026-11-20T10:00:{at:02d}Z",
     }
     return msgspec.convert(body, SHAPES["Event"])
@@ -172,6 +174,27 @@ def test_only_the_newest_events_of_an_object_are_kept_and_go_with_it() -> None:
     cache.remove("Pod", "db-0")
     assert cache.count("Event") == 0
     assert cache.dirty == {"db"}
+
+
+def test_warnings_are_kept_whatever_else_is_said_of_an_object() -> None:
+    cache = Cache(ENGINES)
+    meta = {"name": "db", "namespace": "shop", "uid": "db"}
+    cache.writer("StatefulSet")(msgspec.convert({"metadata": meta}, SHAPES["StatefulSet"]), True)
+    owned_pod(cache, "db-0")
+    cache.writer("Event")(event("wrong", "db-0", 1), True)
+    for at in range(2, EVENTS + 5):
+        cache.writer("Event")(event(f"n{at}", "db-0", at, "Normal"), True)
+    kin = cache.kin("db")
+    assert [e.metadata.name for e in kin.warnings["db-0"]] == ["wrong"]
+    assert len(kin.notices["db-0"]) == EVENTS
+
+
+def test_what_a_replicaset_says_of_each_pod_is_not_kept_but_its_warnings_are() -> None:
+    cache = Cache(ENGINES)
+    assert not cache.writer("Event")(event("made", "rs", 1, "Normal", "ReplicaSet"), True)
+    assert cache.count("Event") == 0
+    cache.writer("Event")(event("refused", "rs", 1, "Warning", "ReplicaSet"), True)
+    assert cache.count("Event") == 1
 
 
 def test_events_of_objects_never_seen_are_bounded_and_those_seen_later_are_found() -> None:

@@ -168,14 +168,14 @@ async def test_warning_tells_why_a_pod_is_not_ready() -> None:
         await f.heard.until(told, within=20.0)
 
 
-async def test_events_are_asked_for_as_warnings_only() -> None:
+async def test_events_that_every_pod_has_are_not_asked_for() -> None:
     async with following(fill=1) as f:
         await f.settled()
         pod = f.server.store.rows("pods")[0]
         about = {"kind": "Pod", "namespace": pod.namespace, "name": pod.name, "uid": pod.uid}
-        for kind in ("Normal", "Warning"):
-            meta = {"name": f"e-{kind.lower()}", "namespace": pod.namespace}
-            body = {"metadata": meta, "involvedObject": about, "type": kind, "reason": "BackOff"}
+        for reason in ("Scheduled", "Pulled", "Created", "Started", "Killing"):
+            meta = {"name": f"e-{reason.lower()}", "namespace": pod.namespace}
+            body = {"metadata": meta, "involvedObject": about, "type": "Normal", "reason": reason}
             f.server.store.create("events", body, quiet=True)
         await f.heard.until(lambda: f.collector.cache.count("Event") == 1)
         await f.server.bench.compact()

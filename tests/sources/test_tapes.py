@@ -25,7 +25,7 @@ from app.sources.intake import Intake
 from app.sources.runner import kinds
 from app.sources.timing import Timing
 from tests.engines.oracle import agree, done
-from tests.engines.tape import Change, Command, Line, Mark, Moment, lines, replay
+from tests.engines.tape import UNASKED, Change, Command, Line, Mark, Moment, lines, replay
 
 pytestmark = pytest.mark.anyio
 
@@ -69,7 +69,7 @@ class Board:
     async def hear(self, plural: str, event: Change) -> None:
         """One line of a watch; the server sends no event that the field selector leaves out."""
         document = msgspec.json.decode(event.object)
-        if plural == "events" and document.get("type", "Warning") != "Warning":
+        if plural == "events" and document.get("reason") in UNASKED:
             return
         if self._edit is not None:
             self._edit(document)

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
-from app.domain.facts import LogRead, WarningObserved, WorkloadObserved
+from app.domain.facts import EventObserved, LogRead, WorkloadObserved
 from app.domain.names import Place, WorkloadRef
 from app.domain.rollout import Health, Phase, Pod, PodCondition, PodCounts, Revision, RolloutState, Strategy
 from app.store.db import Database
@@ -49,10 +49,10 @@ def workload(
     )
 
 
-def warning(number: int, event: str = "e1", *, times: int = 1, at: datetime = NOW) -> WarningObserved:
+def warning(number: int, event: str = "e1", *, times: int = 1, at: datetime = NOW) -> EventObserved:
     """A warning about a pod of the workload number `number`, seen last at `at`."""
     words = f"Back-off, {event}"
-    return WarningObserved("east", event, f"u{number}", "Pod/web-1", "BackOff", words, times, NOW, at, at)
+    return EventObserved("east", event, f"u{number}", True, "Pod/web-1", "BackOff", words, times, NOW, at, at)
 
 
 def log(number: int, words: str = "FATAL", *, container: str = "web", at: datetime = NOW) -> LogRead:

@@ -43,7 +43,7 @@ async def add(database: Database, number: int, size: int = 1) -> None:
         await (await session.connection()).execute(
             text(
                 "INSERT INTO source VALUES (:key, 'c', 'k', '', 'live', NULL, '2026-10-01 12:00:00', :text,"
-                " 0, 0, 0, 0, 0, '[]')"
+                " 0, 0, 0, 0, 0, '[]', true)"
             ),
             {"key": f"k{number}", "text": "x" * size},
         )

@@ -9,10 +9,11 @@ from sqlalchemy import select, text
 from app.domain.facts import Fact, SourceObserved, WorkloadGone, WorkloadsListed
 from app.domain.freshness import Freshness
 from app.domain.names import Place, Topic
-from app.domain.rollout import Phase
+from app.domain.rollout import Caution, CautionKind, Phase, RolloutState
+from app.store import mapping
 from app.store.db import Database
 from app.store.ledger import Ledger
-from app.store.tables import LOGTAIL, ROLLOUT, SOURCE, TRANSITION, WARNING, WORKLOAD
+from app.store.tables import EVENT, LOGTAIL, ROLLOUT, SOURCE, TRANSITION, WORKLOAD
 from tests.store.looks import NOW, log, opened, revision, state, warning, workload
 
 pytestmark = pytest.mark.anyio
@@ -61,7 +62,7 @@ async def test_warning_is_one_row_that_counts_up_and_redraws_its_workload(databa
             await record(database, ledger, warning(1, times=4, at=at(9))),
             await record(database, ledger, warning(2, "e2")),  # of a workload that nobody knows
         ]
-        (row,) = await rows(database, WARNING)
+        (row,) = await rows(database, EVENT)
     assert told == [{("workload", "east:u1")}, {("workload", "east:u1")}, frozenset()]
     assert (row.key, row.about, row.times, row.first_at, row.last_at) == (
         "east:e1",
@@ -70,6 +71,24 @@ async def test_warning_is_one_row_that_counts_up_and_redraws_its_workload(databa
         NOW,
         at(9),
     )
+
+
+def killed(pods: str) -> tuple[Caution, ...]:
+    return (Caution(CautionKind.KILLED, "killed", len(pods), who=tuple(pods)),) if pods else ()
+
+
+async def test_old_pods_that_end_badly_are_counted_in_their_rollout_also_after_it(database_url, ledger):
+    moving = state(Phase.PROGRESSING, "2", stable=revision("1"))
+    overran = Caution(CautionKind.OVERRAN, "overran", 1, who=("f",))
+    looks = [state(), moving, *(replace(moving, cautions=killed(pods)) for pods in ("ab", "b", "bc", ""))]
+    looks += [state(key="2"), state(key="2", cautions=(*killed("d"), overran))]
+    looks += [replace(looks[-1], message="the same pods as before")]
+    looks += [state(Phase.PROGRESSING, "3", stable=revision("2"), cautions=killed("e"))]
+    async with opened(database_url) as database:
+        for n, look in enumerate(looks):
+            await record(database, ledger, workload(1, look, at=at(n)))
+        found = [(r.to_revision, r.killed, r.overran) for r in await rows(database, ROLLOUT)]
+    assert sorted(found) == [("2", 4, 1), ("3", 0, 0)]
 
 
 async def test_log_replaces_the_one_before_of_the_same_container(database_url, ledger):
@@ -99,6 +118,20 @@ async def test_move_writes_transitions_and_one_rollout(database_url, ledger):
         ("progressing", "idle", at(3)),
     ]
     assert (row.landed_at, row.since, row.rollout) == (at(3), at(3), None)
+
+
+async def test_how_old_pods_ended_is_kept_until_the_next_revision(database_url, ledger):
+    proof = Caution(CautionKind.KILLED, "Old pods were killed", 1, at(1), ("web-1",))
+    async with opened(database_url) as database:
+
+        async def cautions(seen: RolloutState, seconds: float) -> tuple[Caution, ...]:
+            await record(database, ledger, workload(1, seen, at=at(seconds)))
+            (row,) = await rows(database, WORKLOAD)
+            return mapping.decode_state(row.state).cautions
+
+        assert await cautions(state(cautions=(proof,)), 1) == (proof,)
+        assert await cautions(state(progress=90), 2) == (proof,)
+        assert await cautions(state(Phase.PROGRESSING, "2", stable=revision("1")), 3) == ()
 
 
 async def test_several_looks_in_one_batch_are_folded_in_order(database_url, ledger):

@@ -98,7 +98,7 @@ async def taken_in(http: AsyncClient, least: int = 1) -> list[dict[str, Any]]:
     """The inbox once nothing waits in it."""
     async with asyncio.timeout(20):
         while True:
-            lines = (await http.get("/api/v1/inbox")).json()["items"]
+            lines: list[dict[str, Any]] = (await http.get("/api/v1/inbox")).json()["items"]
             if len(lines) >= least and all(line["state"] != "new" for line in lines):
                 return lines
             await asyncio.sleep(0.02)
@@ -131,14 +131,15 @@ async def test_wrong_missing_and_doubled_proof_get_the_same_401_and_leave_nothin
         body = json.dumps(RUN_BODY).encode()
         good = signed("github", secret_of("github"), body, datetime.now(UTC))["x-hub-signature-256"]
         name = "x-hub-signature-256"
-        for headers in (
+        wrong: list[list[tuple[Any, Any]]] = [
             [],
             [(name, "sha256=")],
             [(name, good[:-2] + "00")],
             [(name, good), (name, good)],
             [("x-hub-signature", good)],
             [(name, good.encode() + b"\xe9")],
-        ):
+        ]
+        for headers in wrong:
             answer = await http.post("/hooks/github/my-github", content=body, headers=headers)
             assert (answer.status_code, answer.json()["title"]) == (401, "Not proven"), headers
         assert (await http.get("/api/v1/inbox")).json()["items"] == []
@@ -276,8 +277,8 @@ async def test_what_was_acknowledged_is_taken_in_after_a_kill(database_url):
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
     )
+    assert child.stdout is not None
     try:
-        assert child.stdout
         port = int(await asyncio.to_thread(child.stdout.readline))
         async with AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as http:
             answers = await asyncio.gather(
@@ -294,8 +295,7 @@ async def test_what_was_acknowledged_is_taken_in_after_a_kill(database_url):
     finally:
         child.kill()
         child.wait()
-        if child.stdout:
-            child.stdout.close()
+        child.stdout.close()
     assert [answer.status_code for answer in answers] == [202] * 20
     assert {row.state for row in await rows(database_url, INBOX)} == {"new"}
     async with asking(settings(database_url)) as http:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from app.domain.facts import LogRead, WarningObserved
+from app.domain.facts import EventObserved, LogRead
 from app.domain.rollout import Phase, Pod, PodCondition, Problem
 from tests.web.site import gone, look, site, sources
 
@@ -57,17 +57,17 @@ async def test_new_rollout_appears_in_the_history_at_once(tmp_path):
 async def test_copied_warning_appears_at_once_and_is_told_by_the_api(tmp_path):
     cart = look("cart")
     seen = cart.seen_at
-    said = WarningObserved(
-        "east", "e1", cart.uid, "Pod/cart-1", "BackOff", "<b>again", 1234, seen, seen, seen
+    said = EventObserved(
+        "east", "e1", cart.uid, True, "Pod/cart-1", "BackOff", "<b>again", 1234, seen, seen, seen
     )
     async with site(tmp_path, [*sources(), cart]) as here, here.stream(PATH) as stream:
-        assert b"Warnings, kept" not in (await here.get(PATH))[2]
+        assert b"Events, kept" not in (await here.get(PATH))[2]
         await here.ingest([said])
-        data = await stream.until("Warnings, kept")
+        data = await stream.until("Events, kept")
         for words in ("Pod/cart-1", "BackOff", "&lt;b&gt;again", "×1"):
             assert words in data
         assert 'hx-target="#history"' not in data
-        (kept,) = json.loads((await here.get(f"/api/v1{PATH}"))[2])["warnings"]
+        (kept,) = json.loads((await here.get(f"/api/v1{PATH}"))[2])["events"]
         assert (kept["about"], kept["reason"], kept["times"]) == ("Pod/cart-1", "BackOff", 1234)
 
 

@@ -142,11 +142,12 @@ def _pipeline(source: Source) -> Reading:
     if run is None:
         raise Refused("Its pipeline has no id.")
     found: list[CiFact | None] = [run, _commit(source, commit)]
-    found += [_job_look(source, job, run.key) for job in jobs]
+    found += [job_look(source, job, run.key) for job in jobs]
     return told(found)
 
 
-def _job_look(source: Source, job: Any, run: str, prefix: str = "") -> JobSeen | None:
+def job_look(source: Source, job: Any, run: str, prefix: str = "") -> JobSeen | None:
+    """A job, as webhooks (with `prefix` the events of single jobs) and the REST API have it."""
     key = tree.word(job, f"{prefix}id")
     if key is None:
         return None
@@ -176,7 +177,7 @@ def _job(source: Source) -> Reading:
     run = tree.word(source.body, "pipeline_id")
     if run is None:
         raise Refused("Its job names no pipeline.")
-    seen = _job_look(source, source.body, run_key("gitlab", source.host, source.project, run), "build_")
+    seen = job_look(source, source.body, run_key("gitlab", source.host, source.project, run), "build_")
     if seen is None:
         raise Refused("Its job has no id.")
     branch, sha = tree.text(source.body, "ref"), full_sha(tree.at(source.body, "sha"))

@@ -10,6 +10,7 @@ from app.domain.facts import SourceObserved
 from app.domain.freshness import Freshness
 from app.domain.names import Place, WorkloadRef
 from app.domain.rollout import (
+    Condition,
     Health,
     Outcome,
     Phase,
@@ -29,7 +30,7 @@ from app.domain.rollout import (
 )
 from app.domain.stages import Stage, Typical
 from app.read.fleet import Fleet
-from app.read.past import LogTail, Past, PastRollout, PastWarning, Told
+from app.read.past import LogTail, Past, PastEvent, PastRollout, Told
 from app.read.rows import RolloutRow, WorkloadRow
 
 NOW = datetime(2026, 11, 23, 14, 32, 8, tzinfo=UTC)
@@ -61,6 +62,7 @@ _STATE = RolloutState(
     ),
     problems=(Problem("crash", "CrashLoopBackOff", "The container exits with code 1.", 1, _STARTED),),
     started_at=_STARTED,
+    conditions=(Condition("Progressing", "Unknown", "RolloutPaused", "Rollout is paused", _STARTED),),
 )
 WORKLOAD = WorkloadRow(
     key="east:0d3f6e0a",
@@ -106,9 +108,15 @@ PAST = Past(
         total=2,
         typical=Typical(3600, 1),
         known=True,
-        warnings=(
-            PastWarning(
-                "Pod/checkout-7c9d-x2x7p", "BackOff", "Back-off restarting failed container", 4, _STARTED, NOW
+        events=(
+            PastEvent(
+                True,
+                "Pod/checkout-7c9d-x2x7p",
+                "BackOff",
+                "Back-off restarting failed container",
+                4,
+                _STARTED,
+                NOW,
             ),
         ),
         logs=(LogTail("checkout-7c9d-x2x7p", "app", "FATAL no database", NOW),),

@@ -70,9 +70,10 @@ def _list(fleet: Fleet, query: WorkloadQuery, now: datetime) -> ListContent[Verd
         row = fleet.workloads.get(key)
         return read.item(row, verdicts) if row and query.takes(row, verdicts.attention(row)) else None
 
-    return ListContent(
-        "workload", lambda: fleet.workloads, lambda t: Verdicts(fleet.sources.values(), t), make, now
-    )
+    def judge(now: datetime) -> Verdicts:
+        return Verdicts(fleet.sources.values(), now, fleet.workloads.values())
+
+    return ListContent("workload", lambda: fleet.workloads, judge, make, now)
 
 
 def _detail(

@@ -14,7 +14,7 @@ from app.read.workload import WorkloadPage, WorkloadProjection, WorkloadQuery
 
 from .page import Dirty, Page
 
-_REGIONS = ("sentence", "road", "why", "revisions", "pods", "warnings", "history", "aside")
+_REGIONS = ("sentence", "road", "why", "revisions", "pods", "history", "events", "aside")
 
 
 class _Workload:
@@ -77,7 +77,7 @@ PAGE = Page(
     path="/workloads/{cluster}/{namespace}/{kind}/{name}",
     title="Workload",
     template="workload.html",
-    regions=("sentence", "road", "why", "revisions", "pods", "rows", "warnings", "history", "aside", "foot"),
+    regions=("sentence", "road", "why", "revisions", "pods", "rows", "history", "events", "aside", "foot"),
     parse=WorkloadQuery.parse,
     open=_Workload,
     find=_find,

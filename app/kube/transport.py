@@ -1,4 +1,4 @@
-"""A Kubernetes API server: bytes out, typed errors, nothing else. The only module that imports `kubernetes`.
+"""Requests to a Kubernetes API server, and the credentials for them. The only module that imports `kubernetes`.
 
 `kubernetes.aio` serves as transport: kubeconfig contexts, exec plugins, in-cluster tokens, TLS, proxies. Its
 models are not used; callers decode. Every request has a time limit, every body a size limit, and every
@@ -8,37 +8,22 @@ failure becomes one of `domain.refusals`, with text that is safe to show.
 from __future__ import annotations
 
 import asyncio
-import errno
 import ipaddress
 import json
-import os
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
-import msgspec
 from kubernetes.aio import client, config
 
-from .domain.names import cut
-from .domain.refusals import (
-    Absent,
-    Broken,
-    ClusterError,
-    Denied,
-    Failed,
-    Gone,
-    Misconfigured,
-    Oversized,
-    Throttled,
-    Unauthorized,
-    Unreachable,
-)
-from .engines.port import LOG, Kind
+from ..domain.names import cut
+from ..domain.refusals import Broken, Misconfigured, Oversized, Unreachable
+from ..engines.port import LOG, Kind
+from .answers import Access, failure, read, reason
 
 CONNECT_SECONDS = 5.0
 PAGE_SECONDS = 60.0
@@ -52,60 +37,6 @@ MAX_ERROR = 64 << 10
 
 
 Query = Sequence[tuple[str, str]]
-
-
-class Details(msgspec.Struct, rename="camel"):
-    """The part of a Status's details that is read."""
-
-    retry_after_seconds: int | None = None
-
-
-class Status(msgspec.Struct, rename="camel"):
-    """A Kubernetes Status: body of an error, or object of a watch's ERROR event."""
-
-    code: int | None = None
-    reason: str | None = None
-    message: str | None = None
-    details: Details | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """Answer to an access review, with the server's reason."""
-
-    allowed: bool
-    reason: str = ""
-
-
-def failure(doing: str, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> ClusterError:
-    """The error for an HTTP status (or a Status code) met while `doing` ("list pods in shop")."""
-    try:
-        said = msgspec.json.decode(body, type=Status)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        said = Status(message=body[:500].decode("utf-8", "replace").strip())
-    why = cut(said.message or said.reason or f"HTTP {status}")
-    wait = _seconds((headers or {}).get("Retry-After"))
-    if wait is None and said.details and said.details.retry_after_seconds:
-        wait = float(said.details.retry_after_seconds)
-    if status == 401:
-        return Unauthorized(
-            f"Could not {doing}: not signed in", why, "Check the token or certificate Shipboard uses"
-        )
-    if status == 403:
-        return Denied(f"Not permitted to {doing}", why, "Grant it; `shipboard check` prints the rule")
-    if status == 404:
-        return Absent(f"Could not {doing}: not found", why)
-    if status == 410:
-        return Gone(f"Could not {doing}: the version asked for is too old", why)
-    if status == 429 or wait is not None:
-        return Throttled(
-            f"Could not {doing}: the server is busy", why, min(wait if wait is not None else 1.0, 120.0)
-        )
-    return Failed(f"Could not {doing}: the server answered {status}", why)
-
-
-def _seconds(header: str | None) -> float | None:
-    return float(header) if header and header.isascii() and header.isdigit() else None
 
 
 def _doing(verb: str, kind: Kind, namespace: str) -> str:
@@ -298,7 +229,7 @@ class Cluster:
     ) -> bytes:
         response = await self._open(doing, path, query, within, body)
         try:
-            return await _read(response, MAX_PAGE, doing)
+            return await read(response, MAX_PAGE, doing)
         except TimeoutError:
             raise Unreachable(f"Could not {doing}", "no full answer in time") from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
@@ -328,10 +259,10 @@ class Cluster:
             raise Unreachable(f"Could not {doing}", f"certificate not trusted: {error}") from error
         except (aiohttp.ClientError, OSError, ValueError, RuntimeError, config.ConfigException) as error:
             raise Unreachable(
-                f"Could not {doing}", _reason(error), "Is the API server up and reachable?"
+                f"Could not {doing}", reason(error), "Is the API server up and reachable?"
             ) from error
         try:
-            raise failure(doing, response.status, await _read(response, MAX_ERROR, doing), response.headers)
+            raise failure(doing, response.status, await read(response, MAX_ERROR, doing), response.headers)
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError, Oversized):
             raise failure(doing, response.status, b"", response.headers) from None
         finally:
@@ -344,26 +275,6 @@ def _fields(kind: Kind) -> Query:
 
 def _within(seconds: float) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(total=seconds, sock_connect=min(seconds, CONNECT_SECONDS))
-
-
-async def _read(response: aiohttp.ClientResponse, most: int, doing: str) -> bytes:
-    parts, size = [], 0
-    while chunk := await response.content.readany():
-        parts.append(chunk)
-        size += len(chunk)
-        if size > most:
-            response.close()
-            raise Oversized(f"Could not {doing}", f"the answer is larger than {most >> 10} KiB")
-    return b"".join(parts)
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, aiohttp.ClientConnectorError):
-        number, said = error.os_error.errno, error.os_error.strerror
-        # asyncio's own text names an address and not the reason; a resolver's numbers are not the system's
-        why = os.strerror(number) if number and number in errno.errorcode else said
-        return f"cannot connect: {why or error.os_error}"
-    return f"{type(error).__name__}: {error}"
 
 
 def _client(settings: client.Configuration, *, proxied: bool) -> client.ApiClient:
