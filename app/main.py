@@ -26,6 +26,7 @@ from app.engines import ENGINES
 from app.ingest import Ingest
 from app.kube import Cluster
 from app.live import Live
+from app.read.artifacts import Policy
 from app.read.fleet import Fleet
 from app.settings import ClusterSettings, HookSettings, Settings
 from app.sources.announced import Announcer
@@ -125,10 +126,12 @@ def create_app(
             app.include_router(pages.routes(hub, renderer))
             inbox = Inbox(database)
             app.include_router(hooks.routes(inbox, settings.hooks))
-            app.include_router(api.router(hub, inbox, database))
+            app.include_router(
+                api.router(hub, inbox, database, Policy(settings.signing, settings.scan_threshold))
+            )
             rules = CiRules(settings.services, settings.job_stages)
             door = _reporting(metrics.counted(Ingest(database, live, rules)), vitals)
-            app.include_router(uploads.routes(uploads.Desk(database, door, Signatures())))
+            app.include_router(uploads.routes(uploads.Desk(database, door, Signatures(settings.signing))))
             app.state.hub = vitals.projection = metrics.parts.hub = hub
             metrics.parts.fleet = fleet
             vitals.heard = lambda: any(source.lists for source in fleet.sources.values())

@@ -26,7 +26,8 @@ from app.domain.reports import (
     TestReport,
     Upload,
 )
-from app.read.reports import known, lines, shown
+from app.read.artifacts import known
+from app.read.reports import lines, shown
 from app.store.db import Database
 from app.store.ledger import Ledger
 from app.store.report_tables import CASE, LINK, REPORT, TAG, TESTS

@@ -8,20 +8,23 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from app.read.artifacts import NO_POLICY, Policy
 from app.store.db import Database
 from app.store.inbox import Inbox
 from app.web.answers import tagged
 from app.web.streams import Hub
 
-from . import board, inbox, reports, rollouts, sources, workloads
+from . import artifacts, board, inbox, reports, rollouts, sources, workloads
 from .contents import encode
 from .listing import document
 
 RESOURCES = (board, workloads, rollouts, sources)
 
 
-def router(hub: Hub, letters: Inbox | None = None, database: Database | None = None) -> APIRouter:
-    """All operations of the API; those on the inbox and on reports where there is one."""
+def router(
+    hub: Hub, letters: Inbox | None = None, database: Database | None = None, policy: Policy = NO_POLICY
+) -> APIRouter:
+    """All operations of the API; those on the inbox, on reports and on images where there is one."""
     found = APIRouter(prefix="/api/v1", tags=["read"])
     for resource in RESOURCES:
         resource.add(found, hub)
@@ -29,6 +32,7 @@ def router(hub: Hub, letters: Inbox | None = None, database: Database | None = N
         inbox.add(found, letters)
     if database:
         reports.add(found, database)
+        artifacts.add(found, database, policy)
 
     @found.get("/openapi.json", include_in_schema=False)
     async def openapi(request: Request) -> Response:
