@@ -145,7 +145,7 @@ def demo(host: Host = None, port: Port = None, database: Storage = None) -> None
             typer.echo(f"Port {settings.port} is taken, so this is on another.", err=True)
         stack.enter_context(opened)
         secret = token_urlsafe(32)
-        own = f"http://127.0.0.1:{opened.getsockname()[1]}/hooks/github/{HOOK}"
+        own = f"{address(settings, opened)}/hooks/github/{HOOK}"
         cluster = stack.enter_context(EmbeddedCluster(home / "kubeconfig", own, secret))
         hook = HookSettings(HOOK, "github", repositories=("github.com/acme/*",), secrets=(secret,))
         watched = ClusterSettings("demo", cluster.kubeconfig, cluster.context)
