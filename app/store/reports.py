@@ -280,12 +280,15 @@ def _signature(report: str, subject: str, found: Attestation) -> Values:
 
 async def earlier(
     connection: AsyncConnection, by: str, key: str, since: datetime
-) -> Sequence[tuple[str, str, str, str]]:
-    """What a sender uploaded under `key` since: (report's id, SHA-256, state, reason) of each."""
-    query = select(REPORT.c.id, REPORT.c.sha256, REPORT.c.state, REPORT.c.reason).where(
+) -> list[tuple[str, str, Target]]:
+    """What a sender uploaded under `key` since: the report's id, its SHA-256, and what it is about."""
+    query = select(REPORT).where(
         REPORT.c.sender == by, REPORT.c.request == key, REPORT.c.received_at >= since
     )
-    return [tuple(row) for row in await connection.execute(query.limit(100))]
+    return [
+        (row.id, row.sha256, Target(row.repo, row.sha, row.digest, row.job, row.branch))
+        for row in await connection.execute(query.limit(100))
+    ]
 
 
 KEY_LASTS = timedelta(hours=24)

@@ -67,7 +67,7 @@ class Desk:
         files = await _files(request, body)
         digests = [hashlib.sha256(one).hexdigest() for one in files]
         try:
-            if key and (again := await self._again(request, by, key, digests)):
+            if key and (again := await self._again(request, by, key, digests, about)):
                 return await self._answer(request, again, 200)
             now = datetime.now(UTC)
             facts = []
@@ -103,12 +103,15 @@ class Desk:
             contents = self.signatures.verified(body, contents, about)
         return kind, contents, ""
 
-    async def _again(self, request: Request, by: str, key: str, digests: list[str]) -> list[str]:
+    async def _again(
+        self, request: Request, by: str, key: str, digests: list[str], about: Target
+    ) -> list[str]:
         """The reports that were uploaded under this key before; empty when there are none. Raises Refusal (422)
         when the key was used for something else."""
         async with self.database.reading() as connection:
             found = await earlier(connection, by, key, datetime.now(UTC) - KEY_LASTS)
-        if found and sorted({sha256 for _, sha256, _, _ in found}) != sorted(set(digests)):
+        same = {sha256 for _, sha256, _ in found} == set(digests)
+        if found and not (same and all(about.or_else(*_told(kept)) == kept for _, _, kept in found)):
             why = "This Idempotency-Key was used for another upload."
             raise refusal(request, 422, "Key used twice", why, "Take a new key for a new upload.")
         return [ident for ident, *_ in found]
@@ -137,6 +140,11 @@ class Desk:
         if len(found) == 1:
             headers["location"] = f"/api/v1/reports/{found[0].id}"
         return Response(encode({"reports": found}), status, headers, "application/json")
+
+
+def _told(about: Target) -> tuple[str, str, str, str]:
+    """What a report may have told by itself."""
+    return about.repo, about.sha, about.digest, about.branch
 
 
 async def may_report(request: Request) -> None:

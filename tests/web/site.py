@@ -175,7 +175,7 @@ async def site(
     errors.install(app)
     files.install(app)
     app.include_router(pages.routes(hub, RENDERER))
-    app.include_router(api.router(hub, Inbox(database)))
+    app.include_router(api.router(hub, Inbox(database), database))
     port = socket.create_server(("127.0.0.1", 0))
     port.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)  # so that slow readers are felt
     config = uvicorn.Config(

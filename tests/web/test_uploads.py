@@ -124,6 +124,8 @@ async def test_idempotency_key_gets_the_same_answer_and_no_other_upload(tmp_path
         again = await post(http, idempotency_key="k-1")
         other = await post(http, JUNIT + b"\n", idempotency_key="k-1")
         assert (first.status_code, again.status_code, other.status_code) == (201, 200, 422)
+        for about in (ABOUT.replace("unit", "e2e"), ABOUT.replace("ddd", "eee")):
+            assert (await post(http, about=about, idempotency_key="k-1")).status_code == 422
         assert first.json() == again.json()
         assert "another upload" in other.json()["detail"]
         assert (await post(http, idempotency_key="x" * 300)).status_code == 422

@@ -95,14 +95,14 @@ def canonical(query: object) -> str:
 
 
 def answers(example: object, events: Sequence[object], *statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Documents an operation's answers: an example of the body, of the events of its stream, and what can
-    go wrong."""
+    """Documents an operation's answers: an example of the body, of the events of its stream (none: it
+    has no stream), and what can go wrong."""
     stream = "".join(sse.event(encode(data), "5f0c91ab.1").decode() for data in events)
     found: dict[int | str, dict[str, Any]] = {
         200: {
             "content": {
                 "application/json": {"example": encode(example).decode()},
-                sse.MEDIA_TYPE: {"schema": {"type": "string"}, "example": stream},
+                **({sse.MEDIA_TYPE: {"schema": {"type": "string"}, "example": stream}} if events else {}),
             }
         },
         202: _answer("Shipboard is starting; see Retry-After.", "application/json", Starting, Starting()),

@@ -105,6 +105,10 @@ def test_junit_flaky_is_a_case_that_passed_when_tried_again():
         (b"<testsuite>&unknown;</testsuite>", "no whole XML document"),
         (b"<testsuite>" * 200_000, f"deeper than {MAX_DEPTH}"),
         (b"<testsuite>" + b"<testcase/>" * 100_001 + b"</testsuite>", "more than 100000 test cases"),
+        (
+            b"<testsuite " + b" ".join(b"a%d='1'" % n for n in range(300_000)) + b"/>",
+            "a tag or comment longer than 2 MiB",
+        ),
         (b" " * (MAX_BYTES + 1), "larger than"),
     ],
 )
@@ -157,6 +161,17 @@ def test_tap_counts_leaves_plans_and_directives(body, want):
 def test_tap_diagnostics_explain_the_failure_before_them():
     found = cases_of("tap", "not ok 1 - rounds\n  ---\n  message: 1.01 is not 1\n  ...\nok 2\n1..2\n")
     assert (found.cases[0].name, found.cases[0].message) == ("rounds", "message: 1.01 is not 1")
+
+
+def test_tap_of_too_many_lines_is_refused():
+    assert "lines" in why("tap", b"1..1\nok\n" + b"#\n" * 2_000_001)
+
+
+def test_long_texts_are_read():
+    long = b"x" * (5 << 20)
+    body = b"<testsuite><system-out><![CDATA[" + long + b"]]></system-out><testcase name='a'>"
+    found = cases_of("junit", body + b"<failure>" + long + b"</failure></testcase></testsuite>")
+    assert len(found.cases[0].message) == MAX_MESSAGE
 
 
 @pytest.mark.parametrize("body", [b"ok 1\nok 2\n", b"hello\n", b"\x00\x01", b"\xff\xfe\xfd"])
