@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.domain.reports import Target
 from app.store.report_tables import CASE, REPORT, SCAN, SIGNATURE, TESTS
 
+KEY_LASTS = timedelta(hours=24)
+"""How long a sender's key of an upload is remembered."""
 _MAX = 500
 _decode = msgspec.json.decode
 
@@ -172,6 +175,19 @@ async def shown(connection: AsyncConnection, report: str) -> ReportShown | None:
     cases = tuple(_of(FailedCase, row) for row in await connection.execute(query))
     findings = await connection.scalar(select(SCAN.c.findings).where(SCAN.c.id == report))
     return ReportShown(found[0], cases, tuple(_decode(findings)) if findings else ())
+
+
+async def earlier(
+    connection: AsyncConnection, by: str, key: str, since: datetime
+) -> list[tuple[str, str, Target]]:
+    """What a sender uploaded under `key` since: the report's id, its SHA-256, and what it is about."""
+    query = select(REPORT).where(
+        REPORT.c.sender == by, REPORT.c.request == key, REPORT.c.received_at >= since
+    )
+    return [
+        (row.id, row.sha256, Target(row.repo, row.sha, row.digest, row.job, row.branch))
+        for row in await connection.execute(query.limit(100))
+    ]
 
 
 async def _by_id(connection: AsyncConnection, query: Select[Any]) -> dict[str, Any]:

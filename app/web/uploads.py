@@ -30,7 +30,6 @@ from app.read import reports as read
 from app.sources import reports
 from app.sources.signatures import Signatures
 from app.store.db import Database
-from app.store.reports import KEY_LASTS, earlier
 
 from .answers import refusal, unavailable
 from .api.contents import encode
@@ -109,7 +108,7 @@ class Desk:
         """The reports that were uploaded under this key before; empty when there are none. Raises Refusal (422)
         when the key was used for something else."""
         async with self.database.reading() as connection:
-            found = await earlier(connection, by, key, datetime.now(UTC) - KEY_LASTS)
+            found = await read.earlier(connection, by, key, datetime.now(UTC) - read.KEY_LASTS)
         same = {sha256 for _, sha256, _ in found} == set(digests)
         if found and not (same and all(about.or_else(*_told(kept)) == kept for _, _, kept in found)):
             why = "This Idempotency-Key was used for another upload."

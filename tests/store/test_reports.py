@@ -146,6 +146,17 @@ async def test_flaky_failures_are_found_whatever_report_comes_first(tmp_path, or
     assert not any(case.flaky for case in other.cases)
 
 
+async def test_failures_are_compared_with_all_files_of_the_other_commit(database_url):
+    names = [f"t{n}" for n in range(120)]
+    async with opened(database_url) as database:
+        await record(database, *(upload(cases(**{name: "failed"}), OLD, n) for n, name in enumerate(names)))
+        await record(database, upload(cases(**dict.fromkeys(names, "failed")), minute=200))
+        async with database.reading() as connection:
+            (line,) = await lines(connection, sha=NEW)
+    assert line.tests is not None
+    assert (line.tests.failed, line.tests.new) == (120, 0)
+
+
 async def test_only_the_first_failures_are_kept_and_all_are_counted(database_url):
     many = TestReport("JUnit", tuple(Case("s", f"t{n}", CaseResult.FAILED, "x") for n in range(1200)))
     async with opened(database_url) as database:
@@ -190,6 +201,18 @@ async def test_scan_counts_by_severity_and_links_its_image(database_url):
     assert (line.scan.critical, line.scan.info, line.scan.suppressed, line.scan.fixable) == (1, 1, 3, 6)
     assert full.findings[0]["rule"] == "CVE-0"
     assert [(link.digest, link.sha, link.trust) for link in told.links] == [(DIGEST, NEW, Trust.LABEL)]
+
+
+async def test_scan_of_a_local_image_is_of_the_digest_that_its_sender_names(database_url):
+    pushed = "sha256:" + "e" * 64
+    async with opened(database_url) as database:
+        await record(database, upload(ScanReport("Trivy", image=Image(CONFIG)), digest=pushed))
+        async with database.reading() as connection:
+            told = await known(connection, [CONFIG])
+    assert [(alias.digest, alias.kind, alias.of) for alias in told.aliases] == [
+        (CONFIG, AliasKind.CONFIG, pushed)
+    ]
+    assert [(link.digest, link.sha, link.trust) for link in told.links] == [(pushed, NEW, Trust.BUILD)]
 
 
 async def test_one_digest_may_be_linked_with_several_commits_and_verified_stays(database_url):
