@@ -26,7 +26,6 @@ from ..domain.names import Place, WorkloadRef, cut
 from ..domain.places import PlaceRules, place
 from ..domain.rollout import Health, Phase, RolloutState
 from ..engines import observe
-from ..engines.digests import with_digests
 from ..engines.port import Engine, Kin
 from .cache import Cache
 from .decode import Unreadable
@@ -176,7 +175,7 @@ class Flusher:
                 kin = self._cache.kin(uid, self._missing(engine, meta.namespace))
                 reported = self._reported.news(uid, kin, now)
                 self._looked(uid, kin)
-                state = with_digests(observe(engine, root, kin), kin.pods)
+                state = observe(engine, root, kin)
             except Exception as error:
                 log.exception("%s: engine %s failed on a %s", self._cluster, engine.name, kind)
                 state = _unknown(f"Cannot be read: error in Shipboard ({type(error).__name__}); see its log")
