@@ -108,7 +108,7 @@ def answers(example: object, events: Sequence[object], *statuses: int) -> dict[i
         202: _answer("Shipboard is starting; see Retry-After.", "application/json", Starting, Starting()),
         304: {"description": "The entity tag in If-None-Match still holds."},
     }
-    for status in (*statuses, 422, 503):
+    for status in (*statuses, 401, 403, 414, 422, 429, 503):
         title, detail = _WRONG[status]
         problem = Problem("about:blank", title, status, detail)
         found[status] = _answer(title, PROBLEM, Problem, problem)
@@ -135,7 +135,11 @@ def _answer(description: str, media_type: str, model: type, example: object) -> 
 
 _WRONG: Mapping[int, tuple[str, str]] = {
     400: (_CURSOR[0], " ".join(_CURSOR[1:])),
+    401: ("Not signed in", "Send a token: Authorization: Bearer …, or sign in at /login."),
+    403: ("Not permitted", "Your roles do not hold this; blocked_by tells what stands in the way."),
     404: ("Not found", "Nothing like this is known. It may have been deleted; the list has all there are."),
     422: ("Invalid request", "Some of the request's values are not what this address takes; see errors."),
+    414: ("Request too large", "Its address or headers are too long."),
+    429: ("Too many requests", "This was asked for more often than anybody needs. Try again in 15 s."),
     503: ("Too many watchers", "As many streams as this server allows are open. Try again in a few seconds."),
 }
