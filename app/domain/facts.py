@@ -138,4 +138,21 @@ class SourceObserved:
         return f"{self.cluster}/{self.kind}/{self.namespace}"
 
 
-Fact = WorkloadObserved | WorkloadGone | EventObserved | LogRead | WorkloadsListed | SourceObserved
+@dataclass(frozen=True, slots=True)
+class SourcesNamed:
+    """Which sources a cluster has, by `SourceObserved.key`: rows of others are of a past configuration or of past
+    rights, and nothing will be heard of them again."""
+
+    cluster: str
+    sources: frozenset[str]
+
+
+Fact = (
+    WorkloadObserved
+    | WorkloadGone
+    | EventObserved
+    | LogRead
+    | WorkloadsListed
+    | SourceObserved
+    | SourcesNamed
+)

@@ -86,8 +86,9 @@ class Board:
 
 
 @asynccontextmanager
-async def watching(kubeconfig: Path, folder: Path) -> AsyncIterator[Board]:
-    """A board that follows the cluster of `kubeconfig`, with its database in `folder`."""
+async def watching(kubeconfig: Path, folder: Path, *namespaces: str) -> AsyncIterator[Board]:
+    """A board that follows the cluster of `kubeconfig`, with its database in `folder`; in `namespaces` what may not be
+    followed in all."""
     database = await Database.open(f"sqlite+aiosqlite:///{folder / 'board.db'}")
     live, fleet = Live(), Fleet(database)
     hub, ingest = Hub(database, live, fleet), Ingest(database, live)
@@ -107,7 +108,7 @@ async def watching(kubeconfig: Path, folder: Path) -> AsyncIterator[Board]:
 
         running = [
             asyncio.create_task(hub.run()),
-            asyncio.create_task(Collector(cluster, door, timing=TIMING).run()),
+            asyncio.create_task(Collector(cluster, door, namespaces=namespaces, timing=TIMING).run()),
         ]
         try:
             async with asyncio.timeout(60):
