@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from app.domain.people import EVERYWHERE
 from app.domain.policy import Permission
+from app.web import sse
 from app.web.answers import tagged
 from app.web.auth import needs, of
 from app.web.streams import Hub
@@ -33,14 +34,14 @@ class Me:
 
 _ROLES = {EVERYWHERE: ("operator", "viewer")}
 _EXAMPLE = Me("token", "local|ada", "deploy script (Ada)", _ROLES, ("abort", "pause"), None)
+_ANSWERS = answers(_EXAMPLE, [])
+del _ANSWERS[200]["content"][sse.MEDIA_TYPE]  # nobody changes while they are asked
 
 
 def add(router: APIRouter, hub: Hub) -> None:
     """Add the operation to `router`."""
 
-    @router.get(
-        "/me", dependencies=[needs(Permission.VIEW)], response_model=Me, responses=answers(_EXAMPLE, [])
-    )
+    @router.get("/me", dependencies=[needs(Permission.VIEW)], response_model=Me, responses=_ANSWERS)
     async def me(request: Request) -> Response:
         """Who you are to this board: what your session or token may do, and where."""
         who = of(request.scope)
