@@ -18,6 +18,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from app.domain.errors import StoreUnavailable
+from app.domain.policy import Permission
 from app.settings import HookSettings
 from app.sources.hooked import Hook, in_scope
 from app.sources.hooks import PROVIDERS, Delivery, Provider, Refused
@@ -26,6 +27,7 @@ from app.sources.hooks.verify import Signed, proven
 from app.store.inbox import Inbox, Letter
 
 from .answers import refusal, unavailable
+from .auth import needs
 
 MAX_BODY = 4 << 20
 """Largest webhook. GitHub's of 25 MB are pushes of thousands of commits; the poll has what they tell."""

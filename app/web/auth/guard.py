@@ -183,7 +183,8 @@ def _open(path: str) -> bool:
 
 def _signed(scope: Scope) -> bool:
     """Whether the body of a request proves itself, whoever sends it."""
-    return scope["path"].startswith("/hooks/") or (scope["path"] == SIGNED and scope["method"] == "POST")
+    path: str = scope["path"]
+    return path.startswith("/hooks/") or (path == SIGNED and scope["method"] == "POST")
 
 
 def _limit(scope: Scope, unsafe: bool) -> RateLimitItem | None:
