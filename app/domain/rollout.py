@@ -135,8 +135,9 @@ class Weight:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One version of a workload. `key` (uid or template hash) identifies it; `number` is only what kubectl prints.
-    `digests` are of the images that its pods run, which need not be what the tags in `images` mean today."""
+    """One version of a workload. `key` (uid or template hash) identifies it, empty where what would tell it cannot be
+    seen; `number` is only what kubectl prints. `digests` are of the images that its pods run, which need not be what
+    the tags in `images` mean today."""
 
     key: str
     number: int | None = None

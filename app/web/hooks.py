@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from app.domain.errors import StoreUnavailable
+from app.domain.policy import Permission
 from app.settings import HookSettings
 from app.sources.hooked import Hook, in_scope
 from app.sources.hooks import PROVIDERS, Delivery, Provider, Refused
@@ -26,6 +27,7 @@ from app.sources.hooks.verify import Signed, proven
 from app.store.inbox import Inbox, Letter
 
 from .answers import refusal, unavailable
+from .auth import needs
 
 MAX_BODY = 4 << 20
 """Largest webhook. GitHub's of 25 MB are pushes of thousands of commits; the poll has what they tell."""
@@ -136,14 +138,10 @@ _REPORT = {
 }
 
 
-async def proves_itself() -> None:
-    """Stands for a permission: the sender of a webhook is nobody; its signature is all that counts."""
-
-
 def routes(inbox: Inbox, hooks: Iterable[HookSettings], *, body_seconds: float = BODY_SECONDS) -> APIRouter:
     """The two doors for webhooks."""
     reception = Reception(inbox, {hook.id: hook for hook in hooks}, body_seconds)
-    router = APIRouter(tags=["hooks"], dependencies=[Depends(proves_itself)])
+    router = APIRouter(tags=["hooks"], dependencies=[needs(Permission.OPEN)])
 
     @router.post(
         "/hooks/{provider}/{hook_id}", status_code=202, max_body_size=MAX_BODY + 1, include_in_schema=False

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.responses import Response
@@ -22,8 +22,7 @@ from starlette.responses import Response
 from app.domain.errors import StoreUnavailable
 from app.domain.facts import Fact
 from app.domain.names import cut
-from app.domain.people import NOBODY, Principal
-from app.domain.policy import Permission, permits
+from app.domain.policy import Permission
 from app.domain.reports import Attestation, Contents, Reported, Target, Upload
 from app.domain.repositories import full_digest, full_sha, repo_key
 from app.read import reports as read
@@ -33,8 +32,8 @@ from app.store.db import Database
 
 from .answers import refusal, unavailable
 from .api.contents import encode
+from .auth import access, needs
 from .bodies import Intake
-from .errors import Refusal
 
 MAX_FILES = 50
 """Most reports in one multipart body."""
@@ -61,7 +60,7 @@ class Desk:
         if kind != reports.AUTO and kind not in reports.FORMATS:
             why = f"There is no kind {kind[:40]!r}."
             raise refusal(request, 404, "Unknown kind", why, f"Take one of {', '.join(reports.FORMATS)}.")
-        key, by = _key(request), _who(request).identity
+        key, by = _key(request), access.of(request.scope).identity
         body = await self.intake.body(request)
         files = await _files(request, body)
         digests = [hashlib.sha256(one).hexdigest() for one in files]
@@ -146,21 +145,9 @@ def _told(about: Target) -> tuple[str, str, str, str]:
     return about.repo, about.sha, about.digest, about.branch
 
 
-async def may_report(request: Request) -> None:
-    """Refuses whoever may not report (401, 403), by the principal that stands in the request."""
-    who = _who(request)
-    verdict = permits(who, Permission.REPORT)
-    if verdict.allowed:
-        return
-    said = " ".join(f"{b.message} {b.clears}".strip() for b in verdict.blocked_by)
-    if any(b.rule == "sign-in" for b in verdict.blocked_by):
-        raise Refusal(401, "Not signed in", said, headers={"www-authenticate": 'Bearer realm="shipboard"'})
-    raise Refusal(403, "Not permitted", said)
-
-
-def routes(desk: Desk, permission: Any = Depends(may_report)) -> APIRouter:
-    """The door for uploads; `permission` is the dependency that stands before it."""
-    router = APIRouter(tags=["reports"], dependencies=[permission])
+def routes(desk: Desk) -> APIRouter:
+    """The door for uploads."""
+    router = APIRouter(tags=["reports"], dependencies=[needs(Permission.REPORT)])
 
     @router.post(
         "/api/v1/ingest/{kind}",
@@ -192,11 +179,6 @@ def routes(desk: Desk, permission: Any = Depends(may_report)) -> APIRouter:
         return await desk.take(request, kind, about)
 
     return router
-
-
-def _who(request: Request) -> Principal:
-    found: Principal = request.scope.get("principal", NOBODY)
-    return found
 
 
 def _key(request: Request) -> str:

@@ -230,11 +230,12 @@ async def test_only_who_may_report_is_let_in(tmp_path, who, status):
         assert ("www-authenticate" in answer.headers) is (status == 401)
 
 
-async def test_nobody_reports_where_nobody_signs_in(tmp_path):
+async def test_nobody_reports_without_a_token(tmp_path):
     app = create_app(Settings(database=f"sqlite:///{tmp_path}/x.db"))
     client = AsyncClient(transport=ASGITransport(app), base_url="http://localhost")
     async with app.router.lifespan_context(app), client as http:
-        assert (await post(http)).status_code == 401
+        assert (await post(http)).status_code == 403  # neither a token nor a page it comes from
+        assert (await post(http, authorization="Bearer nonsense")).status_code == 401
         assert (await http.get("/api/v1/reports")).json() == {"items": [], "next": None}
 
 

@@ -10,9 +10,11 @@ from starlette.responses import Response
 
 from app.domain.artifacts import Flag, FlagKind
 from app.domain.errors import StoreUnavailable
+from app.domain.policy import Permission
 from app.read.artifacts import NO_POLICY, ArtifactShown, LinkLine, Policy, TagLine, shown
 from app.store.db import Database
 from app.web.answers import refusal, tagged, unavailable
+from app.web.auth import needs
 
 from .contents import encode
 from .listing import answers
@@ -40,7 +42,12 @@ _EXAMPLE = ArtifactShown(
 def add(router: APIRouter, database: Database, policy: Policy = NO_POLICY) -> None:
     """Add the operation to `router`."""
 
-    @router.get("/artifacts/{digest}", response_model=ArtifactShown, responses=answers(_EXAMPLE, [], 404))
+    @router.get(
+        "/artifacts/{digest}",
+        dependencies=[needs(Permission.VIEW)],
+        response_model=ArtifactShown,
+        responses=answers(_EXAMPLE, [], 404),
+    )
     async def artifact(
         request: Request, digest: Annotated[str, Path(pattern="^sha256:[0-9a-f]{64}$")]
     ) -> Response:
