@@ -38,6 +38,8 @@ OPEN = frozenset(
 )
 """Addresses that need no principal; their routes declare Permission.OPEN."""
 OPEN_UNDER = ("/static/", "/kiosk/", "/hooks/")
+SIGNED = "/api/v1/pipelines"
+"""Like those under /hooks/: its bodies are signed, so it is nobody's session that lets them in."""
 PROBES = ("/healthz", "/ready", "/static/")
 """What is answered without a look at who asks."""
 MAX_HEADERS, MAX_HEADER_BYTES, MAX_URL = 100, 32_768, 8_192
@@ -109,11 +111,11 @@ class Guard:
                 scope, receive, send, too_large, "Request too large", "Its address or headers are too long."
             )
             return
-        if scope["path"].startswith(PROBES) and scope["method"] in csrf.SAFE:
+        if _signed(scope) or (scope["path"].startswith(PROBES) and scope["method"] in csrf.SAFE):
             scope["principal"] = NOBODY
             await self._app(scope, receive, send)
             return
-        unsafe = scope["method"] not in csrf.SAFE and not scope["path"].startswith("/hooks/")
+        unsafe = scope["method"] not in csrf.SAFE
         bearer = any(name == b"authorization" for name, _ in scope["headers"])
         # Before the session is looked at, so that a forged request has no effect on it either.
         if unsafe and not bearer and (why := csrf.foreign(scope, self._public_url)):
@@ -177,6 +179,12 @@ class Guard:
 
 def _open(path: str) -> bool:
     return path in OPEN or path.startswith(OPEN_UNDER)
+
+
+def _signed(scope: Scope) -> bool:
+    """Whether the body of a request proves itself, whoever sends it."""
+    path: str = scope["path"]
+    return path.startswith("/hooks/") or (path == SIGNED and scope["method"] == "POST")
 
 
 def _limit(scope: Scope, unsafe: bool) -> RateLimitItem | None:

@@ -6,7 +6,7 @@ from alembic import op
 from sqlalchemy import Boolean, Column, DateTime, Integer, PrimaryKeyConstraint, String, Text
 
 revision = "0010"
-down_revision = "0007"
+down_revision = "0009"
 
 
 def upgrade() -> None:
