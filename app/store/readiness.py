@@ -11,10 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.domain.names import WorkloadRef
-from app.domain.rollout import Outcome
+from app.domain.rollout import Outcome, Phase
 from app.domain.targets import Record
 from app.store.tables import READINESS, ROLLOUT, TRANSITION, WORKLOAD
 
+_AT_REST = (Phase.IDLE.value, Phase.SUCCEEDED.value)
 _LANDED = (Outcome.PROMOTED.value, Outcome.FAST_PROMOTED.value)
 
 
@@ -41,17 +42,23 @@ async def record(connection: AsyncConnection, ref: WorkloadRef) -> Record:
         WORKLOAD.c.kind == ref.kind,
         WORKLOAD.c.name == ref.name,
     )
-    landed: dict[str, datetime] = {}
     ended: dict[str, tuple[Outcome, datetime]] = {}
-    rows = select(ROLLOUT.c.to_revision, ROLLOUT.c.outcome, ROLLOUT.c.back, ROLLOUT.c.ended_at).where(
-        ROLLOUT.c.workload.in_(lives), ROLLOUT.c.ended_at.is_not(None)
-    )
-    for row in await connection.execute(rows.order_by(ROLLOUT.c.ended_at)):
+    moves, at = TRANSITION.c, func.max(TRANSITION.c.at)
+    rest = select(moves.revision, at).where(moves.workload.in_(lives), moves.after.in_(_AT_REST))
+    seen = await connection.execute(rest.group_by(moves.revision))
+    landed: dict[str, datetime] = {revision: at for revision, at in seen}
+    known = ROLLOUT.c
+    rows = select(
+        known.from_revision, known.to_revision, known.outcome, known.back, known.started_at, known.ended_at
+    ).where(known.workload.in_(lives))
+    for number, row in enumerate(await connection.execute(rows.order_by(known.started_at, known.id))):
+        if number == 0 and row.from_revision:  # it was there before anybody looked
+            landed.setdefault(row.from_revision, row.started_at)
         if row.outcome in _LANDED or (row.outcome == Outcome.ROLLED_BACK and row.back):
-            landed[row.to_revision] = row.ended_at
+            landed[row.to_revision] = max(row.ended_at, landed.get(row.to_revision, row.ended_at))
         elif row.outcome:
             ended[row.to_revision] = Outcome(row.outcome), row.ended_at
-    first = select(func.min(TRANSITION.c.at)).where(TRANSITION.c.workload.in_(lives))
+    first = select(func.min(moves.at)).where(moves.workload.in_(lives))
     return Record(landed, ended, await connection.scalar(first))
 
 

@@ -79,7 +79,7 @@ async def test_the_record_knows_what_landed_and_what_did_not(tmp_path: Path):
             await ledger.record(session, [fact])
     async with database.reading() as connection:
         record = await readiness.record(connection, REF)
-    assert record.landed == {"2": NOW + 6 * minute}
+    assert record.landed == {"1": NOW - timedelta(days=2), "2": NOW + 6 * minute}, "1 was there before"
     assert set(record.ended) == {"3"}
     assert record.since is not None
     await database.close()
