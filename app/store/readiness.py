@@ -46,7 +46,7 @@ async def record(connection: AsyncConnection, ref: WorkloadRef) -> Record:
     moves, at = TRANSITION.c, func.max(TRANSITION.c.at)
     rest = select(moves.revision, at).where(moves.workload.in_(lives), moves.after.in_(_AT_REST))
     seen = await connection.execute(rest.group_by(moves.revision))
-    landed: dict[str, datetime] = {revision: at for revision, at in seen}
+    landed: dict[str, datetime] = {row[0]: row[1] for row in seen}
     known = ROLLOUT.c
     rows = select(
         known.from_revision, known.to_revision, known.outcome, known.back, known.started_at, known.ended_at

@@ -130,7 +130,7 @@ def test_an_answer_that_is_lost_is_asked_for_again(page: Page, acting: Acting, s
     path = acting.canary(name)
     be(page, acting, size=size)
     dialog = opened(page, acting, path, "Pause")
-    lost = []
+    lost: list[int] = []
 
     def lose(route: Route) -> None:
         if route.request.method == "POST" and not lost:

@@ -32,8 +32,8 @@ async def here(tmp_path: Path) -> AsyncIterator[Rig]:
         yield running
 
 
-def rounds(here: Rig, **rules: frozenset[str]) -> Rounds:
-    return Rounds(here.perform, here.database, here.live, Rules(**rules), now)
+def rounds(here: Rig) -> Rounds:
+    return Rounds(here.perform, here.database, here.live, Rules(), now)
 
 
 async def told(here: Rig) -> past.Told:

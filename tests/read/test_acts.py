@@ -11,6 +11,7 @@ from app.domain.rollout import Attention, Health, Phase, Strategy, WaitKind, Wai
 from app.read import acts
 from app.read.projection import BoardProjection
 from app.read.query import BoardQuery
+from app.read.rows import WorkloadRow
 from app.read.workload import WorkloadProjection
 from tests import fleets
 from tests.fleets import NOW, StillFleet, live, state, workload
@@ -18,7 +19,7 @@ from tests.fleets import NOW, StillFleet, live, state, workload
 WAITS = WaitsFor(WaitKind.PERSON, "a person", None, NOW)
 
 
-def canary(**changes: object) -> object:
+def canary(**changes: object) -> WorkloadRow:
     row = fleets.workload(
         "checkout",
         "production",
@@ -32,6 +33,7 @@ def canary(**changes: object) -> object:
             waits_for=WAITS,
         ),
     )
+    assert row.state.revision is not None
     stable = replace(row.state.revision, key="old", version="1.0")
     changed = replace(row.state, stable=stable, step_index=1, **changes)  # type: ignore[arg-type]
     return replace(row, engine="argo-rollouts", state=changed)

@@ -12,7 +12,7 @@ from datetime import datetime
 from app.domain.commands import VERBS, Arguments, Expected, Offer, Reason, Verb
 from app.domain.names import WorkloadRef
 from app.domain.policy import Blocker
-from app.domain.rollout import Revision, Weight
+from app.domain.rollout import PodCondition, Revision, Weight
 from app.domain.targets import Target
 from app.engines.acting import Difference
 from app.perform import Preview
@@ -69,7 +69,8 @@ class Problem:
 @dataclass(frozen=True, slots=True)
 class Asking:
     """All of the dialog. `blocked_by` is empty when it can be asked; `choose`: something is to be chosen before it can
-    be told what would happen. `idle`: it is so already. `confirm`: this name must be typed."""
+    be told what would happen. `idle`: it is so already; `broken` pods
+    block an ordered set until they are deleted, which can be chosen. `confirm`: this name must be typed."""
 
     verb: Verb
     label: str
@@ -100,6 +101,7 @@ class Asking:
     back: str
     hours: int = 1
     drill: bool = False
+    broken: int = 0
     problem: Problem | None = None
     rows: tuple[()] = field(default=())
 
@@ -151,6 +153,7 @@ def asking(
         confirm=row.ref.name if rule.dangerous else "",
         told=told,
         back=_way_back(verb, row, told, now),
+        broken=_broken(row) if verb is Verb.ROLLBACK else 0,
     )  # fmt: skip
 
 
@@ -182,6 +185,12 @@ def _to_choose(verb: Verb, arguments: Arguments) -> bool:
         or (verb is Verb.HOLD and arguments.until is None)
         or (verb is Verb.SYNC and not arguments.revision)
     )
+
+
+def _broken(row: WorkloadRow) -> int:
+    """Pods that an ordered set keeps, though they are broken."""
+    failing = [pod for pod in row.state.pods if pod.condition is PodCondition.FAILING]
+    return len(failing) if row.state.pace.ordered else 0
 
 
 def _label(offer: Offer, to: Revision | None) -> str:

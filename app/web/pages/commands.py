@@ -155,6 +155,8 @@ class Dialog:
         if offer is None:
             why = f"A {row.ref.kind} like {row.ref.name} knows no {VERBS[verb].label.lower()}."
             raise refusal(request, 404, "No such command", why, "See its page for what it can do.")
+        if offer.label.startswith("Free "):  # the deletion is all that this rollback is about
+            arguments = replace(arguments, delete_blocking=True)
         barred, preview = [], None
         if own := personal(who, verb, row.place.environment):
             barred.append(own)
