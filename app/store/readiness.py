@@ -51,9 +51,11 @@ async def record(connection: AsyncConnection, ref: WorkloadRef) -> Record:
     rows = select(
         known.from_revision, known.to_revision, known.outcome, known.back, known.started_at, known.ended_at
     ).where(known.workload.in_(lives))
-    for number, row in enumerate(await connection.execute(rows.order_by(known.started_at, known.id))):
-        if number == 0 and row.from_revision:  # it was there before anybody looked
-            landed.setdefault(row.from_revision, row.started_at)
+    eldest = ""
+    for row in await connection.execute(rows.order_by(known.started_at, known.id)):
+        if not eldest and row.from_revision:  # nothing was before it, so it is what served
+            eldest = row.from_revision
+            landed.setdefault(eldest, row.started_at)
         if row.outcome in _LANDED or (row.outcome == Outcome.ROLLED_BACK and row.back):
             landed[row.to_revision] = max(row.ended_at, landed.get(row.to_revision, row.ended_at))
         elif row.outcome:
