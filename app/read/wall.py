@@ -128,7 +128,12 @@ def wall_sentence(rows: Iterable[WallRow]) -> Sentence:
     clauses = [
         Clause(a, f"{counts[a]:,} {_SAID[a][counts[a] > 1]}", "" if a is found[-1] else ",") for a in found
     ]
-    if not found and good:
+    if found == [Attention.MOVING] and good:
+        clauses = [
+            Clause(Attention.MOVING, clauses[0].text, ","),
+            Clause(Attention.GOOD, f"{good:,} good", ""),
+        ]
+    elif not found and good:
         text = {1: "The one service is good", 2: "Both are good"}.get(good, f"All {good:,} are good")
         clauses = [Clause(Attention.GOOD, text, "."), Clause(None, "Nothing waits", ".")]
     return Sentence(tuple(clauses), " ".join(c.text + c.end for c in clauses))

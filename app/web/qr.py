@@ -14,6 +14,10 @@ QUIET = 4
 """Modules of quiet zone on each side (ISO/IEC 18004)."""
 LONGEST = 300
 """Longest address drawn, in characters: with more of them the modules get too small to be read from a wall."""
+_SVG = Markup(
+    '<svg class="qr" viewBox="0 0 {size} {size}" role="img" aria-label="QR code">'
+    '<rect width="{size}" height="{size}"/><path d="{path}"/></svg>'
+)
 
 
 def scanner(base: str) -> Callable[[str], Markup]:
@@ -24,10 +28,11 @@ def scanner(base: str) -> Callable[[str], Markup]:
 
 @lru_cache(2000)
 def drawn(url: str) -> Markup:
-    """`url` as SVG; empty when it is too long."""
+    """`url` as SVG; empty when it is too long. The least error correction: a screen is neither dirty nor torn, and
+    fewer modules are larger ones."""
     if len(url) > LONGEST:
         return Markup()
-    matrix = segno.make(url, error="m", micro=False, boost_error=False).matrix
+    matrix = segno.make(url, error="l", micro=False, boost_error=False).matrix
     runs: list[str] = []
     for y, line in enumerate(matrix):
         x = 0
@@ -37,7 +42,4 @@ def drawn(url: str) -> Markup:
                 runs.append(f"M{x + QUIET} {y + QUIET}h{width}v1h-{width}z")
             x += width
     size = len(matrix) + 2 * QUIET
-    return Markup(
-        f'<svg class="qr" viewBox="0 0 {size} {size}" role="img" aria-label="QR code">'
-        f'<rect width="{size}" height="{size}"/><path d="{"".join(runs)}"/></svg>'
-    )
+    return _SVG.format(size=size, path="".join(runs))

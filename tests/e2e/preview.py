@@ -26,6 +26,7 @@ from app.read.rows import SourceRow
 from app.read.sources import SourcesProjection
 from app.read.wall import WallProjection
 from app.web.formats import FILTERS
+from app.web.pages import patterns
 from app.web.qr import scanner
 from tests import fleets, machine, workloads
 from tests.fleets import (
@@ -88,6 +89,12 @@ def wall(fleet: StillFleet) -> str:
     """The wall's page."""
     shown = WallProjection(fleet, BoardQuery(), NOW)
     return templates().get_template("wall.html").render(wall=shown.wall, contacts=shown.contacts, now=NOW)
+
+
+def pattern_book() -> str:
+    """The page of patterns."""
+    shown = patterns.patterns(NOW)
+    return templates().get_template("patterns.html").render(patterns=shown, contacts={}, now=NOW)
 
 
 def workload_page(fleet: StillFleet) -> str:
@@ -309,10 +316,13 @@ PICTURES: dict[str, Picture] = {
     "wall-moving": (lambda: wall(moving()), ROOM, BOTH),
     "wall-waiting": (lambda: wall(waiting()), ROOM, BOTH),
     "wall-stale": (lambda: wall(busy()), ROOM, BOTH),
+    "wall-day": (lambda: wall(calm()), ROOM, BOTH),
+    "wall-heard": (lambda: wall(calm()), (WIDE,), ("dark",)),
     "wall-bad": (lambda: wall(all_bad()), ROOM, ("dark",)),
     "wall-odd": (lambda: wall(odd()), (WIDE, UPRIGHT, PHONE), ("dark",)),
     "wall-many": (lambda: wall(many(300)), (WIDE,), ("dark",)),
     "wall-none": (lambda: wall(StillFleet()), (WIDE,), ("dark",)),
+    "patterns": (pattern_book, (DESK, HUGE, PHONE), BOTH),
     "sources": (lambda: sources(some_sources()), (WIDE, LAPTOP, PHONE), BOTH),
     "canary": (lambda: workload_page(workloads.canary()), (WIDE, LAPTOP, PHONE), BOTH),
     "stuck": (lambda: workload_page(workloads.stuck()), (WIDE, LAPTOP, PHONE), BOTH),
@@ -395,6 +405,9 @@ def shoot(browser: Browser, at: str, name: str) -> None:
             )
             page.goto(f"{at}/{name}.html")
             page.evaluate("() => document.fonts.ready.then(() => true)")
+            for _ in range({"wall-day": 1, "wall-heard": 3}.get(name, 0)):
+                page.clock.run_for(25_000)
+                page.evaluate("() => document.dispatchEvent(new Event('htmx:sse:after:message'))")
             if name.endswith("stale"):
                 page.evaluate(
                     "() => document.getAnimations().forEach(a => a.animationName !== 'sweep' && a.finish())"
@@ -404,7 +417,7 @@ def shoot(browser: Browser, at: str, name: str) -> None:
                 print(f"{name} {width} scrolls sideways by {wide} px")
             page.screenshot(
                 path=OUT / f"{name}-{width}{'' if theme == 'dark' else '-light'}.png",
-                full_page=width < 500 and name != "stale",
+                full_page=(width < 500 or name == "patterns") and not name.endswith("stale"),
             )
             page.close()
 

@@ -19,10 +19,10 @@ from app.web.render import Renderer
 from app.web.streams import Hub
 from app.web.views import ViewKey
 
-from . import board, sources, wall, workload
+from . import board, patterns, sources, wall, workload
 from .page import Page, PageContent, RowCache
 
-PAGES: tuple[Page, ...] = (board.PAGE, workload.PAGE, sources.PAGE, wall.PAGE)
+PAGES: tuple[Page, ...] = (board.PAGE, workload.PAGE, sources.PAGE, wall.PAGE, patterns.PAGE)
 
 
 def routes(hub: Hub, renderer: Renderer | None = None) -> APIRouter:
