@@ -4,10 +4,12 @@ the dead-man overlay, by its pixels, also while the page's own script hangs."""
 from __future__ import annotations
 
 import base64
+import signal
 import struct
 import time
 import zlib
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests import machine
 from tests.e2e import preview
+from tests.e2e.test_faults import Rig
 from tests.fleets import NOW
 
 ROOM = "inches=55&distance=5"
@@ -306,6 +309,23 @@ def saturation(png: bytes) -> int:
         before = line
         most = max(most, *(max(line[i : i + 3]) - min(line[i : i + 3]) for i in range(0, stride, colours)))
     return most
+
+
+def test_a_server_that_was_away_comes_back_without_a_keyboard(page: Page, tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        rig = Rig(tmp_path, stack)
+        page.goto(f"{rig.url}wall?cluster=open&{ROOM}")
+        expect(page.locator("#sentence")).to_have_text("Both are good. Nothing waits.")
+        rig.server.signal(signal.SIGKILL)
+        rig.server.ended()
+        page.evaluate("document.documentElement.style.setProperty('--patience', '300ms')")
+        expect(page.locator(".stale")).to_have_css("opacity", "1")
+        page.evaluate("document.documentElement.style.removeProperty('--patience')")
+        rig.open.ship("load-01", "load-0001", "8.8.8")
+        rig.serve()
+        expect(page.locator(".stale")).to_have_css("opacity", "0")
+        expect(page.locator("#rows li", has_text="load-0001").locator(".ver")).to_have_text("8.8.8")
+        expect(page.locator("#foot .live")).to_contain_text("LIVE")
 
 
 def test_pictures_of_every_state_are_kept(browser: Browser) -> None:
