@@ -1,4 +1,4 @@
-"""The command line: demo, serve, check, config, version.
+"""The command line: demo, serve, check, config, user, token, kiosk, act, audit, report, version.
 
 Exit codes: 0 all is well, or ended by a signal; 1 it could not start, or `check` found something to mend; 2
 the command line or the settings are wrong.
@@ -11,15 +11,18 @@ import os
 import tempfile
 from contextlib import ExitStack
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Annotated
 
 import typer
 import yaml
 
 from app import __version__
-from app.settings import VARIABLES, ClusterSettings, load
+from app.settings import VARIABLES, ClusterSettings, HookSettings, load
 
+from . import acting, auditing, people
 from .choose import (
     make_home,
     refuse_remote,
@@ -27,6 +30,7 @@ from .choose import (
     refuse_without_clusters,
     settings_from,
 )
+from .personas import DEMO_AUTH
 from .say import FAILED, expected
 
 cli = typer.Typer(
@@ -38,6 +42,12 @@ cli = typer.Typer(
     epilog="Exit codes: 0 well, or ended by a signal; 1 could not start, or check found something to mend; "
     f"2 wrong command line or settings. Variables: SHIPBOARD_CONFIG, {', '.join(VARIABLES)}.",
 )
+
+cli.add_typer(people.users, name="user")
+cli.add_typer(people.api_tokens, name="token")
+cli.add_typer(people.kiosks, name="kiosk")
+cli.add_typer(auditing.audit, name="audit")
+cli.command()(acting.act)
 
 Config = Annotated[
     Path | None, typer.Option(help="Settings file (default: ./shipboard.yaml, if it is there).")
@@ -60,7 +70,7 @@ Remote = Annotated[
     bool,
     typer.Option(
         "--allow-remote-without-login",
-        help="Listen where other machines reach it, though Shipboard asks nobody who they are.",
+        help="Listen where other machines reach it, though nobody is asked who they are: all may look, none act.",
     ),
 ]
 
@@ -110,9 +120,10 @@ def serve(
 
         def started() -> None:
             typer.echo(f"Shipboard is at {address(settings, opened)}", err=True)
-            if not settings.loopback:
+            if not settings.loopback and not settings.auth.modes:
                 typer.echo(
-                    "It asks nobody for a login: whoever reaches this address sees the board.", err=True
+                    "It asks nobody for a login: whoever reaches this address sees the board, and nobody acts.",
+                    err=True,
                 )
 
         serve(settings, opened, started=started, new_database=new_database)
@@ -126,12 +137,12 @@ def demo(host: Host = None, port: Port = None, database: Storage = None) -> None
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shipboard-demo-")))
         given = {"host": host, "port": port, "database": database or str(home / "shipboard.db")}
         overrides = {name: value for name, value in given.items() if value is not None}
-        settings = replace(load(None, {}, home, overrides), drain_seconds=0.0)
+        settings = replace(load(None, {}, home, overrides), drain_seconds=0.0, auth=DEMO_AUTH)
         refuse_remote(settings, allowed=False, demo=True)
 
         from app.web.server import PortRefused, open_port
 
-        from .demo import EmbeddedCluster
+        from .demo import HOOK, EmbeddedCluster
         from .serving import address, serve
 
         try:
@@ -142,14 +153,19 @@ def demo(host: Host = None, port: Port = None, database: Storage = None) -> None
             opened = open_port(settings.host, 0)
             typer.echo(f"Port {settings.port} is taken, so this is on another.", err=True)
         stack.enter_context(opened)
-        cluster = stack.enter_context(EmbeddedCluster(home / "kubeconfig"))
-        settings = replace(settings, clusters=(ClusterSettings("demo", cluster.kubeconfig, cluster.context),))
+        secret = token_urlsafe(32)
+        own = f"{address(settings, opened)}/hooks/github/{HOOK}"
+        cluster = stack.enter_context(EmbeddedCluster(home / "kubeconfig", own, secret))
+        hook = HookSettings(HOOK, "github", repositories=("github.com/acme/*",), secrets=(secret,))
+        watched = ClusterSettings("demo", cluster.kubeconfig, cluster.context)
+        settings = replace(settings, clusters=(watched,), hooks=(hook,))
 
         def started() -> None:
             typer.echo(
                 f"""
 Shipboard is at   {address(settings, opened)}
 What it shows     a small fleet on an embedded Kubernetes API, on this machine only; it ships by itself
+Who you are       choose at the top right: Vera looks on, Omar operates, Ada approves and administers
 The same fleet    kubectl --kubeconfig {cluster.kubeconfig} get deployments -A
 Your own cluster  shipboard serve --context NAME    (may it? shipboard check --context NAME)
 Ctrl-C            ends all of it{"" if database else " and keeps nothing"}
@@ -212,6 +228,52 @@ def config(
     for warning in settings.warnings:
         typer.echo(f"# {warning}")
     typer.echo(yaml.safe_dump(settings.as_file(), sort_keys=False, allow_unicode=True), nl=False)
+
+
+@cli.command()
+def report(
+    status: Annotated[
+        str, typer.Argument(help="queued, blocked, running, success, partial, failure, error …")
+    ],
+    url: Annotated[str, typer.Option(envvar="SHIPBOARD_URL", help="The board's address.")],
+    hook: Annotated[str, typer.Option(envvar="SHIPBOARD_HOOK", help="Id of its hook of provider generic.")],
+    secret: Annotated[
+        str,
+        typer.Option(envvar="SHIPBOARD_HOOK_SECRET", help="The hook's secret (whsec_…); rather by variable."),
+    ],
+    repository: Annotated[
+        str, typer.Option(help="Host and path. Like the next ones taken from CI's variables.")
+    ] = "",
+    run: Annotated[str, typer.Option(help="Id of the run.")] = "",
+    attempt: Annotated[int, typer.Option(min=0, help="Which attempt at it.")] = 0,
+    pipeline: Annotated[str, typer.Option(help="Name of the pipeline.")] = "",
+    sha: Annotated[str, typer.Option(help="The whole commit id.")] = "",
+    branch: Annotated[str, typer.Option(help="The branch.")] = "",
+    link: Annotated[str, typer.Option(help="Address of the run.")] = "",
+    job: Annotated[list[str] | None, typer.Option(help="NAME=STATUS of a job; repeatable.")] = None,
+    image: Annotated[
+        list[str] | None, typer.Option(help="NAME:TAG@sha256:… of an image that was built; repeatable.")
+    ] = None,
+    environment: Annotated[str, typer.Option(help="Where the run deployed to, with this very status.")] = "",
+) -> None:
+    """Tell a board of a run of any CI: POST /api/v1/pipelines, signed."""
+    from .report import Board, artifact, composed, jobs, send
+
+    with expected():
+        given = {
+            "repository": repository,
+            "run": run,
+            "attempt": attempt,
+            "pipeline": pipeline,
+            "sha": sha,
+            "branch": branch,
+            "url": link,
+            "jobs": jobs(job or ()),
+            "artifacts": [artifact(each) for each in image or ()],
+            "deployment": {"environment": environment, "status": status} if environment else {},
+        }
+        send(Board(url, hook, secret), composed(status, given, os.environ, datetime.now(UTC)))
+    typer.echo("The board has it.")
 
 
 @cli.command()

@@ -13,6 +13,7 @@ from typing import Any
 from aiohttp import web
 
 from app.demo import bodies, discovery, errors, lists, resources, reviews, scale, selectors, tables, watches
+from app.demo.admission import evict
 from app.demo.faults import Faults, among
 from app.demo.registry import Registry
 from app.demo.store import Entry, Store, copy, encode
@@ -42,8 +43,7 @@ class Api:
                 await asyncio.sleep(self.faults.latency)
             return await self._route(request)
         except (AttributeError, KeyError, TypeError) as error:
-            # a body of the wrong shape where no rule of ours looked: the real server's decoder would refuse
-            # it
+            # a body of the wrong shape where no rule of ours looked: the real server's decoder would refuse it
             log.info(
                 "a malformed body for %s %s: %s", request.method, request.path[:200], type(error).__name__
             )
@@ -99,7 +99,9 @@ class Api:
         }.get(method, "")
         if watching:
             verb = "watch"
-        if not verb or (method == "POST" and target.name) or (method in ("PUT", "PATCH") and not target.name):
+        evicting = method == "POST" and target.sub == "eviction"
+        astray = method in ("POST", "PUT", "PATCH") and bool(target.name) is (method == "POST")
+        if not verb or (not evicting and (astray or target.sub == "eviction")):
             raise errors.method_not_allowed()
         if self.faults.forbids(verb, target.resource.plural, target.namespace):
             raise errors.forbidden(
@@ -112,10 +114,11 @@ class Api:
             return await self._list(request, target)
         if verb == "get":
             return self._get(request, target)
+        if evicting:
+            return _json(evict(self.registry, target, await bodies.read(request), dry_run=dry_run), 201)
         if verb == "create":
-            return self._shown(
-                request, target, self._create(await bodies.read(request), target, request, dry_run), 201
-            )
+            made = self._create(await bodies.read(request), target, request, dry_run)
+            return self._shown(request, target, made, 201)
         if verb in ("update", "patch"):
             return await self._change(request, target, verb, dry_run)
         return await self._delete(request, target, dry_run)

@@ -171,6 +171,11 @@ class Bench:
         self.cluster.behaviours[image] = behaviour
         return {"image": image, "behaviour": behaviour}
 
+    async def metric(self, name: str, value: float | None) -> Obj:
+        """What analysis runs measure from here on under a metric's name; null: its provider does not answer."""
+        self.cluster.controllers.metrics[name] = value
+        return {"name": name, "value": value}
+
     def stop(self) -> None:
         if self._touching:
             self._touching.cancel()
@@ -208,6 +213,7 @@ class Bench:
             "restart": self.restart,
             "drop": self.drop,
             "image": self.image,
+            "metric": self.metric,
         }
 
     async def _faults(self, method: str, body: Obj) -> web.Response:

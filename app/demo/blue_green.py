@@ -29,6 +29,16 @@ class BlueGreen:
         self.new = new
         self.spec: Obj = ro["spec"]["strategy"]["blueGreen"]
         self.total = ro["spec"].get("replicas", 1)
+        self.failed = ""
+
+    def begin(self, hashed: str) -> bool:
+        """The preview Service follows the new template at once. Whether it was switched just now: the status says so
+        when the endpoints have followed."""
+        preview = self.spec.get("previewService")
+        if not preview:
+            return False
+        self.status["blueGreen"] = {**self.status["blueGreen"], "previewSelector": hashed}
+        return self._switch(preview, hashed)
 
     def move(self) -> None:
         """Preview, grow, wait, switch, retire: the first that is due."""
@@ -44,10 +54,7 @@ class BlueGreen:
                 self.sets.mark(self.new, stamp(self.clock.now() + delay))
                 self._again(delay)
             return
-        preview = self.spec.get("previewService")
-        if preview and status["blueGreen"].get("previewSelector") != hashed:
-            self._switch(preview, hashed)
-            status["blueGreen"] = {**status["blueGreen"], "previewSelector": hashed}
+        self.begin(hashed)
         self.sets.mark(self.new, None)
         if asked(self.new) != self.total:
             self.sets.resize(self.sets.of_hash(hashed) or self.new, self.total)
@@ -127,18 +134,19 @@ class BlueGreen:
             else:
                 self._again(seconds_of(deadline) - now)
 
-    def _switch(self, service: str, hashed: str) -> None:
+    def _switch(self, service: str, hashed: str) -> bool:
         namespace = self.ro["metadata"]["namespace"]
         obj = self.controllers.store.copy("services", namespace, service)
-        if obj is None:
-            return
-        before = (obj["spec"].get("selector") or {}).get(HASH, "")
+        before = ((obj or {"spec": {}})["spec"].get("selector") or {}).get(HASH, "")
+        if obj is None or before == hashed:
+            return False
         obj["spec"]["selector"] = {**(obj["spec"].get("selector") or {}), HASH: hashed}
         owner = {"argo-rollouts.argoproj.io/managed-by-rollouts": self.ro["metadata"]["name"]}
         obj["metadata"]["annotations"] = {**(obj["metadata"].get("annotations") or {}), **owner}
         self.controllers.registry.update("services", obj, manager="rollouts-controller")
         message = f"Switched selector for service '{service}' from '{before}' to '{hashed}'"
         self.sets.event("SwitchService", message)
+        return True
 
     def _again(self, delay: float) -> None:
         meta = self.ro["metadata"]

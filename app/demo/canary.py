@@ -1,10 +1,11 @@
-"""Canary without traffic routing: weights are pod counts, steps are walked, pauses wait for time or a
-person."""
+"""Canary without traffic routing: weights are pod counts, steps are walked, pauses wait for time or a person,
+analysis for its run."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from app.demo import analysis
 from app.demo import rollout_status as view
 from app.demo.clock import seconds_of
 from app.demo.controllers import Controllers
@@ -29,9 +30,21 @@ class Canary:
         self.new = new
         self.total = ro["spec"].get("replicas", 1)
         self.steps = view.steps_of(ro["spec"])
+        self.failed = ""
+        """Why the update is to be aborted."""
+
+    def begin(self, hashed: str) -> bool:
+        """No Service has to follow."""
+        return False
 
     def move(self) -> None:
-        """Scale towards the present weight; when there, walk the steps."""
+        """Scale towards the present weight; when there, walk the steps. The first revision ever has none to walk."""
+        if not self.status.get("stableRS"):
+            self.status["stableRS"] = self.status["currentPodHash"]
+            self.status["duration"] = {"completionStatus": "Promoted", **(self.status.get("duration") or {})}
+            if self.steps:
+                self.status["currentStepIndex"] = len(self.steps)
+        self._forget()
         wanted = self._targets()
         moved = self._scale(wanted)
         new = self.sets.of_hash(self.status["currentPodHash"]) or self.new
@@ -105,6 +118,9 @@ class Canary:
         return moved
 
     def _step(self, step: Obj, index: int, there: bool) -> None:
+        if "analysis" in step:
+            self._analyse(step["analysis"], index)
+            return
         if "pause" not in step:
             if there:
                 self.status["currentStepIndex"] = index + 1
@@ -133,6 +149,55 @@ class Canary:
         else:
             meta = self.ro["metadata"]
             self.controllers.enqueue("rollouts", meta["namespace"], meta["name"], left + 0.05)
+
+    def _analyse(self, asked: Obj, index: int) -> None:
+        """Follow the run of this step: made, watched, and then on, stopped for a person, or back."""
+        status, namespace = self.status, self.ro["metadata"]["namespace"]
+        told = status["canary"].get("currentStepAnalysisRunStatus")
+        if told is None:
+            name = analysis.start(
+                self.controllers, self.ro, status["currentPodHash"], index, asked.get("templates") or []
+            )
+            status["canary"] = {
+                **status["canary"],
+                "currentStepAnalysisRunStatus": {"name": name, "status": ""},
+            }
+            return
+        run = self.controllers.store.get("analysisruns", namespace, told["name"])
+        said = (run.obj.get("status") or {}) if run else {"phase": "Error", "message": "the run is gone"}
+        fresh = {key: said[key] for key in ("message",) if said.get(key)}
+        fresh |= {"name": told["name"], "status": said.get("phase", "")}
+        if fresh != told:
+            self._report(fresh, told["status"])
+        status["canary"] = {**status["canary"], "currentStepAnalysisRunStatus": fresh}
+        match fresh["status"]:
+            case "Successful":
+                self._leave(index)
+                status["canary"] = {}
+            case "Failed" | "Error":
+                why = f": {fresh['message']}" if "message" in fresh else ""
+                self.failed = f"Step-based analysis phase error/failed{why}"
+            case "Inconclusive" if not status.get("pauseConditions") and not status.get("controllerPause"):
+                now = self.clock.stamp()
+                status["pauseConditions"] = [{"reason": "InconclusiveAnalysisRun", "startTime": now}]
+                status["controllerPause"] = True
+                view.note_pause(status, now)
+
+    def _report(self, fresh: Obj, before: str) -> None:
+        phase = fresh["status"]
+        message = f"Step Analysis Run '{fresh['name']}' Status New: '{phase}' Previous: '{before}'"
+        self.sets.event(f"AnalysisRun{phase}", message, warning=phase in ("Failed", "Error"))
+
+    def _forget(self) -> None:
+        """Drop the run of a step that has been left, and end it."""
+        told = (self.status.get("canary") or {}).get("currentStepAnalysisRunStatus")
+        index = self.status.get("currentStepIndex", 0)
+        there = index < len(self.steps) and "analysis" in self.steps[index]
+        if told and (not there or self.status.get("abort")):
+            self.status["canary"] = {}
+            run = self.controllers.store.get("analysisruns", self.ro["metadata"]["namespace"], told["name"])
+            if run:
+                analysis.stop(self.controllers, run)
 
     def _leave(self, index: int) -> None:
         self.status["currentStepIndex"] = index + 1

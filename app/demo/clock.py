@@ -7,6 +7,7 @@ at any scale. HTTP time-outs and bookmarks stay on real time.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 
@@ -26,19 +27,30 @@ def seconds_of(text: str | None) -> float:
 
 
 class Clock:
-    """Time that passes `scale` times as fast as the machine's, from now or from `behind` seconds ago."""
+    """Time that passes `scale` times as fast as the machine's, from now or from `behind` seconds ago.
 
-    def __init__(self, scale: float = 1.0, behind: float = 0.0) -> None:
+    `ticks` and `since` (epoch seconds) put another time in the machine's place: that of a loop that need not wait.
+    """
+
+    def __init__(
+        self,
+        scale: float = 1.0,
+        behind: float = 0.0,
+        *,
+        ticks: Callable[[], float] = time.monotonic,
+        since: float | None = None,
+    ) -> None:
         self.scale = scale
-        self._started = time.time() - behind
-        self._origin = time.monotonic()
+        self._ticks = ticks
+        self._started = (time.time() if since is None else since) - behind
+        self._origin = ticks()
 
     def catch_up(self, scale: float) -> None:
         """From here on it is the machine's time that passes, `scale` times as fast. Never goes back."""
-        self._started, self._origin, self.scale = max(time.time(), self.now()), time.monotonic(), scale
+        self._started, self._origin, self.scale = max(time.time(), self.now()), self._ticks(), scale
 
     def now(self) -> float:
-        return self._started + (time.monotonic() - self._origin) * self.scale
+        return self._started + (self._ticks() - self._origin) * self.scale
 
     def stamp(self) -> str:
         return stamp(self.now())

@@ -20,6 +20,7 @@ import yaml
 from aiohttp import web
 
 from app.demo import nodes
+from app.demo.analysis import AnalysisRuns
 from app.demo.api import MAX_BODY, Api
 from app.demo.bench import Bench
 from app.demo.clock import Clock
@@ -58,9 +59,11 @@ class EmbeddedCluster:
         head_start: float = 0.0,
         window: int = LOG_WINDOW,
         argo: bool = True,
+        clock: Clock | None = None,
     ) -> None:
         """`time_scale`: how much faster than real the cluster's own time runs. `head_start`: seconds of it that
-        have passed, in a hurry, before anybody can connect. Raises ValueError off loopback."""
+        have passed, in a hurry, before anybody can connect. `clock`: a time of its own instead of both.
+        Raises ValueError off loopback."""
         if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
             raise ValueError(f"the embedded cluster has no TLS and binds loopback addresses only, not {host}")
         self.host = host
@@ -68,7 +71,7 @@ class EmbeddedCluster:
         self.token = token or secrets.token_urlsafe(24)
         self.key = secrets.token_urlsafe(24)
         self._time_scale, self._head_start = time_scale, head_start
-        self.clock = Clock(head_start / HURRY if head_start else time_scale, behind=head_start)
+        self.clock = clock or Clock(head_start / HURRY if head_start else time_scale, behind=head_start)
         self.store = Store(self.clock, window=window)
         self.registry = Registry(self.store)
         self.faults = Faults(crd_absent=not argo)
@@ -80,6 +83,7 @@ class EmbeddedCluster:
         StatefulSets(self.controllers)
         DaemonSets(self.controllers)
         Rollouts(self.controllers)
+        AnalysisRuns(self.controllers)
         Endpoints(self.controllers)
         self.api = Api(self.store, self.registry, self.faults, self.token, self.key)
         self.bench = Bench(self)

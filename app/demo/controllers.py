@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 Obj = dict[str, Any]
 Reconcile = Callable[[str, str], None]
 LAG = 0.015
+# who owns ReplicaSets looks again when they have followed: else both sides of a move have pods at once
+_MOVERS = ("deployments", "rollouts")
 _OWNED = ("replicasets", "pods", "endpointslices", "analysisruns", "controllerrevisions")
 
 
@@ -33,6 +35,7 @@ class Controllers:
         self.clock = clock
         self.recorder = Recorder(store)
         self.behaviours: dict[str, str] = {}
+        self.metrics: dict[str, float | None] = {}
         self._reconcile: dict[str, Reconcile] = {}
         self._listeners: list[Callable[[Resource, Change], None]] = []
         self._due: dict[tuple[str, str, str], tuple[float, asyncio.TimerHandle]] = {}
@@ -104,11 +107,13 @@ class Controllers:
     def _changed(self, resource: Resource, change: Change) -> None:
         entry = change.entry
         if resource.plural in self._reconcile:
-            self.enqueue(resource.plural, entry.namespace, entry.name)
+            was = change.before.obj["metadata"].get("generation") if change.before else None
+            own = resource.plural in _MOVERS and was == entry.obj["metadata"].get("generation")
+            self.enqueue(resource.plural, entry.namespace, entry.name, 2 * LAG if own else LAG)
         for version in (change.before, entry):
             owner = _controller(version.obj) if version else None
             if owner and owner[0] in self._reconcile:
-                self.enqueue(owner[0], entry.namespace, owner[1])
+                self.enqueue(owner[0], entry.namespace, owner[1], 2 * LAG if owner[0] in _MOVERS else LAG)
         for listener in self._listeners:
             listener(resource, change)
         meta = entry.obj["metadata"]
@@ -139,20 +144,30 @@ class Controllers:
     def _delete_children(self, plural: str, entry: Entry) -> None:
         children = self._children(entry.uid)
         foreground = "foregroundDeletion" in (entry.obj["metadata"].get("finalizers") or ())
-        for kind, child in children:
-            if "deletionTimestamp" not in child.obj["metadata"]:
-                self.registry.delete(
-                    kind, child.namespace, child.name, propagation="Foreground" if foreground else None
-                )
+        for index, (kind, child) in enumerate(
+            children
+        ):  # one after the other, so that some are left for a moment
+            lag = self.clock.real(4 * LAG) * min(index, 20)
+            asyncio.get_running_loop().call_later(lag, self._delete_child, kind, child, foreground)
         if foreground and not children:
             self._finish(plural, entry.namespace, entry.name, "foregroundDeletion")
+
+    def _delete_child(self, plural: str, child: Entry, foreground: bool) -> None:
+        found = self.store.get(plural, child.namespace, child.name)
+        if found and found.uid == child.uid and "deletionTimestamp" not in found.obj["metadata"]:
+            propagation = "Foreground" if foreground else None
+            self.registry.delete(plural, child.namespace, child.name, propagation=propagation)
 
     def _orphan(self, plural: str, entry: Entry) -> None:
         for kind, child in self._children(entry.uid):
             obj = copy(child)
             obj["metadata"].pop("ownerReferences", None)
             self.store.put(kind, obj)
-        self._finish(plural, entry.namespace, entry.name, "orphan")
+        # the orphans are gone before their owner is, and its controller sees that
+        lag = self.clock.real(4 * LAG)
+        asyncio.get_running_loop().call_later(
+            lag, self._finish, plural, entry.namespace, entry.name, "orphan"
+        )
 
     def _finish(self, plural: str, namespace: str, name: str, finalizer: str) -> None:
         obj = self.store.copy(plural, namespace, name)

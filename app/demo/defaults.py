@@ -29,6 +29,22 @@ EMPTY_STATUS: dict[str, Obj] = {
     },
 }
 
+_ROLLOUT_SPEC = (
+    "analysis",
+    "minReadySeconds",
+    "paused",
+    "progressDeadlineAbort",
+    "progressDeadlineSeconds",
+    "replicas",
+    "restartAt",
+    "revisionHistoryLimit",
+    "rollbackWindow",
+    "selector",
+    "strategy",
+    "template",
+    "workloadRef",
+)
+
 
 def fill(resource: Resource, obj: Obj) -> Obj:
     """Defaults, in place, on an object about to be stored. Custom resources get none."""
@@ -45,7 +61,9 @@ def fill(resource: Resource, obj: Obj) -> Obj:
             _stateful(spec) if resource.plural == "statefulsets" else _daemon(spec)
         obj.setdefault("status", dict(EMPTY_STATUS[resource.plural]))
     elif resource.plural == "rollouts":
-        # the one default of the CRD's schema
+        # the one default of the CRD's schema, which drops what it does not know
+        if isinstance(obj.get("spec"), dict):
+            obj["spec"] = {key: value for key, value in obj["spec"].items() if key in _ROLLOUT_SPEC}
         template = (obj.get("spec") or {}).get("template") or {}
         for container in (template.get("spec") or {}).get("containers") or ():
             for port in container.get("ports") or ():
@@ -131,6 +149,8 @@ def pod_spec(spec: Obj) -> None:
     for key, value in _POD_DEFAULTS.items():
         spec.setdefault(key, value)
     spec.setdefault("securityContext", {})
+    if spec.get("serviceAccountName"):
+        spec["serviceAccount"] = spec["serviceAccountName"]  # the deprecated name of the same
 
 
 def _qos(spec: Obj) -> str:

@@ -49,8 +49,9 @@ class ReplicaSetsOfDeployments:
 
     # -- revisions -------------------------------------------------------------------------------------------
     def sets(self, entry: Entry) -> list[Entry]:
-        """Own ReplicaSets, oldest first; orphans that match the selector are adopted."""
-        for item in list(self.store.in_namespace("replicasets", entry.namespace)):
+        """Own ReplicaSets, oldest first; orphans that match the selector are adopted, but by none that is going."""
+        going = "deletionTimestamp" in entry.obj["metadata"]
+        for item in () if going else list(self.store.in_namespace("replicasets", entry.namespace)):
             if controller_uid(item.obj) is None and matches(
                 entry.obj["spec"]["selector"], item.obj["metadata"].get("labels") or {}
             ):
@@ -112,14 +113,14 @@ class ReplicaSetsOfDeployments:
         return deployment, new
 
     def announce(self, deployment: Obj, revision: str, reason: str, message: str) -> Obj:
-        """Revision annotation and Progressing condition in one status write: observedGeneration stays
-        behind."""
+        """Revision annotation and Progressing condition in one status write: observedGeneration stays behind. A set
+        that was found leaves the condition as it is, even when it is past the deadline."""
         obj = copy_of(deployment)
         obj["metadata"].setdefault("annotations", {})[REVISION] = revision
-        obj.setdefault("status", {})
-        obj["status"]["conditions"] = set_condition(
-            obj["status"].get("conditions") or [], "Progressing", "True", reason, message, self.clock.stamp()
-        )
+        rows = obj.setdefault("status", {}).get("conditions") or []
+        if reason == "NewReplicaSetCreated" or not any(row["type"] == "Progressing" for row in rows):
+            rows = set_condition(rows, "Progressing", "True", reason, message, self.clock.stamp())
+        obj["status"]["conditions"] = rows
         return copy(self.registry.update("deployments", obj, manager=MANAGER, status=True))
 
     def clean_up(self, deployment: Obj, sets: list[Entry], new: Entry | None) -> None:

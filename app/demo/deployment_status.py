@@ -49,8 +49,9 @@ def calculate(deployment: Obj, sets: list[Entry], new: Entry | None) -> Obj:
     status: Obj = {key: value for key, value in counts.items() if value}
     status["terminatingReplicas"] = sum(item.get("terminatingReplicas", 0) for item in own)
     status["conditions"] = list((deployment.get("status") or {}).get("conditions") or ())
+    # what a set says that has just been resized is about its old size
     failed = [
-        (item.obj.get("status") or {}).get("conditions") or () for item in ([new] if new else []) + sets
+        item.obj["status"].get("conditions") or () for item in ([new] if new else []) + sets if _seen(item)
     ]
     failure = next((row for rows in failed for row in rows if row["type"] == "ReplicaFailure"), None)
     rows = [row for row in status["conditions"] if row["type"] != "ReplicaFailure"]
@@ -68,6 +69,11 @@ def calculate(deployment: Obj, sets: list[Entry], new: Entry | None) -> Obj:
         )
     status["conditions"] = rows
     return status
+
+
+def _seen(item: Entry) -> bool:
+    status = item.obj.get("status") or {}
+    return int(status.get("observedGeneration", 0)) >= int(item.obj["metadata"]["generation"])
 
 
 def available_condition(deployment: Obj, status: Obj, now: str, max_unavailable: int) -> list[Obj]:

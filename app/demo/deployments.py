@@ -20,6 +20,8 @@ from app.demo.revision_sets import asked, available
 from app.demo.store import Entry, copy
 
 Obj = dict[str, Any]
+CACHED = 0.05
+"""Seconds for which the controller still sees what it saw before."""
 
 
 class Deployments(ReplicaSetsOfDeployments):
@@ -28,14 +30,16 @@ class Deployments(ReplicaSetsOfDeployments):
     def __init__(self, controllers: Controllers) -> None:
         super().__init__(controllers)
         self.progress = Progress(controllers.clock)
+        self._paused_at: dict[tuple[str, str], float] = {}
         controllers.add("deployments", self.reconcile)
 
     def reconcile(self, namespace: str, name: str) -> None:
         entry = self.store.get("deployments", namespace, name)
         if entry is None:
+            self._paused_at.pop((namespace, name), None)
             return
         sets = self.sets(entry)
-        deployment = copy(entry)
+        deployment = self._as_cached(copy(entry), sets)
         if "deletionTimestamp" in deployment["metadata"]:
             self._write(deployment, calculate(deployment, sets, self.new(deployment, sets)))
             return
@@ -56,9 +60,27 @@ class Deployments(ReplicaSetsOfDeployments):
         else:
             self._roll(deployment, sets)
 
+    def _as_cached(self, deployment: Obj, sets: list[Entry]) -> Obj:
+        """A pause is not instant: what the controller has in hand is still the Deployment before it."""
+        meta, spec = deployment["metadata"], deployment["spec"]
+        key = meta["namespace"], meta["name"]
+        if not spec.get("paused"):
+            self._paused_at.pop(key, None)
+            return deployment
+        began = self._paused_at.setdefault(key, self.clock.now())
+        running = (deployment.get("status") or {}).get("observedGeneration") == meta["generation"] - 1
+        if not running or self.clock.now() > began + CACHED or self.new(deployment, sets) is None:
+            return deployment
+        self.controllers.enqueue("deployments", *key, CACHED)
+        before = {name: value for name, value in spec.items() if name != "paused"}
+        return {**deployment, "metadata": {**meta, "generation": meta["generation"] - 1}, "spec": before}
+
     # -- strategies ------------------------------------------------------------------------------------------
     def _roll(self, deployment: Obj, sets: list[Entry]) -> None:
+        known = self.new(deployment, sets)
         deployment, new, sets = self.ensure_new(deployment, sets)
+        if known is None:
+            return  # the next pass sees what became of it
         spec, (surge, gone) = deployment["spec"], limits(deployment["spec"])
         total = sum(asked(item) for item in sets)
         target = min(asked(new) + max(0, spec["replicas"] + surge - total), spec["replicas"])

@@ -41,12 +41,14 @@ def document(parts: list[str], installed: list[Resource], accept: str) -> Obj | 
 
 
 def _verbs(sub: str) -> list[str]:
-    return ["get"] if sub == "log" else ["get", "patch", "update"]
+    return {"log": ["get"], "eviction": ["create"]}.get(sub, ["get", "patch", "update"])
 
 
 def _sub_kind(resource: Resource, sub: str) -> dict[str, str]:
     if sub == "scale":
         return {"group": "autoscaling", "version": "v1", "kind": "Scale"}
+    if sub == "eviction":
+        return {"group": "policy", "version": "v1", "kind": "Eviction"}
     return {"group": resource.group, "version": resource.version, "kind": resource.kind}
 
 

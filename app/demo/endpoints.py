@@ -7,7 +7,8 @@ from typing import Any
 from app.demo import shapes
 from app.demo.controllers import Controllers
 from app.demo.pod_controller import ready_since
-from app.demo.resources import Resource
+from app.demo.registry import managed
+from app.demo.resources import BY_PLURAL, Resource
 from app.demo.store import Change, copy
 from app.demo.tables import suffix
 
@@ -38,7 +39,7 @@ class Endpoints:
         if service is None or not selector:
             return
         endpoints = [
-            _endpoint(pod.obj)
+            _endpoint(pod.obj, name)
             for pod in self.store.in_namespace("pods", namespace)
             if selector.items() <= (pod.obj["metadata"].get("labels") or {}).items()
             and pod.obj["status"].get("podIP")
@@ -59,7 +60,7 @@ class Endpoints:
                 "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
                 "kubernetes.io/service-name": name,
             }
-            meta = {
+            meta: Obj = {
                 "name": f"{name}-{suffix()}",
                 "generateName": f"{name}-",
                 "namespace": namespace,
@@ -67,6 +68,14 @@ class Endpoints:
                 "annotations": trigger,
                 "ownerReferences": [shapes.reference(service.obj, "services")],
             }
+            meta["managedFields"] = [
+                managed(
+                    BY_PLURAL["endpointslices"],
+                    "kube-controller-manager",
+                    self.store.clock.stamp(),
+                    {"f:addressType": {}, "f:endpoints": {}, "f:ports": {}},
+                )
+            ]
             self.store.create(
                 "endpointslices",
                 {"metadata": meta, "addressType": "IPv4", "endpoints": endpoints, "ports": ports},
@@ -81,13 +90,15 @@ class Endpoints:
         self.store.put("endpointslices", obj)
 
 
-def _endpoint(pod: Obj) -> Obj:
+def _endpoint(pod: Obj, service: str) -> Obj:
     meta = pod["metadata"]
     ending = "deletionTimestamp" in meta
     serving = ready_since(pod) is not None
+    named = pod["spec"].get("hostname") and pod["spec"].get("subdomain") == service
     return {
         "addresses": [pod["status"]["podIP"]],
         "conditions": {"ready": serving and not ending, "serving": serving, "terminating": ending},
+        **({"hostname": pod["spec"]["hostname"]} if named else {}),
         "targetRef": {
             "kind": "Pod",
             "namespace": meta["namespace"],

@@ -164,6 +164,14 @@ def too_large(asked: int, current: int) -> ApiError:
     return ApiError(504, "Timeout", message, details=details)
 
 
+def disrupted(budget: str, needed: int, healthy: int) -> ApiError:
+    """An eviction that a disruption budget does not allow."""
+    why = f"The disruption budget {budget} needs {needed} healthy pods and has {healthy} currently"
+    message = "Cannot evict pod as it would violate the pod's disruption budget."
+    causes = [{"reason": "DisruptionBudget", "message": why}]
+    return ApiError(429, "TooManyRequests", message, details={"causes": causes})
+
+
 def busy(code: int, retry_after: int) -> ApiError:
     """429 (throttled) or 503 (unavailable), with Retry-After."""
     if code == 429:

@@ -12,6 +12,7 @@ import asyncio
 import itertools
 import random
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from app.demo import pod_status
@@ -21,12 +22,24 @@ from app.demo.scheduler import Scheduler
 from app.demo.store import DELETED, Change, copy
 
 Obj = dict[str, Any]
-BACK_OFF = (10, 20, 40, 80, 160, 300)
 TERMINATION = 0.6
 RETRY = 15.0
 LATE = 2.0
 """Seconds by which a kubelet prolongs the grace period for a slow preStop hook, once."""
 PROBE = "Readiness probe failed: "
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How fast containers live, in seconds: how long they take to start (from, to), the waits between restarts, how
+    long after its start (or its readiness) one crashes or runs out of memory, and by which part of itself such a
+    time may differ."""
+
+    start: tuple[float, float] = (0.2, 0.5)
+    back_off: tuple[float, ...] = (10, 20, 40, 80, 160, 300)
+    crash: float = 3.0
+    oom: float = 3.0
+    jitter: float = 0.1
 
 
 class Kubelet:
@@ -37,6 +50,7 @@ class Kubelet:
         self.scheduler = Scheduler(controllers)
         self.store = controllers.store
         self.clock = controllers.clock
+        self.pace = Pace()
         self._lives: dict[str, tuple[str, asyncio.TimerHandle]] = {}
         self._addresses = itertools.count(2)
         controllers.add("pods", self.reconcile)
@@ -97,7 +111,7 @@ class Kubelet:
             return
         pod["status"]["startTime"] = self.clock.stamp()
         self._write(pod, {"waiting": {"reason": "ContainerCreating"}}, sandbox=False)
-        yield random.uniform(0.2, 0.5)
+        yield random.uniform(*self.pace.start)
         behaviour = self.controllers.behaviour(pod)
         if behaviour == "image-pull":
             yield from self._image_pull(namespace, name, uid)
@@ -105,7 +119,8 @@ class Kubelet:
         yield from self._run(namespace, name, uid, behaviour)
 
     def _image_pull(self, namespace: str, name: str, uid: str) -> Iterator[float]:
-        for delay in itertools.chain(BACK_OFF, itertools.repeat(BACK_OFF[-1])):
+        back_off = self.pace.back_off
+        for delay in itertools.chain(back_off, itertools.repeat(back_off[-1])):
             pod = self._pod(namespace, name, uid)
             if pod is None:
                 return
@@ -148,20 +163,21 @@ class Kubelet:
             instant = not probed and behaviour != "never-ready"
             self._write(pod, running, ready=instant, restarts=restarts, last=last, container=container)
             waits = float(annotation(pod, "hollow/ready-after", "2"))
-            dies_after = float(annotation(pod, "hollow/crash-after", "3"))
+            usual = self.pace.oom if behaviour == "oom" else self.pace.crash
+            dies_after = float(annotation(pod, "hollow/crash-after", str(usual)))
             if behaviour == "never-ready":
                 yield from self._never_ready(namespace, name, uid)
                 return
             if not instant and behaviour != "crash":
                 if waits >= spec["readinessProbe"].get("periodSeconds", 10):
                     self._event(pod, "Unhealthy", _refused(pod, spec["readinessProbe"]), warning=True)
-                yield waits * random.uniform(0.9, 1.1)
+                yield waits * self._about()
                 if (pod := self._pod(namespace, name, uid)) is None:
                     return
                 self._write(pod, running, ready=True, restarts=restarts, last=last, container=container)
             if behaviour not in ("crash", "oom"):
                 return
-            yield dies_after * random.uniform(0.9, 1.2)
+            yield dies_after * self._about()
             if (pod := self._pod(namespace, name, uid)) is None:
                 return
             killed = behaviour == "oom"
@@ -177,7 +193,7 @@ class Kubelet:
             self._write(pod, ended, restarts=restarts, last=last, container=container, started=False)
             last = ended
             if restarts > 0:
-                delay = BACK_OFF[min(restarts - 1, len(BACK_OFF) - 1)]
+                delay = self.pace.back_off[min(restarts - 1, len(self.pace.back_off) - 1)]
                 yield 0.5
                 if (pod := self._pod(namespace, name, uid)) is None:
                     return
@@ -205,10 +221,9 @@ class Kubelet:
         pod = self._pod(namespace, name, uid)
         if pod is None:
             return
-        started = any(
-            (c.get("state") or {}).get("running") for c in pod["status"].get("containerStatuses") or ()
-        )
-        if started:
+        rows = pod["status"].get("containerStatuses") or ()
+        started = any(row.get("containerID") for row in rows)
+        if any((row.get("state") or {}).get("running") for row in rows):
             self._event(pod, "Killing", f"Stopping container {pod['spec']['containers'][0]['name']}")
         grace = float(pod["metadata"].get("deletionGracePeriodSeconds") or 0)
         way = annotation(pod, "hollow/exceed-grace", "") if started else ""
@@ -249,6 +264,9 @@ class Kubelet:
         entry = self.store.get("pods", namespace, name)
         return copy(entry) if entry is not None and entry.uid == uid else None
 
+    def _about(self) -> float:
+        return random.uniform(1 - self.pace.jitter, 1 + self.pace.jitter)
+
     def _failing(self, pod: Obj) -> bool:
         rows: list[Obj] = pod["status"].get("containerStatuses") or [{}]
         return any(not row.get("ready") for row in rows)
@@ -263,5 +281,6 @@ def _refused(pod: Obj, probe: Obj) -> str:
     return f'{PROBE}Get "http://{address}{path}": {why}' if path else PROBE + why
 
 
-def _go(seconds: int) -> str:
+def _go(duration: float) -> str:
+    seconds = int(duration)
     return f"{seconds // 60}m{seconds % 60}s" if seconds >= 60 else f"{seconds}s"

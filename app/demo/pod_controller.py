@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.demo import admission, shapes
+from app.demo import admission, forbidden, shapes
 from app.demo.clock import seconds_of
 from app.demo.controllers import Controllers
 from app.demo.errors import ApiError
@@ -18,7 +18,7 @@ from app.demo.store import Entry, controller_uid, copy
 
 Obj = dict[str, Any]
 MANAGER = "kube-controller-manager"
-RETRY = 10.0
+FIRST_RETRY, LAST_RETRY = 0.005, 10.0
 
 
 class PodController:
@@ -36,6 +36,7 @@ class PodController:
         self.registry = controllers.registry
         self.clock = controllers.clock
         self.resource = BY_PLURAL[self.plural]
+        self._refusals: dict[str, int] = {}
         controllers.add(self.plural, self.reconcile)
 
     def reconcile(self, namespace: str, name: str) -> None:
@@ -75,17 +76,21 @@ class PodController:
         return pod
 
     def make(self, entry: Entry, pod: Obj) -> str | None:
-        """Store a drafted pod; when it is refused, the reason comes back and a retry is due."""
+        """Store a drafted pod; when it is refused, the reason comes back and a retry is due, later each time."""
         name = pod["metadata"]["name"]
         refused = (pod["metadata"].get("annotations") or {}).get("hollow/forbid-create")
         if not refused:
             there = sum(1 for _ in self.store.in_namespace("pods", entry.namespace))
-            refused = admission.refusal(self.controllers.behaviour(pod), pod, there)
-        if refused:
-            why = f'pods "{name}" is forbidden: {refused}'
+            refused = forbidden.refusal(self.controllers.behaviour(pod), pod, there)
+        why = f'pods "{name}" is forbidden: {refused}' if refused else admission.refusal(self.store, pod)
+        if why:
             self.event(entry, "FailedCreate", self._said(2, entry, name, why), warning=True)
-            self.controllers.enqueue(self.plural, entry.namespace, entry.name, RETRY)
+            tried = self._refusals.get(entry.uid, 0)
+            self._refusals[entry.uid] = tried + 1
+            delay = min(FIRST_RETRY * 2 ** min(tried, 20), LAST_RETRY)
+            self.controllers.enqueue(self.plural, entry.namespace, entry.name, delay)
             return why
+        self._refusals.pop(entry.uid, None)
         pod["metadata"]["managedFields"] = shapes.pod_managed_fields(pod, self.clock.stamp(), status=False)
         self.store.create("pods", pod)
         self.event(entry, "SuccessfulCreate", self._said(0, entry, name))

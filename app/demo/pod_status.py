@@ -166,12 +166,12 @@ def end(pod: Obj, started: bool, now: str, *, killed: bool = False) -> None:
     status["phase"] = "Succeeded" if well else "Failed"
     for row in status.get("containerStatuses") or ():
         was = (row.get("state") or {}).get("running") or {}
-        if was:
+        if was or row.get("containerID"):
             row["state"] = {
                 "terminated": {
                     "exitCode": 137 if killed else 0,
                     "reason": "Error" if killed else "Completed",
-                    "startedAt": was.get("startedAt"),
+                    "startedAt": was.get("startedAt", status.get("startTime")),
                     "finishedAt": now,
                     "containerID": row.get("containerID", ""),
                 }

@@ -204,15 +204,18 @@ class Registry:
     def _delete_pod(self, entry: Entry, obj: Obj, grace: int | None) -> tuple[Entry, bool]:
         meta = obj["metadata"]
         seconds = obj["spec"].get("terminationGracePeriodSeconds", 30) if grace is None else grace
-        if seconds == 0 or not obj["spec"].get("nodeName"):
+        if not obj["spec"].get("nodeName"):
             return self.store.remove("pods", entry.namespace, entry.name) or entry, True
-        if "deletionTimestamp" in meta:
+        if "deletionTimestamp" in meta and seconds:
             return entry, False
         # the time the pod must be gone by: in the future, and moved back when the kubelet is done
         meta["deletionTimestamp"] = stamp(self.store.clock.now() + seconds)
         meta["deletionGracePeriodSeconds"] = seconds
         meta["generation"] = meta.get("generation", 1) + 1
-        return self.store.put("pods", obj), False
+        going = self.store.put("pods", obj)
+        if seconds:
+            return going, False
+        return self.store.remove("pods", entry.namespace, entry.name) or going, True
 
 
 def managed(resource: Resource, manager: str, time: str, fields: Obj, subresource: str = "") -> Obj:

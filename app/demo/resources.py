@@ -87,7 +87,7 @@ RESOURCES: tuple[Resource, ...] = (
         "pods",
         "Pod",
         short=("po",),
-        subresources=("status", "log"),
+        subresources=("status", "log", "eviction"),
         categories=_ALL,
         skeleton=(("spec", {"containers": None}), ("status", {})),
     ),
@@ -101,6 +101,15 @@ RESOURCES: tuple[Resource, ...] = (
         skeleton=(("spec", {}), ("status", {"loadBalancer": {}})),
     ),
     Resource("configmaps", "ConfigMap", short=("cm",), generation=False),
+    Resource("resourcequotas", "ResourceQuota", short=("quota",), subresources=("status",), generation=False),
+    Resource("serviceaccounts", "ServiceAccount", short=("sa",), generation=False),
+    Resource(
+        "poddisruptionbudgets",
+        "PodDisruptionBudget",
+        group="policy",
+        short=("pdb",),
+        subresources=("status",),
+    ),
     Resource("events", "Event", short=("ev",), generation=False, skeleton=(("involvedObject", {}),)),
     Resource(
         "endpointslices",
@@ -170,6 +179,14 @@ RESOURCES: tuple[Resource, ...] = (
         categories=_ALL,
     ),
     Resource("httproutes", "HTTPRoute", group=GATEWAY_GROUP, subresources=("status",), custom=True),
+    Resource(
+        "analysistemplates",
+        "AnalysisTemplate",
+        group=ARGO_GROUP,
+        version="v1alpha1",
+        short=("at",),
+        custom=True,
+    ),
     Resource("analysisruns", "AnalysisRun", group=ARGO_GROUP, version="v1alpha1", short=("ar",), custom=True),
 )
 BY_PLURAL: dict[str, Resource] = {resource.plural: resource for resource in RESOURCES}

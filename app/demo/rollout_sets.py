@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from typing import Any
 
+from app.demo import defaults, shapes
 from app.demo.controllers import Controllers
 from app.demo.revision_sets import asked, draft, renumbered, revision_of, share
 from app.demo.store import Entry, copy
@@ -31,6 +33,15 @@ class ReplicaSetsOf:
 
     def of_hash(self, hashed: str) -> Entry | None:
         return next((item for item in self.all if item.obj["metadata"]["labels"].get(HASH) == hashed), None)
+
+    def of_template(self, template: Obj) -> Entry | None:
+        """The set that makes its pods from this template: by hash, else as equal once defaults are filled in, which an
+        undo brings along from a ReplicaSet."""
+        found = self.of_hash(shapes.template_hash(template))
+        if found is not None:
+            return found
+        wanted = _completed(template)
+        return next((item for item in self.all if _completed(item.obj["spec"]["template"]) == wanted), None)
 
     def create(self) -> tuple[Entry, int]:
         """The ReplicaSet of the present template, without pods yet; returns it and its revision."""
@@ -123,3 +134,9 @@ class ReplicaSetsOf:
 def number(item: Entry) -> int:
     """The revision a set is."""
     return revision_of(item, PREFIX)
+
+
+def _completed(template: Obj) -> Obj:
+    made: Obj = deepcopy(shapes.bare_template(template))
+    defaults.pod_spec(made["spec"])
+    return made

@@ -93,7 +93,7 @@ def judge(
     status.pop("message", None)
     if message:
         status["message"] = message
-    if phase == "Healthy":
+    if phase == "Healthy" and status.get("updatedReplicas", 0) == replicas:
         put(status, "Healthy", "True", "RolloutHealthy", "Rollout is healthy", stamp)
         put(
             status,
@@ -120,7 +120,8 @@ def _progress(ro: Obj, status: Obj, old: Obj, new: Entry, now: float, stamp: str
     # the conditions follow the pause one write later, as the controller does it
     paused = bool(old.get("pauseConditions")) and bool(status.get("pauseConditions"))
     if paused or ro["spec"].get("paused"):
-        put(status, "Progressing", "Unknown", "RolloutPaused", "Rollout is paused", stamp)
+        if paused or status.get("stableRS") != status.get("currentPodHash"):
+            put(status, "Progressing", "Unknown", "RolloutPaused", "Rollout is paused", stamp)
         put(status, "Paused", "True", "RolloutPaused", "Rollout is paused", stamp)
         return None
     if condition(status, "Paused").get("status") == "True" and not status.get("pauseConditions"):
@@ -151,6 +152,9 @@ def _progress(ro: Obj, status: Obj, old: Obj, new: Entry, now: float, stamp: str
         return float(ro["spec"].get("progressDeadlineSeconds", 600)) + 1
     if current["reason"] in ("NewReplicaSetAvailable", "ProgressDeadlineExceeded"):
         return None
+    steps, index = steps_of(ro["spec"]), status.get("currentStepIndex", 0)
+    if index < len(steps) and "analysis" in steps[index]:
+        return None  # an analysis takes the time it takes
     left = seconds_of(current["lastUpdateTime"]) + ro["spec"].get("progressDeadlineSeconds", 600) - now
     if left < 0:
         put(
@@ -209,7 +213,7 @@ def invalid_spec(spec: Obj) -> str:
         weight = step.get("setWeight", 0)
         if not isinstance(weight, int) or not 0 <= weight <= 100:
             return (
-                f'The Rollout "" is invalid: spec.strategy.canary.steps[{index}].setWeight: '
+                f'The Rollout "" is invalid: spec.strategy.steps[{index}].setWeight: '
                 f"Invalid value: {weight}: "
                 "SetWeight needs to be between 0 and 100"
             )

@@ -1,8 +1,8 @@
 """The Argo Rollouts controller, small: canary steps and blue-green, promote, abort, retry, restart.
 
 Source: argo-rollouts rollout/{canary,bluegreen,pause,sync,service,restart}.go and recordings of it. Without
-traffic routing, analysis and experiments. One pass makes one move and writes status once; the write brings
-the next pass.
+traffic routing and experiments; of analysis only that in a canary's steps. One pass makes one move and writes status
+once; the write brings the next pass.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import Any
 
 from app.demo import rollout_status as view
-from app.demo import shapes
 from app.demo.blue_green import BlueGreen
 from app.demo.canary import Canary
 from app.demo.clock import seconds_of
@@ -41,7 +40,7 @@ class Rollouts:
         if self._refused(ro):
             return
         sets = ReplicaSetsOf(self.controllers, ro)
-        new = sets.of_hash(shapes.template_hash(ro["spec"]["template"]))
+        new = sets.of_template(ro["spec"]["template"])
         if new is None:
             self._create(ro, sets)
             return
@@ -59,12 +58,19 @@ class Rollouts:
             if view.is_blue_green(ro["spec"])
             else Canary(self.controllers, ro, status, sets, new)
         )
-        if status.get("currentPodHash") != new.obj["metadata"]["labels"][HASH]:
+        hashed = new.obj["metadata"]["labels"][HASH]
+        if status.get("currentPodHash") != hashed:
+            if strategy.begin(hashed):
+                self._look_again(ro, 0.0)
+                return
             self._begin(ro, status, new, sets)
         else:
             self._orders(ro, status, new)
             if not ro["spec"].get("paused"):
                 strategy.move()
+            if strategy.failed:
+                status["abort"] = True
+                self._abort(ro, status, new, self.clock.stamp(), f": {strategy.failed}")
         self._restart(ro, status, sets)
         self._finish(ro, status, old, new, sets)
         sets.prune(new, status)
@@ -121,20 +127,22 @@ class Rollouts:
         hashed, steps = new.obj["metadata"]["labels"][HASH], view.steps_of(ro["spec"])
         for key in ("pauseConditions", "controllerPause", "abort", "abortedAt", "promoteFull"):
             status.pop(key, None)
-        first = not status.get("stableRS")
+        first, blue_green = not status.get("stableRS"), view.is_blue_green(ro["spec"])
         back = status.get("stableRS") == hashed
         status["currentPodHash"] = hashed
-        status["duration"] = {"rolloutStartedAt": self.clock.stamp()}
+        now, before = self.clock.stamp(), status.get("duration") or {}
+        status["duration"] = {"rolloutStartedAt": now}
+        if back:
+            status["duration"] = {"completionStatus": "FastRolledBack", "finishedAt": now, **before}
         labels = (ro["spec"].get("selector") or {}).get("matchLabels") or {}
         status.setdefault("selector", ",".join(f"{key}={value}" for key, value in labels.items()))
         if steps:
             status["currentStepHash"] = view.step_hash(steps)
-            status["currentStepIndex"] = len(steps) if first or back else 0
-        elif not view.is_blue_green(ro["spec"]):
+            status["currentStepIndex"] = len(steps) if back else 0
+        elif not blue_green:
             status.pop("currentStepIndex", None)
-        if first:
+        if first and blue_green:
             status["stableRS"] = hashed
-        now = self.clock.stamp()
         view.put(
             status,
             "Progressing",
@@ -171,13 +179,13 @@ class Rollouts:
             status["duration"] = {"rolloutStartedAt": now}
             view.put(status, "Progressing", "Unknown", "RolloutRetry", "Retrying Rollout after abort", now)
 
-    def _abort(self, ro: Obj, status: Obj, new: Entry, now: str) -> None:
+    def _abort(self, ro: Obj, status: Obj, new: Entry, now: str, why: str = "") -> None:
         status["abortedAt"] = now
         for key in ("pauseConditions", "controllerPause"):
             status.pop(key, None)
         if view.steps_of(ro["spec"]):
             status["currentStepIndex"] = 0
-        message = f"Rollout aborted update to revision {number(new)}"
+        message = f"Rollout aborted update to revision {number(new)}{why}"
         view.put(status, "Progressing", "False", "RolloutAborted", message, now)
         status["duration"] = {
             **(status.get("duration") or {}),
@@ -229,7 +237,7 @@ class Rollouts:
         steps = view.steps_of(ro["spec"])
         if index == was + 1 <= len(steps) and old.get("currentPodHash") == status.get("currentPodHash"):
             step = steps[was]
-            what = f"setWeight: {step['setWeight']}" if "setWeight" in step else "pause"
+            what = f"setWeight: {step['setWeight']}" if "setWeight" in step else next(iter(step), "")
             self._event(ro, "RolloutStepCompleted", f"Rollout step {index}/{len(steps)} completed ({what})")
         if (
             status.get("phase") == "Healthy"

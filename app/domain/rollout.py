@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from .owners import Owner
+
 
 class Phase(StrEnum):
     """Where a rollout is. The mapping from each engine is in the engine; the order is that of a normal life."""
@@ -133,7 +135,8 @@ class Weight:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One version of a workload. `key` (uid or template hash) identifies it; `number` is only what kubectl prints."""
+    """One version of a workload. `key` (uid or template hash) identifies it, empty where what would tell it cannot be
+    seen; `number` is only what kubectl prints."""
 
     key: str
     number: int | None = None
@@ -254,6 +257,19 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class Lane:
+    """One of several Deployments that are one workload: a colour behind a Service. `live` has the traffic; `revision`
+    is the key of its newest revision."""
+
+    name: str
+    live: bool
+    revision: str = ""
+    version: str = ""
+    wanted: int = 0
+    ready: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class RolloutState:
     """All that one look at a workload says. `message` is one sentence a person can act on, empty only when idle
     and good.
@@ -261,6 +277,10 @@ class RolloutState:
     `revision` is the one asked for, `stable` the one that served before it (None when they are the same);
     `revisions` are all that are kept, newest first; `progress` is 0–100 and 100 only when done. `settled_at` is
     when the last rollout ended (IDLE) or failed (FAILED), where the cluster itself remembers.
+
+    For commands: `aborted`, the move was given up; `restarted_at`, the newest restart that was asked for; `lanes`, the
+    sides of a switch; `router`, the object that splits the traffic as it is told ("HTTPRoute/web"; empty: none does);
+    `owner`, who else writes the workload.
     """
 
     phase: Phase
@@ -286,6 +306,11 @@ class RolloutState:
     settled_at: datetime | None = None
     conditions: tuple[Condition, ...] = ()
     pace: Pace = Pace()
+    aborted: bool = False
+    restarted_at: datetime | None = None
+    lanes: tuple[Lane, ...] = ()
+    router: str = ""
+    owner: Owner | None = None
 
 
 _MOVING = frozenset({Phase.PENDING, Phase.PROGRESSING, Phase.VERIFYING, Phase.PROMOTING})

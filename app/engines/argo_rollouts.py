@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from ..domain.commands import Arguments, Verb
 from ..domain.names import cut
 from ..domain.rollout import (
     Health,
@@ -21,11 +22,13 @@ from ..domain.rollout import (
     RolloutState,
     Strategy,
 )
-from . import argo_analysis, argo_phase, argo_steps, cautions, reading, trouble
+from . import argo_acts as acts
+from . import argo_analysis, argo_offers, argo_phase, argo_steps, cautions, owners, reading, trouble
 from . import pods as squares
 from . import revisions as served
+from .acting import Look, Plan, decoded
 from .argo_analysis import HASH
-from .argo_phase import Look
+from .drafting import draw
 from .port import (
     ANALYSISRUN,
     DEPLOYMENT,
@@ -44,6 +47,7 @@ from .reading import condition
 from .shapes import ReplicaSet, Rollout, RolloutSpec, RolloutStatus, Root, Template
 
 name = "argo-rollouts"
+verbs, queries = argo_offers.verbs, acts.queries
 root: Kind = ROLLOUT
 relations: tuple[Relation, ...] = (
     Relation(REPLICASET, Via.OWNER),
@@ -87,7 +91,7 @@ def observe(root: Root, kin: Kin) -> RolloutState:
         course = argo_steps.blue_green(strategy.blue_green, status, moved, aborted, shown)
     elif strategy is not None and strategy.canary is not None:
         course = argo_steps.canary(strategy.canary, status, moved, aborted, shown, blind)
-    look = Look(
+    look = argo_phase.Look(
         spec=spec,
         status=status,
         seen=seen,
@@ -132,7 +136,16 @@ def observe(root: Root, kin: Kin) -> RolloutState:
         cautions=cautions.of_workload(template, phase, look.counts, [p for p, _ in read], kin),
         checks=argo_analysis.checks(status, kin),
         settled_at=_settled(status, phase),
+        aborted=aborted,
+        restarted_at=spec.restart_at,
+        owner=owners.of(root),
     )
+
+
+def plan(verb: Verb, look: Look, arguments: Arguments, *, now: datetime, stamp: str) -> Plan:
+    """What to send for `verb`, or `NotOffered`."""
+    state = owners.seen(observe(*decoded(look, root, relations)), look)
+    return draw(root, verb, look, arguments, now, stamp, state, verbs(state), acts.DRAFTS)
 
 
 def _strategy(spec: RolloutSpec) -> Strategy:
@@ -161,7 +174,7 @@ def _roles(hash_: str, status: RolloutStatus) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _progress(look: Look, phase: Phase) -> int:
+def _progress(look: argo_phase.Look, phase: Phase) -> int:
     """Percent of the way; 100 only when Argo calls it healthy and fully promoted."""
     counts = look.counts
     if phase is Phase.IDLE:

@@ -8,7 +8,9 @@ follow the nodes, so progress may fall.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
+from ..domain.commands import Arguments, Verb
 from ..domain.names import cut
 from ..domain.rollout import (
     Caution,
@@ -25,12 +27,16 @@ from ..domain.rollout import (
     WaitKind,
     WaitsFor,
 )
-from . import cautions, reading, sets, trouble
+from . import cautions, owners, reading, sets, trouble
+from . import sets_acts as acts
+from .acting import Look, Plan, decoded
+from .drafting import draw
 from .port import CONTROLLERREVISION, DAEMONSET, Kin, Kind, Relation
 from .reading import count, share
 from .shapes import ControllerRevision, DaemonSet, DaemonSetSpec, DaemonSetStatus, Root
 
 name = "daemonset"
+verbs, queries = acts.daemon_verbs, acts.daemon_queries
 root: Kind = DAEMONSET
 relations: tuple[Relation, ...] = sets.RELATIONS
 
@@ -123,7 +129,15 @@ def observe(root: Root, kin: Kin) -> RolloutState:
             *_misplaced(status),
             *cautions.of_workload(spec.template, phase, counts, [p for p, _ in read], kin),
         ),
+        restarted_at=reading.restarted(spec.template),
+        owner=owners.of(root),
     )
+
+
+def plan(verb: Verb, look: Look, arguments: Arguments, *, now: datetime, stamp: str) -> Plan:
+    """What to send for `verb`, or `NotOffered`."""
+    state = owners.seen(observe(*decoded(look, root, relations)), look)
+    return draw(root, verb, look, arguments, now, stamp, state, verbs(state), acts.DAEMON_DRAFTS)
 
 
 def _judge(look: _Look) -> tuple[Phase, Health, str, WaitsFor]:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..domain.names import cut
+from ..domain.commands import Arguments, Verb
 from ..domain.rollout import (
     Health,
     Phase,
@@ -25,9 +25,12 @@ from ..domain.rollout import (
     WaitKind,
     WaitsFor,
 )
-from . import cautions, reading, trouble
+from . import cautions, owners, reading, trouble
+from . import deployment_acts as acts
 from . import pods as squares
 from . import revisions as served
+from .acting import Look, Plan, decoded
+from .drafting import draw
 from .port import DEPLOYMENT, POD, REPLICASET, SERVED, Kin, Kind, Relation, Via, reported
 from .reading import condition, count, share
 from .shapes import (
@@ -41,6 +44,7 @@ from .shapes import (
 )
 
 name = "deployment"
+verbs, queries = acts.verbs, acts.queries
 root: Kind = DEPLOYMENT
 relations: tuple[Relation, ...] = (
     Relation(REPLICASET, Via.OWNER),
@@ -102,7 +106,9 @@ def observe(root: Root, kin: Kin) -> RolloutState:
         served.read(rs, rs.metadata.uid, served.number(rs), ("new",) if rs is new_rs else ("old",))
         for rs in kin.replicasets
     )
-    shown = next((r for r in revisions if r.key == uid), None) or _unreadable(root, kin)
+    shown = next((r for r in revisions if r.key == uid), None) or (
+        served.unread(root) if REPLICASET.name in kin.missing else None
+    )
     squares_ = _pods(kin, new_rs)
     recreate = spec.strategy is not None and spec.strategy.type == "Recreate"
     reason = progressing.reason if progressing else None
@@ -148,7 +154,15 @@ def observe(root: Root, kin: Kin) -> RolloutState:
         else None,
         cautions=cautions.of_workload(spec.template, phase, counts, [p for p, _ in squares_], kin),
         settled_at=reading.settled(progressing, phase),
+        restarted_at=reading.restarted(spec.template),
+        owner=owners.of(root),
     )
+
+
+def plan(verb: Verb, look: Look, arguments: Arguments, *, now: datetime, stamp: str) -> Plan:
+    """What to send for `verb`, or `NotOffered`."""
+    state = owners.seen(observe(*decoded(look, root, relations)), look)
+    return draw(root, verb, look, arguments, now, stamp, state, verbs(state), acts.DRAFTS)
 
 
 def _judge(look: _Look) -> tuple[Phase, Health, str, WaitsFor]:
@@ -260,22 +274,6 @@ def _pods(kin: Kin, new_rs: ReplicaSet | None) -> list[tuple[Pod, str]]:
         read.append(squares.read(pod, owner, owner == new, kin.warnings.get(pod.metadata.uid, ())))
     read.sort(key=lambda p: (not p[0].new, p[0].name))
     return read
-
-
-def _unreadable(root: Deployment, kin: Kin) -> Revision | None:
-    """The revision as the Deployment alone tells it; the number is a fair key here, since undo makes a new
-    one."""
-    asked = root.metadata.annotations.revision if root.metadata.annotations else None
-    if "ReplicaSet" not in kin.missing or not asked:
-        return None
-    template = root.spec.template if root.spec else None
-    return Revision(
-        key=f"{root.metadata.uid}:{cut(asked, 20)}",
-        number=reading.number(asked),
-        images=reading.images(template),
-        version=reading.version(template),
-        roles=("new",),
-    )
 
 
 def _served_before(look: _Look, revisions: Sequence[Revision], uid: str) -> Revision | None:

@@ -9,6 +9,9 @@ Source: Flagger's API types and scheduler.
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from ..domain.commands import Arguments, Verb
 from ..domain.names import cut
 from ..domain.rollout import (
     Check,
@@ -21,7 +24,10 @@ from ..domain.rollout import (
     WaitKind,
     WaitsFor,
 )
-from . import cautions, flagger_course, joined, reading, trouble, warnings
+from . import cautions, flagger_course, joined, owners, reading, trouble, warnings
+from . import flagger_acts as acts
+from .acting import Look, Plan, decoded
+from .drafting import draw
 from .flagger_course import Course
 from .joined import Side
 from .port import (
@@ -40,6 +46,7 @@ from .port import (
 from .shapes import CanaryAnalysis, FlaggerCanary, FlaggerSpec, FlaggerStatus, Root
 
 name = "flagger"
+verbs, queries = acts.verbs, acts.queries
 root: Kind = CANARY
 relations: tuple[Relation, ...] = (
     Relation(DEPLOYMENT, Via.NAME, swallows=True),
@@ -118,7 +125,14 @@ def observe(root: Root, kin: Kin) -> RolloutState:
         started_at=made if moving else None,
         cautions=cautions.of_workload(subject.template, phase, counts, pods, kin) if subject else (),
         checks=_checks(analysis, status, phase),
+        owner=owners.of(root),
     )
+
+
+def plan(verb: Verb, look: Look, arguments: Arguments, *, now: datetime, stamp: str) -> Plan:
+    """What to send for `verb`, or `NotOffered`."""
+    state = owners.seen(observe(*decoded(look, root, relations)), look)
+    return draw(root, verb, look, arguments, now, stamp, state, verbs(state), acts.DRAFTS)
 
 
 def _served(primary: Side) -> tuple[Phase, Health, str, WaitsFor, int]:

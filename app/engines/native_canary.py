@@ -9,10 +9,15 @@ Promotion by hand is: the stable one gets the version, the canary goes to zero.
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
+from ..domain.commands import Arguments, Verb
 from ..domain.names import cut
 from ..domain.rollout import Health, Phase, RolloutState, Strategy, WaitKind, WaitsFor, Weight
-from . import joined, kinship, reading
+from . import canary_acts as acts
+from . import joined, kinship, owners, reading
+from .acting import Look, Plan, decoded
+from .drafting import draw
 from .joined import Side
 from .port import (
     DEPLOYMENT,
@@ -31,6 +36,7 @@ from .port import (
 from .shapes import Deployment, Root
 
 name = "native-canary"
+verbs, queries = acts.verbs, acts.queries
 root: Kind = DEPLOYMENT
 relations: tuple[Relation, ...] = (
     Relation(DEPLOYMENT, Via.NAME, swallows=True),
@@ -53,6 +59,18 @@ def observe(root: Root, kin: Kin) -> RolloutState:
     """The state of a Deployment and its canary, with what is below both, and what splits the traffic."""
     if not isinstance(root, Deployment):
         return RolloutState(Phase.UNKNOWN, Health.UNKNOWN, "This is not a Deployment")
+    asked = reading.restarted(root.spec.template if root.spec else None)
+    told = _observed(root, kin)
+    return replace(told, router=cut(_route(root), 300), restarted_at=asked, owner=owners.of(root))
+
+
+def plan(verb: Verb, look: Look, arguments: Arguments, *, now: datetime, stamp: str) -> Plan:
+    """What to send for `verb`, or `NotOffered`."""
+    state = owners.seen(observe(*decoded(look, root, relations)), look)
+    return draw(root, verb, look, arguments, now, stamp, state, verbs(state), acts.DRAFTS)
+
+
+def _observed(root: Deployment, kin: Kin) -> RolloutState:
     stable = joined.side(root, kin)
     own = stable.state
     beside = next((d for d in kin.deployments if d.metadata.name == _canary(root)), None)
@@ -110,7 +128,7 @@ def observe(root: Root, kin: Kin) -> RolloutState:
 def _weight(root: Deployment, stable: Side, canary: Side, kin: Kin) -> Weight | None:
     """The share that is set, by a route or by replicas, and the share that ready pods make of it; None when
     it cannot be told."""
-    route = (root.metadata.annotations.canary_route if root.metadata.annotations else None) or ""
+    route = _route(root)
     if route:
         kind, _, called = route.partition("/")
         told = _by_route(called, stable, canary, kin) if kind == HTTPROUTE.name else _by_ingress(called, kin)
@@ -150,6 +168,10 @@ def _by_ingress(called: str, kin: Kin) -> int | None:
     weight = reading.number(notes.nginx_weight) or 0
     every = reading.number(notes.nginx_total) or 100
     return reading.percent(weight, every)
+
+
+def _route(root: Deployment) -> str:
+    return (root.metadata.annotations.canary_route if root.metadata.annotations else None) or ""
 
 
 def _canary(root: Deployment) -> str:

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from ..domain.commands import Arguments, Offer, Verb
 from ..domain.rollout import RolloutState
 from .shapes import (
     AnalysisRun,
@@ -29,6 +31,9 @@ from .shapes import (
     Root,
     Service,
 )
+
+if TYPE_CHECKING:
+    from .acting import Look, Plan, Query, Raw
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +167,7 @@ class Kin:
 
 
 class Engine(Protocol):
-    """How one kind of rollout is read. Pure: no clock, no I/O; never raises on decoded shapes."""
+    """How one kind of rollout is read and driven. Pure: no clock, no I/O; never raises on decoded shapes."""
 
     @property
     def name(self) -> str:
@@ -181,3 +186,14 @@ class Engine(Protocol):
 
     def observe(self, root: Root, kin: Kin) -> RolloutState:
         """What is going on. The same input gives the same state."""
+
+    def verbs(self, state: RolloutState) -> Mapping[Verb, Offer]:
+        """Every verb that this engine knows, as it stands in `state`: offered, or blocked with the reasons. A verb that
+        makes no sense for it is absent."""
+
+    def queries(self, root: Raw) -> tuple[Query, ...]:
+        """What `plan` has to see beside the root, so that the look is fresh."""
+
+    def plan(self, verb: Verb, look: Look, arguments: Arguments, *, now: datetime, stamp: str) -> Plan:
+        """What to send. `stamp` is the command's id, which the main resource is marked with. The same look gives the
+        same plan. Raises `NotOffered` where `verbs` would not offer it for what is seen, or arguments do not fit."""

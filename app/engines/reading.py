@@ -73,6 +73,16 @@ def version(template: Template | None) -> str:
     return next((image(c.image)[1] for c in template.spec.containers or () if c.image), "")
 
 
+def restarted(template: Template | None) -> datetime | None:
+    """When a restart was last asked for, as `kubectl rollout restart` marks the template."""
+    notes = template.metadata.annotations if template and template.metadata else None
+    try:
+        at = datetime.fromisoformat(notes.restarted_at) if notes and notes.restarted_at else None
+    except ValueError:
+        return None
+    return at if at is not None and at.tzinfo is not None else None
+
+
 def seconds(duration: int | str | None) -> int | None:
     """A pause's duration in seconds: a number, a numeric string, or Go's notation ("1h30m"); None when
     undated."""

@@ -69,10 +69,12 @@ def serving(revisions: Iterable[Revision], but: str) -> Revision | None:
     return max(old, key=lambda r: (r.available, r.ready, r.wanted, r.number or 0), default=None)
 
 
-def age(rs: ReplicaSet) -> tuple[float, str]:
-    """Orders ReplicaSets from old to young as the deployment controller does: by creation, then by name."""
-    created = rs.metadata.creation_timestamp
-    return (created.timestamp() if created else 0.0, rs.metadata.name)
+def age(rs: ReplicaSet) -> tuple[float, int, str]:
+    """Orders ReplicaSets from old to young: by creation, within one second by the number its controller gave it, then,
+    as the deployment controller does, by name."""
+    created, notes = rs.metadata.creation_timestamp, rs.metadata.annotations
+    text = (notes.revision or notes.rollout_revision) if notes else None
+    return (created.timestamp() if created else 0.0, reading.number(text) or 0, rs.metadata.name)
 
 
 def template(rs: ReplicaSet) -> Template | None:
@@ -122,3 +124,19 @@ def new_of(root: Deployment, owned: Sequence[ReplicaSet]) -> ReplicaSet | None:
 def number(rs: ReplicaSet) -> int | None:
     """The number that kubectl prints for a Deployment's ReplicaSet."""
     return reading.number(rs.metadata.annotations.revision if rs.metadata.annotations else None)
+
+
+def unread(root: Deployment) -> Revision | None:
+    """The revision as the Deployment alone tells it, its ReplicaSets not being seen: without a key, so that a right
+    that goes and comes back is not told as two rollouts."""
+    asked = root.metadata.annotations.revision if root.metadata.annotations else None
+    if not asked:
+        return None
+    made = root.spec.template if root.spec else None
+    return Revision(
+        key="",
+        number=reading.number(asked),
+        images=images(made),
+        version=version(made),
+        roles=("new",),
+    )

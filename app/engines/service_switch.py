@@ -11,12 +11,15 @@ as waiting until it is scaled down.
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
+from ..domain.commands import Arguments, Verb
 from ..domain.names import cut
 from ..domain.rollout import (
     Caution,
     CautionKind,
     Health,
+    Lane,
     Phase,
     RolloutState,
     Step,
@@ -26,7 +29,10 @@ from ..domain.rollout import (
     WaitsFor,
     Weight,
 )
-from . import cautions, joined
+from . import cautions, joined, owners
+from . import switch_acts as acts
+from .acting import Look, Plan, decoded
+from .drafting import draw
 from .joined import Side
 from .kinship import pod_labels
 from .port import (
@@ -45,6 +51,7 @@ from .reading import percent, share
 from .shapes import Deployment, Root, Service
 
 name = "service-switch"
+verbs, queries = acts.verbs, acts.queries
 root: Kind = SERVICE
 relations: tuple[Relation, ...] = (
     Relation(DEPLOYMENT, Via.SELECTED, swallows=True),
@@ -64,6 +71,16 @@ def observe(root: Root, kin: Kin) -> RolloutState:
     """The state of a Service with its Deployments, their ReplicaSets and Pods, and its endpoints."""
     if not isinstance(root, Service):
         return RolloutState(Phase.UNKNOWN, Health.UNKNOWN, "This is not a Service")
+    return replace(_observed(root, kin), owner=owners.of(root))
+
+
+def plan(verb: Verb, look: Look, arguments: Arguments, *, now: datetime, stamp: str) -> Plan:
+    """What to send for `verb`, or `NotOffered`."""
+    state = owners.seen(observe(*decoded(look, root, relations)), look)
+    return draw(root, verb, look, arguments, now, stamp, state, verbs(state), acts.DRAFTS)
+
+
+def _observed(root: Service, kin: Kin) -> RolloutState:
     label = _label(root)
     colour = cut(((root.spec.selector if root.spec else None) or {}).get(label, ""), 63)
     if not colour:
@@ -71,20 +88,31 @@ def observe(root: Root, kin: Kin) -> RolloutState:
     if DEPLOYMENT.name in kin.missing:
         return _unknown("Its Deployments cannot be looked at")
     colours = {_value(d, label): joined.side(d, kin) for d in kin.deployments if _value(d, label)}
+    lanes = tuple(_lane(value, colours[value], value == colour, kin) for value in sorted(colours))
     live = colours.pop(colour, None)
     if live is None or (live.wanted <= 0 and any(side.wanted > 0 for side in colours.values())):
         what = "which is scaled to zero" if live else "and no Deployment has that"
         message = f"The Service points at {label}={colour}, {what}"
         waits = WaitsFor(WaitKind.PERSON, "Point it at a colour that runs")
         return RolloutState(
-            Phase.FAILED, Health.MISSING, cut(message), Strategy.MANUAL_SWITCH, waits_for=waits
+            Phase.FAILED, Health.MISSING, cut(message), Strategy.MANUAL_SWITCH, waits_for=waits, lanes=lanes
         )
     idle = max(colours.items(), key=lambda c: (c[1].wanted > 0, c[1].made_at, c[0]), default=None)
     waiting = idle is not None and idle[1].wanted > 0 and _newer(idle[1], live)
     other = idle[1] if idle is not None and waiting else None
     reached = joined.endpoints(kin, [root.metadata.name], live.uids)
     state = _judge(live, colour, other, idle[0] if idle else "", reached)
-    return replace(state, cautions=_cautions(root, live, idle[1] if idle else None, state.phase, kin))
+    found = _cautions(root, live, idle[1] if idle else None, state.phase, kin)
+    return replace(state, cautions=found, lanes=lanes)
+
+
+def _lane(colour: str, side: Side, live: bool, kin: Kin) -> Lane:
+    """A colour; its pods count as ready when both the Deployment and, where they are seen, they themselves say so."""
+    ready = side.state.counts.ready
+    if POD.name not in kin.missing:
+        ready = min(ready, joined.ready_pods(side))
+    key = side.state.revision.key if side.state.revision else ""
+    return Lane(cut(colour, 63), live, key, side.version, side.wanted, ready)
 
 
 def _judge(

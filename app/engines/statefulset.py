@@ -9,7 +9,9 @@ broken pod holds up the rest, and stays when its template is corrected until som
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
+from ..domain.commands import Arguments, Verb
 from ..domain.names import cut
 from ..domain.rollout import (
     Health,
@@ -24,12 +26,16 @@ from ..domain.rollout import (
     WaitsFor,
     Weight,
 )
-from . import cautions, reading, sets, trouble
+from . import cautions, owners, reading, sets, trouble
+from . import sets_acts as acts
+from .acting import Look, Plan, decoded
+from .drafting import draw
 from .port import STATEFULSET, Kin, Kind, Relation
 from .reading import count, share
 from .shapes import ControllerRevision, Root, StatefulSet, StatefulSetSpec, StatefulSetStatus, UpdateStrategy
 
 name = "statefulset"
+verbs, queries = acts.stateful_verbs, acts.stateful_queries
 root: Kind = STATEFULSET
 relations: tuple[Relation, ...] = sets.RELATIONS
 
@@ -141,7 +147,15 @@ def observe(root: Root, kin: Kin) -> RolloutState:
             first=max(0, (spec.ordinals and spec.ordinals.start) or 0),
         ),
         cautions=cautions.of_workload(spec.template, phase, counts, [p for p, _ in read], kin),
+        restarted_at=reading.restarted(spec.template),
+        owner=owners.of(root),
     )
+
+
+def plan(verb: Verb, look: Look, arguments: Arguments, *, now: datetime, stamp: str) -> Plan:
+    """What to send for `verb`, or `NotOffered`."""
+    state = owners.seen(observe(*decoded(look, root, relations)), look)
+    return draw(root, verb, look, arguments, now, stamp, state, verbs(state), acts.STATEFUL_DRAFTS)
 
 
 def _judge(look: _Look) -> tuple[Phase, Health, str, WaitsFor]:

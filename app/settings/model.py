@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from app.domain import places
+from app.domain.jobs import JobRule
+from app.domain.repositories import Ships
+
+from .auth import AuthSettings
+from .hooks import HookSettings, PollSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +34,14 @@ class ClusterSettings:
 class Settings:
     """Everything a start needs to know. `log_format` "" means text on a terminal and JSON elsewhere.
 
+    `audit_key` is what the audit's chain is made with: SHIPBOARD_AUDIT_KEY, never in the file; empty with SQLite means
+    the key that lies beside the database.
+
     `file` is the file that was read (None: there was none), `warnings` what is odd but no reason to refuse.
     """
 
     database: str
+    audit_key: str = field(default="", repr=False)
     host: str = "127.0.0.1"
     port: int = 8000
     clusters: tuple[ClusterSettings, ...] = ()
@@ -41,10 +50,15 @@ class Settings:
     service_labels: tuple[str, ...] = places.SERVICE_LABELS
     team_labels: tuple[str, ...] = places.TEAM_LABELS
     ignore_namespaces: tuple[str, ...] = places.IGNORED_NAMESPACES
+    hooks: tuple[HookSettings, ...] = ()
+    events: tuple[PollSettings, ...] = ()
+    services: tuple[Ships, ...] = ()
+    job_stages: tuple[JobRule, ...] = ()
     retention_days: int = 90
     log_format: str = ""
     public_url: str = ""
     drain_seconds: float = 5.0
+    auth: AuthSettings = field(default_factory=AuthSettings)
     file: Path | None = None
     warnings: tuple[str, ...] = ()
 
@@ -80,11 +94,28 @@ class Settings:
             "service_labels": list(self.service_labels),
             "team_labels": list(self.team_labels),
             "ignore_namespaces": list(self.ignore_namespaces),
+            **_ci(self),
             "retention_days": self.retention_days,
             **({"log_format": self.log_format} if self.log_format else {}),
             **({"public_url": self.public_url} if self.public_url else {}),
             "drain_seconds": self.drain_seconds,
+            **({"auth": self.auth.as_file()} if self.auth.modes else {}),
         }
+
+
+def _ci(settings: Settings) -> dict[str, Any]:
+    """What is set of CI; nothing where nothing is."""
+    services = [
+        {"repository": rule.repository, "pipeline": rule.pipeline, "services": list(rule.services)}
+        for rule in settings.services
+    ]
+    found: dict[str, Any] = {
+        "hooks": [hook.shown() for hook in settings.hooks],
+        "events": [sink.shown() for sink in settings.events],
+        "services": services,
+        "job_stages": [{"job": rule.job, "stage": rule.stage.value} for rule in settings.job_stages],
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def is_loopback(host: str) -> bool:

@@ -35,6 +35,7 @@
 
   // Which rows are seen, which are pinned, which scene has its turn. Problems are on one of its pages, always.
   function seat() {
+    if (!one(".stage")) return; // taken away: the screen may no longer look
     const rows = all("#rows > li"), problems = rows.filter((row) => row.hasAttribute("data-problem"));
     const asks = (row) => row.hasAttribute("data-problem") && row.dataset.phase !== "unknown";
     const height = one(".stage").clientHeight / unit(), low = root.hasAttribute("data-narrow") ? TALL : ROW;
@@ -74,7 +75,7 @@
 
   function clock() {
     const at = new Date(Date.now() + ahead).toISOString().slice(11, 16), shown = one(".clock time");
-    if (shown.textContent !== at) shown.textContent = at;
+    if (shown && shown.textContent !== at) shown.textContent = at;
   }
 
   // Browsers leak and servers change: a new page now and then, and after a long silence, but only one that answers as this

@@ -151,7 +151,6 @@ DIFFERENCES: dict[str, str] = {
     "list-bad-selector": _WORDS,
     "list-bad-continue": _WORDS,
     "create-broken": _WORDS,
-    "list-quotas": "there are no quotas: refused as an unknown kind; a switch makes creations fail as one would",
     "get-definition": "definitions are built in and not to be seen",
     "list-as-html": "it offers JSON alone, and says so",
     "watch-bad-version": "400, where the real server answers 500",
@@ -160,7 +159,6 @@ DIFFERENCES: dict[str, str] = {
     "merge-unknown-field-strict": f"{_NO_SCHEMA} fieldValidation=Strict is not refused",
     "strategic-new-container": "a list's new member comes last, not first",
     "apply": "server-side apply is refused: Shipboard does not apply",
-    "evict-missing": "there is no eviction: Shipboard evicts nothing",
     "may-i-nothing": "a review of nothing is not refused",
 }
 """Requests whose answers differ, and why that is left so. Where one is refused and the other is not, it says so."""

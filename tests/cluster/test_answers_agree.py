@@ -101,11 +101,12 @@ async def test_what_a_rollout_leaves_behind_is_the_same(real, embedded, alike):
         await api.patch(f"{path}/app", image("web:2"), type=STRATEGIC)
         await api.until(f"{path}/app", lambda root: done({"kind": "Deployment", **root}))
         pods = await api.until(f"{CORE}/{namespace}/pods", lambda listed: len(listed["items"]) == 1)
+        root = await api.until(f"{path}/app", lambda root: not root["status"].get("terminatingReplicas"))
         sets = await api.get(f"{APPS}/{namespace}/replicasets", labelSelector="app=app")
         sets = sorted(
             sets["items"], key=lambda one: one["metadata"]["annotations"]["deployment.kubernetes.io/revision"]
         )
-        left.append([await api.get(f"{path}/app"), *sets, *pods["items"]])
+        left.append([root, *sets, *pods["items"]])
     ours, theirs = ([own(obj) for obj in objects] for objects in left)
     assert theirs == ours
 

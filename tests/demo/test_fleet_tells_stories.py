@@ -72,7 +72,13 @@ async def test_fleet_is_calm_but_for_its_stories() -> None:
         cluster.clock.catch_up(300)
         assert len(before) == sum(len(service.environments) for service in SERVICES)
         await until(lambda: cluster.clock.now() > begun + 900, "a quarter of an hour")
-        after = workloads(cluster)
-        moved = {key for key in before if after[key]["generation"] != before[key]["generation"]}
+        told = {where for where, place in PLACES.items() if place.story}
+
+        def moving() -> set[tuple[str, str]]:
+            after = workloads(cluster)
+            return {key for key in before if after[key]["generation"] != before[key]["generation"]}
+
+        await until(lambda: moving() >= told, "every story to begin, however busy the machine is")
+        after, moved = workloads(cluster), moving()
         touched = {key for key in before if after[key]["resourceVersion"] != before[key]["resourceVersion"]}
-        assert moved == touched == {where for where, place in PLACES.items() if place.story}
+        assert moved == touched == told

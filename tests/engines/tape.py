@@ -25,8 +25,8 @@ from tests.engines.objects import WAYS
 UNASKED = frozenset(part.removeprefix("reason!=") for part in EVENT.fields.split(","))
 """Reasons of events that the field selector leaves out."""
 TAPES = Path(__file__).parent.parent / "tapes"
-_KINDS = {kind.plural: kind.name for kind in (*roots(), *relatives())}
-_DECODERS = {res: msgspec.json.Decoder(shapes.SHAPES[name]) for res, name in _KINDS.items()}
+KINDS = {kind.plural: kind.name for kind in (*roots(), *relatives())}
+_DECODERS = {res: msgspec.json.Decoder(shapes.SHAPES[name]) for res, name in KINDS.items()}
 _ROOTS = tuple(kind.plural for kind in roots())
 
 
@@ -82,14 +82,17 @@ class Mark:
 
 
 @dataclass
-class _World:
-    edit: Callable[[str, dict[str, Any]], None] | None
+class World:
+    """The objects of a cluster as the collector keeps them."""
+
+    edit: Callable[[str, dict[str, Any]], None] | None = None
     objects: dict[str, dict[str, Any]] = field(default_factory=lambda: defaultdict(dict))
     raw: dict[str, dict[str, Any]] = field(default_factory=dict)
     offered: dict[kinship.Key, dict[str, Any]] = field(default_factory=lambda: defaultdict(dict))
 
     def apply(self, res: str, event: Change) -> None:
-        kind = _KINDS[res]
+        """Take in one event of a watched resource."""
+        kind = KINDS[res]
         body = bytes(event.object)
         if self.edit is not None:
             document = msgspec.json.decode(body)
@@ -118,6 +121,14 @@ class _World:
     def find(self, key: kinship.Key) -> Iterable[Any]:
         return self.offered[key].values() if key in self.offered else ()
 
+    def moments(self, t: float) -> Iterator[Moment]:
+        """The state of every root now."""
+        for root in [root for res in _ROOTS for root in self.objects[res].values()]:
+            engine = engine_for(root)
+            if engine is not None:
+                state = observe(engine, root, self.kin(root))
+                yield Moment(t, root.metadata.name, state, self.raw[root.metadata.uid])
+
     def kin(self, root: Any) -> Kin:
         engine = engine_for(root)
         assert engine is not None
@@ -137,22 +148,14 @@ def replay(
 ) -> Iterator[Moment | Command | Mark]:
     """Everything that happened, in order; a moment for each root after each event that could concern it.
     `edit` may change objects before they are read."""
-    world = _World(edit)
+    world = World(edit)
     for line in lines(name):
         if line.kind == "mark":
             yield Mark(line.t, line.text)
         elif line.kind == "cmd":
             yield Command(line.t0, line.t, tuple(line.argv[3:]), line.stdout + line.stderr)
-        elif line.kind == "watch" and line.event is not None and line.res in _KINDS:
+        elif line.kind == "watch" and line.event is not None and line.res in KINDS:
             if line.event.type not in ("ADDED", "MODIFIED", "DELETED"):
                 continue
             world.apply(line.res, line.event)
-            yield from _moments(world, line.t)
-
-
-def _moments(world: _World, t: float) -> Iterator[Moment]:
-    for root in [root for res in _ROOTS for root in world.objects[res].values()]:
-        engine = engine_for(root)
-        if engine is not None:
-            state = observe(engine, root, world.kin(root))
-            yield Moment(t, root.metadata.name, state, world.raw[root.metadata.uid])
+            yield from world.moments(line.t)

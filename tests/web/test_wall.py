@@ -94,16 +94,15 @@ def test_without_a_public_address_there_is_no_code():
 
 @pytest.mark.parametrize("text", ["https://a.example/", "https://ship.example/workloads/" + "x" * 200])
 def test_a_code_is_the_symbol_with_its_quiet_zone(text):
-    code = qr.drawn(text)
-    size = int(re.search(r"0 0 (\d+) ", code)[1])
-    grid = [[0] * size for _ in range(size)]
-    for x, y, width, back in re.findall(r"M(\d+) (\d+)h(\d+)v1h-(\d+)z", code):
+    code = qr.code(text)
+    assert code
+    grid = [[0] * code.size for _ in range(code.size)]
+    for x, y, width, back in re.findall(r"M(\d+) (\d+)h(\d+)v1h-(\d+)z", code.path):
         assert width == back
         grid[int(y)][int(x) : int(x) + int(width)] = [1] * int(width)
     made = segno.make(text, error="l", micro=False, boost_error=False)
     assert [tuple(line) for line in made.matrix_iter(border=qr.QUIET)] == [tuple(line) for line in grid]
-    assert "style" not in code
 
 
 def test_an_address_too_long_for_a_wall_is_no_code():
-    assert qr.drawn("https://ship.example/" + "x" * qr.LONGEST) == ""
+    assert qr.code("https://ship.example/" + "x" * qr.LONGEST) is None

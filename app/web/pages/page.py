@@ -11,10 +11,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
 
+from app.domain.policy import Permission
 from app.live import Topic
 from app.read.fleet import Fleet
 from app.web.render import MARK, Renderer, aged
-from app.web.views import Patch
+from app.web.views import BLANK, Patch
 
 ROWS = "rows"
 """Id of the region that holds the rows; sent whole only where its frame changed, otherwise row by row."""
@@ -91,6 +92,7 @@ class Page:
     parse: Callable[[Sequence[tuple[str, str]]], Query]
     open: Callable[[Fleet, Any, datetime, Sequence[str]], Projection]
     find: Callable[[Fleet, Any], Awaitable[object]] | None = None
+    permission: Permission = Permission.VIEW
 
 
 class RowCache:
@@ -144,7 +146,7 @@ class PageContent:
 
     def body(self) -> bytes:
         """The page."""
-        put = {**self._regions, ROWS: self._table()}
+        put = {**self._regions, ROWS: self._table(), "who": BLANK.decode()}
         return aged(self._renderer.page(self._page.template, self._context, put), self._now).encode()
 
     def whole(self) -> Sequence[bytes]:

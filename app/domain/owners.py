@@ -1,0 +1,43 @@
+"""Who else writes a workload, and what becomes of changes that are not theirs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Manager(StrEnum):
+    """What else writes a workload."""
+
+    ARGOCD = "argocd"
+    FLUX = "flux"  # a Kustomization
+    FLUX_HELM = "flux_helm"  # a HelmRelease
+    HELM = "helm"
+    PARENT = "parent"  # the object that made it
+
+
+class Reverts(StrEnum):
+    """What becomes of a change that the manager did not make."""
+
+    NO = "no"  # it stays, and is shown as drift
+    ON_NEXT_REVISION = "on_next_revision"  # until the manager has something new to apply
+    CONTINUOUS = "continuous"  # it is undone within seconds or at the next interval
+    UNKNOWN = "unknown"  # only the manager's own object tells
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """Who manages a workload: the kind of manager, its object (`kind`, `namespace`, `name`), what it does to the
+    changes of others, and by which label or annotation it was recognised.
+
+    `held_until`: its automation was stopped on purpose, until then.
+    """
+
+    manager: Manager
+    kind: str
+    name: str
+    namespace: str = ""
+    reverts: Reverts = Reverts.UNKNOWN
+    evidence: str = ""
+    held_until: datetime | None = None
