@@ -96,7 +96,6 @@ class Wall:
     sources: tuple[Listening, ...]
     environments: tuple[Column, ...]
     empty: Empty | None
-    query: BoardQuery
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +182,6 @@ class WallProjection:
             sources=board.sources,
             environments=board.all_environments,
             empty=board.empty,
-            query=self._query,
         )
 
     def apply(self, topics: Iterable[Topic], now: datetime) -> WallChange:

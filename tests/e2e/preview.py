@@ -88,7 +88,8 @@ def sources(fleet: StillFleet) -> str:
 def wall(fleet: StillFleet) -> str:
     """The wall's page."""
     shown = WallProjection(fleet, BoardQuery(), NOW)
-    return templates().get_template("wall.html").render(wall=shown.wall, contacts=shown.contacts, now=NOW)
+    told = {"wall": shown.wall, "contacts": shown.contacts, "now": NOW, "query": BoardQuery()}
+    return templates().get_template("wall.html").render(told)
 
 
 def pattern_book() -> str:

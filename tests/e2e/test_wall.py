@@ -4,6 +4,7 @@ the dead-man overlay, by its pixels, also while the page's own script hangs."""
 from __future__ import annotations
 
 import base64
+import math
 import signal
 import struct
 import time
@@ -71,7 +72,7 @@ def turn(page: Page, times: int = 1) -> None:
 
 def needed(inches: float, distance: float, width: int, height: int) -> float:
     """NUREG-0700: px of a font whose capitals (0.71 of it) subtend 16 arc minutes."""
-    tall = inches * 0.0254 * height / (width**2 + height**2) ** 0.5
+    tall = inches * 0.0254 * height / math.hypot(width, height)
     return 6.283 * distance * 16 / 21600 / 0.71 / tall * height
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import re
+from typing import Any
 
 import pytest
 import segno
@@ -15,6 +17,7 @@ from app.web.pages.wall import SCENES
 from app.web.render import Renderer
 from tests.e2e import preview
 from tests.fleets import NOW
+from tests.web.auth.door import door
 from tests.web.site import look, site, sources
 
 FLEET = [look(f"svc-{i}", "production") for i in range(3)]
@@ -26,16 +29,37 @@ async def test_the_wall_needs_no_other_address_than_its_own_and_open_files(tmp_p
         status, _, body = await here.get("/wall?inches=55&distance=5")
         asked = re.findall(r'(?:href|src|action|hx-[a-z:]+)="(/[^"]*)"', body.decode())
         assert status == 200
-        assert {path for path in asked if not path.startswith("/static/")} == {"/wall"}
+        assert {path for path in asked if not path.startswith("/static/")} == {
+            "/wall?inches=55&amp;distance=5"
+        }
         assert b"hx-sse:connect" in body
 
 
 @pytest.mark.anyio
-async def test_a_room_is_no_view_of_its_own(tmp_path):
+@pytest.mark.parametrize(
+    "odd", ["inches=wide", "distance=", "rows=0", "night=late", "theme=red", "inches=5500"]
+)
+async def test_a_room_that_cannot_be_is_refused_in_words(tmp_path, odd):
     async with site(tmp_path, [*sources(), *FLEET]) as here:
-        tags = {(await here.get(path))[1]["etag"] for path in ("/wall", "/wall?inches=43&distance=8&rows=5")}
-        assert len(tags) == 1
-        assert here.hub.views == 1
+        status, _, body = await here.get(f"/wall?{odd}", accept="text/html")
+        assert status == 400
+        assert f"{odd.partition('=')[0]} is " in body.decode()
+
+
+@pytest.mark.anyio
+async def test_a_screen_with_a_token_sees_the_wall_whole_and_nothing_else(tmp_path):
+    async with door(tmp_path) as board:
+        view = "/wall?inches=55&distance=5&environment=production"
+        cookie = await board.screen(view)
+        page = await board.ask("GET", view, cookie)
+        assert page.status_code == 200
+        for path in set(re.findall(r'(?:href|src)="(/[^"]*)"', page.text)):
+            assert (await board.ask("GET", path, cookie)).status_code == 200, path
+        (stream,) = re.findall(r'hx-sse:connect="([^"]+)"', page.text)
+        accept = {"accept": "text/event-stream", "cookie": cookie}
+        async with board.http.stream("GET", html.unescape(stream), headers=accept) as answer:
+            assert answer.status_code == 200
+        assert (await board.ask("GET", "/", cookie)).status_code == 403
 
 
 @pytest.mark.anyio
@@ -54,7 +78,10 @@ async def test_the_stream_sends_every_scene_and_then_what_changed(tmp_path):
 
 @pytest.mark.anyio
 async def test_a_problem_that_leaves_takes_its_row_with_it(tmp_path):
-    asks = {"phase": Phase.AWAITING_APPROVAL, "waits_for": WaitsFor(WaitKind.PERSON, "Go on?")}
+    asks: dict[str, Any] = {
+        "phase": Phase.AWAITING_APPROVAL,
+        "waits_for": WaitsFor(WaitKind.PERSON, "Go on?"),
+    }
     before = [look("svc", "staging", **asks), look("svc", "production", **asks)]
     async with site(tmp_path, [*sources(), *before]) as here, here.stream("/wall") as stream:
         assert (await stream.event()).data.count("<li id=") == 2
@@ -77,15 +104,16 @@ async def test_the_pattern_book_is_a_page_with_a_real_foot(tmp_path):
 
 def drawn(public_url: str) -> str:
     shown = WallProjection(preview.busy(), BoardQuery(), NOW)
-    context = {"wall": shown.wall, "contacts": shown.contacts, "now": NOW}
+    context = {"wall": shown.wall, "contacts": shown.contacts, "now": NOW, "query": BoardQuery()}
     return Renderer(public_url=public_url).page("wall.html", {**context, "pages": ()})
 
 
 def test_a_code_leads_to_the_public_address_of_what_is_in_trouble():
-    code = qr.drawn(
+    code = qr.code(
         "https://ship.example/workloads/demo/payments-worker-production/Deployment/payments-worker"
     )
-    assert code in drawn("https://ship.example/")
+    assert code
+    assert code.path in drawn("https://ship.example/")
 
 
 def test_without_a_public_address_there_is_no_code():

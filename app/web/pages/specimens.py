@@ -62,7 +62,7 @@ def fleet(now: datetime) -> Fleet:
     for row in rows.values():
         services[row.place.service].add(row.key)
     past = Past(
-        ref("waits"), Told((PastRollout(rollouts["0"], (), 720.0, 0),), total=1, typical=None, known=True)
+        ref("waits"), Told((PastRollout(rollouts["0"], (), 720, 0),), total=1, typical=None, known=True)
     )
     return cast(
         "Fleet",

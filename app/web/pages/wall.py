@@ -1,14 +1,17 @@
 """The wall: the board for a room. It reads one address and no other, so a screen's token opens it whole.
 
 What a room needs is settled on the screen itself (static/js/wall.js): how large letters have to be, how many rows
-fit, what takes turns. So all screens share one view and its bytes.
+fit, what takes turns. What its address says of the room is only checked here, and kept in the address of its stream,
+since a screen's token is good for one address.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from urllib.parse import urlencode
 
 from app.live import Topic
 from app.read.fleet import Fleet
@@ -16,6 +19,41 @@ from app.read.query import BoardQuery
 from app.read.wall import Wall, WallChange, WallProjection, WallRow
 
 from .page import Dirty, Page
+
+ROOM = {
+    "inches": (r"\d{1,3}(\.\d+)?", "the diagonal of the screen, as inches=55"),
+    "distance": (r"\d{1,2}(\.\d+)?", "metres to whoever reads it, as distance=5"),
+    "rows": (r"[1-9]\d?", "how many rows are shown at once, as rows=8"),
+    "night": (
+        r"\d{1,2}-\d{1,2}|off",
+        "the hours in which it is dim while all is calm, as night=20-6 or night=off",
+    ),
+    "theme": ("dark|light", "dark or light"),
+}
+"""What an address may say of a room: its form, and what it means in words."""
+
+
+@dataclass(frozen=True, slots=True)
+class WallQuery:
+    """Which part of the board is shown, and in what room: (name, text) pairs of `ROOM`, in its order."""
+
+    board: BoardQuery
+    room: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def parse(cls, params: Iterable[tuple[str, str]]) -> WallQuery:
+        """Read (name, value) pairs; unknown names are left alone. Raises ValueError that says what is allowed."""
+        params = tuple(params)
+        given = {name: value for name, value in params if name in ROOM}
+        for name, value in given.items():
+            form, means = ROOM[name]
+            if not re.fullmatch(form, value, re.ASCII):
+                raise ValueError(f"{name} is {means}.")
+        return cls(BoardQuery.parse(params), tuple((name, given[name]) for name in ROOM if name in given))
+
+    def query_string(self) -> str:
+        """The same for the same view."""
+        return urlencode([*self.board.pairs(), *self.room])
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +77,8 @@ class _Wall:
 
     name = "wall"
 
-    def __init__(self, fleet: Fleet, query: BoardQuery, now: datetime, environments: Sequence[str]) -> None:
-        self._projection = WallProjection(fleet, query, now, environments)
+    def __init__(self, fleet: Fleet, query: WallQuery, now: datetime, environments: Sequence[str]) -> None:
+        self._projection = WallProjection(fleet, query.board, now, environments)
 
     @property
     def model(self) -> Wall:
@@ -90,6 +128,6 @@ PAGE = Page(
     title="Wall",
     template="wall.html",
     regions=("sentence", "rows", *(scene.name for scene in SCENES), "foot"),
-    parse=BoardQuery.parse,
+    parse=WallQuery.parse,
     open=_Wall,
 )
