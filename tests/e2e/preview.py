@@ -411,7 +411,7 @@ def shoot(browser: Browser, at: str, name: str) -> None:
                 page.evaluate("() => document.dispatchEvent(new Event('htmx:sse:after:message'))")
             if name.endswith("stale"):
                 page.evaluate(
-                    "() => document.getAnimations().forEach(a => a.animationName !== 'sweep' && a.finish())"
+                    "() => document.getAnimations().forEach(a => a.effect.getComputedTiming().endTime < Infinity && a.finish())"
                 )
             wide = page.evaluate("() => document.documentElement.scrollWidth - innerWidth")
             if wide > 0:
