@@ -382,10 +382,10 @@ def serve(pages: dict[str, str]) -> http.server.ThreadingHTTPServer:
     return server
 
 
-def shoot(browser: Browser, at: str, name: str) -> None:
+def shoot(browser: Browser, at: str, name: str, only: tuple[str, ...] = BOTH) -> None:
     _, sizes, themes = PICTURES[name]
     for width, height in sizes:
-        for theme in themes:
+        for theme in set(themes) & set(only):
             page = browser.new_page(
                 viewport={"width": width, "height": height}, device_scale_factor=2 if width < 500 else 1
             )
@@ -411,7 +411,8 @@ def shoot(browser: Browser, at: str, name: str) -> None:
                 page.evaluate("() => document.dispatchEvent(new Event('htmx:sse:after:message'))")
             if name.endswith("stale"):
                 page.evaluate(
-                    "() => document.getAnimations().forEach(a => a.effect.getComputedTiming().endTime < Infinity && a.finish())"
+                    "() => document.getAnimations()"
+                    ".forEach((a) => a.effect.getComputedTiming().endTime < Infinity && a.finish())"
                 )
             wide = page.evaluate("() => document.documentElement.scrollWidth - innerWidth")
             if wide > 0:

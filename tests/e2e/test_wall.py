@@ -334,7 +334,7 @@ def test_pictures_of_every_state_are_kept(browser: Browser) -> None:
     names = [f"wall-{state}" for state in ("calm", "moving", "waiting", "failing", "stale")]
     server = preview.serve({name: preview.PICTURES[name][0]() for name in names})
     for name in names:
-        preview.shoot(browser, f"http://127.0.0.1:{server.server_port}", name)
+        preview.shoot(browser, f"http://127.0.0.1:{server.server_port}", name, ("dark",))
     server.shutdown()
     server.server_close()
     kept = {
