@@ -24,9 +24,6 @@ from tests.cluster.manifests import CORE, deployment, pod_template
 from tests.cluster.story import Story
 
 pytestmark = pytest.mark.anyio
-DEPLOY = Path(__file__).parents[2] / "deploy"
-RBAC = "/apis/rbac.authorization.k8s.io/v1"
-ROUTE = definitions.minimal("gateway.networking.k8s.io/v1", "httproutes", "HTTPRoute")
 ANYBODY = {
     ("create", "authorization.k8s.io", "selfsubjectaccessreviews"),
     ("create", "authentication.k8s.io", "selfsubjectreviews"),
@@ -34,10 +31,6 @@ ANYBODY = {
 }
 """What `shipboard check` asks besides: granted to every account by Kubernetes itself (system:basic-user and
 system:public-info-viewer)."""
-
-Right = tuple[str, str, str]
-"""Verb, API group, resource with its subresource."""
-
 
 async def is_listed_and_watched(story: Story) -> None:
     """Every kind is followed."""
@@ -65,74 +58,7 @@ async def reads_the_log_of_a_crash(story: Story) -> None:
             await asyncio.sleep(0.1)
 
 
-MANIFESTS = ("read-role.yaml",)
-"""Files of deploy/ that grant rights. For one more: its name here, and below what uses its rights."""
 USES: tuple[Callable[[Story], Awaitable[None]], ...] = (is_listed_and_watched, reads_the_log_of_a_crash)
-
-
-def shipped() -> list[Obj]:
-    """Every document of the manifests, and a binding for the roles that are bound to nobody there."""
-    found = [d for name in MANIFESTS for d in yaml.safe_load_all((DEPLOY / name).read_text()) if d]
-    bound = {d["roleRef"]["name"] for d in found if "roleRef" in d}
-    account = {"kind": "ServiceAccount", "name": "shipboard", "namespace": "shipboard"}
-    return found + [
-        {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
-         "metadata": {"name": role}, "subjects": [account],
-         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role}}
-        for role in (d["metadata"]["name"] for d in found if d["kind"] == "ClusterRole") if role not in bound
-    ]  # fmt: skip
-
-
-def granted() -> set[Right]:
-    """All that the shipped roles grant."""
-    return {
-        (verb, group, resource)
-        for document in shipped()
-        for rule in document.get("rules", ())
-        for verb in rule["verbs"]
-        for group in rule["apiGroups"]
-        for resource in rule["resources"]
-    }
-
-
-def used(audit: Path) -> set[Right]:
-    """All that the shipped account asked for. Raises AssertionError if anything was refused."""
-    asked: set[Right] = set()
-    for line in audit.read_text().splitlines():
-        event = json.loads(line)
-        if event["user"]["username"] != "system:serviceaccount:shipboard:shipboard":
-            continue
-        assert event.get("responseStatus", {}).get("code", 200) != 403, line
-        about = event.get("objectRef", {})
-        resource = "/".join(filter(None, (about.get("resource"), about.get("subresource"))))
-        asked.add((event["verb"], about.get("apiGroup", ""), resource or event["requestURI"]))
-    return asked
-
-
-async def apply(api: Api, document: Obj) -> str:
-    """Create an object of a manifest; its path."""
-    kind, meta = document["kind"], document["metadata"]
-    base = f"/apis/{document['apiVersion']}" if "/" in document["apiVersion"] else "/api/v1"
-    place = f"/namespaces/{meta['namespace']}" if "namespace" in meta else ""
-    collection = f"{base}{place}/{kind.lower()}s"
-    await api.create(collection, document)
-    return f"{collection}/{meta['name']}"
-
-
-@pytest.fixture
-async def account(real, tmp_path):
-    """The kubeconfig of the shipped account, on a cluster where every kind is installed."""
-    await real.install_argo()
-    await real.install_flagger()
-    await definitions.define(real.api, ROUTE)
-    paths = [await apply(real.api, document) for document in shipped()]
-    tokens = f"{CORE}/shipboard/serviceaccounts/shipboard/token"
-    token = (await real.api.create(tokens, {"spec": {}}))["status"]["token"]
-    authority = real.own.folder / "ca.crt"
-    yield write_kubeconfig(tmp_path / "kubeconfig", real.api.url, authority, {"token": token})
-    for path in reversed(paths):
-        await real.api.delete(path)
-    await definitions.remove(real.api, ROUTE["spec"]["group"])
 
 
 async def checked(kubeconfig: Path) -> Report:
@@ -143,15 +69,14 @@ async def checked(kubeconfig: Path) -> Report:
         await cluster.close()
 
 
-async def test_the_shipped_roles_grant_what_is_used_and_what_is_used_is_granted(
-    account, real, namespace, tmp_path
-):
-    report = await checked(account)
-    assert (report.rules, report.spare_rules) == ("", ""), "the check agrees"
-    assert all(finding.well for finding in report.findings)
-    async with watching(account, tmp_path) as board:
-        story = Story(real.api, board, namespace)
-        for use in USES:
-            await use(story)
-        await story.end()
-    assert used(real.own.audit) == granted() | ANYBODY
+async def test_the_shipped_roles_grant_what_is_used_and_what_is_used_is_granted(real, namespace, tmp_path):
+    async with account(real, tmp_path) as shipped:
+        report = await checked(shipped.kubeconfig)
+        assert (report.rules, report.spare_rules) == ("", ""), "the check agrees"
+        assert all(finding.well for finding in report.findings)
+        async with watching(shipped.kubeconfig, tmp_path) as board:
+            story = Story(real.api, board, namespace)
+            for use in USES:
+                await use(story)
+            await story.end()
+        assert shipped.used() == granted() | ANYBODY
