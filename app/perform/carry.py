@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.domain.commands import VERBS, CommandPhase
+from app.domain.people import NOBODY
 from app.domain.policy import Permission, permits
 from app.domain.refusals import (
     Absent,
@@ -132,7 +133,7 @@ class Carrier:
 
     async def _write(self, cluster: ClusterLike, kept: Kept, standing: _Standing, seen: Seen) -> End | None:
         command = kept.command
-        if not standing.partial and (end := self._stopped(kept, seen)):
+        if not standing.partial and (end := await self._stopped(kept, seen)):
             return end
         try:
             plan = seen.plan(command.verb, command.arguments, command.asked_at, command.id)
@@ -169,14 +170,15 @@ class Carrier:
         reached("after_write")
         return End(CommandPhase.SENT, "The cluster took it; its effect is awaited.", intended=intended)
 
-    def _stopped(self, kept: Kept, seen: Seen) -> End | None:
-        """Whether what was seen, or a rule, stands in the way by now."""
+    async def _stopped(self, kept: Kept, seen: Seen) -> End | None:
+        """Whether what was seen, a rule, or who asked stands in the way by now. Raises StoreUnavailable."""
         command = kept.command
         if difference := moved(command.expected, seen):
             said = Moved(difference)
             return End(CommandPhase.REFUSED, f"{said.what} {said.why} {_UNTOUCHED.capitalize()}.")
         role = VERBS[command.verb].role
-        may = permits(kept.principal, Permission.ACT, command.environment, verb=command.verb.value, role=role)
+        who = await self._rules.still(kept.principal) or NOBODY
+        may = permits(who, Permission.ACT, command.environment, verb=command.verb.value, role=role)
         blocked = (*may.blocked_by, *self._rules.verdict(command, seen.state, self._clock()).blocked_by)
         if not blocked:
             return None

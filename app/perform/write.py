@@ -41,7 +41,7 @@ async def send(
     version = ""
     for index, patch in enumerate(plan.patches):
         filled = patch.at(version) if patch.after_first else patch
-        if patch.when_seen and index and not dry_run:
+        if patch.when_seen and index and not dry_run and not plan.patches[0].delete:
             await _noticed(cluster, plan.patches[0])
         try:
             answer = await _one(cluster, filled, dry_run)

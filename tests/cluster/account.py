@@ -1,4 +1,4 @@
-"""The account that deploy/ ships, on a real control plane: with the shipped rights and no others, and what it asked for.
+"""The account that deploy/ ships, on a real control plane, with the shipped rights and no others; what it asked for.
 
 Every kind that a shipped right is about is installed; what has no controller here is a definition that takes anything.
 """

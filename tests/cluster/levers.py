@@ -27,7 +27,9 @@ from tests.cluster.board import NAME, Board
 from tests.cluster.manifests import APPS, ARGO, CORE, FLAGGER
 from tests.cluster.witness import done
 
-ADA = Principal(PrincipalKind.PERSON, "test", "ada", "Ada", roles={EVERYWHERE: frozenset({Role.OPERATOR})}, session="1")
+ADA = Principal(
+    PrincipalKind.PERSON, "test", "ada", "Ada", roles={EVERYWHERE: frozenset({Role.OPERATOR})}, session="1"
+)
 PLACES = {
     "Rollout": f"{ARGO}/{{}}/rollouts",
     "Service": f"{CORE}/{{}}/services",
@@ -94,7 +96,14 @@ class Twins:
     def __init__(
         self, api: Api, board: Board, mine: str, theirs: str, folder: Path, kind: str, name: str = "web"
     ) -> None:
-        self.api, self.board, self.mine, self.theirs, self.kind, self.name = api, board, mine, theirs, kind, name
+        self.api, self.board, self.mine, self.theirs, self.kind, self.name = (
+            api,
+            board,
+            mine,
+            theirs,
+            kind,
+            name,
+        )
         self.ref = WorkloadRef(NAME, mine, kind, name)
         self.beside: list[tuple[str, str]] = []
         self._home = folder
@@ -189,7 +198,9 @@ class Twins:
         else:
             listed = await self.api.get(path("ReplicaSet", self.theirs))
             notes = "deployment.kubernetes.io/revision"
-            rows = [(int(o["metadata"]["annotations"][notes]), o["spec"]["template"]) for o in listed["items"]]
+            rows = [
+                (int(o["metadata"]["annotations"][notes]), o["spec"]["template"]) for o in listed["items"]
+            ]
         found = [number for number, made in rows if made["spec"]["containers"][0]["image"] == image]
         return str(min(found))
 

@@ -18,16 +18,24 @@ from tests.cluster.api import STRATEGIC
 from tests.cluster.board import watching
 from tests.cluster.conftest import new_namespace
 from tests.cluster.flagger import hurry
-from tests.cluster.levers import HELD_UNTIL, Twins, json_patch
+from tests.cluster.levers import HELD_UNTIL, Twins, json_patch, path
 from tests.cluster.manifests import (
+    OWNERS,
     canary,
+    colour,
     daemon_set,
     deployment,
+    http_route,
     image,
+    ingress,
+    managed,
+    native_canary,
+    owner,
     pod_template,
     rollout,
     service,
     stateful_set,
+    switch,
 )
 
 pytestmark = pytest.mark.anyio
@@ -127,7 +135,9 @@ async def test_stateful_set_is_acted_on_as_kubectl_does(twins):
     await web.both("StatefulSet", stateful_set("web", template(), partition=2))
     await web.settled()
     await ship(web, "web:2")
-    await web.until(lambda root: root["status"].get("updatedReplicas") == 1 == root["status"]["readyReplicas"] - 2)
+    await web.until(
+        lambda root: root["status"].get("updatedReplicas") == 1 == root["status"]["readyReplicas"] - 2
+    )
     await web.known()
     await web.board.until(web.mine, "web", lambda one: one["phase"] == "paused", kind="StatefulSet")
 
@@ -136,8 +146,9 @@ async def test_stateful_set_is_acted_on_as_kubectl_does(twins):
         body = f'{{"spec":{{"updateStrategy":{{"rollingUpdate":{{"partition":{partition}}}}}}}}}'
         await web.kubectl("patch", "sts/web", "-p", body)
         await web.until(
-            lambda root, left=partition: root["status"].get("updatedReplicas") == 3 - left
-            and root["status"]["readyReplicas"] == 3
+            lambda root, left=partition: (
+                root["status"].get("updatedReplicas") == 3 - left and root["status"]["readyReplicas"] == 3
+            )
         )
         await web.alike()
     await web.settled()
@@ -332,17 +343,9 @@ async def test_blue_green_is_acted_on_as_the_plugin_does(twins):
 async def test_service_is_switched_and_back_but_not_to_a_colour_that_reaches_nobody(twins):
     web = twins("Service")
 
-    def colour(name, tag, **hollow):
-        made = template(tag, **hollow)
-        made["metadata"]["labels"]["color"] = name
-        return deployment(f"web-{name}", made, selector={"matchLabels": {"app": "web", "color": name}})
-
-    switch = service("web", "web")
-    switch["metadata"]["annotations"] = {"shipboard/switch": "color"}
-    switch["spec"]["selector"]["color"] = "blue"
-    await web.both("Deployment", colour("blue", "web:1"))
-    await web.both("Service", switch)
-    await web.both("Deployment", colour("green", "web:2", fail="never-ready"))
+    await web.both("Deployment", colour("web", "blue", "web:1"))
+    await web.both("Service", switch("web", "blue"))
+    await web.both("Deployment", colour("web", "green", "web:2", fail="never-ready"))
     await web.board.until(web.mine, "web", lambda one: one["version"] == "2", kind="Service")
     version = (await web.api.get(web.at(web.mine)))["metadata"]["resourceVersion"]
     with pytest.raises(Blocked, match="reach nobody"):
@@ -353,35 +356,24 @@ async def test_service_is_switched_and_back_but_not_to_a_colour_that_reaches_nob
     await web.board.until(web.mine, "web", lambda one: one["phase"] == "awaiting_approval", kind="Service")
     for there, goal in (("blue", "green"), ("green", "blue")):
         await web.do(Verb.SWITCH)
-        body, _ = json_patch(("test", "/spec/selector/color", there), ("replace", "/spec/selector/color", goal))
+        body, _ = json_patch(
+            ("test", "/spec/selector/color", there), ("replace", "/spec/selector/color", goal)
+        )
         await web.kubectl("patch", "svc/web", "--type=json", "-p", str(body).replace("'", '"'))
         await web.alike()
         assert (await web.api.get(web.at(web.mine)))["spec"]["selector"]["color"] == goal
 
 
-async def a_native_canary(web, route):
+async def a_native_canary(web, route=""):
     """A stable Deployment, and a canary that waits beside it."""
-    made = deployment("web", template())
-    made["metadata"]["annotations"] = {"shipboard/canary": "web-canary"}
-    if route:
-        made["metadata"]["annotations"]["shipboard/canary-route"] = route
-    beside = template("web:2")
-    beside["metadata"]["labels"]["track"] = "canary"
-    selector = {"matchLabels": {"app": "web", "track": "canary"}}
-    for part in (made["spec"]["selector"]["matchLabels"], made["spec"]["template"]["metadata"]["labels"]):
-        part["track"] = "stable"
-    await web.both("Deployment", made)
-    await web.both("Deployment", deployment("web-canary", beside, replicas=1, selector=selector))
+    for each in native_canary("web", route):
+        await web.both("Deployment", each)
     await web.board.until(web.mine, "web", lambda one: one["phase"] == "awaiting_approval")
 
 
 async def test_weights_of_a_route_follow_and_the_canary_is_promoted(twins):
     web = twins("Deployment")
-    refs = [{"name": "web", "port": 80, "weight": 90}, {"name": "web-canary", "port": 80, "weight": 10}]
-    await web.both("HTTPRoute", {
-        "apiVersion": "gateway.networking.k8s.io/v1", "kind": "HTTPRoute", "metadata": {"name": "web"},
-        "spec": {"rules": [{"backendRefs": refs}]},
-    })  # fmt: skip
+    await web.both("HTTPRoute", http_route("web", 10))
     await a_native_canary(web, "HTTPRoute/web")
 
     await web.do(Verb.SET_WEIGHT, weight=40)
@@ -405,28 +397,22 @@ async def test_weights_of_a_route_follow_and_the_canary_is_promoted(twins):
 
 async def test_weight_of_an_ingress_follows(twins):
     web = twins("Deployment")
-    backend = {"service": {"name": "web-canary", "port": {"number": 80}}}
-    paths = [{"path": "/", "pathType": "Prefix", "backend": backend}]
-    note = "nginx.ingress.kubernetes.io/canary"
-    await web.both("Ingress", {
-        "apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
-        "metadata": {"name": "web", "annotations": {note: "true", f"{note}-weight": "10"}},
-        "spec": {"rules": [{"host": "web.example", "http": {"paths": paths}}]},
-    })  # fmt: skip
+    await web.both("Ingress", ingress("web", 10))
     await a_native_canary(web, "Ingress/web")
+    note = "nginx.ingress.kubernetes.io/canary-weight"
 
     await web.do(Verb.SET_WEIGHT, weight=30)
-    await web.kubectl("annotate", "--overwrite", "ingress/web", f"{note}-weight=30")
+    await web.kubectl("annotate", "--overwrite", "ingress/web", f"{note}=30")
     await web.alike()
 
     await web.do(Verb.ABORT)
-    await web.kubectl("annotate", "--overwrite", "ingress/web", f"{note}-weight=0")
+    await web.kubectl("annotate", "--overwrite", "ingress/web", f"{note}=0")
     await web.alike()
 
 
 async def test_canary_without_a_route_is_scaled_away(twins):
     web = twins("Deployment")
-    await a_native_canary(web, "")
+    await a_native_canary(web)
     await web.do(Verb.ABORT)
     await web.kubectl("scale", "deploy/web-canary", "--replicas=0")
     await web.alike()
@@ -454,36 +440,22 @@ async def test_flagger_is_suspended_and_resumed(twins):
         await web.api.delete(web.at(place))
 
 
-HISTORY = [{"id": 1, "revision": "aaaa", "source": {"repoURL": "x"}}]
-OWNERS = {
-    "Application": (
-        "argoproj.io/v1alpha1",
-        {"syncPolicy": {"automated": {"selfHeal": True}}},
-        {"syncPolicy": {"automated": {"enabled": False, "selfHeal": True}}},
-        {"syncPolicy": {"automated": {"enabled": True, "selfHeal": True}}},
-    ),
-    "Kustomization": ("kustomize.toolkit.fluxcd.io/v1", {}, {"suspend": True}, {"suspend": False}),
-    "HelmRelease": ("helm.toolkit.fluxcd.io/v2", {}, {"suspend": True}, {"suspend": False}),
+ARGO_CD = {"syncPolicy": {"automated": {"enabled": False, "selfHeal": True}}}
+HELD = {"Application": ARGO_CD, "Kustomization": {"suspend": True}, "HelmRelease": {"suspend": True}}
+RELEASED = {
+    "Application": {"syncPolicy": {"automated": {"enabled": True}}},
+    "Kustomization": {"suspend": False},
+    "HelmRelease": {"suspend": False},
 }
 
 
-@pytest.mark.parametrize("owner", OWNERS)
-async def test_automation_of_an_owner_is_held_and_released(twins, owner):
+@pytest.mark.parametrize("kind", OWNERS)
+async def test_automation_of_an_owner_is_held_and_released(twins, kind):
     web = twins("Deployment")
-    api_version, spec, held, released = OWNERS[owner]
-    await web.both(owner, {
-        "apiVersion": api_version, "kind": owner, "metadata": {"name": "web"}, "spec": spec,
-        "status": {"history": HISTORY},
-    })  # fmt: skip
+    await web.both(kind, owner(kind, "web"))
     for place in (web.mine, web.theirs):
-        made = deployment("web", template())
-        group = api_version.partition("/")[0]
-        if owner == "Application":
-            tracked = f"{place}_web:apps/Deployment:{place}/web"
-            made["metadata"]["annotations"] = {"argocd.argoproj.io/tracking-id": tracked}
-        else:
-            made["metadata"]["labels"] |= {f"{group}/name": "web", f"{group}/namespace": place}
-        await web.api.create(web.at(place, name="").rpartition("/")[0], made)
+        made = managed(deployment("web", template()), kind, "web", place)
+        await web.api.create(path("Deployment", place), made)
     await web.settled()
     await web.known()
     until = datetime.now(UTC) + timedelta(hours=1)
@@ -491,22 +463,24 @@ async def test_automation_of_an_owner_is_held_and_released(twins, owner):
 
     await web.do(Verb.HOLD, until=until)
     await web.api.patch(
-        web.at(web.theirs, owner), {"spec": held, "metadata": {"annotations": {HELD_UNTIL: note}}}
+        web.at(web.theirs, kind), {"spec": HELD[kind], "metadata": {"annotations": {HELD_UNTIL: note}}}
     )
     await web.kubectl("annotate", "deploy/web", f"{HELD_UNTIL}={note}")
     await web.alike()
-    assert (await web.api.get(web.at(web.mine, owner)))["spec"] == held
+    assert (await web.api.get(web.at(web.mine, kind)))["spec"] == HELD[kind]
 
-    if owner == "Application":
+    if kind == "Application":
         await web.do(Verb.SYNC, revision="aaaa")
-        mine = await web.api.get(web.at(web.mine, owner))
-        assert mine["operation"]["sync"]["revision"] == "aaaa"
+        sync = {"revision": "aaaa", "source": {"repoURL": "x"}, "prune": False, "syncStrategy": {"apply": {}}}
+        await web.api.patch(web.at(web.theirs, kind), {"operation": {"sync": sync}})
+        mine, theirs = [await web.api.get(web.at(place, kind)) for place in (web.mine, web.theirs)]
+        assert mine["operation"]["sync"] == theirs["operation"]["sync"]
         for place in (web.mine, web.theirs):
-            await web.api.patch(web.at(place, owner), {"operation": None})
+            await web.api.patch(web.at(place, kind), {"operation": None})
 
     await web.do(Verb.RELEASE)
     await web.api.patch(
-        web.at(web.theirs, owner), {"spec": released, "metadata": {"annotations": {HELD_UNTIL: None}}}
+        web.at(web.theirs, kind), {"spec": RELEASED[kind], "metadata": {"annotations": {HELD_UNTIL: None}}}
     )
     await web.kubectl("annotate", "deploy/web", f"{HELD_UNTIL}-")
     await web.alike()
@@ -515,7 +489,7 @@ async def test_automation_of_an_owner_is_held_and_released(twins, owner):
 async def test_two_clicks_on_one_promotion_take_one_step(twins):
     web = twins("Rollout")
     await web.api.create(
-        web.at(web.mine).rpartition("/")[0], rollout("web", template(), {"canary": {"steps": STEPS}}, replicas=4)
+        path(web.kind, web.mine), rollout("web", template(), {"canary": {"steps": STEPS}}, replicas=4)
     )
     waits = at_step(1)
     await web.board.until(web.mine, "web", lambda one: one["attention"] == "good", kind="Rollout")
@@ -529,7 +503,9 @@ async def test_two_clicks_on_one_promotion_take_one_step(twins):
     clicks = await asyncio.gather(*(web.ask(Verb.PROMOTE, seen) for _ in range(4)), return_exceptions=True)
     taken = [each for each in clicks if not isinstance(each, BaseException)]
     assert taken
-    assert all(isinstance(each, Moved | Blocked) for each in clicks if isinstance(each, BaseException)), clicks
+    assert all(isinstance(each, Moved | Blocked) for each in clicks if isinstance(each, BaseException)), (
+        clicks
+    )
     ended = [(await web.over(each)).phase for each in taken]
     assert sorted(ended) == [CommandPhase.DONE, *[CommandPhase.REFUSED] * (len(taken) - 1)]
     await web.api.until(web.at(web.mine), at_step(3))
@@ -540,7 +516,7 @@ async def test_two_clicks_on_one_promotion_take_one_step(twins):
 
 async def test_target_that_moved_is_left_as_it_is(twins, tmp_path, real):
     web = twins("Deployment")
-    await web.api.create(web.at(web.mine).rpartition("/")[0], deployment("web", template()))
+    await web.api.create(path(web.kind, web.mine), deployment("web", template()))
     await web.board.until(web.mine, "web", lambda one: one["attention"] == "good")
     before = await look(web.board.cluster, web.ref)
     plan = before.plan(Verb.PAUSE, Arguments(), datetime.now(UTC), "c1")
@@ -549,7 +525,9 @@ async def test_target_that_moved_is_left_as_it_is(twins, tmp_path, real):
         await mine.known()
         receipt = await mine.ask(Verb.RESTART, before.expected)
         await web.api.patch(web.at(web.mine), image("web:2"), type=STRATEGIC)
-        await web.board.until(web.mine, "web", lambda one: one["attention"] == "good" and one["version"] == "2")
+        await web.board.until(
+            web.mine, "web", lambda one: one["attention"] == "good" and one["version"] == "2"
+        )
         moved = (await web.api.get(web.at(web.mine)))["metadata"]["resourceVersion"]
 
         working = asyncio.create_task(idle.perform.run())
