@@ -345,6 +345,7 @@ async def test_service_is_switched_and_back_but_not_to_a_colour_that_reaches_nob
 
     await web.both("Deployment", colour("web", "blue", "web:1"))
     await web.both("Service", switch("web", "blue"))
+    await asyncio.sleep(1.1)  # revisions tell their age in whole seconds, and by it which colour is the newer
     await web.both("Deployment", colour("web", "green", "web:2", fail="never-ready"))
     await web.board.until(web.mine, "web", lambda one: one["version"] == "2", kind="Service")
     version = (await web.api.get(web.at(web.mine)))["metadata"]["resourceVersion"]
