@@ -107,7 +107,7 @@ def service(name: str, app: str) -> Obj:
     }
 
 
-def colour(app: str, name: str, tag: str, **hollow: str) -> Obj:
+def colour(app: str, name: str, tag: str, **hollow: Any) -> Obj:
     """A Deployment APP-NAME whose pods carry the labels app=APP and color=NAME."""
     template = pod_template(app, tag, **hollow)
     template["metadata"]["labels"]["color"] = name

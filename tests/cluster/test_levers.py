@@ -66,7 +66,8 @@ async def places(real):
 @pytest.fixture
 def twins(real, shipboard, places, tmp_path):
     """Makes twins of a kind."""
-    return lambda kind, name="web": Twins(real.api, shipboard, *places, tmp_path, kind, name)
+    mine, theirs = places
+    return lambda kind, name="web": Twins(real.api, shipboard, mine, theirs, tmp_path, kind, name)
 
 
 def template(tag="web:1", **hollow):

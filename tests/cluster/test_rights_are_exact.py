@@ -115,20 +115,20 @@ async def rehearses_every_write(story: Story) -> None:
         *((Verb.HOLD, "Deployment", f"of-{kind.lower()}", Arguments(until=until)) for kind in OWNERS),
     ):
         ask = Ask(verb, WorkloadRef(NAME, here, kind, name), arguments, reason="a test", key="k")
-        deletes = arguments.delete_blocking
-        await _accepted(story, ask, lambda seen, d=deletes: not d or seen.patches[-1].method == "DELETE")
+        await _accepted(story, ask)
     await story.api.delete(path("Canary", here, "flagged"))
 
 
-async def _accepted(story: Story, ask: Ask, holds: Callable[[Preview], bool]) -> None:
-    """Rehearse until the cluster would take it."""
-    seen: object = None
+async def _accepted(story: Story, ask: Ask) -> None:
+    """Rehearse until the cluster would take it, with the deletion that is asked for."""
+    seen: Preview | None = None
     with suppress(TimeoutError):
         async with asyncio.timeout(60):
             while True:
                 with suppress(NotKnown):
                     seen = found = await story.board.perform.preview(ask, ADA)
-                    if found.dry_run == "accepted" and holds(found):
+                    deletes = any(each.method == "DELETE" for each in found.patches)
+                    if found.dry_run == "accepted" and deletes is ask.arguments.delete_blocking:
                         return
                 await asyncio.sleep(0.2)
     raise AssertionError(f"{ask.verb} of {ask.ref}: {seen}")

@@ -1,6 +1,6 @@
 """Run by hand: SIGKILL at random moments for a `shipboard serve` that is being asked for commands.
 
-    python -m tests.perform.kills [sqlite|postgresql] [KILLS]     (about 5 s a kill)
+    python -m tests.perform.kills [sqlite|postgresql] [KILLS]     (5 to 15 s a kill)
 
 Clients ask for pause and resume of Deployments and for promotions of canaries, one after the other for each workload,
 each under a key of its own, which they send again until somebody answers. In the end the cluster tells how often each
@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ from tests.processes import Shipboard, free_port, run
 
 PAUSES = 120
 STUCK = 60.0
+TAKEOVER = 24.0
+"""Seconds that every third process lives on PostgreSQL: only after 20 it counts the one before as dead."""
 KEY = "k" * 32
 
 
@@ -52,13 +55,20 @@ class Asker:
     """A client that asks for one command after the other, on one workload."""
 
     def __init__(self, http: AsyncClient, told: Told, kube: EmbeddedCluster, kind: str, name: str) -> None:
-        self._http, self._told, self._kube, self._kind, self._name = http, told, kube, kind, name
+        self._http, self._told, self._kube, self._kind, self.name = http, told, kube, kind, name
         self._path = f"/api/v1/workloads/demo/default/{kind}/{name}/commands"
 
     def stored(self) -> dict[str, Any]:
-        entry = self._kube.store.get(f"{self._kind.lower()}s", "default", self._name)
+        entry = self._kube.store.get(f"{self._kind.lower()}s", "default", self.name)
         assert entry is not None
         return entry.obj
+
+    def effects(self) -> int:
+        """How often it was changed since it was made: generations, or pauses that lie behind."""
+        found = self.stored()
+        if self._kind == "Rollout":
+            return int(found["status"]["currentStepIndex"]) // 2
+        return int(found["metadata"]["generation"])
 
     async def run(self, over: asyncio.Event) -> None:
         number = 0
@@ -69,7 +79,7 @@ class Asker:
                 verb = "resume"
             if verb == "promote" and self.stored()["status"]["currentStepIndex"] >= 2 * PAUSES - 4:
                 return
-            await self._one(verb, f"{self._name}-{number}")
+            await self._one(verb, f"{self.name}-{number}")
             await asyncio.sleep(random.uniform(0, 0.5))
 
     async def _one(self, verb: str, key: str) -> None:
@@ -92,9 +102,9 @@ class Asker:
         told.longest = max(told.longest, time.monotonic() - began)
         told.phases[f"{verb} {answer['phase']}"] += 1
         if answer["phase"] == CommandPhase.DONE:
-            told.done[self._name] += 1
+            told.done[self.name] += 1
         elif answer["phase"] != CommandPhase.REFUSED:
-            told.unsure[self._name] += 1
+            told.unsure[self.name] += 1
 
     async def _until_answered(self, method: str, path: str, **more: Any) -> tuple[int, dict[str, Any]]:
         while True:
@@ -113,11 +123,9 @@ async def make(client: Client, kube: EmbeddedCluster) -> list[tuple[str, str]]:
         body["metadata"]["name"] = name
         await client.call("POST", "/apis/apps/v1/namespaces/default/deployments", body)
     path = "/apis/argoproj.io/v1alpha1/namespaces/default/rollouts"
-    steps = [
-        {"setWeight": 1 + n * 98 // PAUSES} if m == 0 else {"pause": {}}
-        for n in range(PAUSES)
-        for m in (0, 1)
-    ]
+    steps: list[dict[str, Any]] = []
+    for number in range(PAUSES):
+        steps += [{"setWeight": 1 + number * 98 // PAUSES}, {"pause": {}}]
     for name in ("r1", "r2"):
         pod = template("web:1.0")
         pod["metadata"]["labels"] = {"app": name}
@@ -126,71 +134,60 @@ async def make(client: Client, kube: EmbeddedCluster) -> list[tuple[str, str]]:
         status, answer = await client.call("POST", path, {"metadata": {"name": name}, "spec": spec})
         assert status == 201, answer
 
-    def phase(name: str, wanted: str) -> bool:
-        entry = kube.store.get("rollouts", "default", name)
-        return bool(entry) and (entry.obj.get("status") or {}).get("phase") == wanted
-
     for name in ("r1", "r2"):
-        await until(lambda n=name: phase(n, "Healthy"), f"{name} is healthy")
+        await until(partial(phase, kube, name, "Healthy"), f"{name} is healthy")
         op = {"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "web:2.0"}
         await client.patch(f"{path}/{name}", [op], "application/json-patch+json")
     for name in ("r1", "r2"):
-        await until(lambda n=name: phase(n, "Paused"), f"{name} waits")
+        await until(partial(phase, kube, name, "Paused"), f"{name} waits")
     return [("Deployment", "d1"), ("Deployment", "d2"), ("Rollout", "r1"), ("Rollout", "r2")]
+
+
+def phase(kube: EmbeddedCluster, name: str, wanted: str) -> bool:
+    """Whether a Rollout is in that phase."""
+    entry = kube.store.get("rollouts", "default", name)
+    return entry is not None and (entry.obj.get("status") or {}).get("phase") == wanted
 
 
 async def kill(url: str, kills: int, home: Path) -> bool:
     """Ask, kill, count, and say what came of it; whether all is well."""
     environ = {"SHIPBOARD_AUDIT_KEY": KEY}
     async with EmbeddedCluster(time_scale=25.0) as kube, Client(kube.url, kube.token) as client:
-        file = kube.kubeconfig(home / "kubeconfig")
+        file, port = kube.kubeconfig(home / "kubeconfig"), free_port()
         code, token, said = await asyncio.to_thread(
             run, home, "token", "create", "kills", "--role", "operator", "--database", url, **environ
         )
         assert code == 0, said
-        names = await make(client, kube)
-        told, over, port = Told(), asyncio.Event(), free_port()
+        names, told, over = await make(client, kube), Told(), asyncio.Event()
         headers = {"Authorization": f"Bearer {token.strip().splitlines()[-1]}"}
+        serve = ("serve", "--kubeconfig", file, "--database", url, "--port", str(port))
         async with AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=10) as http:
             askers = [Asker(http, told, kube, kind, name) for kind, name in names]
-            before = [asker.stored() for asker in askers]
-            before = [
-                (o["metadata"]["generation"], (o.get("status") or {}).get("currentStepIndex")) for o in before
-            ]
+            before = [asker.effects() for asker in askers]
             asking = [asyncio.create_task(asker.run(over)) for asker in askers]
-            board = None
             for number in range(kills + 1):
-                arguments = ("serve", "--kubeconfig", str(file), "--database", url, "--port", str(port))
-                board = await asyncio.to_thread(Shipboard, home, *arguments, **environ)
+                board = await asyncio.to_thread(Shipboard, home, *serve, **environ)
                 board.port = port
                 await asyncio.to_thread(board.until_serving, "/ready")
                 if number == kills:
                     break
-                await asyncio.sleep(random.uniform(0, 2.5))  # not to wait for something: to kill anywhere
+                calm = url.startswith("postgresql") and number % 3 == 2
+                await asyncio.sleep(TAKEOVER if calm else random.uniform(0, 2.5))  # to kill anywhere
                 board.signal(signal.SIGKILL)
                 await asyncio.to_thread(board.ended)
-            await asyncio.sleep(3)
             over.set()
             await asyncio.wait_for(asyncio.gather(*asking), STUCK * 2)
-            assert board is not None
             board.signal(signal.SIGTERM)
             await asyncio.to_thread(board.ended)
-        doubled = undone = 0
-        for asker, (generation, step) in zip(askers, before, strict=True):
-            after, name = asker.stored(), asker._name
-            if asker._kind == "Rollout":
-                await until(lambda a=asker: a.stored()["status"].get("phase") == "Paused", "it waits")
-                effects = (asker.stored()["status"]["currentStepIndex"] - step) // 2
-            else:
-                effects = after["metadata"]["generation"] - generation
-            sure, unsure = told.done[name], told.unsure[name]
-            doubled += max(0, effects - sure - unsure)
-            undone += max(0, sure - effects)
-            print(f"{name}: {sure} done, {unsure} unsure, {effects} effects")
+        for name in ("r1", "r2"):
+            await until(partial(phase, kube, name, "Paused"), f"{name} waits")
+        made = {a.name: a.effects() - was for a, was in zip(askers, before, strict=True)}
     code, said, wrong = await asyncio.to_thread(run, home, "audit", "verify", "--database", url, **environ)
+    doubled = sum(max(0, n - told.done[name] - told.unsure[name]) for name, n in made.items())
+    undone = sum(max(0, told.done[name] - n) for name, n in made.items())
+    print(f"effects: {made}; told done: {dict(told.done)}, unsure: {dict(told.unsure)}")
+    print(f"phases: {dict(told.phases)}; not taken: {dict(told.others)}")
     print(f"audit verify: {code} {(said or wrong).strip().splitlines()[-1]}")
-    print(f"phases: {dict(told.phases)}")
-    print(f"not taken: {dict(told.others)}")
     print(
         f"{kills} kills, {sum(told.phases.values())} commands: {doubled} doubled, {len(told.lost) + undone} lost, "
         f"{len(told.stuck)} stuck; longest {told.longest:.1f} s  {told.lost} {told.stuck}"
