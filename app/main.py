@@ -134,7 +134,7 @@ def create_app(
             fleet = Fleet(database)
             hub = Hub(database, live, fleet, environments=settings.environments)
             reach: dict[str, ClusterLike] = {}
-            rules = Rules(frozenset(settings.environments[-1:]) | PRODUCTION)
+            rules = Rules(frozenset(settings.environments[-1:]) | PRODUCTION, still=keeper.still)
             perform = Perform(database, live, reach, rules, _now, resting=lambda: vitals.draining)
             app.include_router(pages.routes(hub, renderer))
             inbox = Inbox(database)

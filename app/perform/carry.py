@@ -10,10 +10,11 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.domain.commands import VERBS, CommandPhase
+from app.domain.people import NOBODY
 from app.domain.policy import Permission, permits
 from app.domain.refusals import (
     Absent,
@@ -43,12 +44,13 @@ _UNTOUCHED = "nothing was changed"
 
 @dataclass(slots=True)
 class _Standing:
-    """How a command stands while it is carried out: `doubt`, it may have been written; `partial`, its first write was;
-    `trouble`, what went wrong last."""
+    """How a command stands while it is carried out: `doubt`, it may have been written; `partial`, its first write was,
+    and of its `intended` writes at least the first `sent`; `trouble`, what went wrong last."""
 
     intended: Intended
     doubt: bool
     partial: bool = False
+    sent: int = 1
     trouble: str = ""
 
 
@@ -132,7 +134,7 @@ class Carrier:
 
     async def _write(self, cluster: ClusterLike, kept: Kept, standing: _Standing, seen: Seen) -> End | None:
         command = kept.command
-        if not standing.partial and (end := self._stopped(kept, seen)):
+        if not standing.partial and (end := await self._stopped(kept, seen)):
             return end
         try:
             plan = seen.plan(command.verb, command.arguments, command.asked_at, command.id)
@@ -144,13 +146,18 @@ class Carrier:
             if standing.partial:
                 return End(CommandPhase.SENT, "Sent.", intended=standing.intended)
             return End(CommandPhase.DONE, "It was already so.")
-        basis = standing.intended.basis if standing.partial else seen.expected
-        intended = Intended(plan.sentence, sendings(plan), plan.difference, basis, plan.effect)
+        intended = Intended(plan.sentence, sendings(plan), plan.difference, seen.expected, plan.effect)
+        if standing.partial:  # what is left of it is planned anew; what was sent stays on record
+            was = standing.intended
+            intended = replace(
+                was, sendings=(*was.sendings[: standing.sent], *intended.sendings), effect=plan.effect
+            )
         standing.intended = intended
         reached("before_write")
         try:
             await send(cluster, plan, between=lambda: reached("after_first_write"))
         except Partly as error:
+            standing.sent = len(intended.sendings) - len(plan.patches) + error.sent
             standing.partial, standing.doubt = True, stamps(plan, command.id)
             raise error.error from None
         except Lost:
@@ -169,14 +176,15 @@ class Carrier:
         reached("after_write")
         return End(CommandPhase.SENT, "The cluster took it; its effect is awaited.", intended=intended)
 
-    def _stopped(self, kept: Kept, seen: Seen) -> End | None:
-        """Whether what was seen, or a rule, stands in the way by now."""
+    async def _stopped(self, kept: Kept, seen: Seen) -> End | None:
+        """Whether what was seen, a rule, or who asked stands in the way by now. Raises StoreUnavailable."""
         command = kept.command
         if difference := moved(command.expected, seen):
             said = Moved(difference)
             return End(CommandPhase.REFUSED, f"{said.what} {said.why} {_UNTOUCHED.capitalize()}.")
         role = VERBS[command.verb].role
-        may = permits(kept.principal, Permission.ACT, command.environment, verb=command.verb.value, role=role)
+        who = await self._rules.still(kept.principal) or NOBODY
+        may = permits(who, Permission.ACT, command.environment, verb=command.verb.value, role=role)
         blocked = (*may.blocked_by, *self._rules.verdict(command, seen.state, self._clock()).blocked_by)
         if not blocked:
             return None

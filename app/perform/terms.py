@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from hashlib import sha256
@@ -12,6 +12,7 @@ from typing import Any
 from app.domain.commands import Arguments, Command, CommandPhase, Expected, Verb
 from app.domain.errors import ShipboardError
 from app.domain.names import WorkloadRef
+from app.domain.people import Principal
 from app.domain.policy import ALLOWED, Blocker, Verdict
 from app.domain.rollout import RolloutState
 from app.engines.acting import Difference
@@ -108,16 +109,23 @@ def receipt_of(kept: Kept) -> Receipt:
     )
 
 
+async def unchanged(principal: Principal) -> Principal | None:
+    """Where nobody's rights are taken back."""
+    return principal
+
+
 Hold = Callable[[Command, RolloutState, datetime], Verdict]
 """A rule of the house (a freeze, a gate) about a command, with the state it meets."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The rules beside roles: the environments where a reason is due, and what else may stand in the way."""
+    """The rules beside roles: the environments where a reason is due, what else may stand in the way, and who somebody
+    that asked is by now (None: may not come in any more), which is looked at again before anything is written."""
 
     production: frozenset[str] = frozenset()
     holds: Sequence[Hold] = field(default=())
+    still: Callable[[Principal], Awaitable[Principal | None]] = unchanged
 
     def verdict(self, command: Command, state: RolloutState, now: datetime) -> Verdict:
         """What all of them say together."""

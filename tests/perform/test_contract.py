@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from app.domain.commands import CommandPhase, Expected, Verb
+from app.domain.people import Principal
 from app.domain.policy import ALLOWED, Blocker, Verdict
 from app.engines.acting import STAMP
 from app.perform import Blocked, KeyReused, Moved, NotKnown, Rules
@@ -303,6 +304,26 @@ async def test_late_command_is_not_begun(database_url):
         ended = await board.over(receipt)
         working.cancel()
         assert (ended.phase, board.between.writes) == (CommandPhase.REFUSED, 0)
+
+
+async def test_who_may_no_more_when_it_is_carried_out_is_refused(database_url):
+    by_now: dict[str, Principal | None] = {}
+
+    async def still(who: Principal) -> Principal | None:
+        return by_now["Ada"]
+
+    async with rig(database_url, rules=Rules(still=still), run=False) as board:
+        await board.make_web()
+        for who, rule in ((replace(ADA, roles=VIEWER.roles), "role"), (None, "sign-in"), (ADA, "")):
+            receipt = await board.perform.ask(ask(Verb.RESTART), ADA)
+            by_now["Ada"] = who
+            working = asyncio.create_task(board.perform.run())
+            ended = await board.over(receipt)
+            working.cancel()
+            await asyncio.gather(working, return_exceptions=True)
+            assert ended.phase is (CommandPhase.REFUSED if rule else CommandPhase.DONE), ended.message
+            assert [each.rule for each in ended.blocked_by] == [rule][: bool(rule)]
+        assert board.between.writes == 1
 
 
 async def test_worker_that_is_stopped_at_any_moment_leaves_the_rest_to_the_next(database_url):

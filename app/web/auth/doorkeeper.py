@@ -143,6 +143,22 @@ class Doorkeeper:
 
         return no_more
 
+    async def still(self, was: Principal) -> Principal | None:
+        """Somebody who once was let in, with the roles of this moment; None when their session or token holds no more.
+        Who has none (a proxy or this machine speaks for them) is as they were. Raises StoreUnavailable."""
+        if not was.session:
+            return was
+        table, now = people.SESSION if was.kind is PrincipalKind.PERSON else people.TOKEN, self.clock()
+        async with self.database.reading() as connection:
+            row = await people.one(connection, table, ident=was.session)
+        if row is None:
+            return None
+        if table is people.TOKEN:
+            return None if now >= row["expires_at"] else await bearer_of(self.database, self.settings, row)
+        over = now >= row["created_at"] + timedelta(hours=self.settings.hours)
+        idle = now - row["seen_at"] >= self._idle + TOUCH
+        return None if over or idle else await person_of(self.database, self.settings, row)
+
     def forget(self) -> None:
         """Something was ended: believe nothing that was read before, and look at once at who watches."""
         self._known.clear()
@@ -280,22 +296,8 @@ class Doorkeeper:
     async def _look_after(self) -> None:
         if not self._watching:
             return
-        now = self.clock()
         for ident, was in tuple(self._watched_as.items()):
-            found: Principal | None
-            async with self.database.reading() as connection:
-                table = people.SESSION if was.kind is PrincipalKind.PERSON else people.TOKEN
-                row = await people.one(connection, table, ident=ident)
-            if row is None:
-                found = None
-            elif table is people.SESSION:
-                over = now >= row["created_at"] + timedelta(hours=self.settings.hours)
-                idle = now - row["seen_at"] >= self._idle + TOUCH
-                found = None if over or idle else await person_of(self.database, self.settings, row)
-            else:
-                found = (
-                    None if now >= row["expires_at"] else await bearer_of(self.database, self.settings, row)
-                )
+            found = await self.still(was)
             if found is None or found.roles != was.roles:
                 self._known.clear()
                 log.info("streams ended", session=ident, streams=len(self._watching.get(ident, ())))
