@@ -48,7 +48,8 @@ from .write import sendings
 
 class Perform:
     """Judges, records and (by its worker) carries out commands. `clusters` are those connected just now, by name;
-    `rights_now` tells what whoever asked may do by the time it is done; while `resting` nothing new is taken on. `dead_after` is as for `Worker`."""
+    `rights_now` tells what whoever asked may do by the time it is done; while `resting` nothing new is taken on.
+    `dead_after` is as for `Worker`."""
 
     def __init__(
         self,

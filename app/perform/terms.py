@@ -133,8 +133,8 @@ class Rules:
     step_up: timedelta | None = None
 
     def stale(self, principal: Principal, environment: str, now: datetime) -> tuple[Blocker, ...]:
-        """Whether a person signed in too long ago to act there (ASVS 7.5.3). Who never signs in (a token, somebody a proxy
-        vouches for, a board that asks nobody) is not asked to."""
+        """The blocker for a person who signed in too long ago to act there (ASVS 7.5.3). Who never signs in (a token,
+        somebody a proxy vouches for, a board that asks nobody) is not asked to."""
         at = principal.signed_in_at
         if (
             self.step_up is None

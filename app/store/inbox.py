@@ -145,8 +145,8 @@ class Inbox:
                 await (await session.connection()).execute(_SETTLE, rows)
 
     async def replay(self, ident: int, entry: Entry) -> bool:
-        """Have a dead letter tried anew, which `entry` tells the audit; False when there is no such letter, or it is not
-        dead."""
+        """Have a dead letter tried anew, which `entry` tells the audit; False when there is no such letter, or it is
+        not dead."""
         query = update(INBOX).where(INBOX.c.id == ident, INBOX.c.state == "dead")
         async with self._database.writing() as session:
             done = await (await session.connection()).execute(

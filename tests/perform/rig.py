@@ -155,7 +155,9 @@ async def eventually(condition: Callable[[], Any], what: str, seconds: float = 1
 
 
 @asynccontextmanager
-async def rig(database_url: str, *, rules: Rules | None = None, run: bool = True) -> AsyncIterator[Rig]:
+async def rig(
+    database_url: str, *, rules: Rules | None = None, run: bool = True, **ports: Any
+) -> AsyncIterator[Rig]:
     """All parts, running."""
     async with (
         EmbeddedCluster(time_scale=25.0) as kube,
@@ -166,7 +168,7 @@ async def rig(database_url: str, *, rules: Rules | None = None, run: bool = True
         cluster = await Cluster.at(NAME, kube.url, kube.token)
         acting = await Cluster.at(NAME, between.url, kube.token)
         clusters: dict[str, ClusterLike] = {NAME: acting}
-        perform = Perform(database, live, clusters, rules or Rules(), now)
+        perform = Perform(database, live, clusters, rules or Rules(), now, **ports)
         tasks = [asyncio.create_task(perform.run())] if run else []
         tasks.append(asyncio.create_task(Collector(cluster, Ingest(database, live), timing=TIMING).run()))
         try:

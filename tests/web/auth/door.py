@@ -22,6 +22,7 @@ from app.main import create_app
 from app.settings import AuthSettings, Mode, Persona, Settings
 from app.store import people
 from app.web.auth import passwords, tokens
+from app.web.auth.limits import Limits
 
 DEADLINE = 10.0
 PASSWORD = "nine brave lanterns"
@@ -117,6 +118,16 @@ class Door:
 
         async with self.keeper.database.reading() as connection:
             return list((await connection.execute(select(table))).mappings())
+
+    async def anew(self) -> None:
+        """Be as at the start: nobody is there, signed in, counted or remembered."""
+        async with self.keeper.database.writing() as session:
+            for table in (people.ACCOUNT, people.ATTEMPT, people.SESSION, people.SIGNIN, people.TOKEN):
+                await (await session.connection()).execute(table.delete())
+        self.later()
+        self.keeper.limits = Limits()
+        self.keeper.forget()
+        self.http.headers.pop("cookie", None)
 
     def later(self, **delta: float) -> None:
         """Let time pass."""

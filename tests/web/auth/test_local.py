@@ -14,13 +14,6 @@ pytestmark = pytest.mark.anyio
 REAL = passwords.Passwords()
 
 
-@pytest.fixture
-async def local(tmp_path, sqlite_template, anyio_backend):
-    async with door(tmp_path, LOCAL, sqlite_template) as here:
-        await here.account("vera")
-        yield here
-
-
 async def sign_in(here, user: str, password: str, **more):
     return await here.ask("POST", "/login", data={"user": user, "password": password, **more})
 
