@@ -27,6 +27,7 @@ from app.ingest import Ingest
 from app.kube import Cluster
 from app.live import Live
 from app.perform import ClusterLike, Perform, Rules
+from app.read.artifacts import Policy
 from app.read.fleet import Fleet
 from app.settings import ClusterSettings, HookSettings, Settings
 from app.sources.announced import Announcer
@@ -35,12 +36,13 @@ from app.sources.outbound import Outbound
 from app.sources.polled import Polled
 from app.sources.polls import POLLS
 from app.sources.runner import Collector
+from app.sources.signatures import Signatures
 from app.store import audit
 from app.store.ci import CiRules
 from app.store.db import Database
 from app.store.inbox import Inbox
 from app.store.retention import prune
-from app.web import api, errors, files, headers, hooks, logs, ops, pages
+from app.web import api, errors, files, headers, hooks, logs, ops, pages, uploads
 from app.web.auth import Guard, account, login, oidc, refuse_bare, viewer
 from app.web.auth.doorkeeper import Doorkeeper
 from app.web.metrics import Door, Metrics
@@ -146,10 +148,12 @@ def create_app(
             app.include_router(pages.routes(hub, renderer))
             inbox = Inbox(database)
             app.include_router(hooks.routes(inbox, settings.hooks))
-            app.include_router(api.router(hub, perform, inbox))
-            refuse_bare(app)
+            policy = Policy(settings.signing, settings.scan_threshold)
+            app.include_router(api.router(hub, perform, inbox, database, policy))
             told = Ingest(database, live, CiRules(settings.services, settings.job_stages))
             door = _reporting(metrics.counted(told), vitals)
+            app.include_router(uploads.routes(uploads.Desk(database, door, Signatures(settings.signing))))
+            refuse_bare(app)
             app.state.hub = vitals.projection = metrics.parts.hub = hub
             metrics.parts.fleet = fleet
             vitals.heard = lambda: any(source.lists for source in fleet.sources.values())

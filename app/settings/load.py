@@ -13,6 +13,7 @@ from app.domain.places import Rule
 from . import auth, scalars
 from .auth import AuthSettings, Mode, Secret
 from .hooks import EVENTS, HOOKS, SERVICES, STAGES, HookSettings
+from .images import SCAN_THRESHOLD, SIGNING
 from .model import ClusterSettings, Settings, is_loopback
 from .problems import Problem, SettingsRefused, suggestion
 from .reader import Many, Table, read
@@ -211,6 +212,8 @@ SHAPE = Table(
         "events": EVENTS,
         "services": SERVICES,
         "job_stages": STAGES,
+        "signing": SIGNING,
+        "scan_threshold": SCAN_THRESHOLD,
         "retention_days": _RETENTION,
         "log_format": _LOG,
         "public_url": _URL,
