@@ -134,8 +134,17 @@ def create_app(
             fleet = Fleet(database)
             hub = Hub(database, live, fleet, environments=settings.environments)
             reach: dict[str, ClusterLike] = {}
-            rules = Rules(frozenset(settings.environments[-1:]) | PRODUCTION, still=keeper.still)
-            perform = Perform(database, live, reach, rules, _now, resting=lambda: vitals.draining)
+            step_up = timedelta(minutes=settings.auth.step_up_minutes) or None
+            rules = Rules(frozenset(settings.environments[-1:]) | PRODUCTION, step_up=step_up)
+            perform = Perform(
+                database,
+                live,
+                reach,
+                rules,
+                _now,
+                rights_now=keeper.rights_now,
+                resting=lambda: vitals.draining,
+            )
             app.include_router(pages.routes(hub, renderer))
             inbox = Inbox(database)
             app.include_router(hooks.routes(inbox, settings.hooks))
@@ -177,6 +186,7 @@ def create_app(
             hub.closing.set()
         finally:
             await supervisor.stop()
+            await keeper.end()
             await database.close()
             log.info("ended")
 
@@ -247,8 +257,8 @@ async def _prove_writing(database: Database, vitals: ops.Vitals) -> None:
     """Come round the writer's lock and the database's every few seconds, however little is to be written."""
     while True:
         try:
-            async with database.writing():
-                pass
+            async with database.writing() as session:
+                await session.connection()  # where the transaction begins
             vitals.wrote("probe")
         except StoreUnavailable as error:
             vitals.wrote("probe", str(error))
