@@ -115,7 +115,7 @@ def create_app(
     `work` is more to keep running beside it; `new_database` begins without the history that was lost.
     `app.state.vitals.draining` and `app.state.hub` are the server's to use.
     """
-    renderer = Renderer()
+    renderer = Renderer(public_url=settings.public_url)
     watchdog = Watchdog()
     metrics = Metrics(watchdog)
     supervisor = Supervisor()
@@ -133,8 +133,17 @@ def create_app(
             fleet = Fleet(database)
             hub = Hub(database, live, fleet, environments=settings.environments)
             reach: dict[str, ClusterLike] = {}
-            rules = Rules(production(settings.environments))
-            perform = Perform(database, live, reach, rules, _now, resting=lambda: vitals.draining)
+            step_up = timedelta(minutes=settings.auth.step_up_minutes) or None
+            rules = Rules(production(settings.environments), step_up=step_up)
+            perform = Perform(
+                database,
+                live,
+                reach,
+                rules,
+                _now,
+                rights_now=keeper.rights_now,
+                resting=lambda: vitals.draining,
+            )
             app.include_router(pages.routes(hub, renderer, perform, rules.production))
             inbox = Inbox(database)
             app.include_router(hooks.routes(inbox, settings.hooks))
@@ -177,6 +186,7 @@ def create_app(
             hub.closing.set()
         finally:
             await supervisor.stop()
+            await keeper.end()
             await database.close()
             log.info("ended")
 
@@ -247,8 +257,8 @@ async def _prove_writing(database: Database, vitals: ops.Vitals) -> None:
     """Come round the writer's lock and the database's every few seconds, however little is to be written."""
     while True:
         try:
-            async with database.writing():
-                pass
+            async with database.writing() as session:
+                await session.connection()  # where the transaction begins
             vitals.wrote("probe")
         except StoreUnavailable as error:
             vitals.wrote("probe", str(error))

@@ -174,6 +174,7 @@ def test_settings_of_sign_in_are_read(tmp_path):
         ("{modes: [local], anonymous: admin}", "neither none nor viewer"),
         ("{modes: [local], anonymous: true}", "put it in quotes"),
         ("{modes: [local], hours: 0}", "whole number from 1 to 168"),
+        ("{modes: [local], step_up_minutes: -1}", "whole number from 0 to 1440"),
         ("{modes: [local], hours: 1000}", "whole number from 1 to 168"),
         ("{modes: [local], idle_minutes: forever}", "whole number"),
         ("{modes: [oidc], oidc: {client_id: ship}}", "issuer: is missing"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .door import Perform
 from .look import ClusterLike
 from .rounds import Rounds
-from .terms import Ask, Blocked, KeyReused, Moved, NotKnown, Preview, Receipt, Rules, receipt_of
+from .terms import Ask, Blocked, KeyReused, Moved, NotKnown, Preview, Receipt, RightsNow, Rules, receipt_of
 
 __all__ = [
     "Ask",
@@ -17,6 +17,7 @@ __all__ = [
     "Perform",
     "Preview",
     "Receipt",
+    "RightsNow",
     "Rounds",
     "Rules",
     "receipt_of",

@@ -65,7 +65,7 @@ class Judge:
             why = "Shipboard is not connected to it"
             raise Unreachable(f"Could not reach {ask.ref.cluster}", why, "See /sources for the reason")
         for _ in range(REHEARSALS):
-            judged = await self._once(cluster, ask, command, now, record or Record())
+            judged = await self._once(cluster, ask, principal, command, now, record or Record())
             if judged.dry_run != "outrun":
                 return judged
             await asyncio.sleep(0.02)
@@ -90,9 +90,15 @@ class Judge:
         return found
 
     async def _once(
-        self, cluster: ClusterLike, ask: Ask, command: Command, now: datetime, record: Record
+        self,
+        cluster: ClusterLike,
+        ask: Ask,
+        principal: Principal,
+        command: Command,
+        now: datetime,
+        record: Record,
     ) -> Judged:
-        blocked = self._reasoned(command)
+        blocked = [*self._reasoned(command), *self._rules.stale(principal, command.environment, now)]
         seen = await look(cluster, ask.ref)
         if difference := moved(ask.expected, seen):
             raise Moved(difference)

@@ -109,6 +109,7 @@ _AUTH = Table(
         "anonymous": Scalar(auth.anonymous, "anonymous: viewer"),
         "idle_minutes": Scalar(scalars.number(5, 1440), "idle_minutes: 30", frozenset({"int"})),
         "hours": Scalar(scalars.number(1, 168), "hours: 12", frozenset({"int"})),
+        "step_up_minutes": Scalar(scalars.number(0, 1440), "step_up_minutes: 15", frozenset({"int"})),
         "forwarded_by": Many(Scalar(auth.peer, "10.0.0.7"), "forwarded_by: [10.0.0.7]"),
         "oidc": Table(
             {

@@ -22,11 +22,18 @@ from app.web.render import Renderer
 from app.web.streams import Hub
 from app.web.views import ViewKey
 
-from . import audit, board, commands, receipt, sources, workload
+from . import audit, board, commands, patterns, receipt, sources, wall, workload
 from .may import may
 from .page import Page, PageContent, RowCache
 
-PAGES: tuple[Page, ...] = (board.PAGE, workload.PAGE, receipt.PAGE, sources.PAGE)
+PAGES: tuple[Page, ...] = (
+    board.PAGE,
+    workload.PAGE,
+    receipt.PAGE,
+    sources.PAGE,
+    wall.PAGE,
+    patterns.PAGE,
+)
 
 
 def routes(
