@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from socket import gethostname
 from urllib.parse import urlsplit
 
 import structlog
@@ -133,7 +134,10 @@ def create_app(
             hub = Hub(database, live, fleet, environments=settings.environments)
             reach: dict[str, ClusterLike] = {}
             rules = Rules(frozenset(settings.environments[-1:]) | PRODUCTION, still=keeper.still)
-            perform = Perform(database, live, reach, rules, _now, resting=lambda: vitals.draining)
+            place = f"{gethostname()} {settings.host} {settings.port}"
+            perform = Perform(
+                database, live, reach, rules, _now, resting=lambda: vitals.draining, place=place
+            )
             app.include_router(pages.routes(hub, renderer))
             inbox = Inbox(database)
             app.include_router(hooks.routes(inbox, settings.hooks))

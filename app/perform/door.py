@@ -46,7 +46,7 @@ from .write import sendings
 
 class Perform:
     """Judges, records and (by its worker) carries out commands. `clusters` are those connected just now, by name;
-    while `resting` nothing new is taken on. `dead_after` is as for `Worker`."""
+    while `resting` nothing new is taken on. `dead_after` and `place` are as for `Worker`."""
 
     def __init__(
         self,
@@ -58,11 +58,12 @@ class Perform:
         *,
         resting: Callable[[], bool] = lambda: False,
         dead_after: float | None = None,
+        place: str = "",
     ) -> None:
         self._database, self._live, self._clusters = database, live, clusters
         self._clock, self._resting = clock, resting
         self._judge = Judge(clusters, rules)
-        self.worker = Worker(database, live, clusters, rules, clock, dead_after=dead_after)
+        self.worker = Worker(database, live, clusters, rules, clock, dead_after=dead_after, place=place)
 
     async def run(self) -> None:
         """Carry out what was asked, for ever."""
