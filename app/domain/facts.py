@@ -11,6 +11,7 @@ from datetime import datetime
 from .ci import CiFact
 from .freshness import Freshness
 from .names import Place, WorkloadRef
+from .reports import Reported
 from .rollout import RolloutState
 
 WEBHOOKS, POLLING = "webhooks", "polling"
@@ -160,4 +161,5 @@ Fact = (
     | SourceObserved
     | SourcesNamed
     | CiFact
+    | Reported
 )

@@ -14,8 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.domain.commands import VERBS, CommandPhase
-from app.domain.people import NOBODY
-from app.domain.policy import Permission, permits
+from app.domain.policy import Blocker, Permission, permits
 from app.domain.refusals import (
     Absent,
     ClusterError,
@@ -32,7 +31,7 @@ from app.store.commands import Intended, Kept
 from .book import End
 from .failpoints import reached
 from .look import ClusterLike, Seen, look, moved, stamped
-from .terms import Moved, NotKnown, Rules
+from .terms import Moved, NotKnown, RightsNow, Rules
 from .write import Partly, outrun, send, sendings, stamps
 
 ATTEMPTS = 12
@@ -58,9 +57,13 @@ class Carrier:
     """Carries commands out on `clusters`."""
 
     def __init__(
-        self, clusters: Mapping[str, ClusterLike], rules: Rules, clock: Callable[[], datetime]
+        self,
+        clusters: Mapping[str, ClusterLike],
+        rules: Rules,
+        clock: Callable[[], datetime],
+        rights_now: RightsNow,
     ) -> None:
-        self._clusters, self._rules, self._clock = clusters, rules, clock
+        self._clusters, self._rules, self._clock, self._rights_now = clusters, rules, clock, rights_now
 
     async def carry(self, kept: Kept, *, doubt: bool) -> End:
         """Bring a running command to where it goes next. `doubt`: another had begun it, and may have written."""
@@ -177,13 +180,18 @@ class Carrier:
         return End(CommandPhase.SENT, "The cluster took it; its effect is awaited.", intended=intended)
 
     async def _stopped(self, kept: Kept, seen: Seen) -> End | None:
-        """Whether what was seen, a rule, or who asked stands in the way by now. Raises StoreUnavailable."""
+        """Whether what was seen, the rights that whoever asked has by now, or a rule stands in the way."""
         command = kept.command
         if difference := moved(command.expected, seen):
             said = Moved(difference)
             return End(CommandPhase.REFUSED, f"{said.what} {said.why} {_UNTOUCHED.capitalize()}.")
         role = VERBS[command.verb].role
-        who = await self._rules.still(kept.principal) or NOBODY
+        who = await self._rights_now(kept.principal)
+        if who is None:
+            revoked = Blocker(
+                "revoked", f"The session or token of {command.by} holds no more.", "Sign in again."
+            )
+            return End(CommandPhase.REFUSED, f"{revoked.message} {_UNTOUCHED.capitalize()}.", (revoked,))
         may = permits(who, Permission.ACT, command.environment, verb=command.verb.value, role=role)
         blocked = (*may.blocked_by, *self._rules.verdict(command, seen.state, self._clock()).blocked_by)
         if not blocked:

@@ -219,7 +219,12 @@ async def eventually(condition: Callable[[], Any], what: str, seconds: float = 1
 
 @asynccontextmanager
 async def rig(
-    database_url: str, *, rules: Rules | None = None, run: bool = True, everything: bool = False
+    database_url: str,
+    *,
+    rules: Rules | None = None,
+    run: bool = True,
+    everything: bool = False,
+    **ports: Any,
 ) -> AsyncIterator[Rig]:
     """All parts, running; with `everything` the cluster has Flagger's kinds and those of the Gateway API, too."""
     async with (
@@ -233,7 +238,7 @@ async def rig(
         cluster = await Cluster.at(NAME, kube.url, kube.token)
         acting = await Cluster.at(NAME, between.url, kube.token)
         clusters: dict[str, ClusterLike] = {NAME: acting}
-        perform = Perform(database, live, clusters, rules or Rules(), now)
+        perform = Perform(database, live, clusters, rules or Rules(), now, **ports)
         tasks = [asyncio.create_task(perform.run())] if run else []
         tasks.append(asyncio.create_task(Collector(cluster, Ingest(database, live), timing=TIMING).run()))
         try:

@@ -11,20 +11,29 @@ from starlette.responses import Response
 
 from app.domain.policy import Permission
 from app.perform import Perform
+from app.read.artifacts import NO_POLICY, Policy
+from app.store.db import Database
 from app.store.inbox import Inbox
 from app.web.answers import tagged
 from app.web.auth import needs
 from app.web.streams import Hub
 
-from . import audit, board, commands, inbox, me, rollouts, sources, workloads
+from . import artifacts, audit, board, commands, inbox, me, reports, rollouts, sources, workloads
 from .contents import encode
 from .listing import document
 
 RESOURCES = (board, workloads, rollouts, sources, me, audit)
 
 
-def router(hub: Hub, perform: Perform | None = None, letters: Inbox | None = None) -> APIRouter:
-    """All operations of the API; without `perform` those that only look, and without `letters` none on the inbox."""
+def router(
+    hub: Hub,
+    perform: Perform | None = None,
+    letters: Inbox | None = None,
+    database: Database | None = None,
+    policy: Policy = NO_POLICY,
+) -> APIRouter:
+    """All operations of the API; without `perform` those that only look, without `letters` none on the inbox, without
+    `database` none on reports and images."""
     found = APIRouter(prefix="/api/v1", tags=["read"])
     for resource in RESOURCES:
         resource.add(found, hub)
@@ -32,6 +41,9 @@ def router(hub: Hub, perform: Perform | None = None, letters: Inbox | None = Non
         commands.add(found, hub, perform)
     if letters:
         inbox.add(found, letters)
+    if database:
+        reports.add(found, database)
+        artifacts.add(found, database, policy)
 
     @found.get("/openapi.json", include_in_schema=False, dependencies=[needs(Permission.VIEW)])
     async def openapi(request: Request) -> Response:

@@ -223,11 +223,12 @@ async def test_shared_pages_carry_nothing_personal(board):
             break
 
 
-async def test_pages_of_different_rights_are_different_views(board):
+async def test_pages_of_different_rights_are_different_views(tmp_path, sqlite_template):
     """Buttons follow from rights, so rights are part of what a view is."""
-    for who in ("viewer", "admin", "viewer"):
-        await board.ask("GET", "/", await board.be(who))
-    rights = {key.rights for key in board.app.state.hub._views if key.media_type == "text/html"}
+    async with door(tmp_path, template=sqlite_template) as here:
+        for who in ("viewer", "admin", "viewer"):
+            await here.ask("GET", "/", await here.be(who))
+        rights = {key.rights for key in here.app.state.hub._views if key.media_type == "text/html"}
     assert rights == {frozenset({"*:viewer"}), frozenset({"*:admin"})}
 
 
