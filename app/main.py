@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from socket import gethostname
 from urllib.parse import urlsplit
 
 import structlog
@@ -143,6 +144,7 @@ def create_app(
                 _now,
                 rights_now=keeper.rights_now,
                 resting=lambda: vitals.draining,
+                place=f"{gethostname()} {settings.host} {settings.port}",
             )
             app.include_router(pages.routes(hub, renderer, perform, rules.production))
             inbox = Inbox(database)

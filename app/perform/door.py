@@ -54,7 +54,7 @@ DRILL = "drill:"
 class Perform:
     """Judges, records and (by its worker) carries out commands. `clusters` are those connected just now, by name;
     `rights_now` tells what whoever asked may do by the time it is done; while `resting` nothing new is taken on.
-    `dead_after` is as for `Worker`."""
+    `dead_after` and `place` are as for `Worker`."""
 
     def __init__(
         self,
@@ -67,12 +67,13 @@ class Perform:
         rights_now: RightsNow = as_asked,
         resting: Callable[[], bool] = lambda: False,
         dead_after: float | None = None,
+        place: str = "",
     ) -> None:
         self._database, self._live, self._clusters = database, live, clusters
         self._clock, self._resting = clock, resting
         self._judge, self._rules = Judge(clusters, rules), rules
         self.worker = Worker(
-            database, live, clusters, rules, clock, rights_now=rights_now, dead_after=dead_after
+            database, live, clusters, rules, clock, rights_now=rights_now, dead_after=dead_after, place=place
         )
 
     async def run(self) -> None:

@@ -362,6 +362,20 @@ async def test_command_of_a_living_process_is_left_to_it_and_of_a_dead_one_taken
         working.cancel()
 
 
+async def test_command_of_who_was_in_the_same_place_before_is_taken_at_once(database_url):
+    async with rig(database_url, run=False) as board:
+        await board.make_web()
+        receipt = await board.perform.ask(ask(Verb.RESTART), ADA)
+        async with board.database.writing() as session:
+            assert await commands.claim(session, receipt.id, "here/dead", receipt.asked_at)
+        board.perform.worker = Worker(
+            board.database, board.live, board.clusters, Rules(), now, dead_after=300, place="here"
+        )
+        working = asyncio.create_task(board.perform.run())
+        assert (await board.over(receipt)).phase is CommandPhase.DONE
+        working.cancel()
+
+
 async def test_late_command_is_not_begun(database_url):
     async with rig(database_url, run=False) as board:
         await board.make_web()
