@@ -116,7 +116,7 @@ def create_app(
     `work` is more to keep running beside it; `new_database` begins without the history that was lost.
     `app.state.vitals.draining` and `app.state.hub` are the server's to use.
     """
-    renderer = Renderer()
+    renderer = Renderer(public_url=settings.public_url)
     watchdog = Watchdog()
     metrics = Metrics(watchdog)
     supervisor = Supervisor()

@@ -10,7 +10,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.domain.commands import VERBS, CommandPhase
@@ -43,12 +43,13 @@ _UNTOUCHED = "nothing was changed"
 
 @dataclass(slots=True)
 class _Standing:
-    """How a command stands while it is carried out: `doubt`, it may have been written; `partial`, its first write was;
-    `trouble`, what went wrong last."""
+    """How a command stands while it is carried out: `doubt`, it may have been written; `partial`, its first write was,
+    and of its `intended` writes at least the first `sent`; `trouble`, what went wrong last."""
 
     intended: Intended
     doubt: bool
     partial: bool = False
+    sent: int = 1
     trouble: str = ""
 
 
@@ -148,13 +149,18 @@ class Carrier:
             if standing.partial:
                 return End(CommandPhase.SENT, "Sent.", intended=standing.intended)
             return End(CommandPhase.DONE, "It was already so.")
-        basis = standing.intended.basis if standing.partial else seen.expected
-        intended = Intended(plan.sentence, sendings(plan), plan.difference, basis, plan.effect)
+        intended = Intended(plan.sentence, sendings(plan), plan.difference, seen.expected, plan.effect)
+        if standing.partial:  # what is left of it is planned anew; what was sent stays on record
+            was = standing.intended
+            intended = replace(
+                was, sendings=(*was.sendings[: standing.sent], *intended.sendings), effect=plan.effect
+            )
         standing.intended = intended
         reached("before_write")
         try:
             await send(cluster, plan, between=lambda: reached("after_first_write"))
         except Partly as error:
+            standing.sent = len(intended.sendings) - len(plan.patches) + error.sent
             standing.partial, standing.doubt = True, stamps(plan, command.id)
             raise error.error from None
         except Lost:

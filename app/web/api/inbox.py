@@ -74,7 +74,7 @@ def add(router: APIRouter, inbox: Inbox) -> None:
         "/inbox/{ident}/replay",
         status_code=202,
         include_in_schema=False,
-        dependencies=[needs(Permission.ADMIN)],
+        dependencies=[needs(Permission.ACT)],
     )
     async def replay(request: Request, ident: Annotated[int, Path(ge=1, lt=1 << 31)]) -> Response:
         """Try a webhook that was set aside anew."""

@@ -21,10 +21,10 @@ from app.web.render import Renderer
 from app.web.streams import Hub
 from app.web.views import ViewKey
 
-from . import audit, board, sources, workload
+from . import audit, board, patterns, sources, wall, workload
 from .page import Page, PageContent, RowCache
 
-PAGES: tuple[Page, ...] = (board.PAGE, workload.PAGE, sources.PAGE)
+PAGES: tuple[Page, ...] = (board.PAGE, workload.PAGE, sources.PAGE, wall.PAGE, patterns.PAGE)
 
 
 def routes(hub: Hub, renderer: Renderer | None = None) -> APIRouter:

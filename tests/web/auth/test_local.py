@@ -97,7 +97,7 @@ async def test_many_other_names_do_not_push_out_a_count(local):
     (row,) = await local.rows(people.ATTEMPT)
     from sqlalchemy import insert
 
-    from app.store.tables import ATTEMPT
+    from app.store.people_tables import ATTEMPT
 
     async with local.keeper.database.writing() as session:
         connection = await session.connection()
