@@ -5,6 +5,7 @@ from urllib.parse import quote
 import pytest
 
 from app.domain.audit import Entry
+from app.domain.facts import Fact
 from app.store.audit import append
 from tests.web.site import look, now, site, sources
 
@@ -36,7 +37,10 @@ async def lists(here):
 async def test_no_parameter_of_a_list_is_sql_or_a_pattern(tmp_path):
     import msgspec
 
-    facts = [*sources(), *(look(name, where) for name in SERVICES for where in ("staging", "production"))]
+    facts: list[Fact] = [
+        *sources(),
+        *(look(name, where) for name in SERVICES for where in ("staging", "production")),
+    ]
     async with site(tmp_path, facts) as here:
         async with here.database.writing() as session:
             await append(
