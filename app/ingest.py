@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from app.domain.facts import Fact
 from app.live import Live, Topic
+from app.store.ci import NO_RULES, CiRules
 from app.store.db import Database
 from app.store.ledger import Ledger
 
@@ -14,11 +15,10 @@ from app.store.ledger import Ledger
 class Ingest:
     """Takes facts in. One an application: it remembers what it wrote."""
 
-    def __init__(self, database: Database, live: Live) -> None:
+    def __init__(self, database: Database, live: Live, rules: CiRules = NO_RULES) -> None:
         self._database, self._live = database, live
-        self._ledger = Ledger(
-            remember=database.dialect == "sqlite"
-        )  # a file has one process; a server may have more
+        remember = database.dialect == "sqlite"  # a file has one process; a server may have more
+        self._ledger = Ledger(remember=remember, rules=rules)
         self._turn = asyncio.Lock()
         self._owed: set[Topic] = set()
 

@@ -27,11 +27,18 @@ from app.ingest import Ingest
 from app.kube import Cluster
 from app.live import Live
 from app.read.fleet import Fleet
-from app.settings import ClusterSettings, Settings
+from app.settings import ClusterSettings, HookSettings, Settings
+from app.sources.announced import Announcer
+from app.sources.hooked import Hook, Hooked
+from app.sources.outbound import Outbound
+from app.sources.polled import Polled
+from app.sources.polls import POLLS
 from app.sources.runner import Collector
+from app.store.ci import CiRules
 from app.store.db import Database
+from app.store.inbox import Inbox
 from app.store.retention import prune
-from app.web import api, errors, files, headers, logs, ops, pages
+from app.web import api, errors, files, headers, hooks, logs, ops, pages
 from app.web.metrics import Door, Metrics
 from app.web.render import Renderer
 from app.web.streams import Hub
@@ -115,8 +122,11 @@ def create_app(
             fleet = Fleet(database)
             hub = Hub(database, live, fleet, environments=settings.environments)
             app.include_router(pages.routes(hub, renderer))
-            app.include_router(api.router(hub))
-            door = _reporting(metrics.counted(Ingest(database, live)), vitals)
+            inbox = Inbox(database)
+            app.include_router(hooks.routes(inbox, settings.hooks))
+            app.include_router(api.router(hub, inbox))
+            rules = CiRules(settings.services, settings.job_stages)
+            door = _reporting(metrics.counted(Ingest(database, live, rules)), vitals)
             app.state.hub = vitals.projection = metrics.parts.hub = hub
             metrics.parts.fleet = fleet
             vitals.heard = lambda: any(source.lists for source in fleet.sources.values())
@@ -125,6 +135,18 @@ def create_app(
             await _until_read(hub)
             supervisor.start("writer", lambda: _prove_writing(database, vitals))
             supervisor.start("retention", lambda: _forget(database, settings.retention_days))
+            if settings.hooks:
+                hooked = Hooked(inbox, door, map(_hook, settings.hooks))
+                supervisor.start("webhooks", hooked.run)
+                for hook in settings.hooks:
+                    if hook.poll and hook.provider in POLLS:
+                        api_ = Outbound(hook.poll.url, _bearer(hook.poll.secret), hook.poll.private)
+                        polled = Polled(_hook(hook), api_, door, database, inbox, hooked)
+                        supervisor.start(f"polling {hook.id}", polled.run)
+            here = settings.public_url or f"http://{settings.host}:{settings.port}"
+            for number, sink in enumerate(settings.events):
+                out = Outbound(sink.url, _bearer(sink.secret), sink.private)
+                supervisor.start(f"events {number}", Announcer(database, out, here).run)
             for cluster in settings.clusters:
                 supervisor.start(f"cluster {cluster.name}", _collecting(cluster, settings, door))
             for name, more in (work or {}).items():
@@ -210,8 +232,19 @@ async def _forget(database: Database, days: int) -> None:
     do."""
     while True:
         await asyncio.sleep(RETENTION_EVERY)
-        gone = await prune(database, datetime.now(UTC) - timedelta(days=days))
+        now = datetime.now(UTC)
+        gone = await prune(database, now - timedelta(days=days), now)
         log.info("old history deleted", rows=gone)
+
+
+def _hook(hook: HookSettings) -> Hook:
+    """The hook as the worker needs it."""
+    silent = timedelta(hours=hook.silent_hours)
+    return Hook(hook.id, hook.provider, hook.repositories, silent, bool(hook.secrets))
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {token}"} if token else {}
 
 
 def _collecting(cluster: ClusterSettings, settings: Settings, ingest: Door) -> Work:

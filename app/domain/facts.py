@@ -8,9 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from .ci import CiFact
 from .freshness import Freshness
 from .names import Place, WorkloadRef
 from .rollout import RolloutState
+
+WEBHOOKS, POLLING = "webhooks", "polling"
+"""Kinds of sources that tell of CI; no workload depends on them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,4 +142,4 @@ class SourceObserved:
         return f"{self.cluster}/{self.kind}/{self.namespace}"
 
 
-Fact = WorkloadObserved | WorkloadGone | EventObserved | LogRead | WorkloadsListed | SourceObserved
+Fact = WorkloadObserved | WorkloadGone | EventObserved | LogRead | WorkloadsListed | SourceObserved | CiFact

@@ -6,6 +6,7 @@ Whatever is wrong is refused as a whole, with every mistake named at its line; n
 
 from __future__ import annotations
 
+from .hooks import HookSettings, PollSettings, SecretPlace
 from .load import VARIABLES, load
 from .model import ClusterSettings, Settings
 from .problems import Problem, SettingsRefused
@@ -13,7 +14,10 @@ from .problems import Problem, SettingsRefused
 __all__ = [
     "VARIABLES",
     "ClusterSettings",
+    "HookSettings",
+    "PollSettings",
     "Problem",
+    "SecretPlace",
     "Settings",
     "SettingsRefused",
     "load",

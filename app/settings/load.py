@@ -11,6 +11,7 @@ from typing import Any
 from app.domain.places import Rule
 
 from . import scalars
+from .hooks import EVENTS, HOOKS, SERVICES, STAGES, HookSettings
 from .model import ClusterSettings, Settings
 from .problems import Problem, SettingsRefused, suggestion
 from .reader import Many, Table, read
@@ -108,6 +109,10 @@ SHAPE = Table(
         "service_labels": _LABELS,
         "team_labels": Many(Scalar(scalars.label, "team"), "team_labels: [team]"),
         "ignore_namespaces": Many(Scalar(scalars.glob, "kube-*"), "ignore_namespaces: ['kube-*']"),
+        "hooks": HOOKS,
+        "events": EVENTS,
+        "services": SERVICES,
+        "job_stages": STAGES,
         "retention_days": _RETENTION,
         "log_format": _LOG,
         "public_url": _URL,
@@ -147,11 +152,28 @@ def load(
     names = [cluster.name for cluster in values.get("clusters", ()) if cluster.name]
     for name in sorted({name for name in names if names.count(name) > 1}):
         problems.append(Problem(str(file or "--context"), "clusters", f"has two clusters called {name!r}"))
+    hooks, odd = _hooks(values.pop("hooks", ()), environ, file, problems)
     if problems:
         raise SettingsRefused(problems)
     if "database" not in values:
         values["database"] = default_database(environ)
-    return Settings(**values, file=file, warnings=_unknown(environ))
+    base = file.absolute().parent if file else Path()
+    values["events"] = tuple(sink.opened(environ, base) for sink in values.get("events", ()))
+    secrets = {place.env for hook in hooks for place in hook.secret_places}
+    secrets |= {sink.token.env for sink in values["events"] if sink.token}
+    return Settings(**values, hooks=hooks, file=file, warnings=(*_unknown(environ, secrets), *odd))
+
+
+def _hooks(
+    found: tuple[HookSettings, ...], environ: Mapping[str, str], file: Path | None, problems: list[Problem]
+) -> tuple[tuple[HookSettings, ...], tuple[str, ...]]:
+    """The hooks with their secrets, and what is odd about them."""
+    names = [hook.id for hook in found]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    problems += [Problem(str(file), "hooks", f"has two hooks called {name!r}") for name in twice]
+    base = file.absolute().parent if file else Path()
+    opened = [hook.opened(environ, base) for hook in found]
+    return tuple(hook for hook, _ in opened), tuple(text for _, odd in opened for text in odd)
 
 
 def default_database(environ: Mapping[str, str]) -> str:
@@ -198,8 +220,8 @@ def _take(
         problems.append(Problem(where, "", str(error), f"{where}={scalar.example.partition(': ')[2]}"))
 
 
-def _unknown(environ: Mapping[str, str]) -> tuple[str, ...]:
-    known = {*VARIABLES, "SHIPBOARD_CONFIG"}
+def _unknown(environ: Mapping[str, str], secrets: set[str]) -> tuple[str, ...]:
+    known = {*VARIABLES, "SHIPBOARD_CONFIG", *secrets}
     return tuple(
         f"{variable} sets nothing. {suggestion(variable, known)}"
         for variable in sorted(environ)

@@ -9,6 +9,10 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from app.domain import places
+from app.domain.jobs import JobRule
+from app.domain.repositories import Ships
+
+from .hooks import HookSettings, PollSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,10 @@ class Settings:
     service_labels: tuple[str, ...] = places.SERVICE_LABELS
     team_labels: tuple[str, ...] = places.TEAM_LABELS
     ignore_namespaces: tuple[str, ...] = places.IGNORED_NAMESPACES
+    hooks: tuple[HookSettings, ...] = ()
+    events: tuple[PollSettings, ...] = ()
+    services: tuple[Ships, ...] = ()
+    job_stages: tuple[JobRule, ...] = ()
     retention_days: int = 90
     log_format: str = ""
     public_url: str = ""
@@ -80,11 +88,27 @@ class Settings:
             "service_labels": list(self.service_labels),
             "team_labels": list(self.team_labels),
             "ignore_namespaces": list(self.ignore_namespaces),
+            **_ci(self),
             "retention_days": self.retention_days,
             **({"log_format": self.log_format} if self.log_format else {}),
             **({"public_url": self.public_url} if self.public_url else {}),
             "drain_seconds": self.drain_seconds,
         }
+
+
+def _ci(settings: Settings) -> dict[str, Any]:
+    """What is set of CI; nothing where nothing is."""
+    services = [
+        {"repository": rule.repository, "pipeline": rule.pipeline, "services": list(rule.services)}
+        for rule in settings.services
+    ]
+    found: dict[str, Any] = {
+        "hooks": [hook.shown() for hook in settings.hooks],
+        "events": [sink.shown() for sink in settings.events],
+        "services": services,
+        "job_stages": [{"job": rule.job, "stage": rule.stage.value} for rule in settings.job_stages],
+    }
+    return {name: value for name, value in found.items() if value}
 
 
 def is_loopback(host: str) -> bool:

@@ -29,6 +29,7 @@ from app.domain.facts import (
 from app.domain.names import Place, Topic, WorkloadRef
 from app.domain.rollout import RolloutState
 from app.store import mapping
+from app.store.ci import NO_RULES, CiRules, ci_facts, record_ci
 from app.store.mapping import Values
 from app.store.tables import EVENT, LOGTAIL, ROLLOUT, SOURCE, TRANSITION, WORKLOAD
 
@@ -162,8 +163,8 @@ class Ledger:
     commits: call `forget` after one that may not have.
     """
 
-    def __init__(self, *, remember: bool = False) -> None:
-        self._remember = remember
+    def __init__(self, *, remember: bool = False, rules: CiRules = NO_RULES) -> None:
+        self._remember, self._rules = remember, rules
         self._known: dict[str, _Known] = {}
         self._sources: dict[str, SourceObserved] = {}
 
@@ -174,6 +175,9 @@ class Ledger:
 
     async def record(self, session: AsyncSession, facts: Sequence[Fact]) -> frozenset[Topic]:
         """Write what `facts` change, in the session's unit of work; returns the topics of changed rows."""
+        told: set[Topic] = set()
+        if looks := ci_facts(facts):
+            told = await record_ci(await session.connection(), looks, self._rules)
         batch = await self._load(session, facts)
         for fact in facts:
             batch.take(fact)
@@ -184,7 +188,7 @@ class Ledger:
             for key in batch.ended:
                 self._known.pop(key, None)
             self._sources.update(batch.sources)
-        return frozenset(batch.topics)
+        return frozenset(batch.topics | told)
 
     async def _load(self, session: AsyncSession, facts: Sequence[Fact]) -> _Batch:
         listed: dict[WorkloadsListed, list[str]] = {}

@@ -7,10 +7,11 @@ it back.
 from __future__ import annotations
 
 import asyncio
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Delete, Select, delete, exists, func, select
 
+from app.store.ci_tables import ARTIFACT, COMMIT, INBOX, REPORTED, RUN
 from app.store.db import Database
 from app.store.tables import EVENT, LOGTAIL, ROLLOUT, TRANSITION, WORKLOAD
 
@@ -18,24 +19,40 @@ BATCH = 500
 """Rows deleted in one transaction, at most."""
 EVENTS = 200
 """Newest events kept of a workload, however young the others are."""
+TAKEN_IN = timedelta(days=4)
+"""How long a webhook is kept that was taken in: a day longer than GitHub delivers one again."""
 
 
-async def prune(database: Database, before: datetime, *, batch: int = BATCH, pause: float = 0.1) -> int:
-    """Delete transitions, events, logs, rollouts that ended and workloads gone before `before`, and events beyond
-    the newest of each workload; returns the number of rows.
+async def prune(
+    database: Database,
+    before: datetime,
+    now: datetime | None = None,
+    *,
+    batch: int = BATCH,
+    pause: float = 0.1,
+) -> int:
+    """Delete transitions, events, logs, rollouts that ended, workloads gone and what CI told before `before`,
+    events beyond the newest of each workload, and webhooks long taken in by `now`; returns the number of rows.
 
     `batch` rows a transaction, with `pause` seconds between two. Raises StoreUnavailable; what was deleted by
     then stays so.
     """
-    return sum([await _drain(database, expired, batch, pause) for expired in _expired(before)])
+    return sum([await _drain(database, expired, batch, pause) for expired in _expired(before, now)])
 
 
-def _expired(before: datetime) -> tuple[Select[str] | Select[int], ...]:
+def _expired(before: datetime, now: datetime | None) -> tuple[Select[str] | Select[int], ...]:
     """Primary keys of what may go, in an order that leaves no reference dangling."""
     of_workload = (TRANSITION.c.workload == WORKLOAD.c.key, ROLLOUT.c.workload == WORKLOAD.c.key)
+    taken = max(before, now - TAKEN_IN) if now else before
     place = func.row_number().over(partition_by=EVENT.c.workload, order_by=EVENT.c.last_at.desc())
     ranked = select(EVENT.c.key, place.label("place")).subquery()
     return (
+        select(INBOX.c.id).where(INBOX.c.received_at < taken, INBOX.c.state.in_(("done", "ignored"))),
+        select(INBOX.c.id).where(INBOX.c.received_at < before),
+        select(RUN.c.id).where(RUN.c.at < before),  # jobs and services go with them
+        select(COMMIT.c.id).where(COMMIT.c.at < before),
+        select(ARTIFACT.c.digest).where(ARTIFACT.c.at < before),
+        select(REPORTED.c.id).where(REPORTED.c.at < before),
         select(TRANSITION.c.id).where(TRANSITION.c.at < before),
         select(EVENT.c.key).where(EVENT.c.last_at < before),
         select(EVENT.c.key).where(EVENT.c.key.in_(select(ranked.c.key).where(ranked.c.place > EVENTS))),

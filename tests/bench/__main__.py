@@ -6,7 +6,7 @@ import importlib
 import sys
 import time
 
-ALL = ("rows", "first_board", "events", "latency", "streams")
+ALL = ("rows", "first_board", "events", "latency", "streams", "hooks")
 
 
 def main() -> int:
