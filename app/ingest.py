@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from app.domain.facts import Fact
+from app.domain.reports import Reported
 from app.live import Live, Topic
 from app.store.ci import NO_RULES, CiRules
 from app.store.db import Database
@@ -26,11 +27,13 @@ class Ingest:
         """Record `facts`, then publish what they changed.
 
         Raises StoreUnavailable; as facts are states, the caller tries again with the newest. Should a failed
-        unit of work have been committed after all, its topics are published with the next one.
+        unit of work have been committed after all, its topics are published with the next one. A report is on
+        disk when this returns, since its sender is told so.
         """
         async with self._turn:
             try:
-                async with self._database.writing() as session:
+                durable = any(isinstance(fact, Reported) for fact in facts)
+                async with self._database.writing(durable=durable) as session:
                     self._owed |= await self._ledger.record(session, facts)
             except BaseException:
                 self._ledger.forget()

@@ -34,11 +34,12 @@ from app.sources.outbound import Outbound
 from app.sources.polled import Polled
 from app.sources.polls import POLLS
 from app.sources.runner import Collector
+from app.sources.signatures import Signatures
 from app.store.ci import CiRules
 from app.store.db import Database
 from app.store.inbox import Inbox
 from app.store.retention import prune
-from app.web import api, errors, files, headers, hooks, logs, ops, pages
+from app.web import api, errors, files, headers, hooks, logs, ops, pages, uploads
 from app.web.metrics import Door, Metrics
 from app.web.render import Renderer
 from app.web.streams import Hub
@@ -124,9 +125,10 @@ def create_app(
             app.include_router(pages.routes(hub, renderer))
             inbox = Inbox(database)
             app.include_router(hooks.routes(inbox, settings.hooks))
-            app.include_router(api.router(hub, inbox))
+            app.include_router(api.router(hub, inbox, database))
             rules = CiRules(settings.services, settings.job_stages)
             door = _reporting(metrics.counted(Ingest(database, live, rules)), vitals)
+            app.include_router(uploads.routes(uploads.Desk(database, door, Signatures())))
             app.state.hub = vitals.projection = metrics.parts.hub = hub
             metrics.parts.fleet = fleet
             vitals.heard = lambda: any(source.lists for source in fleet.sources.values())

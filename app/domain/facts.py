@@ -11,6 +11,7 @@ from datetime import datetime
 from .ci import CiFact
 from .freshness import Freshness
 from .names import Place, WorkloadRef
+from .reports import Reported
 from .rollout import RolloutState
 
 WEBHOOKS, POLLING = "webhooks", "polling"
@@ -142,4 +143,13 @@ class SourceObserved:
         return f"{self.cluster}/{self.kind}/{self.namespace}"
 
 
-Fact = WorkloadObserved | WorkloadGone | EventObserved | LogRead | WorkloadsListed | SourceObserved | CiFact
+Fact = (
+    WorkloadObserved
+    | WorkloadGone
+    | EventObserved
+    | LogRead
+    | WorkloadsListed
+    | SourceObserved
+    | CiFact
+    | Reported
+)

@@ -27,10 +27,13 @@ from app.domain.facts import (
     WorkloadsListed,
 )
 from app.domain.names import Place, Topic, WorkloadRef
+from app.domain.reports import Reported
 from app.domain.rollout import RolloutState
 from app.store import mapping
+from app.store.artifacts import record_artifacts
 from app.store.ci import NO_RULES, CiRules, ci_facts, record_ci
 from app.store.mapping import Values
+from app.store.reports import record_reports
 from app.store.tables import EVENT, LOGTAIL, ROLLOUT, SOURCE, TRANSITION, WORKLOAD
 
 _AT_ONCE = 1000
@@ -178,6 +181,10 @@ class Ledger:
         told: set[Topic] = set()
         if looks := ci_facts(facts):
             told = await record_ci(await session.connection(), looks, self._rules)
+        uploads = [fact for fact in facts if isinstance(fact, Reported)]
+        if looks or uploads:
+            told |= await record_reports(await session.connection(), uploads)
+            await record_artifacts(await session.connection(), facts)
         batch = await self._load(session, facts)
         for fact in facts:
             batch.take(fact)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Delete, Select, delete, exists, func, select
+from sqlalchemy import Delete, Select, delete, exists, func, select, tuple_
 
 from app.store.ci_tables import ARTIFACT, COMMIT, INBOX, REPORTED, RUN
 from app.store.db import Database
+from app.store.report_tables import ALIAS, LINK, REPORT, TAG
 from app.store.tables import EVENT, LOGTAIL, ROLLOUT, TRANSITION, WORKLOAD
 
 BATCH = 500
@@ -40,7 +42,7 @@ async def prune(
     return sum([await _drain(database, expired, batch, pause) for expired in _expired(before, now)])
 
 
-def _expired(before: datetime, now: datetime | None) -> tuple[Select[str] | Select[int], ...]:
+def _expired(before: datetime, now: datetime | None) -> tuple[Select[Any], ...]:
     """Primary keys of what may go, in an order that leaves no reference dangling."""
     of_workload = (TRANSITION.c.workload == WORKLOAD.c.key, ROLLOUT.c.workload == WORKLOAD.c.key)
     taken = max(before, now - TAKEN_IN) if now else before
@@ -51,8 +53,10 @@ def _expired(before: datetime, now: datetime | None) -> tuple[Select[str] | Sele
         select(INBOX.c.id).where(INBOX.c.received_at < before),
         select(RUN.c.id).where(RUN.c.at < before),  # jobs and services go with them
         select(COMMIT.c.id).where(COMMIT.c.at < before),
+        select(REPORT.c.id).where(REPORT.c.received_at < before),  # what they say goes with them
         select(ARTIFACT.c.digest).where(ARTIFACT.c.at < before),
         select(REPORTED.c.id).where(REPORTED.c.at < before),
+        *(select(*table.primary_key.columns).where(table.c.at < before) for table in (LINK, ALIAS, TAG)),
         select(TRANSITION.c.id).where(TRANSITION.c.at < before),
         select(EVENT.c.key).where(EVENT.c.last_at < before),
         select(EVENT.c.key).where(EVENT.c.key.in_(select(ranked.c.key).where(ranked.c.place > EVENTS))),
@@ -64,9 +68,10 @@ def _expired(before: datetime, now: datetime | None) -> tuple[Select[str] | Sele
     )
 
 
-async def _drain(database: Database, expired: Select[str] | Select[int], batch: int, pause: float) -> int:
-    (key,) = expired.selected_columns
-    statement: Delete = delete(key.table).where(key.in_(expired.limit(batch)))
+async def _drain(database: Database, expired: Select[Any], batch: int, pause: float) -> int:
+    keys = tuple(expired.selected_columns)
+    key: Any = keys[0] if len(keys) == 1 else tuple_(*keys)
+    statement: Delete = delete(keys[0].table).where(key.in_(expired.limit(batch)))
     deleted, total = batch, 0
     while deleted == batch:
         if total:
