@@ -19,10 +19,10 @@ from app.web.render import Renderer
 from app.web.streams import Hub
 from app.web.views import ViewKey
 
-from . import board, sources, workload
+from . import board, pipelines, run, sources, workload
 from .page import Page, PageContent, RowCache
 
-PAGES: tuple[Page, ...] = (board.PAGE, workload.PAGE, sources.PAGE)
+PAGES: tuple[Page, ...] = (board.PAGE, workload.PAGE, pipelines.PAGE, run.PAGE, sources.PAGE)
 
 
 def routes(hub: Hub, renderer: Renderer | None = None) -> APIRouter:
@@ -52,7 +52,7 @@ def _handler(
             try:
                 kept = await page.find(hub.fleet, query)
             except LookupError as error:
-                raise refusal(request, 404, "No such workload", str(error.args[0]), _TODO) from None
+                raise refusal(request, 404, page.missing, str(error.args[0]), _TODO) from None
             except StoreUnavailable as error:
                 raise unavailable(request, error) from None
 
@@ -65,7 +65,7 @@ def _handler(
     return show
 
 
-_TODO = "Look for it on the board: it may run under another name or in another place."
+_TODO = "Look for it on the board: it may be under another name or in another place."
 
 
 def _warming(renderer: Renderer, now: datetime) -> Response:

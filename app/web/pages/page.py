@@ -81,7 +81,8 @@ class Page:
     projection is opened (fleet, query, now, order of the environments).
 
     `find` reads what the projection needs besides, before it is opened, and answers what keeps that up; it
-    raises LookupError with a sentence when the page's object is not there.
+    raises LookupError with a sentence when the page's object is not there, which `missing` names. `nav`: it has its
+    place in the navigation.
     """
 
     path: str
@@ -91,6 +92,8 @@ class Page:
     parse: Callable[[Sequence[tuple[str, str]]], Query]
     open: Callable[[Fleet, Any, datetime, Sequence[str]], Projection]
     find: Callable[[Fleet, Any], Awaitable[object]] | None = None
+    missing: str = "No such workload"
+    nav: bool = False
 
 
 class RowCache:
@@ -144,12 +147,12 @@ class PageContent:
 
     def body(self) -> bytes:
         """The page."""
-        put = {**self._regions, ROWS: self._table()}
+        put = self._texts()
         return aged(self._renderer.page(self._page.template, self._context, put), self._now).encode()
 
     def whole(self) -> Sequence[bytes]:
         """All regions, the rows as one."""
-        texts = {**self._regions, ROWS: self._table()}
+        texts = self._texts()
         parts = [_partial(name, "outerMorph", texts[name]) for name in self._page.regions]
         return [aged("".join(parts), self._now).encode()]
 
@@ -196,6 +199,11 @@ class PageContent:
 
     def _text(self, ident: str) -> str:
         return self._regions[ident] if ident in self._regions else self._rows[ident]
+
+    def _texts(self) -> dict[str, str]:
+        """All regions by name; a page without rows has no region for them."""
+        rows = {ROWS: self._table()} if ROWS in self._page.regions else {}
+        return {**self._regions, **rows}
 
     def _table(self) -> str:
         """The rows in their frame, which is drawn around a single stand-in."""
