@@ -32,6 +32,12 @@ DAY = 86_400.0
 BRANCH_EVERY = 75.0
 """Seconds between two builds of branches."""
 TRIES = 60
+SLOW, RED = "recommendations", "tax-rates"
+"""Services whose pipeline takes too long since a version, and whose newest commit fails."""
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdecimal())
 
 
 class Ci:
@@ -94,10 +100,17 @@ class Ci:
             age = service.changed * 3600
             known = [self._live[key] for key in self._live if key[0] == service.name]
             past = [older(service.version, back) for back in range(1, PAST + 1)]
-            for back, version in enumerate(dict.fromkeys([*known, service.version, *past])):
-                spread = self._random.uniform(0.4, 1.6) * DAY * back
+            for back, version in enumerate(
+                sorted({*known, service.version, *past}, key=_number, reverse=True)
+            ):
+                spread = (back and back + self._random.uniform(-0.6, 0.0)) * DAY
                 work.append(self._past(service.name, version, now - age - spread - 900))
         await asyncio.gather(*work)
+        red = Build(RED, newer(self._version(RED)), fails="unit tests")
+        await self._past(RED, red.version, now - 2400, red)
+
+    def _version(self, service: str) -> str:
+        return next(one.version for one in SERVICES if one.name == service)
 
     def _look(self) -> None:
         """Take note of what was shipped since the last look."""
@@ -125,24 +138,30 @@ class Ci:
         if (service, version) not in self._builds:
             self._spawn(self._build(Build(service, version, pace=self._random.uniform(0.8, 1.3))))
 
-    async def _past(self, service: str, version: str, ended: float) -> None:
+    async def _past(self, service: str, version: str, ended: float, build: Build | None = None) -> None:
         """A build that is over."""
         if (service, version) in self._builds:
             return
-        build = Build(service, version, pace=self._random.uniform(0.8, 1.4))
+        build = build or Build(
+            service, version, pace=1.0 if service == SLOW else self._random.uniform(0.8, 1.4)
+        )
+        if service == SLOW and version in (self._version(SLOW), older(self._version(SLOW), 1)):
+            build.jobs[-1].length *= 6
         self._builds[service, version] = build
         length = max(job.starts + job.length for job in build.jobs)
         build.began, build.ended, build.touched = ended - length, ended, ended
         build.status = "completed"
         for job in build.jobs:
             job.started = build.began + job.starts
-            job.ended, job.conclusion = job.started + job.length, "success"
+            job.ended = job.started + job.length
+            job.conclusion = "failure" if job.name == build.fails else "success"
         await self._send("push", build.push())
         await self._send("pull_request", build.pull_request())
         await self._send("workflow_run", build.workflow_run())
         for job in build.jobs:
             await self._send("workflow_job", build.workflow_job(job))
-        await self._send("registry_package", build.registry_package(f"{REGISTRY}/{service}:{version}"))
+        if not build.fails:
+            await self._send("registry_package", build.registry_package(f"{REGISTRY}/{service}:{version}"))
 
     async def _shipped(self, service: str, environment: str, version: str) -> None:
         """A version went to an environment: its build is over, and the deployment is told."""

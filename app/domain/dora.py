@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import pairwise
 from math import comb, exp, lgamma, log, log1p, sqrt
 from statistics import median
 
@@ -183,7 +184,7 @@ def figures(outcomes: Sequence[Outcome], since: datetime, until: datetime) -> Fi
     ]
     open_ = len(failed) - len(repairs)
     ends = sorted(d.ended_at for d in landed)
-    gaps = [(b - a).total_seconds() for a, b in zip(ends, ends[1:], strict=False)]
+    gaps = [(b - a).total_seconds() for a, b in pairwise(ends)]
     counted = [o for o in inside if o.deployment.ending is not Ending.SUPERSEDED]
     return Figures(
         lead=middle(waits),

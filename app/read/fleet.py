@@ -8,7 +8,7 @@ did not.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from weakref import WeakValueDictionary
 
@@ -40,6 +40,9 @@ class Fleet:
 
     The maps are changed in place, between two awaits and never during one; keep the mapping, not a copy.
     """
+
+    environments: Sequence[str] = ()
+    """Their promotion order, as settings have it."""
 
     def __init__(self, database: Database, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._database, self._clock = database, clock

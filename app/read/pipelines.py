@@ -54,7 +54,7 @@ class PipelinesQuery:
         before = None
         if text := told.get("before", ""):
             try:
-                before = datetime.fromisoformat(text.replace("Z", "+00:00"))
+                before = datetime.fromisoformat(text)
             except ValueError:
                 raise ValueError("before= is no instant. Use one like 2026-11-25T12:00:00Z.") from None
             if before.tzinfo is None:

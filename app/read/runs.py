@@ -214,7 +214,7 @@ def job_lines(rows: Sequence[Any]) -> tuple[JobLine, ...]:
                 again=len(same) > 1,
             )
         )
-    return tuple(sorted(found, key=lambda j: (j.started_at or _NEVER, _ORDER.get(j.stage, 9), j.name)))
+    return tuple(sorted(found, key=lambda j: (j.started_at or NEVER, _ORDER.get(j.stage, 9), j.name)))
 
 
 def _spans(jobs: Sequence[JobLine], verdict: Verdict) -> tuple[StageSpan, ...]:
@@ -230,7 +230,7 @@ def _spans(jobs: Sequence[JobLine], verdict: Verdict) -> tuple[StageSpan, ...]:
         red = any(job.attention is Attention.FAILED for job in some)
         drawn.append((starts, ends, name, Attention.FAILED if red else Attention.MOVING if runs else None))
     drawn.sort(key=lambda d: (d[0], _ORDER.get(d[2], 9)))
-    far = datetime.max.timestamp() if drawn else 0.0
+    far = NEVER.timestamp()
     places = budget.lanes([(s.timestamp(), e.timestamp() if e else far) for s, e, _, _ in drawn])
     return tuple(
         StageSpan(name, start, end, lane, attention)
@@ -276,7 +276,7 @@ def _last(jobs: Sequence[JobLine]) -> datetime | None:
 
 
 _LONG_AGO = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
-_NEVER = datetime.fromisoformat("9999-01-01T00:00:00+00:00")
+NEVER = datetime.fromisoformat("9999-01-01T00:00:00+00:00")
 _ATTENTION = {
     Verdict.GREEN: Attention.GOOD,
     Verdict.RED: Attention.FAILED,

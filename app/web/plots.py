@@ -114,7 +114,7 @@ class Bar:
 
 
 def bars(values: Sequence[float | None], top: float = 0.0) -> tuple[Bar, ...]:
-    """Bars side by side, the last one told apart; `top` is what the canvas's height stands for, if not their greatest."""
+    """Bars side by side, the last one told apart; `top` is what the height stands for, if not their greatest."""
     most = top or max((v for v in values if v), default=1.0)
     wide = 100 / max(1, len(values))
     found = []
@@ -128,20 +128,31 @@ def bars(values: Sequence[float | None], top: float = 0.0) -> tuple[Bar, ...]:
 
 
 def recent(runs: Sequence[_Recent], budget: int) -> tuple[Bar, ...]:
-    """The latest runs as bars, oldest first, on a canvas whose middle is the budget."""
+    """The latest twelve runs as bars, oldest first; see `budget_y`."""
     found = []
     wide = 100 / 12
+    top = line_top(runs, budget)
     shown = list(reversed(runs[:12]))
     for place, run in enumerate(shown):
         seconds = run.seconds or 0
         phase = {Attention.FAILED: "failed", Attention.MOVING: "moving"}.get(
             run.attention or Attention.GOOD, ""
         )
-        high = round(max(3.0, min(1.0, seconds / (2 * budget)) * _TALL), 2)
+        high = round(max(3.0, min(1.0, seconds / top) * _TALL), 2)
         said = f"{run.sha[:7]} {run.word.lower()}" + (f", {minutes(seconds)}" if run.seconds else "")
         x = round((12 - len(shown) + place) * wide + wide * 0.12, 2)
         found.append(Bar(x, _TALL - high, round(wide * 0.76, 2), high, phase, said, seconds > budget))
     return tuple(found)
+
+
+def line_top(runs: Sequence[_Recent], budget: int) -> float:
+    """What the height of the bars stands for: a little more than the budget, or than the longest run."""
+    return max([budget * 1.15, *(float(run.seconds or 0) for run in runs[:12])])
+
+
+def budget_y(runs: Sequence[_Recent], budget: int) -> float:
+    """Where the budget stands beside `recent`."""
+    return round(_TALL - budget / line_top(runs, budget) * _TALL, 2)
 
 
 class _Recent(Protocol):
@@ -217,6 +228,7 @@ PLOTS: Mapping[str, Callable[..., object]] = {
     "axis": axis,
     "bars": bars,
     "recent": recent,
+    "budget_y": budget_y,
     "trend": trend,
     "minutes": minutes,
     "hm": hm,

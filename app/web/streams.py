@@ -58,6 +58,7 @@ class Hub:
     ) -> None:
         self.database = database
         self.fleet = fleet
+        fleet.environments = environments
         self.clock = clock
         self.environments = environments
         self.ready = False

@@ -19,10 +19,10 @@ from app.web.render import Renderer
 from app.web.streams import Hub
 from app.web.views import ViewKey
 
-from . import board, pipelines, run, sources, workload
+from . import board, commit, pipelines, run, sources, workload
 from .page import Page, PageContent, RowCache
 
-PAGES: tuple[Page, ...] = (board.PAGE, workload.PAGE, pipelines.PAGE, run.PAGE, sources.PAGE)
+PAGES: tuple[Page, ...] = (board.PAGE, workload.PAGE, pipelines.PAGE, run.PAGE, commit.PAGE, sources.PAGE)
 
 
 def routes(hub: Hub, renderer: Renderer | None = None) -> APIRouter:
