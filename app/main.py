@@ -26,6 +26,7 @@ from app.engines import ENGINES
 from app.ingest import Ingest
 from app.kube import Cluster
 from app.live import Live
+from app.perform import ClusterLike, Perform, Rules
 from app.read.fleet import Fleet
 from app.settings import ClusterSettings, HookSettings, Settings
 from app.sources.announced import Announcer
@@ -35,11 +36,14 @@ from app.sources.polled import Polled
 from app.sources.polls import POLLS
 from app.sources.runner import Collector
 from app.sources.signatures import Signatures
+from app.store import audit
 from app.store.ci import CiRules
 from app.store.db import Database
 from app.store.inbox import Inbox
 from app.store.retention import prune
 from app.web import api, errors, files, headers, hooks, logs, ops, pages, uploads
+from app.web.auth import Guard, account, login, oidc, refuse_bare, viewer
+from app.web.auth.doorkeeper import Doorkeeper
 from app.web.metrics import Door, Metrics
 from app.web.render import Renderer
 from app.web.streams import Hub
@@ -49,6 +53,9 @@ WRITER_BEAT = 10.0
 """Seconds between two proofs that the database takes writes."""
 START_SECONDS = 5.0
 RETENTION_EVERY = 3600.0
+HEAD_EVERY = 60.0
+PRODUCTION = frozenset({"production", "prod", "prd", "live"})
+"""Environments where a reason is due, besides the last one of the order."""
 STOP_SECONDS = 2.0
 """How long the parts may take to stop."""
 
@@ -112,31 +119,40 @@ def create_app(
     watchdog = Watchdog()
     metrics = Metrics(watchdog)
     supervisor = Supervisor()
+    base = settings.public_url or f"http://{settings.host}:{settings.port}"
+    keeper = Doorkeeper(settings.auth, https=base.startswith("https:"), acts=settings.loopback)
     vitals = ops.Vitals(watchdog.trouble)
     vitals.down = supervisor.down
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        database = await Database.open(settings.database, new=new_database)
+        database = await Database.open(settings.database, new=new_database, audit_key=settings.audit_key)
         try:
+            keeper.database = database
             live = Live()
             fleet = Fleet(database)
             hub = Hub(database, live, fleet, environments=settings.environments)
+            reach: dict[str, ClusterLike] = {}
+            rules = Rules(frozenset(settings.environments[-1:]) | PRODUCTION)
+            perform = Perform(database, live, reach, rules, _now, resting=lambda: vitals.draining)
             app.include_router(pages.routes(hub, renderer))
             inbox = Inbox(database)
             app.include_router(hooks.routes(inbox, settings.hooks))
-            app.include_router(api.router(hub, inbox, database))
-            rules = CiRules(settings.services, settings.job_stages)
-            door = _reporting(metrics.counted(Ingest(database, live, rules)), vitals)
+            app.include_router(api.router(hub, perform, inbox, database))
+            told = Ingest(database, live, CiRules(settings.services, settings.job_stages))
+            door = _reporting(metrics.counted(told), vitals)
             app.include_router(uploads.routes(uploads.Desk(database, door, Signatures())))
+            refuse_bare(app)
             app.state.hub = vitals.projection = metrics.parts.hub = hub
             metrics.parts.fleet = fleet
             vitals.heard = lambda: any(source.lists for source in fleet.sources.values())
             supervisor.start("watchdog", watchdog.run)
             supervisor.start("projection", hub.run)
+            supervisor.start("sessions", keeper.run)
             await _until_read(hub)
             supervisor.start("writer", lambda: _prove_writing(database, vitals))
             supervisor.start("retention", lambda: _forget(database, settings.retention_days))
+            supervisor.start("audit head", lambda: _tell_head(database))
             if settings.hooks:
                 hooked = Hooked(inbox, door, map(_hook, settings.hooks))
                 supervisor.start("webhooks", hooked.run)
@@ -150,7 +166,8 @@ def create_app(
                 out = Outbound(sink.url, _bearer(sink.secret), sink.private)
                 supervisor.start(f"events {number}", Announcer(database, out, here).run)
             for cluster in settings.clusters:
-                supervisor.start(f"cluster {cluster.name}", _collecting(cluster, settings, door))
+                supervisor.start(f"cluster {cluster.name}", _collecting(cluster, settings, door, reach))
+            supervisor.start("perform", perform.run)
             for name, more in (work or {}).items():
                 supervisor.start(name, more)
             log.info("started", version=__version__, clusters=[c.name for c in settings.clusters])
@@ -171,11 +188,18 @@ def create_app(
         max_body_size=1 << 20,
     )
     app.state.vitals = vitals
-    app.state.error_page = lambda shown: renderer.page("error.html", {**shown, "now": datetime.now(UTC)})
+    app.state.keeper = keeper
+    app.state.error_page = lambda shown, scope: renderer.page(
+        "error.html", {**shown, "now": datetime.now(UTC), "viewer": viewer(scope)}
+    )
     errors.install(app)
     files.install(app)
     ops.install(app, vitals, metrics.exposition)
+    provider = oidc.Provider(settings.auth.oidc, f"{base}/oidc/callback") if settings.auth.oidc else None
+    app.include_router(login.routes(keeper, renderer, provider))
+    app.include_router(account.routes(keeper, renderer, base, settings.environments))
     # The last one added stands outermost: every answer gets an id and the headers, refusals and failures too.
+    app.add_middleware(Guard, resolver=keeper, public_url=settings.public_url)
     app.add_middleware(errors.Unexpected)
     app.add_middleware(
         headers.KnownHosts,
@@ -229,6 +253,22 @@ async def _prove_writing(database: Database, vitals: ops.Vitals) -> None:
         await asyncio.sleep(WRITER_BEAT)
 
 
+async def _tell_head(database: Database) -> None:
+    """Export the audit's head to the log each minute it moved: only what lies elsewhere shows a cut tail."""
+    told = 0
+    while True:
+        async with database.reading() as connection:
+            head = (await audit.marks(connection))[audit.HEAD]
+        if head.seq != told:
+            log.info("audit head", seq=head.seq, mac=head.mac)
+            told = head.seq
+        await asyncio.sleep(HEAD_EVERY)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
 async def _forget(database: Database, days: int) -> None:
     """Delete history older than `days`, little by little, every hour; not at the start, which has more to
     do."""
@@ -249,8 +289,11 @@ def _bearer(token: str) -> dict[str, str]:
     return {"authorization": f"Bearer {token}"} if token else {}
 
 
-def _collecting(cluster: ClusterSettings, settings: Settings, ingest: Door) -> Work:
-    """The work of following one cluster; where it cannot even be tried, its sources say why."""
+def _collecting(
+    cluster: ClusterSettings, settings: Settings, ingest: Door, reach: dict[str, ClusterLike]
+) -> Work:
+    """The work of following one cluster, which is within `reach` of commands for so long; where it cannot even be
+    tried, its sources say why."""
 
     async def work() -> None:
         try:
@@ -259,8 +302,10 @@ def _collecting(cluster: ClusterSettings, settings: Settings, ingest: Door) -> W
             await ingest(_unheard(cluster, str(error)))
             raise
         try:
+            reach[cluster.name] = opened
             await Collector(opened, ingest, settings.place_rules, namespaces=cluster.namespaces).run()
         finally:
+            reach.pop(cluster.name, None)
             await opened.close()
 
     return work

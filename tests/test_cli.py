@@ -65,7 +65,9 @@ def test_wrong_settings_start_nothing_and_are_all_named(tmp_path):
 def test_serve_refuses_what_other_machines_could_reach(tmp_path, host):
     code, _, said = run(tmp_path, "serve", "--kubeconfig", str(kubeconfig(tmp_path)), "--host", host)
     assert code == 2
-    assert said.startswith(f"shipboard: Shipboard has no login yet, so it does not listen on {host}.\n")
+    assert said.startswith(
+        f"shipboard: Shipboard asks nobody who they are, so it does not listen on {host}.\n"
+    )
     assert "--allow-remote-without-login" in said
 
 

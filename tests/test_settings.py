@@ -128,6 +128,120 @@ def test_settings_bad_file_is_refused_with_its_place(tmp_path, text, said):
     assert "secret" not in message
 
 
+GRANT = "roles: [{role: viewer, people: ['*']}]"
+OIDC = "oidc: {issuer: 'https://id.example', client_id: ship}"
+SECRETS = {"SHIPBOARD_OIDC_CLIENT_SECRET": "canary-oidc", "SHIPBOARD_PROXY_SECRET": "canary-proxy-secret"}
+
+
+def test_settings_of_sign_in_are_read(tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("canary-of-a-file\n")
+    settings = read(
+        tmp_path,
+        f"public_url: https://s.example\nauth:\n  modes: [local, oidc, proxy]\n  anonymous: viewer\n  {OIDC}\n"
+        f"  proxy: {{peers: [10.0.0.7, 'fd00::/64'], secret_file: {secret}, user_header: X-User}}\n"
+        "  roles: [{role: operator, environment: staging, groups: [dev], people: ['oidc:1|2']}]\n",
+        {"SHIPBOARD_OIDC_CLIENT_SECRET": "canary-oidc"},
+    )
+    auth = settings.auth
+    assert auth.anonymous
+    assert auth.oidc is not None
+    assert auth.proxy is not None
+    assert (auth.oidc.secret.reveal(), auth.proxy.secret.reveal()) == ("canary-oidc", "canary-of-a-file")
+    assert auth.proxy.user_header == "x-user"
+    assert [str(peer) for peer in auth.proxy.peers] == ["10.0.0.7/32", "fd00::/64"]
+    assert "canary-" not in repr(settings) + repr(settings.as_file())
+
+
+@pytest.mark.parametrize(
+    ("auth", "said"),
+    [
+        ("{}", "DEFAULT"),
+        ("{modes: []}", "DEFAULT"),
+        ("", "auth: is empty"),
+        ("local", "where keys with values belong"),
+        ("{mode: local}", "Did you mean modes?"),
+        ("{modes: local}", "where a list belongs"),
+        ("{modes: [lokal]}", "neither local, oidc nor proxy"),
+        ("{modes: [demo]}", "neither local, oidc nor proxy"),
+        ("{modes: [none]}", "neither local, oidc nor proxy"),
+        ("{modes: [local, local]}", "names a mode twice"),
+        ("{modes: [oidc]}", "needs the key oidc too"),
+        ("{modes: [proxy]}", "needs the key proxy too"),
+        (f"{{modes: [local], {OIDC}}}", "modes does not name it"),
+        (f"{{{GRANT}}}", "names no modes"),
+        ("{anonymous: viewer}", "names no modes"),
+        ("{modes: [local], anonymous: admin}", "neither none nor viewer"),
+        ("{modes: [local], anonymous: true}", "put it in quotes"),
+        ("{modes: [local], hours: 0}", "whole number from 1 to 168"),
+        ("{modes: [local], hours: 1000}", "whole number from 1 to 168"),
+        ("{modes: [local], idle_minutes: forever}", "whole number"),
+        ("{modes: [oidc], oidc: {client_id: ship}}", "issuer: is missing"),
+        ("{modes: [oidc], oidc: {issuer: 'https://id.example'}}", "client_id: is missing"),
+        ("{modes: [oidc], oidc: {issuer: 'http://id.example', client_id: x}}", "not an https:// address"),
+        ("{modes: [oidc], oidc: {issuer: id.example, client_id: x}}", "not an https:// address"),
+        ("{modes: [oidc], oidc: {issuer: 'https://u@id.example', client_id: x}}", "not an https:// address"),
+        ("{modes: [oidc], oidc: {issuer: 'https://id.example?x', client_id: x}}", "something after its path"),
+        ("{modes: [oidc], oidc: {issuer: 'https://i.x', client_id: x, secret: y}}", "is no setting"),
+        ("{modes: [oidc], oidc: {issuer: 'https://i.x', client_id: x, secret_file: /no}}", "cannot be read"),
+        ("{modes: [oidc], oidc: {issuer: 'https://i.x', client_id: x, secret_file: /dev/null}}", "no secret"),
+        ("{modes: [proxy], proxy: {}}", "peers: is missing"),
+        ("{modes: [proxy], proxy: {peers: []}}", "names no peers"),
+        ("{modes: [proxy], proxy: {peers: ['0.0.0.0/0']}}", "too wide"),
+        ("{modes: [proxy], proxy: {peers: ['::/0']}}", "too wide"),
+        ("{modes: [proxy], proxy: {peers: ['10.0.0.0/8']}}", "too wide"),
+        ("{modes: [proxy], proxy: {peers: [proxy.example]}}", "neither an address nor a network"),
+        ("{modes: [proxy], proxy: {peers: ['10.0.0.7/24']}}", "neither an address nor a network"),
+        ("{modes: [proxy], proxy: {peers: [10.0.0.7], user_header: X_User}}", "no header name"),
+        ("{modes: [proxy], proxy: {peers: [10.0.0.7], user_header: Cookie}}", "every request's own"),
+        ("{modes: [local], roles: [{role: root, people: ['*']}]}", "none of viewer"),
+        ("{modes: [local], roles: [{role: viewer}]}", "granted to nobody"),
+        ("{modes: [local], roles: [{role: viewer, people: []}]}", "granted to nobody"),
+        ("{modes: [local], roles: [{role: admin, people: ['*']}]}", "everybody an admin"),
+        ("{modes: [local], roles: [{role: viewer, people: [vera@x.example]}]}", "local:, oidc: or proxy:"),
+        ("{modes: [local], roles: [{people: ['*']}]}", "role: is missing"),
+        ("{modes: [local], roles: {viewer: '*'}}", "where a list belongs"),
+        (
+            "{modes: [local], roles: [{role: viewer, environment: prod, people: ['*']}]}",
+            "order does not name",
+        ),
+    ],
+)
+def test_settings_of_sign_in_that_are_wrong_are_refused(tmp_path, auth, said):
+    """SR-03: fail closed; whatever is odd starts nothing, and no mistake opens a door."""
+    text = f"environments: {{order: [staging, production]}}\nauth: {auth}\n"
+    if said == "DEFAULT":
+        assert read(tmp_path, text, SECRETS).auth.modes == ()
+        return
+    message = refusal(tmp_path, text, SECRETS)
+    assert said in message
+    assert "canary" not in message
+
+
+@pytest.mark.parametrize(
+    ("environ", "said"),
+    [
+        ({}, "auth.oidc: has no secret"),
+        ({"SHIPBOARD_OIDC_CLIENT_SECRET": ""}, "is set but empty"),
+        ({"SHIPBOARD_OIDC_CLIENT_SECRET": "x\ny"}, "holds no secret"),
+    ],
+)
+def test_settings_without_their_secret_are_refused(tmp_path, environ, said):
+    """SR-03."""
+    assert said in refusal(tmp_path, f"auth: {{modes: [oidc], {OIDC}}}", environ)
+
+
+def test_settings_short_proxy_secret_and_no_address_to_come_back_to_are_refused(tmp_path):
+    """SR-03, SR-07, SR-28."""
+    short = refusal(
+        tmp_path, "auth: {modes: [proxy], proxy: {peers: [10.0.0.7]}}", {"SHIPBOARD_PROXY_SECRET": "canary"}
+    )
+    assert "fewer than 16 characters" in short
+    assert "canary" not in short
+    remote = f"listen: {{host: 0.0.0.0}}\nauth: {{modes: [oidc], {OIDC}}}"
+    assert "public_url: is missing" in refusal(tmp_path, remote, SECRETS)
+
+
 def test_settings_all_mistakes_are_named_at_once(tmp_path):
     message = refusal(
         tmp_path,
@@ -200,7 +314,70 @@ def test_clusters_unreadable_kubeconfig_names_none(tmp_path, text):
 def test_settings_example_in_the_documentation_is_right_and_complete():
     file = Path(__file__).parents[1] / "docs/shipboard.yaml"
     text = file.read_text()
-    settings = load(file, {}, file.parent)
+    secrets = {"SHIPBOARD_OIDC_CLIENT_SECRET": "o" * 20, "SHIPBOARD_PROXY_SECRET": "p" * 20}
+    settings = load(file, secrets, file.parent)
     assert [cluster.name for cluster in settings.clusters] == ["production", "tools"]
     assert all(key in text for key in SHAPE.keys)
     assert all(variable in text for variable in VARIABLES)
+
+
+HOOKS = """
+hooks:
+  - id: acme
+    provider: github
+    secrets: [{env: CI_SECRET}, {file: next}]
+    repositories: ["github.com/acme/*"]
+    poll: {url: https://api.example.org/, token: {env: SHIPBOARD_CI_TOKEN}}
+events: [{url: "https://events.example.org/in", token: {file: token}}]
+services: [{repository: github.com/acme/shop, services: [cart, checkout]}]
+job_stages: [{job: "check *", stage: unit}]
+"""
+
+
+def test_hooks_take_their_secrets_from_variables_and_files_beside_the_settings(tmp_path):
+    (tmp_path / "next").write_text("the next\n")
+    (tmp_path / "token").write_text("for events")
+    (tmp_path / "shipboard.yaml").write_text(HOOKS)
+    settings = load(None, {"CI_SECRET": "this one", "SHIPBOARD_CI_TOKEN": "t0ken"}, tmp_path)
+    (hook,) = settings.hooks
+    assert (hook.secrets, hook.poll and hook.poll.secret) == (("this one", "the next"), "t0ken")
+    assert [sink.secret for sink in settings.events] == ["for events"]
+    assert settings.warnings == ()
+    shown = f"{settings} {settings.as_file()}"
+    assert not any(secret in shown for secret in ("this one", "the next", "t0ken", "for events"))
+    assert settings.as_file()["hooks"][0]["secrets"] == [
+        {"env": "CI_SECRET"},
+        {"file": str(tmp_path / "next")},
+    ]
+
+
+def test_hook_whose_secrets_are_not_there_is_off_and_says_so(tmp_path):
+    (tmp_path / "shipboard.yaml").write_text(HOOKS)
+    settings = load(None, {}, tmp_path)
+    assert settings.hooks[0].secrets == ()
+    assert "hooks: acme is off, since it has no secret." in settings.warnings
+    assert any("CI_SECRET holds no secret" in warning for warning in settings.warnings)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("hooks: [{id: a, provider: hudson, repositories: [x/y]}]", "none of github"),
+        ("hooks: [{id: a, provider: github, repositories: []}]", "names no repository"),
+        ("hooks: [{id: a, provider: github}]", "is missing"),
+        ("hooks: [{id: 'a b', provider: github, repositories: [x/y]}]", "not an id"),
+        ("hooks: [{id: a, provider: github, repositories: [x/y], secrets: [{}]}]", "either env or file"),
+        ("hooks: [{id: a, provider: github, repositories: [x/y], secrets: [plain]}]", "keys with values"),
+        ("hooks: [{id: a, provider: github, repositories: [x/y], poll: {url: 'ftp://x'}}]", "not an http"),
+        ("job_stages: [{job: x, stage: sail}]", "none of build"),
+    ],
+)
+def test_hooks_that_are_wrong_are_refused_with_what_is_wrong(tmp_path, text, words):
+    with pytest.raises(SettingsRefused, match=words):
+        read(tmp_path, text)
+
+
+def test_two_hooks_of_one_id_are_refused(tmp_path):
+    hook = "{id: a, provider: github, repositories: [x/y]}"
+    with pytest.raises(SettingsRefused, match="two hooks called 'a'"):
+        read(tmp_path, f"hooks: [{hook}, {hook}]")

@@ -1,4 +1,4 @@
-"""The command line: demo, serve, check, config, report, version.
+"""The command line: demo, serve, check, config, user, token, kiosk, act, audit, report, version.
 
 Exit codes: 0 all is well, or ended by a signal; 1 it could not start, or `check` found something to mend; 2
 the command line or the settings are wrong.
@@ -22,6 +22,7 @@ import yaml
 from app import __version__
 from app.settings import VARIABLES, ClusterSettings, HookSettings, load
 
+from . import acting, auditing, people
 from .choose import (
     make_home,
     refuse_remote,
@@ -29,6 +30,7 @@ from .choose import (
     refuse_without_clusters,
     settings_from,
 )
+from .personas import DEMO_AUTH
 from .say import FAILED, expected
 
 cli = typer.Typer(
@@ -40,6 +42,12 @@ cli = typer.Typer(
     epilog="Exit codes: 0 well, or ended by a signal; 1 could not start, or check found something to mend; "
     f"2 wrong command line or settings. Variables: SHIPBOARD_CONFIG, {', '.join(VARIABLES)}.",
 )
+
+cli.add_typer(people.users, name="user")
+cli.add_typer(people.api_tokens, name="token")
+cli.add_typer(people.kiosks, name="kiosk")
+cli.add_typer(auditing.audit, name="audit")
+cli.command()(acting.act)
 
 Config = Annotated[
     Path | None, typer.Option(help="Settings file (default: ./shipboard.yaml, if it is there).")
@@ -62,7 +70,7 @@ Remote = Annotated[
     bool,
     typer.Option(
         "--allow-remote-without-login",
-        help="Listen where other machines reach it, though Shipboard asks nobody who they are.",
+        help="Listen where other machines reach it, though nobody is asked who they are: all may look, none act.",
     ),
 ]
 
@@ -112,9 +120,10 @@ def serve(
 
         def started() -> None:
             typer.echo(f"Shipboard is at {address(settings, opened)}", err=True)
-            if not settings.loopback:
+            if not settings.loopback and not settings.auth.modes:
                 typer.echo(
-                    "It asks nobody for a login: whoever reaches this address sees the board.", err=True
+                    "It asks nobody for a login: whoever reaches this address sees the board, and nobody acts.",
+                    err=True,
                 )
 
         serve(settings, opened, started=started, new_database=new_database)
@@ -128,7 +137,7 @@ def demo(host: Host = None, port: Port = None, database: Storage = None) -> None
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shipboard-demo-")))
         given = {"host": host, "port": port, "database": database or str(home / "shipboard.db")}
         overrides = {name: value for name, value in given.items() if value is not None}
-        settings = replace(load(None, {}, home, overrides), drain_seconds=0.0)
+        settings = replace(load(None, {}, home, overrides), drain_seconds=0.0, auth=DEMO_AUTH)
         refuse_remote(settings, allowed=False, demo=True)
 
         from app.web.server import PortRefused, open_port
@@ -145,7 +154,7 @@ def demo(host: Host = None, port: Port = None, database: Storage = None) -> None
             typer.echo(f"Port {settings.port} is taken, so this is on another.", err=True)
         stack.enter_context(opened)
         secret = token_urlsafe(32)
-        own = f"http://127.0.0.1:{opened.getsockname()[1]}/hooks/github/{HOOK}"
+        own = f"{address(settings, opened)}/hooks/github/{HOOK}"
         cluster = stack.enter_context(EmbeddedCluster(home / "kubeconfig", own, secret))
         hook = HookSettings(HOOK, "github", repositories=("github.com/acme/*",), secrets=(secret,))
         watched = ClusterSettings("demo", cluster.kubeconfig, cluster.context)
@@ -156,6 +165,7 @@ def demo(host: Host = None, port: Port = None, database: Storage = None) -> None
                 f"""
 Shipboard is at   {address(settings, opened)}
 What it shows     a small fleet on an embedded Kubernetes API, on this machine only; it ships by itself
+Who you are       choose at the top right: Vera looks on, Omar operates, Ada approves and administers
 The same fleet    kubectl --kubeconfig {cluster.kubeconfig} get deployments -A
 Your own cluster  shipboard serve --context NAME    (may it? shipboard check --context NAME)
 Ctrl-C            ends all of it{"" if database else " and keeps nothing"}

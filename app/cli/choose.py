@@ -108,12 +108,12 @@ def refuse_remote(settings: Settings, allowed: bool, *, demo: bool = False) -> N
     todo = (
         "Leave the demo on 127.0.0.1 (the default)."
         if demo
-        else "Listen on 127.0.0.1 (the default) behind a proxy that asks for a login, or say that you "
-        "know by --allow-remote-without-login."
+        else "Say in the settings how people sign in (auth: {modes: [local]}; docs/shipboard.yaml has all of it), "
+        "or listen on 127.0.0.1 (the default). With --allow-remote-without-login everybody may look, and nobody act."
     )
-    if not settings.loopback and not allowed:
+    if not settings.loopback and not allowed and not settings.auth.modes:
         refuse(
-            f"Shipboard has no login yet, so it does not listen on {settings.host}.",
+            f"Shipboard asks nobody who they are, so it does not listen on {settings.host}.",
             "Everyone who reaches that address would see what you ship.",
             todo,
             WRONG,

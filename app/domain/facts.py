@@ -143,6 +143,15 @@ class SourceObserved:
         return f"{self.cluster}/{self.kind}/{self.namespace}"
 
 
+@dataclass(frozen=True, slots=True)
+class SourcesNamed:
+    """Which sources a cluster has, by `SourceObserved.key`: rows of others are of a past configuration or of past
+    rights, and nothing will be heard of them again."""
+
+    cluster: str
+    sources: frozenset[str]
+
+
 Fact = (
     WorkloadObserved
     | WorkloadGone
@@ -150,6 +159,7 @@ Fact = (
     | LogRead
     | WorkloadsListed
     | SourceObserved
+    | SourcesNamed
     | CiFact
     | Reported
 )

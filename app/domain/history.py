@@ -181,8 +181,8 @@ def step_name(state: RolloutState) -> str:
 
 
 def _core(revision: Revision | None) -> Revision | None:
-    """What history compares of a revision; its pod counts change all the time."""
-    if revision is None:
+    """What history compares of a revision; its pod counts change all the time. One without a key is only shown."""
+    if revision is None or not revision.key:
         return None
     return Revision(revision.key, version=revision.version, created_at=revision.created_at)
 

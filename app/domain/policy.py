@@ -23,6 +23,7 @@ class Permission(StrEnum):
     DECIDE = "decide"
     REPORT = "report"  # machines that tell results of CI
     AUDIT = "audit"
+    SELF = "self"  # a person's own sessions and tokens
     ADMIN = "admin"
 
 
@@ -33,6 +34,7 @@ LEAST: dict[Permission, Role | None] = {
     Permission.DECIDE: Role.APPROVER,
     Permission.REPORT: Role.OPERATOR,
     Permission.AUDIT: Role.VIEWER,
+    Permission.SELF: Role.VIEWER,
     Permission.ADMIN: Role.ADMIN,
 }
 """The role each permission takes; an admin has them all, and whoever has any role may view."""
@@ -80,14 +82,14 @@ def permits(
     """
     if permission is Permission.OPEN:
         return ALLOWED
-    if principal.kind is PrincipalKind.NOBODY:
+    if principal.kind is PrincipalKind.NOBODY and (permission is not Permission.VIEW or not principal.roles):
         return Verdict((Blocker("sign-in", "You are not signed in.", "Sign in."),))
     if principal.kind is PrincipalKind.KIOSK and permission is not Permission.VIEW:
         return Verdict(
             (Blocker("kiosk", "This screen may only look.", "Open the board on a screen of your own."),)
         )
     if principal.kind is PrincipalKind.TOKEN:
-        if permission in (Permission.DECIDE, Permission.ADMIN):
+        if permission in (Permission.DECIDE, Permission.SELF, Permission.ADMIN):
             return Verdict((Blocker("token", "A token cannot do this.", "Sign in as a person."),))
         if (
             principal.verbs is not None

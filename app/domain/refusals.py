@@ -8,7 +8,10 @@ from .names import cut
 
 class ClusterError(ShipboardError):
     """What happened, why, and what to do; each a plain sentence without its full stop, `why` and `todo` may
-    be empty. As text, all of them one after the other, each begun and ended as a sentence is."""
+    be empty. As text, all of them one after the other, each begun and ended as a sentence is. `status` is that of the
+    HTTP answer, 0 when there was none."""
+
+    status = 0
 
     def __init__(self, what: str, why: str = "", todo: str = "") -> None:
         super().__init__(what, cut(why), todo)
@@ -47,6 +50,18 @@ class Denied(ClusterError):
 
 class Absent(ClusterError):
     """404: no such group, resource or object."""
+
+
+class Conflict(ClusterError):
+    """409: the object is not the one, or not as, the request says."""
+
+
+class Invalid(ClusterError):
+    """422: the server will not have the object so, or a test of a JSON patch does not hold."""
+
+
+class Lost(ClusterError):
+    """A request to change something was sent, and whether it was carried out is not known."""
 
 
 class Oversized(ClusterError):

@@ -135,7 +135,8 @@ class Weight:
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """One version of a workload. `key` (uid or template hash) identifies it; `number` is only what kubectl prints."""
+    """One version of a workload. `key` (uid or template hash) identifies it, empty where what would tell it cannot be
+    seen; `number` is only what kubectl prints."""
 
     key: str
     number: int | None = None

@@ -127,14 +127,14 @@ def number(rs: ReplicaSet) -> int | None:
 
 
 def unread(root: Deployment) -> Revision | None:
-    """The revision as the Deployment alone tells it, its ReplicaSets not being seen; the number is a fair key here,
-    since undo makes a new one."""
+    """The revision as the Deployment alone tells it, its ReplicaSets not being seen: without a key, so that a right
+    that goes and comes back is not told as two rollouts."""
     asked = root.metadata.annotations.revision if root.metadata.annotations else None
     if not asked:
         return None
     made = root.spec.template if root.spec else None
     return Revision(
-        key=f"{root.metadata.uid}:{cut(asked, 20)}",
+        key="",
         number=reading.number(asked),
         images=images(made),
         version=version(made),

@@ -11,7 +11,18 @@ import aiohttp
 import msgspec
 
 from ..domain.names import cut
-from ..domain.refusals import Absent, ClusterError, Denied, Failed, Gone, Oversized, Throttled, Unauthorized
+from ..domain.refusals import (
+    Absent,
+    ClusterError,
+    Conflict,
+    Denied,
+    Failed,
+    Gone,
+    Invalid,
+    Oversized,
+    Throttled,
+    Unauthorized,
+)
 
 
 class Details(msgspec.Struct, rename="camel"):
@@ -55,6 +66,10 @@ def failure(doing: str, status: int, body: bytes, headers: Mapping[str, str] | N
         return Denied(f"Not permitted to {doing}", why, "Grant it; `shipboard check` prints the rule")
     if status == 404:
         return Absent(f"Could not {doing}: not found", why)
+    if status == 409:
+        return Conflict(f"Could not {doing}: it has changed", why)
+    if status == 422:
+        return Invalid(f"Could not {doing}: the server will not have it so", why)
     if status == 410:
         return Gone(f"Could not {doing}: the version asked for is too old", why)
     if status == 429 or wait is not None:

@@ -21,7 +21,7 @@ import aiohttp
 from kubernetes.aio import client, config
 
 from ..domain.names import cut
-from ..domain.refusals import Broken, Misconfigured, Oversized, Unreachable
+from ..domain.refusals import Broken, ClusterError, Lost, Misconfigured, Oversized, Unreachable
 from ..engines.port import LOG, Kind
 from .answers import Access, failure, read, reason
 
@@ -31,6 +31,8 @@ SILENCE = 15.0
 """Seconds without a byte of an answer after which a connection counts as dead, except on an open watch."""
 WATCH_GRACE = 5.0
 """Seconds past the server's own time limit after which a silent watch counts as broken."""
+FIELD_MANAGER = "shipboard"
+"""Under this name the server keeps which fields we wrote."""
 MAX_PAGE = 64 << 20
 MAX_LINE = 16 << 20
 MAX_ERROR = 64 << 10
@@ -177,9 +179,27 @@ class Cluster:
         finally:
             response.close()
 
-    async def get(self, path: str, *, seconds: float = 10.0) -> bytes:
+    async def get(self, path: str, query: Query = (), *, seconds: float = 10.0) -> bytes:
         """Body of one GET."""
-        return await self._fetch(f"read {path}", path, [], _within(seconds))
+        return await self._fetch(f"read {path}", path, query, _within(seconds))
+
+    async def patch(
+        self, path: str, body: Any, content: str, *, dry_run: bool = False, seconds: float = 10.0
+    ) -> bytes:
+        """Change the object at `path` by a patch of media type `content`; answers the object as it is then. A `dry_run`
+        is checked by the server and kept by nobody.
+
+        Raises Lost where it cannot be told whether it was carried out; after any other error it was not.
+        """
+        query = [("fieldManager", FIELD_MANAGER), *_dry(dry_run)]
+        return await self._write(f"change {path}", "PATCH", path, query, body, content, seconds)
+
+    async def delete(self, path: str, options: Any, *, dry_run: bool = False, seconds: float = 10.0) -> bytes:
+        """Delete the object at `path`; `options` are DeleteOptions with preconditions. Raises as `patch` does."""
+        query = _dry(dry_run)
+        return await self._write(
+            f"delete {path}", "DELETE", path, query, options, "application/json", seconds
+        )
 
     async def log_tail(
         self, namespace: str, pod: str, container: str, *, previous: bool, lines: int, seconds: float = 3.0
@@ -237,15 +257,43 @@ class Cluster:
         finally:
             response.release()
 
+    async def _write(
+        self, doing: str, method: str, path: str, query: Query, body: Any, content: str, seconds: float
+    ) -> bytes:
+        lost = f"Could not {doing} for certain"
+        try:
+            response = await self._open(doing, path, query, _within(seconds), body, method, content)
+        except ClusterError as error:
+            unsent = isinstance(error.__cause__, aiohttp.ClientConnectorError | config.ConfigException)
+            if unsent or 400 <= error.status < 500:
+                raise
+            raise Lost(lost, error.why) from error
+        try:
+            return await read(response, MAX_PAGE, doing)
+        except (TimeoutError, aiohttp.ClientError, OSError, ValueError, Oversized) as error:
+            raise Lost(lost, f"the answer broke off ({type(error).__name__})") from error
+        finally:
+            response.release()
+
     async def _open(
-        self, doing: str, path: str, query: Query, within: aiohttp.ClientTimeout, body: Any = None
+        self,
+        doing: str,
+        path: str,
+        query: Query,
+        within: aiohttp.ClientTimeout,
+        body: Any = None,
+        method: str = "",
+        content: str = "",
     ) -> aiohttp.ClientResponse:
         try:
             request = await self._api.param_serialize(
-                "GET" if body is None else "POST",
+                method or ("GET" if body is None else "POST"),
                 path,
                 query_params=list(query),
-                header_params={"Accept": "application/json"},
+                header_params={
+                    "Accept": "application/json",
+                    **({"Content-Type": content} if content else {}),
+                },
                 body=body,
                 auth_settings=["BearerToken"],
             )
@@ -261,12 +309,20 @@ class Cluster:
             raise Unreachable(
                 f"Could not {doing}", reason(error), "Is the API server up and reachable?"
             ) from error
+        said = b""
         try:
-            raise failure(doing, response.status, await read(response, MAX_ERROR, doing), response.headers)
+            said = await read(response, MAX_ERROR, doing)
         except (TimeoutError, aiohttp.ClientError, OSError, ValueError, Oversized):
-            raise failure(doing, response.status, b"", response.headers) from None
+            pass  # the status alone tells enough
         finally:
             response.close()
+        refused = failure(doing, response.status, said, response.headers)
+        refused.status = response.status
+        raise refused
+
+
+def _dry(dry_run: bool) -> Query:
+    return [("dryRun", "All")] if dry_run else []
 
 
 def _fields(kind: Kind) -> Query:

@@ -10,9 +10,10 @@ from typing import Any
 
 from app.domain.places import Rule
 
-from . import scalars
+from . import auth, scalars
+from .auth import AuthSettings, Mode, Secret
 from .hooks import EVENTS, HOOKS, SERVICES, STAGES, HookSettings
-from .model import ClusterSettings, Settings
+from .model import ClusterSettings, Settings, is_loopback
 from .problems import Problem, SettingsRefused, suggestion
 from .reader import Many, Table, read
 from .scalars import Scalar
@@ -25,7 +26,9 @@ _DATABASE = Scalar(scalars.database, "database: postgresql://shipboard@db.exampl
 _RETENTION = Scalar(scalars.number(1, 3650), "retention_days: 90", frozenset({"int"}))
 _LOG = Scalar(scalars.log_format, "log_format: json")
 _URL = Scalar(scalars.public_url, "public_url: https://shipboard.example.org")
+_AUDIT_KEY = Scalar(scalars.long_secret, "audit_key: 32 characters or more that nobody can guess")
 _DRAIN = Scalar(scalars.seconds, "drain_seconds: 5", frozenset({"int", "float"}))
+_SECRET = Scalar(scalars.secret, "secret: …")
 
 VARIABLES: Mapping[str, tuple[str, Scalar]] = {
     "SHIPBOARD_LISTEN_HOST": ("host", _HOST),
@@ -34,10 +37,15 @@ VARIABLES: Mapping[str, tuple[str, Scalar]] = {
     "SHIPBOARD_RETENTION_DAYS": ("retention_days", _RETENTION),
     "SHIPBOARD_LOG_FORMAT": ("log_format", _LOG),
     "SHIPBOARD_PUBLIC_URL": ("public_url", _URL),
+    "SHIPBOARD_AUDIT_KEY": ("audit_key", _AUDIT_KEY),
     "SHIPBOARD_DRAIN_SECONDS": ("drain_seconds", _DRAIN),
+    "SHIPBOARD_OIDC_CLIENT_SECRET": ("oidc_secret", _SECRET),
+    "SHIPBOARD_PROXY_SECRET": ("proxy_secret", _SECRET),
 }
 """Environment variables that set something: the setting and its check. SHIPBOARD_CONFIG names the file."""
 
+_ELSEWHERE = frozenset({"SHIPBOARD_FAILPOINT", "SHIPBOARD_URL", "SHIPBOARD_TOKEN"})
+"""Variables of other parts: `shipboard act` and the tests."""
 # Kubernetes tells every pod of the Services in its namespace; one called "shipboard" looks like our settings.
 _SERVICE_LINK = re.compile(r"SHIPBOARD_(SERVICE_(HOST|PORT)(_.*)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_.*)?)?)")
 
@@ -59,6 +67,95 @@ def _environments(order: tuple[str, ...] = (), rules: tuple[Rule, ...] = ()) -> 
             )
     return {"environment_rules": rules, **({"environments": order} if order else {})}
 
+
+def _words(text: str, pattern: str, what: str) -> Scalar:
+    return Scalar(scalars.matching(re.compile(pattern), what), text)
+
+
+_PERSON = _words(
+    "local:vera", r"\*|(local|oidc|proxy):[\x21-\x7e]{1,255}", "* or local:, oidc: or proxy: with a name"
+)
+_GROUP = _words("deployers", r"[^\x00-\x1f]{1,200}", "a group")
+_HEADER = Scalar(auth.header, "X-Forwarded-User")
+_FILE = Scalar(scalars.path, "/run/secrets/shipboard")
+
+
+def _oidc(secret_file: Path | None = None, **found: Any) -> auth.OidcSettings:
+    return auth.OidcSettings(**found, secret=_of_file(secret_file))
+
+
+def _proxy(secret_file: Path | None = None, **found: Any) -> auth.ProxySettings:
+    if not found["peers"]:
+        raise ValueError("names no peers")
+    return auth.ProxySettings(**found, secret=_of_file(secret_file))
+
+
+def _of_file(file: Path | None) -> Secret:
+    """The secret in `file`; relative ones are found from where Shipboard was started."""
+    if file is None:
+        return Secret("")
+    try:
+        return Secret(scalars.secret(file.read_text().strip()))
+    except (OSError, UnicodeError) as error:
+        raise ValueError(
+            f"names {file}, which cannot be read: {getattr(error, 'strerror', 'not text')}"
+        ) from None
+
+
+_AUTH = Table(
+    {
+        "modes": Many(Scalar(auth.mode, "local"), "modes: [oidc, local]"),
+        "anonymous": Scalar(auth.anonymous, "anonymous: viewer"),
+        "idle_minutes": Scalar(scalars.number(5, 1440), "idle_minutes: 30", frozenset({"int"})),
+        "hours": Scalar(scalars.number(1, 168), "hours: 12", frozenset({"int"})),
+        "forwarded_by": Many(Scalar(auth.peer, "10.0.0.7"), "forwarded_by: [10.0.0.7]"),
+        "oidc": Table(
+            {
+                "issuer": Scalar(auth.issuer, "issuer: https://id.example.org/realms/ship"),
+                "client_id": _words("shipboard", r"[\x21-\x7e]{1,200}", "a client id"),
+                "secret_file": _FILE,
+                "groups_claim": _words("groups", r"[\x21-\x7e]{1,100}", "a claim's name"),
+                "scopes": Many(
+                    _words("openid", r"[\x21\x23-\x5b\x5d-\x7e]{1,100}", "a scope"), "[openid, groups]"
+                ),
+                "name": _words("Example ID", r"[^\x00-\x1f]{1,60}", "a name of at most 60 characters"),
+            },
+            "oidc: {issuer: 'https://id.example.org', client_id: shipboard}",
+            required=("issuer", "client_id"),
+            build=_oidc,
+        ),
+        "proxy": Table(
+            {
+                "peers": Many(Scalar(auth.peer, "10.0.0.7"), "peers: [10.0.0.7]"),
+                "secret_file": _FILE,
+                "user_header": _HEADER,
+                "groups_header": _HEADER,
+                "secret_header": _HEADER,
+            },
+            "proxy: {peers: [10.0.0.7]}",
+            required=("peers",),
+            build=_proxy,
+        ),
+        "roles": Many(
+            Table(
+                {
+                    "role": Scalar(auth.role, "role: operator"),
+                    "environment": _words(
+                        "staging", r"\*|[A-Za-z0-9][A-Za-z0-9._:/@-]{0,99}", "an environment or *"
+                    ),
+                    "groups": Many(_GROUP, "groups: [deployers]"),
+                    "people": Many(_PERSON, "people: ['local:vera']"),
+                },
+                "- {role: operator, environment: staging, groups: [deployers]}",
+                required=("role",),
+                build=auth.grant,
+            ),
+            "roles: [{role: viewer, people: ['*']}]",
+        ),
+    },
+    "auth: {modes: [local]}",
+    build=auth.build,
+)
 
 _LABELS = Many(
     Scalar(scalars.label, "app.kubernetes.io/name"), "service_labels: [app.kubernetes.io/name, app]"
@@ -117,6 +214,7 @@ SHAPE = Table(
         "log_format": _LOG,
         "public_url": _URL,
         "drain_seconds": _DRAIN,
+        "auth": _AUTH,
     },
     "listen: {port: 8000}",
 )
@@ -152,16 +250,56 @@ def load(
     names = [cluster.name for cluster in values.get("clusters", ()) if cluster.name]
     for name in sorted({name for name in names if names.count(name) > 1}):
         problems.append(Problem(str(file or "--context"), "clusters", f"has two clusters called {name!r}"))
+    _finish_auth(values, str(file or "the environment"), problems)
     hooks, odd = _hooks(values.pop("hooks", ()), environ, file, problems)
     if problems:
         raise SettingsRefused(problems)
     if "database" not in values:
         values["database"] = default_database(environ)
+    warnings = odd
+    if values["database"].startswith("postgresql") and "audit_key" not in values:
+        warnings += (
+            "SHIPBOARD_AUDIT_KEY is not set: what the audit holds cannot be checked after the next start. Give all "
+            "replicas the same one.",
+        )
     base = file.absolute().parent if file else Path()
     values["events"] = tuple(sink.opened(environ, base) for sink in values.get("events", ()))
     secrets = {place.env for hook in hooks for place in hook.secret_places}
     secrets |= {sink.token.env for sink in values["events"] if sink.token}
-    return Settings(**values, hooks=hooks, file=file, warnings=(*_unknown(environ, secrets), *odd))
+    return Settings(**values, hooks=hooks, file=file, warnings=(*_unknown(environ, secrets), *warnings))
+
+
+def _finish_auth(values: dict[str, Any], where: str, problems: list[Problem]) -> None:
+    """Put the secrets of the environment in their place, and see that nothing is missing for a way to sign in."""
+    found: AuthSettings = values.get("auth", AuthSettings())
+    oidc_secret, proxy_secret = values.pop("oidc_secret", None), values.pop("proxy_secret", None)
+    if found.oidc and oidc_secret:
+        found = replace(found, oidc=replace(found.oidc, secret=Secret(oidc_secret)))
+    if found.proxy and proxy_secret:
+        found = replace(found, proxy=replace(found.proxy, secret=Secret(proxy_secret)))
+    for name, part, variable in (
+        ("oidc", found.oidc, "SHIPBOARD_OIDC_CLIENT_SECRET"),
+        ("proxy", found.proxy, "SHIPBOARD_PROXY_SECRET"),
+    ):
+        if part and not part.secret:
+            what = f"has no secret: name a secret_file, or set {variable}"
+            problems.append(Problem(where, f"auth.{name}", what))
+    if found.proxy and 0 < len(found.proxy.secret.reveal()) < 16:
+        problems.append(Problem(where, "auth.proxy", "has a secret of fewer than 16 characters"))
+    if (
+        Mode.OIDC in found.modes
+        and not values.get("public_url")
+        and not is_loopback(values.get("host", "127.0.0.1"))
+    ):
+        what = "is missing: the provider sends people back to it"
+        problems.append(Problem(where, "public_url", what, "public_url: https://shipboard.example.org"))
+    order = values.get("environments", ())
+    for each in found.grants:
+        if order and each.environment != "*" and each.environment not in order:
+            what = f"grants a role in {each.environment!r}, which environments.order does not name. "
+            problems.append(Problem(where, "auth.roles", what + suggestion(each.environment, order)))
+    if found != AuthSettings():
+        values["auth"] = found
 
 
 def _hooks(
@@ -228,5 +366,6 @@ def _unknown(environ: Mapping[str, str], secrets: set[str]) -> tuple[str, ...]:
         if variable.startswith("SHIPBOARD_")
         and not variable.startswith("SHIPBOARD_TEST_")
         and variable not in known
+        and variable not in _ELSEWHERE
         and not _SERVICE_LINK.fullmatch(variable)
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from app.domain import places
 from app.domain.jobs import JobRule
 from app.domain.repositories import Ships
 
+from .auth import AuthSettings
 from .hooks import HookSettings, PollSettings
 
 
@@ -33,10 +34,14 @@ class ClusterSettings:
 class Settings:
     """Everything a start needs to know. `log_format` "" means text on a terminal and JSON elsewhere.
 
+    `audit_key` is what the audit's chain is made with: SHIPBOARD_AUDIT_KEY, never in the file; empty with SQLite means
+    the key that lies beside the database.
+
     `file` is the file that was read (None: there was none), `warnings` what is odd but no reason to refuse.
     """
 
     database: str
+    audit_key: str = field(default="", repr=False)
     host: str = "127.0.0.1"
     port: int = 8000
     clusters: tuple[ClusterSettings, ...] = ()
@@ -53,6 +58,7 @@ class Settings:
     log_format: str = ""
     public_url: str = ""
     drain_seconds: float = 5.0
+    auth: AuthSettings = field(default_factory=AuthSettings)
     file: Path | None = None
     warnings: tuple[str, ...] = ()
 
@@ -93,6 +99,7 @@ class Settings:
             **({"log_format": self.log_format} if self.log_format else {}),
             **({"public_url": self.public_url} if self.public_url else {}),
             "drain_seconds": self.drain_seconds,
+            **({"auth": self.auth.as_file()} if self.auth.modes else {}),
         }
 
 

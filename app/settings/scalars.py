@@ -62,6 +62,13 @@ def boolean(text: str) -> bool:
     return text.lower() in {"true", "yes", "on"}
 
 
+def long_secret(text: str) -> str:
+    """A secret of at least 32 characters. What is wrong with it is said without it."""
+    if not 32 <= len(text.strip()) <= 1000:
+        raise ValueError("is shorter than 32 characters, or very long")
+    return text.strip()
+
+
 def matching(pattern: re.Pattern[str], what: str) -> Check:
     """Text of a given form; `what` names the form."""
 
@@ -124,3 +131,10 @@ def database(text: str) -> str:
     if not urlsplit(text).path.strip("/"):
         raise ValueError("names no database after the host")
     return f"{_DRIVERS[scheme]}://{rest}"
+
+
+def secret(text: str) -> str:
+    """A secret: printable, not empty. Errors never hold it."""
+    if not 1 <= len(text) <= 1000 or not text.isprintable():
+        raise ValueError("holds no secret: 1 to 1,000 printable characters")
+    return text

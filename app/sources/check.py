@@ -21,7 +21,12 @@ from ..kube import Cluster
 from .decode import UNDECODABLE
 from .runner import kinds
 
-VERBS = ("get", "list", "watch")
+VERBS = ("list", "watch")
+
+
+def verbs(kind: Kind) -> tuple[str, ...]:
+    """What a collector does with a kind: the verbs its role has to grant, and no others."""
+    return ("get",) if kind is LOG else VERBS
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,22 +75,26 @@ class Report:
         return self._rules(spare=True)
 
     def _rules(self, *, spare: bool) -> str:
-        groups: dict[str, list[str]] = {}
+        groups: dict[tuple[str, tuple[str, ...]], list[str]] = {}
         for kind in self._missing(spare=spare):
-            groups.setdefault(_group(kind), []).append(kind.plural)
+            groups.setdefault((_group(kind), verbs(kind)), []).append(kind.plural)
         return "\n".join(
-            f'- apiGroups: ["{group}"]\n  resources: [{", ".join(plurals)}]\n  verbs: [{", ".join(VERBS)}]'
-            for group, plurals in groups.items()
+            f'- apiGroups: ["{group}"]\n  resources: [{", ".join(plurals)}]\n  verbs: [{", ".join(may)}]'
+            for (group, may), plurals in groups.items()
         )
 
     @property
-    def command(self) -> str:
-        """The kubectl command that makes a ClusterRole of all missing rules; empty when none are."""
-        missing = self._missing(spare=False) + self._missing(spare=True)
-        resources = ",".join(".".join(filter(None, (kind.plural, _group(kind)))) for kind in missing)
-        verbs = ",".join(VERBS)
-        return (
-            resources and f"kubectl create clusterrole shipboard-read --verb={verbs} --resource={resources}"
+    def commands(self) -> tuple[str, ...]:
+        """The kubectl commands that make ClusterRoles of all missing rules, that of logs apart."""
+        roles: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+        for kind in self._missing(spare=False) + self._missing(spare=True):
+            role = "shipboard-logs" if kind is LOG else "shipboard-read"
+            roles.setdefault((role, verbs(kind)), []).append(
+                ".".join(filter(None, (kind.plural, _group(kind))))
+            )
+        return tuple(
+            f"kubectl create clusterrole {role} --verb={','.join(may)} --resource={','.join(resources)}"
+            for (role, may), resources in roles.items()
         )
 
     def lines(self) -> tuple[str, ...]:
@@ -100,7 +109,7 @@ class Report:
             ("Rules that would tell more:", self.spare_rules),
         ):
             said += [f"  {title}"] * bool(rules) + [f"    {line}" for line in rules.splitlines()]
-        return (*said, f"  or: {self.command}") if self.command else tuple(said)
+        return (*said, *(f"  or: {command}" for command in self.commands))
 
     def _missing(self, *, spare: bool) -> tuple[Kind, ...]:
         return tuple(dict.fromkeys(f.kind for f in self.findings if not f.granted and f.spare is spare))

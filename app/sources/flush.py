@@ -18,6 +18,7 @@ from ..domain.facts import (
     Fact,
     LogRead,
     SourceObserved,
+    SourcesNamed,
     WorkloadGone,
     WorkloadObserved,
     WorkloadsListed,
@@ -69,7 +70,7 @@ class Flusher:
         self._missing, self._ready, self._now, self._clock = missing, ready, now, clock
         self._timing, self._backoff = timing, Backoff(timing, rng)
         self._looked = looked
-        self._said: dict[str, SourceObserved | LogRead] = {}
+        self._said: dict[str, SourceObserved | LogRead | SourcesNamed] = {}
         self._listed: set[tuple[str, str]] = set()
         self._caught_up = False
         self._last: dict[str, tuple[WorkloadRef, Place, str, RolloutState]] = {}
@@ -78,6 +79,11 @@ class Flusher:
     def say(self, fact: SourceObserved | LogRead) -> None:
         """Deliver how a source is, or a log; a newer fact replaces one that still waits."""
         self._said[fact.key] = fact
+        self.bell.set()
+
+    def name(self, sources: frozenset[str]) -> None:
+        """Deliver which sources there are."""
+        self._said[""] = SourcesNamed(self._cluster, sources)
         self.bell.set()
 
     def listed(self, kind: str, namespace: str) -> None:

@@ -74,6 +74,7 @@ class Collector:
         self._open = False
         self._probes = 0
         self._told: dict[tuple[str, str], object] = {}
+        self._named: frozenset[str] = frozenset()
         self._flusher = Flusher(
             cluster.name,
             self.cache,
@@ -241,17 +242,26 @@ class Collector:
                 due = self._clock() + self._timing.report
             for source in tuple(self.sources.values()):
                 self._tell(source, again=again)
+            if (names := self._names()) != self._named:
+                self._named = names
+                self._flusher.name(names)
             self._changed()
             await asyncio.sleep(self._timing.tick)
 
+    def _names(self) -> frozenset[str]:
+        """The keys of all sources, and of those that one which is only tried may be replaced by."""
+        tried = [s.kind.name for s in self.sources.values() if self._tentative(s)]
+        names = {*self.sources, *((kind, namespace) for kind in tried for namespace in self._namespaces)}
+        return frozenset(f"{self.cluster.name}/{kind}/{namespace}" for kind, namespace in names)
+
+    def _tentative(self, source: Source) -> bool:
+        """Whether it may yet be replaced by sources of single namespaces."""
+        unheard = source.standing is Standing.UNLISTED and source.trouble is None
+        return unheard and not source.namespace and bool(self._namespaces)
+
     def _tell(self, source: Source, *, again: bool = False) -> None:
-        if (
-            source.standing is Standing.UNLISTED
-            and not source.namespace
-            and self._namespaces
-            and source.trouble is None
-        ):
-            return  # it may yet be replaced by sources of single namespaces
+        if self._tentative(source):
+            return
         key, condition = (source.kind.name, source.namespace), source.condition()
         if again or self._told.get(key) != condition:
             self._told[key] = condition

@@ -74,14 +74,15 @@ class Source(Account):
     # -- the loop --------------------
 
     async def run(self) -> None:
-        """For ever. Returns only when denied before the first list and told to give up then."""
+        """For ever. Returns only when denied and told to give up then: at once before the first list, after it when
+        denied twice, since a server that starts may refuse once."""
         while True:
             try:
                 if not self.version or self._clock() >= self._relist_at:
                     await self._list()
                 await self._watch()
             except Denied as error:
-                if self._give_up_denied and not self.lists_done:
+                if self._give_up_denied and (not self.lists_done or self.standing is Standing.DENIED):
                     return
                 await self._stand(Standing.DENIED, error, self._timing.denied_retry)
             except Absent as error:

@@ -8,6 +8,7 @@ StoreUnavailable, whatever the driver called it; the next try gets a sound conne
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -21,8 +22,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, async_sessionma
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.domain.errors import DatabaseRefused, StoreUnavailable
-from app.store import postgresql
-from app.store.sqlite import SqliteFile
+from app.store import audit, postgresql
+from app.store.migrations import REVISIONS
+from app.store.sqlite import InUse, SqliteFile
 
 WAIT = 5.0
 """Seconds to wait for one's turn, for a lock or for a connection."""
@@ -37,31 +39,82 @@ _PRAGMAS = (
 class Database:
     """An open database at the current schema."""
 
-    def __init__(self, writer: AsyncEngine, reader: AsyncEngine, file: SqliteFile | None) -> None:
+    def __init__(
+        self, writer: AsyncEngine, reader: AsyncEngine, file: SqliteFile | None, audit_key: bytes
+    ) -> None:
         self.dialect = writer.dialect.name
         self._writer, self._reader, self._file = writer, reader, file
-        self._sessions = async_sessionmaker(writer, class_=AsyncSession, expire_on_commit=False)
+        self._sessions = async_sessionmaker(
+            writer, class_=AsyncSession, expire_on_commit=False, info={audit.INFO: audit_key}
+        )
         self._turn = asyncio.Lock()
         self._durable = False
 
     @classmethod
-    async def open(cls, url: str, *, new: bool = False) -> Self:
+    async def open(cls, url: str, *, new: bool = False, audit_key: str = "") -> Self:
         """Check, migrate and open the database at `url` ("sqlite:///PATH" or "postgresql://…").
 
-        A SQLite file is made only where none has been before, or when `new`. Raises DatabaseRefused.
+        A SQLite file is made only where none has been before, or when `new`. Without an `audit_key` that of a SQLite
+        file lies beside it, and PostgreSQL gets one for this process alone: what it writes cannot be checked later.
+        Raises DatabaseRefused.
         """
         address = _address(url)
         if address.get_backend_name() == "sqlite":
             file = await asyncio.to_thread(SqliteFile.claim, Path(address.database or ""), new)
             address = address.set(database=str(file.path))
-            return cls(_sqlite(address, "IMMEDIATE", 1), _sqlite(address, "DEFERRED", 4), file)
+            try:
+                key = audit.key_from(audit_key) if audit_key else audit.kept_key(audit.key_beside(file.path))
+            except BaseException:
+                file.release()
+                raise
+            return cls(_sqlite(address, "IMMEDIATE", 1), _sqlite(address, "DEFERRED", 4), file, key)
         writer = postgresql.engine(address, wait=WAIT)
         try:
             await postgresql.prepare(writer)
         except BaseException:
             await writer.dispose()
             raise
-        return cls(writer, postgresql.engine(address, wait=WAIT, read_only=True), None)
+        key = audit.key_from(audit_key or secrets.token_hex(32))
+        return cls(writer, postgresql.engine(address, wait=WAIT, read_only=True), None, key)
+
+    @classmethod
+    async def beside(cls, url: str, *, audit_key: str = "") -> Self:
+        """The database at `url` though a running Shipboard may hold it: for a few rows that nothing is remembered of.
+
+        SQLite itself lets several processes write, one after the other. Raises DatabaseRefused.
+        """
+        try:
+            return await cls.open(url, audit_key=audit_key)
+        except InUse:
+            address = _address(url)
+        beside = audit.key_beside(Path(address.database or ""))
+        key = audit.key_from(audit_key) if audit_key else audit.kept_key(beside)
+        found = cls(_sqlite(address, "IMMEDIATE", 1), _sqlite(address, "DEFERRED", 1), None, key)
+        async with found.reading() as connection:
+            version = (await connection.exec_driver_sql("SELECT version_num FROM alembic_version")).scalar()
+        if version != REVISIONS[-1]:
+            await found.close()
+            raise DatabaseRefused(
+                f"{address.database} is at the schema {version}, and this version works with {REVISIONS[-1]}.",
+                "The Shipboard that runs on it is another version.",
+                "Use the command of that version, or restart it with this one.",
+            )
+        return found
+
+    @classmethod
+    def looking(cls, url: str) -> Self:
+        """The database at `url` as it is, whoever holds it, to be read only: nothing is checked, migrated or made.
+
+        Raises DatabaseRefused.
+        """
+        address = _address(url)
+        if address.get_backend_name() != "sqlite":
+            reader = postgresql.engine(address, wait=WAIT, read_only=True)
+        elif Path(address.database or "").is_file():
+            reader = _sqlite(address, "DEFERRED", 1)
+        else:
+            raise DatabaseRefused(f"There is no file {address.database}.", "", "Name another by --database.")
+        return cls(reader, reader, None, b"")
 
     @asynccontextmanager
     async def writing(self, *, durable: bool = False) -> AsyncIterator[AsyncSession]:

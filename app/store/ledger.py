@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Table, bindparam, select, update
+from sqlalchemy import Table, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -22,6 +22,7 @@ from app.domain.facts import (
     Fact,
     LogRead,
     SourceObserved,
+    SourcesNamed,
     WorkloadGone,
     WorkloadObserved,
     WorkloadsListed,
@@ -62,11 +63,13 @@ class _Known:
 
 @dataclass(slots=True)
 class _Batch:
-    """What one call adds to the database. `known` and `sources` are the rows as they will be."""
+    """What one call adds to the database. `known` and `sources` are the rows as they will be, `dropped` the keys of
+    sources that are no more."""
 
     known: dict[str, _Known]
     sources: dict[str, SourceObserved]
     listed: Mapping[WorkloadsListed, Iterable[str]]
+    dropped: frozenset[str]
     workloads: dict[str, Values] = field(default_factory=dict)
     ended: dict[str, datetime] = field(default_factory=dict)
     transitions: list[Values] = field(default_factory=list)
@@ -97,7 +100,7 @@ class _Batch:
                 }:
                     if key.partition(":")[2] not in fact.uids:
                         self._gone(key, fact.seen_at)
-            case SourceObserved():
+            case SourceObserved() if fact.key not in self.dropped:
                 before = self.sources.get(fact.key)
                 if (
                     before is None
@@ -106,6 +109,8 @@ class _Batch:
                 ):
                     self.sources[fact.key] = fact
                     self.topics.add(Topic("source", fact.key))
+            case SourcesNamed():
+                self.topics |= {Topic("source", key) for key in self.dropped}
 
     def _observed(self, fact: WorkloadObserved) -> None:
         key, known = fact.key, self.known.get(fact.key)
@@ -195,6 +200,8 @@ class Ledger:
             for key in batch.ended:
                 self._known.pop(key, None)
             self._sources.update(batch.sources)
+            for key in batch.dropped:
+                self._sources.pop(key, None)
         return frozenset(batch.topics | told)
 
     async def _load(self, session: AsyncSession, facts: Sequence[Fact]) -> _Batch:
@@ -213,7 +220,12 @@ class Ledger:
         if unknown := sorted(names - sources.keys()):
             rows = await (await session.connection()).execute(select(SOURCE).where(SOURCE.c.key.in_(unknown)))
             sources |= {row.key: mapping.source_of(row) for row in rows}
-        return _Batch(known, sources, listed)
+        dropped: set[str] = set()
+        for fact in facts:
+            if isinstance(fact, SourcesNamed):
+                there = select(SOURCE.c.key).where(SOURCE.c.cluster == fact.cluster)
+                dropped.update(set(await (await session.connection()).scalars(there)) - fact.sources)
+        return _Batch(known, sources, listed, frozenset(dropped))
 
 
 async def record(session: AsyncSession, facts: Sequence[Fact]) -> frozenset[Topic]:
@@ -256,7 +268,8 @@ async def _workloads(connection: AsyncConnection, keys: Sequence[str]) -> dict[s
 
 async def _write(connection: AsyncConnection, batch: _Batch) -> None:
     dialect = connection.dialect.name
-    sources = [mapping.source_values(batch.sources[t.key]) for t in batch.topics if t.sort == "source"]
+    told = [t.key for t in batch.topics if t.sort == "source" and t.key not in batch.dropped]
+    sources = [mapping.source_values(batch.sources[key]) for key in told]
     ended = [{"ended_key": key, "at": at} for key, at in batch.ended.items()]
     work: tuple[tuple[Any, list[Values]], ...] = (
         (_upsert(dialect, WORKLOAD), list(batch.workloads.values())),
@@ -271,6 +284,8 @@ async def _write(connection: AsyncConnection, batch: _Batch) -> None:
     for statement, rows in work:
         if rows:
             await connection.execute(statement, rows)
+    if batch.dropped:
+        await connection.execute(delete(SOURCE).where(SOURCE.c.key.in_(batch.dropped)))
 
 
 @cache

@@ -12,6 +12,7 @@ from typing import Any
 
 from sqlalchemy import Delete, Select, delete, exists, func, select, tuple_
 
+from app.store import audit, commands
 from app.store.ci_tables import ARTIFACT, COMMIT, INBOX, REPORTED, RUN
 from app.store.db import Database
 from app.store.report_tables import ALIAS, LINK, REPORT, TAG
@@ -25,6 +26,10 @@ TAKEN_IN = timedelta(days=4)
 """How long a webhook is kept that was taken in: a day longer than GitHub delivers one again."""
 
 
+AUDIT_DAYS = 400
+"""Audit entries and commands are kept for so much longer than the rest."""
+
+
 async def prune(
     database: Database,
     before: datetime,
@@ -34,12 +39,21 @@ async def prune(
     pause: float = 0.1,
 ) -> int:
     """Delete transitions, events, logs, rollouts that ended, workloads gone and what CI told before `before`,
-    events beyond the newest of each workload, and webhooks long taken in by `now`; returns the number of rows.
+    events beyond the newest of each workload, webhooks long taken in by `now`, and commands and audit entries
+    AUDIT_DAYS older; returns the number of rows.
 
     `batch` rows a transaction, with `pause` seconds between two. Raises StoreUnavailable; what was deleted by
     then stays so.
     """
-    return sum([await _drain(database, expired, batch, pause) for expired in _expired(before, now)])
+    gone = sum([await _drain(database, expired, batch, pause) for expired in _expired(before, now)])
+    for forget in (commands.forget, audit.forget):
+        deleted, long_ago = batch, before - timedelta(days=AUDIT_DAYS)
+        while deleted == batch:
+            async with database.writing() as session:
+                deleted = await forget(session, long_ago, batch)
+            gone += deleted
+            await asyncio.sleep(pause if deleted == batch else 0)
+    return gone
 
 
 def _expired(before: datetime, now: datetime | None) -> tuple[Select[Any], ...]:

@@ -33,6 +33,10 @@ _RECOVER = (
 _RESTORE = "Restore a backup to this path, or start with --new-database to begin without the old history."
 
 
+class InUse(DatabaseRefused):
+    """Another process of ours holds the file."""
+
+
 class SqliteFile:
     """A database file held by this process, at the current schema, until `release`."""
 
@@ -146,7 +150,7 @@ def _lock(path: Path) -> int:
                 f"{error.strerror}.",
                 "Keep the database on an ordinary local disk.",
             ) from error
-        raise DatabaseRefused(
+        raise InUse(
             f"{path} is in use.",
             f"Process {holder or 'unknown'} has it open, and two would overwrite each other.",
             "Stop the other process, or use PostgreSQL to run several.",

@@ -23,9 +23,16 @@ VARY = "Accept, Accept-Encoding, HX-Request"
 _TAG = re.compile(r'(?:W/)?("[^"]*")')
 
 
-def live(request: Request, hub: Hub, key: ViewKey, content: Callable[[Fleet, datetime], Content]) -> Response:
+def live(
+    request: Request,
+    hub: Hub,
+    key: ViewKey,
+    content: Callable[[Fleet, datetime], Content],
+    fill: bytes | None = None,
+    revoked: bytes = b"",
+) -> Response:
     """The view of `key` as the client wants it: stream or body. `content` makes what it shows, if there is
-    none yet.
+    none yet; `fill` goes into a body's blank, `revoked` ends the stream of who may no longer read.
 
     Raises Refusal (503) beyond the limit of streams or views. A body may only be asked for once the hub is
     ready.
@@ -36,7 +43,7 @@ def live(request: Request, hub: Hub, key: ViewKey, content: Callable[[Fleet, dat
 
     try:
         if wants_stream(request):
-            return Stream(hub, view)
+            return Stream(hub, view, revoked)
         shown = view()
     except Full:
         raise refusal(
@@ -48,9 +55,9 @@ def live(request: Request, hub: Hub, key: ViewKey, content: Callable[[Fleet, dat
             headers={"retry-after": "5"},
         ) from None
     if _takes_gzip(request):
-        body, tag = shown.packed()
+        body, tag = shown.packed(fill)
         return tagged(request, body, tag, key.media_type, {"content-encoding": "gzip"})
-    body, tag = shown.answer()
+    body, tag = shown.filled(fill)
     return tagged(request, body, tag, key.media_type)
 
 

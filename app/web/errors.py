@@ -19,9 +19,11 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .logs import without_secret
+
 MEDIA_TYPE = "application/problem+json"
-Page = Callable[[Mapping[str, Any]], str]
-"""Renders the error page from the members of a problem."""
+Page = Callable[[Mapping[str, Any], Scope], str]
+"""Renders the error page from the members of a problem, for the client of a scope."""
 
 log = structlog.get_logger("shipboard.errors")
 
@@ -66,13 +68,15 @@ def answer(scope: Scope, status: int, title: str, detail: str, **members: Any) -
     """The problem as the client of `scope` reads it: a page if it asks for HTML first, else JSON."""
     members.setdefault("request_id", scope.get("state", {}).get("request_id", ""))
     headers = members.pop("headers", None)
+    if status == 401 and headers and "location" in headers:
+        return Response(status_code=303, headers={"cache-control": "no-store", "vary": "Accept", **headers})
     as_json = problem(status, title, detail, headers=headers, **members)
     if not wants_html(scope):
         return as_json
     shown = {"title": title, "status": status, "detail": detail, **members}
     page: Page | None = getattr(scope["app"].state, "error_page", None) if "app" in scope else None
     try:
-        text = page(shown) if page else _plain_page(shown)
+        text = page(shown, scope) if page else _plain_page(shown)
     except Exception:
         log.exception("the error page cannot be rendered")
         text = _plain_page(shown)
@@ -133,7 +137,9 @@ class Unexpected:
         try:
             await self._app(scope, receive, watching)
         except Exception:
-            log.exception("request failed", method=scope.get("method"), path=scope.get("path"))
+            log.exception(
+                "request failed", method=scope.get("method"), path=without_secret(scope.get("path", ""))
+            )
             if started or scope["type"] != "http":
                 raise
             detail = "Something went wrong here, not in your request. The log has it under this request id."

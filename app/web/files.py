@@ -10,6 +10,10 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
+from app.domain.policy import Permission
+
+from .auth.access import needs
+
 _PACKAGE = Path(__file__).parents[1]
 _HASHED = re.compile(r"\.[0-9a-f]{12}\.[a-z0-9]+$")
 
@@ -43,5 +47,11 @@ def install(app: FastAPI, directory: Path | None = None) -> None:
     async def favicon() -> Response:
         return RedirectResponse("/static/favicon.svg", 308, {"cache-control": "max-age=86400"})
 
-    app.add_api_route("/robots.txt", robots, methods=["GET", "HEAD"], include_in_schema=False)
-    app.add_api_route("/favicon.ico", favicon, methods=["GET", "HEAD"], include_in_schema=False)
+    for path, route in (("/robots.txt", robots), ("/favicon.ico", favicon)):
+        app.add_api_route(
+            path,
+            route,
+            methods=["GET", "HEAD"],
+            include_in_schema=False,
+            dependencies=[needs(Permission.OPEN)],
+        )

@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from app.domain.errors import StoreUnavailable
+from app.domain.policy import Permission
 from app.settings import HookSettings
 from app.sources.hooked import Hook, in_scope
 from app.sources.hooks import PROVIDERS, Delivery, Provider, Refused
@@ -26,6 +27,7 @@ from app.sources.hooks.verify import Signed, proven
 from app.store.inbox import Inbox, Letter
 
 from .answers import refusal, unavailable
+from .auth import needs
 
 MAX_BODY = 4 << 20
 """Largest webhook. GitHub's of 25 MB are pushes of thousands of commits; the poll has what they tell."""
@@ -104,14 +106,42 @@ class Reception:
         return bytes(found)
 
 
-async def proves_itself() -> None:
-    """Stands for a permission: the sender of a webhook is nobody; its signature is all that counts."""
+_REPORT = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {"type": "object", "required": ["repository", "run", "status"]},
+                "example": {
+                    "repository": "github.com/acme/cart",
+                    "run": "812",
+                    "status": "failure",
+                    "pipeline": "nightly",
+                    "sha": "9c1185a5c5e9fc54612808977ee8f548b2258d31",
+                    "branch": "main",
+                    "url": "https://ci.example.org/812",
+                    "started_at": "2026-11-25T09:30:00Z",
+                    "finished_at": "2026-11-25T09:36:12Z",
+                    "jobs": [{"name": "unit tests", "status": "failure"}],
+                },
+            }
+        },
+    },
+    "responses": {
+        "202": {"description": "It is on disk, and is worked off at once."},
+        "400": {"description": "The body is no JSON that is read here."},
+        "401": {"description": "It is not signed with a secret of the hook."},
+        "404": {"description": "Shipboard-Hook names no hook that is on."},
+        "413": {"description": "The body is larger than 4 MiB."},
+        "422": {"description": "It says nothing that is kept; `detail` tells what is wrong with it."},
+    },
+}
 
 
 def routes(inbox: Inbox, hooks: Iterable[HookSettings], *, body_seconds: float = BODY_SECONDS) -> APIRouter:
     """The two doors for webhooks."""
     reception = Reception(inbox, {hook.id: hook for hook in hooks}, body_seconds)
-    router = APIRouter(tags=["hooks"], dependencies=[Depends(proves_itself)])
+    router = APIRouter(tags=["hooks"], dependencies=[needs(Permission.OPEN)])
 
     @router.post(
         "/hooks/{provider}/{hook_id}", status_code=202, max_body_size=MAX_BODY + 1, include_in_schema=False
@@ -120,7 +150,13 @@ def routes(inbox: Inbox, hooks: Iterable[HookSettings], *, body_seconds: float =
         """A webhook of a CI provider, signed the way it signs."""
         return await reception.take(request, provider, hook_id)
 
-    @router.post("/api/v1/pipelines", status_code=202, max_body_size=MAX_BODY + 1)
+    @router.post(
+        "/api/v1/pipelines",
+        status_code=202,
+        max_body_size=MAX_BODY + 1,
+        tags=["report"],
+        openapi_extra=_REPORT,
+    )
     async def report(request: Request) -> Response:
         """A run, its jobs, artifacts and deployment, from any CI, signed as Standard Webhooks are; the header
         `Shipboard-Hook` names the hook (of provider `generic`) whose secret signs. `shipboard report` does it."""

@@ -102,6 +102,11 @@ def _text(_logger: Any, _method: str, event: Mapping[str, Any]) -> str:
     return f"{at} {level:<7} {what}{'  ' + pairs if pairs else ''}" + "".join(f"\n    {s}" for s in stack)
 
 
+def without_secret(path: str) -> str:
+    """`path` as it may be logged: a screen's link holds a secret."""
+    return "/kiosk/…" if path.startswith("/kiosk/") else path
+
+
 class RequestLog:
     """ASGI: gives a request its id (`scope["state"]["request_id"]`, header X-Request-Id) and logs one line
     when it ends; a stream's line comes when the stream ends."""
@@ -134,7 +139,7 @@ class RequestLog:
                 write(
                     "request",
                     method=scope["method"],
-                    path=scope["path"],
+                    path=without_secret(scope["path"]),
                     status=status,
                     bytes=size,
                     ms=round((time.monotonic() - began) * 1000, 1),

@@ -15,6 +15,9 @@ import msgspec
 from fastapi import FastAPI
 from starlette.responses import Response
 
+from app.domain.policy import Permission
+
+from .auth.access import needs
 from .errors import problem
 
 ALIVE = 30.0
@@ -102,8 +105,14 @@ def install(app: FastAPI, vitals: Vitals, exposition: Callable[[], bytes]) -> No
             media_type="text/plain; version=0.0.4; charset=utf-8",
         )
 
-    for path, route in (("/healthz", healthz), ("/ready", ready), ("/metrics", metrics)):
-        app.add_api_route(path, route, methods=["GET", "HEAD"], include_in_schema=False)
+    for path, route, permission in (
+        ("/healthz", healthz, Permission.OPEN),
+        ("/ready", ready, Permission.OPEN),
+        ("/metrics", metrics, Permission.VIEW),
+    ):
+        app.add_api_route(
+            path, route, methods=["GET", "HEAD"], include_in_schema=False, dependencies=[needs(permission)]
+        )
 
 
 def _json(body: object) -> Response:

@@ -20,6 +20,11 @@ from app.live import Topic
 
 from . import sse
 
+BLANK = b"\x00who\x00"
+"""Where a shared page leaves room for what is said to one viewer alone."""
+_PACKED = 8
+"""Packed bodies kept of one state: most who look are the same few."""
+
 
 @dataclass(frozen=True, slots=True)
 class Patch:
@@ -67,15 +72,17 @@ class ViewKey:
 class Watcher:
     """One stream's place in a view: the version it has, the bell it sleeps on, and how it is to end.
 
-    `gone`: nobody reads any more. `ended`: the stream is to say farewell.
+    `gone`: nobody reads any more. `ended`: the stream is to say farewell; `revoked`: because its reader may no longer
+    read.
     """
 
-    __slots__ = ("_waiter", "ended", "gone", "task", "version", "writing_since")
+    __slots__ = ("_waiter", "ended", "gone", "revoked", "task", "version", "writing_since")
 
     def __init__(self) -> None:
         self.version = -1
         self.gone = False
         self.ended = False
+        self.revoked = False
         self.writing_since = 0.0
         self.task: asyncio.Task[object] | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -98,6 +105,11 @@ class Watcher:
         """Let the stream say farewell."""
         self.ended = True
         self.ring()
+
+    def revoke(self) -> None:
+        """Let the stream say that its reader may no longer read, and farewell."""
+        self.revoked = True
+        self.end()
 
     def leave(self) -> None:
         """The client is gone: the stream ends by itself."""
@@ -126,7 +138,7 @@ class View:
         self._changed_at: dict[str, int] = {}
         self._messages: dict[int, bytes] = {}
         self._body: tuple[int, bytes, str] = (-1, b"", "")
-        self._packed: tuple[str, bytes] = ("", b"")
+        self._packed: dict[str, bytes] = {}
 
     def apply(self, topics: Iterable[Topic], now: datetime) -> None:
         """Render what `topics` made dirty; ring if any bytes changed."""
@@ -154,12 +166,22 @@ class View:
             self._body = (self._state, body, etag(body))
         return self._body[1], self._body[2]
 
-    def packed(self) -> tuple[bytes, str]:
-        """The same, gzipped, with a tag of its own."""
+    def filled(self, fill: bytes | None) -> tuple[bytes, str]:
+        """The same with `fill` in its blank (None: it has none), and the tag of both."""
         body, tag = self.answer()
-        if self._packed[0] != tag:
-            self._packed = (tag, gzip.compress(body, 5, mtime=0))
-        return self._packed[1], f'{tag[:-1]}-gzip"'
+        if fill is None:
+            return body, tag
+        return body.replace(BLANK, fill, 1), f'{tag[:-1]}.{etag(fill)[1:9]}"'
+
+    def packed(self, fill: bytes | None = None) -> tuple[bytes, str]:
+        """The same, gzipped, with a tag of its own."""
+        body, tag = self.filled(fill)
+        packed = self._packed.get(tag)
+        if packed is None:
+            if len(self._packed) >= _PACKED:
+                self._packed.clear()
+            packed = self._packed[tag] = gzip.compress(body, 5, mtime=0)
+        return packed, f'{tag[:-1]}-gzip"'
 
     def ring(self) -> None:
         """Wake every watcher."""

@@ -15,6 +15,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from . import sse
+from .auth.doorkeeper import TooMany
+from .errors import problem
 from .streams import Hub
 from .views import View, Watcher
 
@@ -25,12 +27,12 @@ RETRY_MS = (500, 5000)
 
 
 class Stream(Response):
-    """Streams the view that `view` gives, from the moment the hub is ready. Raises `Full` beyond the
-    limit."""
+    """Streams the view that `view` gives, from the moment the hub is ready. `revoked` is the data of the last event to
+    a reader who may no longer read. Raises `Full` beyond the limit."""
 
     media_type = sse.MEDIA_TYPE
 
-    def __init__(self, hub: Hub, view: Callable[[], View]) -> None:
+    def __init__(self, hub: Hub, view: Callable[[], View], revoked: bytes = b"") -> None:
         hub.admit()
         self.status_code = 200
         self.background = None
@@ -43,14 +45,28 @@ class Stream(Response):
         )
         self._hub = hub
         self._view = view
+        self._revoked = revoked
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the stream to its end: client gone, hub closing, or dropped for not reading."""
+        watcher = Watcher()
+        try:
+            no_more = scope["watch"](scope["principal"], watcher.revoke) if "watch" in scope else None
+        except TooMany:
+            why = "You have as many streams open as anybody may. Close one."
+            await problem(429, "Too many streams", why, headers={"retry-after": "5"})(scope, receive, send)
+            return
+        try:
+            await self._run(watcher, scope, receive, send)
+        finally:
+            if no_more:
+                no_more()
+
+    async def _run(self, watcher: Watcher, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         if scope["method"] == "HEAD":
             await send({"type": "http.response.body", "body": b"", "more_body": False})
             return
-        watcher = Watcher()
         watcher.task = task = asyncio.current_task()
         listener = asyncio.create_task(_until_gone(receive, watcher))
         self._hub.join(watcher)
@@ -58,6 +74,8 @@ class Stream(Response):
             await self._follow(watcher, send)
             if not watcher.gone:
                 last = sse.farewell(_jitter.randint(*RETRY_MS))
+                if watcher.revoked and self._revoked:
+                    last = sse.event(self._revoked) + last
                 await send({"type": "http.response.body", "body": last, "more_body": False})
         except asyncio.CancelledError:
             if not watcher.gone or task is None:

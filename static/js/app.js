@@ -90,6 +90,11 @@
     try { localStorage.setItem("theme", event.target.value); } catch { /* private window: the choice lasts for this page */ }
   });
 
+  document.addEventListener("htmx:config:request", (event) => {
+    const who = document.querySelector("[data-csrf]");
+    if (who) event.detail.ctx.request.headers["X-CSRF-Token"] = who.dataset.csrf;
+  });
+
   document.addEventListener("keydown", (event) => {
     if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
     const search = document.querySelector("input[type=search]");

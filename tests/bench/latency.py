@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-import urllib.request
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from playwright.sync_api import sync_playwright
@@ -13,7 +13,7 @@ from playwright.sync_api import sync_playwright
 from tests import machine
 from tests.e2e.conftest import QUIET
 
-from .rig import Demo, Row, cpu_seconds, demo, product, quantile
+from .rig import Demo, Real, Row, cpu_seconds, demo, product, quantile
 
 WORKLOADS, PODS, EVENTS, CHANGES = 1000, 10, 100.0, 60
 PAGES, REST = 10, 30.0
@@ -30,10 +30,12 @@ OBSERVE = """() => {
 }"""
 
 
-def run() -> list[Row]:
+def run(real: Real | None = None) -> list[Row]:
     """Latency p50/p95 with 1,000 workloads, 10,000 pods and 100 events/s, beside a bare watch's; then CPU at rest."""
+    workloads, pods = (real.WORKLOADS, real.PODS) if real else (WORKLOADS, PODS)
+    opened: AbstractContextManager[Demo] = nullcontext(real) if real else demo(workloads, pods)
     with (
-        demo(WORKLOADS, PODS) as cluster,
+        opened as cluster,
         product(cluster.kubeconfig) as (process, url),
         sync_playwright() as play,
     ):
@@ -48,8 +50,8 @@ def run() -> list[Row]:
         dom: list[float] = []
         lost = 0
         for number in range(CHANGES):
-            name = f"load-{500 + number:04d}"
-            namespace = f"load-{(500 + number) % 20:02d}"
+            name = f"load-{workloads // 2 + number:04d}"
+            namespace = f"load-{(workloads // 2 + number) % 20:02d}"
             pod = bare.pod_of(namespace, name)
             page.evaluate(f"() => {{ delete window.seen['s-{name}'] }}")
             at = cluster.ask("ready", namespace=namespace, name=pod, value=False)["at"]
@@ -71,7 +73,7 @@ def run() -> list[Row]:
         share = (cpu_seconds(process.pid) - used) / (time.monotonic() - started) * 100
         rows.append(
             Row(
-                f"at rest, {WORKLOADS * PODS} pods, {PAGES} pages",
+                f"at rest, {workloads * pods} pods, {PAGES} pages",
                 f"{share:.2f} % of a core",
                 "",
                 "<= 3 %",
@@ -84,11 +86,12 @@ def run() -> list[Row]:
 
 def _latency_rows(dom: list[float], watch: list[float], lost: int) -> list[Row]:
     p50, p95 = quantile(dom, 0.5) * 1000, quantile(dom, 0.95) * 1000
-    bare = quantile(watch, 0.5) * 1000
+    bare, slow = quantile(watch, 0.5) * 1000, quantile(watch, 0.95) * 1000
     return [
         Row("change -> bare watch, p50", f"{bare:.1f} ms"),
+        Row("change -> bare watch, p95", f"{slow:.1f} ms"),
         Row("change -> DOM, p50", f"{p50:.0f} ms", f"{p50 / bare:.1f} x bare watch", "<= 150 ms", p50 <= 150),
-        Row("change -> DOM, p95", f"{p95:.0f} ms", f"{p95 / bare:.1f} x bare watch", "<= 400 ms", p95 <= 400),
+        Row("change -> DOM, p95", f"{p95:.0f} ms", f"{p95 / slow:.1f} x bare watch", "<= 400 ms", p95 <= 400),
         Row("changes never seen in the DOM", str(lost), "", "0", lost == 0),
     ]
 
@@ -107,9 +110,8 @@ class _BareWatch:
     """A watch read line by line in a thread: when does a change that carries its own time stamp arrive?"""
 
     def __init__(self, cluster: Demo) -> None:
-        self._cluster = cluster
         self._delays: list[float] = []
-        answer = self._get("/api/v1/pods")
+        answer = cluster.open("/api/v1/pods")
         listed = json.load(answer)
         self._pods: dict[tuple[str, str], str] = {}
         for pod in listed["items"]:
@@ -117,17 +119,11 @@ class _BareWatch:
             self._pods.setdefault(
                 (meta["namespace"], meta["labels"].get("app.kubernetes.io/name", "")), meta["name"]
             )
-        self._stream = self._get(
+        self._stream = cluster.open(
             f"/api/v1/pods?watch=true&resourceVersion={listed['metadata']['resourceVersion']}"
         )
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
-
-    def _get(self, path: str) -> Any:
-        headers = {"Authorization": f"Bearer {self._cluster.token}"}
-        return urllib.request.urlopen(
-            urllib.request.Request(self._cluster.url + path, headers=headers), timeout=60
-        )
 
     def pod_of(self, namespace: str, name: str) -> str:
         """Some pod of the workload."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -14,7 +16,7 @@ import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import psutil
 
@@ -47,19 +49,86 @@ class Demo:
     kubeconfig: str
     token: str
 
-    def faults(self, **switches: Any) -> None:
-        """Set some fault switches."""
-        self.ask("faults", **switches)
+    @property
+    def control(self) -> str:
+        """Where the bench verbs are served."""
+        return self.url
+
+    def open(self, path: str) -> Any:
+        """The answer of the API server to a GET."""
+        headers = {"Authorization": f"Bearer {self.token}"}
+        asked = urllib.request.Request(self.url + path, headers=headers)
+        return urllib.request.urlopen(asked, timeout=60, context=self.trust)
+
+    @property
+    def trust(self) -> ssl.SSLContext | None:
+        """What the API server's certificate is held to, if it has one."""
+        return None
+
+    @contextlib.contextmanager
+    def held(self, reader: subprocess.Popen[str]) -> Iterator[None]:
+        """Keep the pods' watch from `reader` for as long, so that it does not wait for the maker of the events."""
+        self.ask("faults", stall=["pods"])
+        yield
+        self.ask("faults", stall=[])
 
     def ask(self, verb: str, **body: Any) -> dict[str, Any]:
         """A bench verb ("blast", "touch", "ready" …) with its keywords; the verb's figures come back."""
         request = urllib.request.Request(
-            f"{self.url}/_bench/{verb}",
+            f"{self.control}/_bench/{verb}",
             data=json.dumps(body).encode(),
             headers={"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"},
         )
         with urllib.request.urlopen(request, timeout=DEADLINE) as answer:
             return dict(json.load(answer))
+
+
+@dataclass(frozen=True, slots=True)
+class Real(Demo):
+    """A running control plane of tests/cluster, with as much as two cores bear beside it."""
+
+    WORKLOADS: ClassVar[int] = 200
+    PODS: ClassVar[int] = 10
+    EVENTS: ClassVar[int] = 2000
+
+    verbs: str
+    authority: str
+
+    @property
+    def control(self) -> str:
+        return self.verbs
+
+    @property
+    def trust(self) -> ssl.SSLContext | None:
+        return ssl.create_default_context(cafile=self.authority)
+
+    @contextlib.contextmanager
+    def held(self, reader: subprocess.Popen[str]) -> Iterator[None]:
+        """The reader itself is held: the server gives it up as too slow, and it goes on from its last version."""
+        reader.send_signal(signal.SIGSTOP)
+        yield
+        reader.send_signal(signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def real() -> Iterator[Real]:
+    """The control plane, settled, while the `with` block lasts."""
+    command = [sys.executable, "-m", "tests.bench.real", f"{Real.WORKLOADS}x{Real.PODS}"]
+    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdin
+    assert process.stdout
+    try:
+        said = json.loads(process.stdout.readline() or "{}")
+        if not said:
+            raise RuntimeError("the control plane did not start")
+        yield Real(
+            process, said["url"], said["kubeconfig"], said["token"], said["control"], said["authority"]
+        )
+    finally:
+        process.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(20)
+        end(process)
 
 
 @contextlib.contextmanager
@@ -99,8 +168,6 @@ def product(kubeconfig: str, *more: str) -> Iterator[tuple[subprocess.Popen[str]
             "serve",
             "--kubeconfig",
             kubeconfig,
-            "--context",
-            "demo",
         ]
         command += ["--database", f"sqlite+aiosqlite:///{folder}/bench.db", "--port", str(port), *more]
         with open(f"{folder}/log", "w") as log:

@@ -69,7 +69,7 @@ async def stack(kubeconfig: str) -> AsyncIterator[Stack]:
         database = await Database.open(f"sqlite+aiosqlite:///{folder}/bench.db")
         live, fleet, counted = Live(), Fleet(database), Counted()
         hub, ingest, renderer = Hub(database, live, fleet), Ingest(database, live), Renderer()
-        cluster = await Cluster.from_kubeconfig("bench", kubeconfig, "demo")
+        cluster = await Cluster.from_kubeconfig("bench", kubeconfig)
 
         async def door(facts: Sequence[Fact]) -> None:
             await ingest(facts)

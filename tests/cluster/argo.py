@@ -3,31 +3,19 @@
 import asyncio
 import time
 from collections.abc import Callable
-from pathlib import Path
 
-import yaml
-
+from tests.cluster import definitions
 from tests.cluster.api import Api, Obj
 from tests.cluster.building import ARGO
 from tests.cluster.control_plane import ControlPlane, free_ports
 
-_DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 _PROCESS = "rollouts-controller"
 
 
 async def install(api: Api, plane: ControlPlane) -> None:
-    """Create the definitions and start the controller, as administrator. Raises building.Unavailable.
-
-    It takes no address to listen on: its health and metrics ports, random here, are open on all interfaces.
-    """
+    """Create the definitions and start the controller, as administrator. Raises building.Unavailable."""
     program = await asyncio.to_thread(ARGO.build)
-    documents = [yaml.load(file.read_text(), yaml.CSafeLoader) for file in sorted(definitions(program))]
-    await asyncio.gather(*(api.create(_DEFINITIONS, document) for document in documents))
-    for document in documents:
-        spec = document["spec"]
-        place = "namespaces/default/" if spec["scope"] == "Namespaced" else ""
-        # served a moment after it is established; until then there is plain text
-        await api.until(f"/apis/{spec['group']}/v1alpha1/{place}{spec['names']['plural']}", lambda _: True)
+    await definitions.install(api, program.parent.glob("*-crd.yaml"))
     health, metrics = free_ports(2)
     await plane.leash(
         _PROCESS, str(program), f"--kubeconfig={plane.kubeconfig}", "--leader-elect=false", "--loglevel=warn",
@@ -62,13 +50,4 @@ async def tell(api: Api, path: str, status: Obj, holds: Callable[[Obj], object])
 async def remove(api: Api, plane: ControlPlane) -> None:
     """End the controller and delete the definitions with everything of their kind."""
     await plane.end(_PROCESS)
-    names = [item["metadata"]["name"] for item in (await api.get(_DEFINITIONS))["items"]]
-    for name in names:
-        if name.endswith(".argoproj.io"):
-            await api.delete(f"{_DEFINITIONS}/{name}")
-    await api.until(_DEFINITIONS, lambda listed: not listed["items"])
-
-
-def definitions(program: Path) -> list[Path]:
-    """The custom resource definitions beside the built controller."""
-    return list(program.parent.glob("*-crd.yaml"))
+    await definitions.remove(api, "argoproj.io")

@@ -21,6 +21,7 @@ from app.sources.runner import Collector
 from app.sources.timing import Timing
 from app.store.db import Database
 from app.web import api, errors, pages
+from app.web.auth import Everybody, Guard
 from app.web.streams import Hub
 
 Obj = dict[str, Any]
@@ -85,13 +86,15 @@ class Board:
 
 
 @asynccontextmanager
-async def watching(kubeconfig: Path, folder: Path) -> AsyncIterator[Board]:
-    """A board that follows the cluster of `kubeconfig`, with its database in `folder`."""
+async def watching(kubeconfig: Path, folder: Path, *namespaces: str) -> AsyncIterator[Board]:
+    """A board that follows the cluster of `kubeconfig`, with its database in `folder`; in `namespaces` what may not be
+    followed in all."""
     database = await Database.open(f"sqlite+aiosqlite:///{folder / 'board.db'}")
     live, fleet = Live(), Fleet(database)
     hub, ingest = Hub(database, live, fleet), Ingest(database, live)
     site = FastAPI()
     errors.install(site)
+    site.add_middleware(Guard, resolver=Everybody(b"test"))
     site.include_router(pages.routes(hub))
     site.include_router(api.router(hub))
     cluster = await Cluster.from_kubeconfig(NAME, kubeconfig)
@@ -105,7 +108,7 @@ async def watching(kubeconfig: Path, folder: Path) -> AsyncIterator[Board]:
 
         running = [
             asyncio.create_task(hub.run()),
-            asyncio.create_task(Collector(cluster, door, timing=TIMING).run()),
+            asyncio.create_task(Collector(cluster, door, namespaces=namespaces, timing=TIMING).run()),
         ]
         try:
             async with asyncio.timeout(60):

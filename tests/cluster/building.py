@@ -8,6 +8,7 @@ the Go module proxy; a cold build takes 12 minutes on two cores.
 
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -38,6 +39,8 @@ class Program:
     linked: str = ""
     beside: tuple[str, str] | None = None
     """A module, and a glob of files in it that are kept beside the program."""
+    changed: tuple[str, str, str, str] | None = None
+    """A module, a file of it, and the text in there that is replaced, by what: for constants no flag reaches."""
 
     @property
     def folder(self) -> Path:
@@ -46,7 +49,10 @@ class Program:
     @property
     def path(self) -> Path:
         """Where the built program is, or will be."""
-        digest = hashlib.sha256(f"{self.package} {self.linked} {self.beside}".encode())
+        described = f"{self.package} {self.linked} {self.beside}" + (
+            str(self.changed) if self.changed else ""
+        )
+        digest = hashlib.sha256(described.encode())
         for file in sorted(self.folder.glob("*")):
             if file.suffix in (".mod", ".sum", ".go"):
                 digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
@@ -76,6 +82,7 @@ class Program:
             "-trimpath",
             "-buildvcs=false",
             f"-ldflags=-s -w {self.linked}",
+            *self._mended(environment),
             "-o",
             str(fresh),
             self.package,
@@ -107,23 +114,58 @@ class Program:
             raise Unavailable(f"{self.name} does not build: {said.strip()[-1000:]}")
         if self.beside:
             module, glob = self.beside
-            found = ["go", "list", "-m", "-f", "{{.Dir}}", module]
-            source = subprocess.run(
-                found, cwd=self.folder, env=environment, text=True, capture_output=True, check=True
-            )
-            for file in Path(source.stdout.strip()).glob(glob):
+            for file in self._source(module, environment).glob(glob):
                 self.path.with_name(file.name).write_bytes(file.read_bytes())
+        shutil.rmtree(self.path.with_name("source"), ignore_errors=True)
         fresh.rename(self.path)
         for other in self.path.parent.parent.glob(f"{self.name}-*"):
             if time.time() - other.stat().st_mtime > FORGOTTEN:
                 shutil.rmtree(other, ignore_errors=True)
         _say(f"built {self.name} in {time.monotonic() - began:.0f} s")
 
+    def _mended(self, environment: dict[str, str]) -> list[str]:
+        """The flag by which a copy of the module is built with `changed` in it; the compiler lets no other way."""
+        if not self.changed:
+            return []
+        module, name, old, new = self.changed
+        copy, modfile = self.path.with_name("source"), self.path.with_name("go.mod")
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(self._source(module, environment), copy, copy_function=shutil.copyfile)
+        for folder in (copy, *(each for each in copy.rglob("*") if each.is_dir())):
+            folder.chmod(0o755)
+        text = (copy / name).read_text()
+        if text.count(old) != 1:
+            raise Unavailable(f"{name} of {module} does not say {old!r} once")
+        (copy / name).write_text(text.replace(old, new))
+        modfile.write_text((self.folder / "go.mod").read_text() + f"\nreplace {module} => {copy}\n")
+        shutil.copyfile(self.folder / "go.sum", modfile.with_suffix(".sum"))
+        return [f"-modfile={modfile}"]
+
+    def _source(self, module: str, environment: dict[str, str]) -> Path:
+        """Where the module's files are; fetched if need be."""
+        command = ["go", "mod", "download", "-json", module]
+        said = subprocess.run(command, cwd=self.folder, env=environment, text=True, capture_output=True)
+        if said.returncode:
+            raise Unavailable(f"{module} is not to be had: {(said.stderr or said.stdout).strip()[-1000:]}")
+        return Path(json.loads(said.stdout)["Dir"])
+
 
 CONTROL_PLANE = Program("controlplane", linked="-X k8s.io/component-base/version.gitVersion=v1.36.3")
 _ARGO = "github.com/argoproj/argo-rollouts"
-ARGO = Program("argo", f"{_ARGO}/cmd/rollouts-controller", beside=(_ARGO, "manifests/crds/*-crd.yaml"))
-PROGRAMS = (CONTROL_PLANE, ARGO)
+ARGO = Program(
+    "argo",
+    f"{_ARGO}/cmd/rollouts-controller",
+    beside=(_ARGO, "manifests/crds/*-crd.yaml"),
+    changed=(_ARGO, "controller/controller.go", '"0.0.0.0:%d"', '"127.0.0.1:%d"'),
+)
+_FLAGGER = "github.com/fluxcd/flagger"
+FLAGGER = Program(
+    "flagger",
+    f"{_FLAGGER}/cmd/flagger",
+    beside=(_FLAGGER, "artifacts/flagger/crd.yaml"),
+    changed=(_FLAGGER, "pkg/server/server.go", '":" + port', '"127.0.0.1:" + port'),
+)
+PROGRAMS = (CONTROL_PLANE, ARGO, FLAGGER)
 
 
 @contextmanager

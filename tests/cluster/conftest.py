@@ -15,8 +15,9 @@ import pytest
 
 from app.demo import EmbeddedCluster
 from tests import machine
+from tests.cluster import argo as rollouts
+from tests.cluster import flagger
 from tests.cluster.api import Api
-from tests.cluster.argo import install, remove
 from tests.cluster.board import Board, watching
 from tests.cluster.building import Unavailable
 from tests.cluster.control_plane import ControlPlane
@@ -34,6 +35,7 @@ class RealCluster:
     kubelet: Kubelet
     plane: ControlPlane | None
     _argo: bool = field(default=False)
+    _flagger: bool = field(default=False)
 
     @property
     def own(self) -> ControlPlane:
@@ -46,15 +48,24 @@ class RealCluster:
         """Make sure that Argo Rollouts is there."""
         if not self._argo:
             try:
-                await install(self.api, self.own)
+                await rollouts.install(self.api, self.own)
             except Unavailable as error:
                 machine.lacks(f"no Argo Rollouts: {error}")
             self._argo = True
 
+    async def install_flagger(self) -> None:
+        """Make sure that Flagger is there."""
+        if not self._flagger:
+            try:
+                await flagger.install(self.api, self.own)
+            except Unavailable as error:
+                machine.lacks(f"no Flagger: {error}")
+            self._flagger = True
+
     async def remove_argo(self) -> None:
         """Make sure that it is not."""
         if self._argo:
-            await remove(self.api, self.own)
+            await rollouts.remove(self.api, self.own)
             self._argo = False
 
 
@@ -71,7 +82,9 @@ async def real() -> AsyncIterator[RealCluster]:
                     f"no control plane: {error}; SHIPBOARD_TEST_KUBECONFIG can name a cluster instead"
                 )
         api = await stack.enter_async_context(Api(named or plane.kubeconfig if plane else str(named)))
-        kubelet = await stack.enter_async_context(Kubelet(api, leave=plane is None))
+        kubelet = await stack.enter_async_context(
+            Kubelet(api, leave=plane is None, certificates=plane.folder if plane else None)
+        )
         yield RealCluster(api, kubelet, plane)
 
 

@@ -41,6 +41,7 @@ class ControlPlane:
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="shipboard-cluster-"))
         self.kubeconfig = self.folder / "admin.kubeconfig"
+        self.audit = self.folder / "audit.log"
         self._processes: dict[str, asyncio.subprocess.Process] = {}
 
     async def __aenter__(self) -> Self:
@@ -110,6 +111,9 @@ class ControlPlane:
             "etcd-compaction-interval": "0",  # the tests decide when a version is too old
             "request-timeout": f"{REQUEST_TIMEOUT}s",
             "authorization-mode": "RBAC",
+            "audit-policy-file": str(self._write_audit_policy()),
+            "audit-log-path": str(self.audit),
+            "kubelet-preferred-address-types": "ExternalIP",  # the only one of a hollow node's that is on loopback
             "client-ca-file": f"{self.folder}/ca.crt",
             "tls-cert-file": f"{self.folder}/apiserver.crt",
             "tls-private-key-file": f"{self.folder}/apiserver.key",
@@ -194,6 +198,19 @@ class ControlPlane:
             print(f"logs of the control plane: {self.folder}", file=sys.stderr)
         else:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _write_audit_policy(self) -> Path:
+        """Who asked for what is written down of service accounts, but not of the controllers' own."""
+        path = self.folder / "audit-policy.json"
+        path.write_text(json.dumps({
+            "apiVersion": "audit.k8s.io/v1", "kind": "Policy", "omitStages": ["RequestReceived"],
+            "rules": [
+                {"level": "None", "userGroups": ["system:serviceaccounts:kube-system"]},
+                {"level": "Metadata", "userGroups": ["system:serviceaccounts"]},
+                {"level": "None"},
+            ],
+        }))  # fmt: skip
+        return path
 
     def _write_kubeconfig(self, user: str) -> None:
         named = {"client-certificate": f"{self.folder}/{user}.crt", "client-key": f"{self.folder}/{user}.key"}

@@ -17,12 +17,15 @@ import random
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import UTC, datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 import aiohttp
+from aiohttp import web
 
 from tests.cluster.api import MERGE, STRATEGIC, Api, Obj, Refused
+from tests.cluster.logs import serve_logs
 from tests.cluster.manifests import HOLLOW
 from tests.cluster.pod_life import Life, Over, doubted, host_of, stamp
 
@@ -39,9 +42,11 @@ _HEALTHY = (
 class Kubelet:
     """The kubelets of all nodes. Use as an async context manager."""
 
-    def __init__(self, api: Api, *, leave: bool = False) -> None:
-        """`leave`: take the nodes away at the end."""
-        self._api, self._leave = api, leave
+    def __init__(self, api: Api, *, leave: bool = False, certificates: Path | None = None) -> None:
+        """`leave`: take the nodes away at the end. `certificates`: where apiserver.crt and .key are, for an API server
+        that may be given loopback as the address at which logs are read; None: there are no logs."""
+        self._api, self._leave, self._certificates = api, leave, certificates
+        self._logs: web.AppRunner | None = None
         self._since = stamp()
         self._lost: set[str] = set()
         self._lives: dict[str, tuple[str, asyncio.Task[None]]] = {}
@@ -50,6 +55,8 @@ class Kubelet:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
+        if self._certificates:
+            self._logs = await serve_logs(self._certificates)
         await asyncio.gather(*(self._register(node) for node in NODES))
         self._tasks = [asyncio.create_task(self._follow())]
         self._tasks += [asyncio.create_task(self._renew(node)) for node in NODES]
@@ -64,6 +71,8 @@ class Kubelet:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if self._logs:
+            await self._logs.cleanup()
         if self._leave:
             for node in NODES:
                 await self._api.ask("DELETE", f"/api/v1/nodes/{node}")
@@ -78,6 +87,12 @@ class Kubelet:
         await self._report(node)
         for pod in (await self._api.get("/api/v1/pods", fieldSelector=f"spec.nodeName={node}"))["items"]:
             self._see(pod)
+
+    def rest(self) -> None:
+        """From now on leave all pods alone; the nodes stay as they are."""
+        self._tasks[0].cancel()
+        for _, task in self._lives.values():
+            task.cancel()
 
     # -- nodes
 
@@ -102,12 +117,17 @@ class Kubelet:
              "lastHeartbeatTime": stamp(), "lastTransitionTime": self._since}
             for kind, status, reason, message in _HEALTHY
         ]  # fmt: skip
-        status = {
+        addresses = [{"type": "InternalIP", "address": address}, {"type": "Hostname", "address": node}]
+        status: Obj = {
             "capacity": room,
             "allocatable": room,
             "conditions": conditions,
-            "addresses": [{"type": "InternalIP", "address": address}, {"type": "Hostname", "address": node}],
+            "addresses": addresses,
         }
+        if self._logs:
+            host, port = self._logs.addresses[0]
+            addresses.append({"type": "ExternalIP", "address": host})
+            status["daemonEndpoints"] = {"kubeletEndpoint": {"Port": port}}
         await self._api.patch(f"/api/v1/nodes/{node}/status", {"status": status}, type=STRATEGIC)
 
     async def _lease(self, node: str) -> None:

@@ -8,6 +8,7 @@ HOLLOW = "hollow"
 APPS = "/apis/apps/v1/namespaces"
 CORE = "/api/v1/namespaces"
 ARGO = "/apis/argoproj.io/v1alpha1/namespaces"
+FLAGGER = "/apis/flagger.app/v1beta1/namespaces"
 
 
 def pod_template(name: str, image: str, *, probe: bool = True, grace: int = 1, **hollow: str) -> Obj:
@@ -75,6 +76,22 @@ def rollout(name: str, template: Obj, strategy: Obj, *, replicas: int = 2) -> Ob
         "spec": {
             "replicas": replicas, "selector": {"matchLabels": {"app": name}}, "template": template,
             "strategy": strategy, "progressDeadlineSeconds": 60,
+        },
+    }  # fmt: skip
+
+
+def canary(name: str, gate: str) -> Obj:
+    """A Flagger Canary of the Deployment called the same: blue-green without a mesh, one round of no checks, then a
+    gate at the address `gate`."""
+    hook = {"name": "release", "type": "confirm-promotion", "url": gate, "timeout": "2s"}
+    return {
+        "apiVersion": "flagger.app/v1beta1",
+        "kind": "Canary",
+        "metadata": {"name": name, "labels": {"app": name}},
+        "spec": {
+            "provider": "kubernetes", "targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
+            "progressDeadlineSeconds": 60, "service": {"port": 80},
+            "analysis": {"interval": "10s", "threshold": 2, "iterations": 1, "webhooks": [hook]},
         },
     }  # fmt: skip
 

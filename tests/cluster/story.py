@@ -7,8 +7,8 @@ from collections.abc import Callable
 from tests.cluster.api import JSON_PATCH, MERGE, STRATEGIC, Api, Obj
 from tests.cluster.argo import heard, tell
 from tests.cluster.board import Board
-from tests.cluster.manifests import APPS, ARGO, CORE, image
-from tests.cluster.witness import Witness, done
+from tests.cluster.manifests import APPS, ARGO, CORE, FLAGGER, image
+from tests.cluster.witness import ASKED, Witness, done
 
 Looks = Callable[[Obj], object]
 
@@ -18,13 +18,13 @@ class Story:
 
     def __init__(self, api: Api, board: Board, namespace: str, kind: str = "Deployment") -> None:
         self.api, self.board, self.namespace, self.name, self.kind = api, board, namespace, namespace, kind
-        base = {"Rollout": ARGO, "Service": CORE}.get(kind, APPS)
-        self.collection = f"{base}/{namespace}/{kind.lower()}s"
+        base = {"Rollout": ARGO, "Service": CORE, "Canary": FLAGGER}.get(kind, APPS)
+        self.collection = f"{base}/{namespace}/{'canaries' if kind == 'Canary' else f'{kind.lower()}s'}"
         self.path = f"{self.collection}/{self.name}"
 
     async def begin(self, root: Obj, tag: str = "", **seconds: float) -> Obj:
-        """Create the workload and wait until it is good, in truth and on the board; a Service has no image of its
-        own, so `tag` says which."""
+        """Create the workload and wait until it is good, in truth and on the board; a Service or Canary has
+        no image of its own, so `tag` says which."""
         created = await self.api.create(self.collection, root)
         self.uid = created["metadata"]["uid"]
         self.witness = Witness(self.api, self.path)
@@ -34,7 +34,11 @@ class Story:
     async def ship(self, tag: str, **hollow: str) -> None:
         """Ask for another image."""
         patch = image(tag, **hollow)
-        if self.kind != "Rollout":
+        if self.kind == "Canary":
+            old = (await self.api.get(self.path))["status"]["lastPromotedSpec"]
+            await self.patch({"metadata": {"annotations": {ASKED: old}}})
+            await self.api.patch(f"{APPS}/{self.namespace}/deployments/{self.name}", patch, type=STRATEGIC)
+        elif self.kind != "Rollout":
             await self.api.patch(self.path, patch, type=STRATEGIC)
         else:
             containers = (await self.api.get(self.path))["spec"]["template"]["spec"]["containers"]

@@ -8,9 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from app.domain.facts import WorkloadGone
-from tests.cluster.argo import definitions
 from tests.cluster.board import NAME, Board, watching
-from tests.cluster.building import ARGO
 from tests.cluster.control_plane import write_kubeconfig
 from tests.cluster.manifests import CORE, deployment, pod_template, rollout
 from tests.cluster.story import Story
@@ -106,44 +104,94 @@ async def test_definition_installed_while_running_is_followed_from_then_on(real,
             while "not installed" not in said(board, "Rollout"):
                 await asyncio.sleep(0.1)
         await real.install_argo()
-        assert definitions(ARGO.path)
         story = Story(real.api, board, namespace, "Rollout")
         strategy = {"canary": {"steps": [{"setWeight": 50}]}}
         await story.begin(rollout(story.name, pod_template(story.name, "web:1"), strategy))
         await story.end()
 
 
-async def test_right_that_is_taken_away_makes_unknown_what_it_showed(real, namespace, tmp_path):
-    role, account = f"reader-{namespace}", f"{CORE}/{namespace}/serviceaccounts"
-    rules = [
+class Reader:
+    """An account that may read Deployments and what they are made of, in all namespaces; its rights can change."""
+
+    RULES = (
         {"apiGroups": ["apps"], "resources": ["deployments", "replicasets"], "verbs": ["list", "watch"]},
         {"apiGroups": ["argoproj.io"], "resources": ["rollouts"], "verbs": ["list", "watch"]},
         {"apiGroups": [""], "resources": ["pods"], "verbs": ["list", "watch"]},
-    ]
-    await real.api.create(account, {"metadata": {"name": "reader"}})
-    await real.api.create(f"{RBAC}/clusterroles", {"metadata": {"name": role}, "rules": rules})
-    subject = {"kind": "ServiceAccount", "name": "reader", "namespace": namespace}
-    binding = {"metadata": {"name": role}, "subjects": [subject],
-               "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role}}  # fmt: skip
-    await real.api.create(f"{RBAC}/clusterrolebindings", binding)
-    token = (await real.api.create(f"{account}/reader/token", {"spec": {}}))["status"]["token"]
-    kubeconfig = write_kubeconfig(
-        tmp_path / "kubeconfig", real.api.url, real.own.folder / "ca.crt", {"token": token}
     )
-    try:
-        async with watching(kubeconfig, tmp_path) as board:
-            story = Story(real.api, board, namespace)
-            await story.begin(deployment(story.name, pod_template(story.name, "web:1")))
-            await real.api.patch(f"{RBAC}/clusterroles/{role}", {"rules": rules[:2]})
-            blind = await story.shown(lambda one: one["attention"] == "unknown")
-            assert blind["version"] == "1"
-            await story.page("unknown")
-            assert re.match("Not permitted to (list|watch) pods", said(board, "Pod"))
-            await real.api.patch(f"{RBAC}/clusterroles/{role}", {"rules": rules})
-            await story.good("web:1")
-            await story.ship("web:2")
-            await story.good("web:2")
-            await story.end()
-    finally:
+
+    def __init__(self, api, namespace):
+        self.api, self.namespace, self.role = api, namespace, f"reader-{namespace}"
+
+    async def create(self):
+        await self.api.create(f"{CORE}/{self.namespace}/serviceaccounts", {"metadata": {"name": "reader"}})
+        await self.api.create(f"{RBAC}/clusterroles", {"metadata": {"name": self.role}, "rules": self.RULES})
+        await self.api.create(f"{RBAC}/clusterrolebindings", self._binding())
+
+    async def token(self):
+        path = f"{CORE}/{self.namespace}/serviceaccounts/reader/token"
+        return (await self.api.create(path, {"spec": {}}))["status"]["token"]
+
+    async def may(self, *rules):
+        await self.api.patch(f"{RBAC}/clusterroles/{self.role}", {"rules": rules})
+
+    async def narrow(self):
+        """The same rights in its own namespace, and no longer in all."""
+        await self.api.create(f"{RBAC}/namespaces/{self.namespace}/rolebindings", self._binding())
+        await self.api.delete(f"{RBAC}/clusterrolebindings/{self.role}")
+
+    async def remove(self):
         for kind in ("clusterrolebindings", "clusterroles"):
-            await real.api.delete(f"{RBAC}/{kind}/{role}")
+            await self.api.ask("DELETE", f"{RBAC}/{kind}/{self.role}")
+
+    def _binding(self):
+        subject = {"kind": "ServiceAccount", "name": "reader", "namespace": self.namespace}
+        role = {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": self.role}
+        return {"metadata": {"name": self.role}, "subjects": [subject], "roleRef": role}
+
+
+@pytest.fixture
+async def reader(real, namespace):
+    reader = Reader(real.api, namespace)
+    await reader.create()
+    yield reader
+    await reader.remove()
+
+
+@pytest.fixture
+async def kubeconfig(real, reader, tmp_path):
+    user = {"token": await reader.token()}
+    return write_kubeconfig(tmp_path / "kubeconfig", real.api.url, real.own.folder / "ca.crt", user)
+
+
+async def test_right_that_is_taken_away_makes_unknown_what_it_showed(
+    real, namespace, reader, kubeconfig, tmp_path
+):
+    async with watching(kubeconfig, tmp_path) as board:
+        story = Story(real.api, board, namespace)
+        await story.begin(deployment(story.name, pod_template(story.name, "web:1")))
+        await reader.may(*reader.RULES[:2])
+        blind = await story.shown(lambda one: one["attention"] == "unknown")
+        assert blind["version"] == "1"
+        await story.page("unknown")
+        assert re.match("Not permitted to (list|watch) pods", said(board, "Pod"))
+        await reader.may(*reader.RULES)
+        await story.good("web:1")
+        await story.ship("web:2")
+        await story.good("web:2")
+        await story.end()
+
+
+async def test_rights_narrowed_to_a_namespace_are_used_there_and_the_wide_sources_leave(
+    real, namespace, reader, kubeconfig, tmp_path
+):
+    async with watching(kubeconfig, tmp_path, namespace) as board:
+        story = Story(real.api, board, namespace)
+        await story.begin(deployment(story.name, pod_template(story.name, "web:1")))
+        async with without_a_scar(story):
+            await reader.narrow()
+            async with asyncio.timeout(60):
+                while {source.namespace for source in board.fleet.sources.values()} != {namespace}:
+                    await asyncio.sleep(0.1)
+        await story.ship("web:2")
+        await story.good("web:2")
+        await story.end()

@@ -19,17 +19,22 @@ from tests.cluster.board import Board
 SLACK = 1.5
 """Seconds the board may lag; its collector's flush, the store and the fleet are in between."""
 ASKED = "witness/asked"
-"""Annotation by which a test writes on a Service which colour is the newest: nothing else there says so."""
+"""Annotation by which a test writes down what nothing else there says: on a Service which colour is the newest, on a
+Canary which hash of a spec is not it."""
 
 
 def done(root: Obj) -> bool:
     """Whether `kubectl rollout status` would end well; for a Rollout: Healthy, and about the newest spec; for a
-    Service that switches: it chooses the colour that its annotation ASKED names. A StatefulSet that is held at a
-    partition is not done, although kubectl lets it pass."""
+    Service that switches: it chooses the colour that its annotation ASKED names; for a Canary: its controller is at
+    rest and has promoted another spec than ASKED. A StatefulSet that is held at a partition is not done, although
+    kubectl lets it pass."""
     status, spec = root.get("status") or {}, root["spec"]
     if root["kind"] == "Rollout":
         said = (status.get("phase"), status.get("observedGeneration"))
         return said == ("Healthy", str(root["metadata"]["generation"]))
+    if root["kind"] == "Canary":
+        old = root["metadata"].get("annotations", {}).get(ASKED)
+        return status.get("phase") in ("Initialized", "Succeeded") and status.get("lastPromotedSpec") != old
     if root["kind"] == "Service":
         return root["metadata"]["annotations"][ASKED] in spec["selector"].values()
     if status.get("observedGeneration", 0) < root["metadata"]["generation"]:

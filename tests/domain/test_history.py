@@ -209,6 +209,15 @@ def test_unknown_and_back_keeps_the_age_of_what_landed():
     assert changes[-1].snapshot.since == changes[1].snapshot.landed_at == at(10)
 
 
+def test_revision_without_a_key_is_no_other_one():
+    blind = Revision("", number=2, version="2")
+    changes = play(
+        look(Phase.IDLE, TWO), look(Phase.IDLE, blind), look(Phase.PROGRESSING, blind), look(Phase.IDLE, TWO)
+    )
+    assert ends(changes) == []
+    assert changes[-1].snapshot.revision == changes[0].snapshot.revision
+
+
 def test_pause_is_dated_by_the_source_when_it_tells():
     told = WaitsFor(WaitKind.PERSON, since=at(7))
     changes = play(look(Phase.PROGRESSING, TWO), look(Phase.PAUSED, TWO, waits_for=told))

@@ -12,7 +12,14 @@ import pytest
 
 from app.demo import EmbeddedCluster
 from app.demo.faults import Faults
-from app.domain.facts import Fact, SourceObserved, WorkloadGone, WorkloadObserved, WorkloadsListed
+from app.domain.facts import (
+    Fact,
+    SourceObserved,
+    SourcesNamed,
+    WorkloadGone,
+    WorkloadObserved,
+    WorkloadsListed,
+)
 from app.domain.freshness import Freshness
 from app.kube import Cluster
 from app.sources.runner import Collector, kinds
@@ -85,6 +92,8 @@ class Heard:
                         del self.workloads[uid]
             elif isinstance(fact, SourceObserved):
                 self.sources[fact.kind, fact.namespace] = fact
+            elif isinstance(fact, SourcesNamed):
+                self.sources = {k: s for k, s in self.sources.items() if s.key in fact.sources}
 
     async def until(self, holds: Callable[[], Any], within: float = 30.0) -> None:
         """Wait until `holds()`; sources report ten times a second, so it is asked at least that often."""

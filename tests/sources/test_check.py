@@ -35,10 +35,13 @@ async def test_report_says_the_exact_rules_that_are_missing() -> None:
     assert not report.well
     assert [f.kind.plural for f in report.findings if not f.well] == ["replicasets", "pods", "pods/log"]
     assert report.rules == (
-        '- apiGroups: ["apps"]\n  resources: [replicasets]\n  verbs: [get, list, watch]\n'
-        '- apiGroups: [""]\n  resources: [pods]\n  verbs: [get, list, watch]'
+        '- apiGroups: ["apps"]\n  resources: [replicasets]\n  verbs: [list, watch]\n'
+        '- apiGroups: [""]\n  resources: [pods]\n  verbs: [list, watch]'
     )
-    assert report.command.endswith("--verb=get,list,watch --resource=replicasets.apps,pods,pods/log")
+    assert report.commands == (
+        "kubectl create clusterrole shipboard-read --verb=list,watch --resource=replicasets.apps,pods",
+        "kubectl create clusterrole shipboard-logs --verb=get --resource=pods/log",
+    )
     assert any(line.startswith("  FAIL pods") for line in report.lines())
 
 
@@ -56,8 +59,8 @@ async def test_what_the_board_can_do_without_is_told_apart_and_is_no_failure() -
     assert report.well
     assert not report.rules
     assert report.spare_rules == (
-        '- apiGroups: ["discovery.k8s.io"]\n  resources: [endpointslices]\n  verbs: [get, list, watch]\n'
-        '- apiGroups: [""]\n  resources: [events]\n  verbs: [get, list, watch]'
+        '- apiGroups: ["discovery.k8s.io"]\n  resources: [endpointslices]\n  verbs: [list, watch]\n'
+        '- apiGroups: [""]\n  resources: [events]\n  verbs: [list, watch]'
     )
     lines = report.lines()
     required, spare = lines[: (at := lines.index("  Of these the board can do without:"))], lines[at:]
@@ -73,7 +76,7 @@ async def test_logs_that_may_not_be_read_are_noted_and_no_failure() -> None:
         report = await checked(server)
         assert report.well
         assert any(line.startswith("  note pods/log: may not be read") for line in report.lines())
-        assert "resources: [pods/log]" in report.spare_rules
+        assert report.spare_rules == '- apiGroups: [""]\n  resources: [pods/log]\n  verbs: [get]'
         server.faults.forbid = []
         assert "  ok   pods/log: may be read" in (await checked(server)).lines()
 

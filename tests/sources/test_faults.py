@@ -179,6 +179,20 @@ async def test_f04_denied_cluster_wide_follows_the_configured_namespaces() -> No
         assert pods == {"load-00": 4, "load-01": 0}
 
 
+async def test_f04_rights_narrowed_to_namespaces_are_followed_there_without_a_restart() -> None:
+    async with following(namespaces=("load-00", "load-01")) as f:
+        await f.settled()
+        await f.faults(forbid=[Rule(resource="pods", cluster_wide=True)])
+        await f.server.bench.drop()
+        await f.heard.until(lambda: f.heard.fresh("Pod", "load-01") is Freshness.LIVE)
+        await f.heard.until(lambda: ("Pod", "") not in f.heard.sources)
+        await f.settled()
+        assert not f.heard.of(WorkloadGone)
+        deleted = delete(f)
+        await f.heard.until(lambda: deleted not in f.heard.workloads)
+        await f.heard.until(lambda: all(len(w.state.pods) == 4 for w in f.heard.workloads.values()))
+
+
 @pytest.mark.parametrize("how", ["gone_watch", "gone_watch_http"])
 async def test_f05_gone_is_answered_by_a_relist_without_false_facts(how: str) -> None:
     async with following() as f:

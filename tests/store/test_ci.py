@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from app.domain.ci import (
     ArtifactSeen,
@@ -154,3 +154,31 @@ async def test_marks_of_another_version_are_read_as_none(database_url):
         await record(database, [run(7, OK)])
         _, (row,), *_ = await everything(database)
     assert (row.phase, row.outcome) == ("done", "success")
+
+
+@pytest.mark.parametrize(
+    ("query", "index"),
+    [
+        (select(RUN).where(RUN.c.repo == "h/r").order_by(RUN.c.at.desc()).limit(20), "repo_at"),
+        (select(RUN).where(RUN.c.sha == SHA), "pipeline_run_sha"),
+        (select(RUN).order_by(RUN.c.at.desc()).limit(20), "pipeline_run_at"),
+        (select(RUN).where(RUN.c.phase == "running").order_by(RUN.c.at.desc()), "phase_at"),
+        (
+            select(RUN)
+            .join(RUN_SERVICE, RUN_SERVICE.c.run == RUN.c.id)
+            .where(RUN_SERVICE.c.service == "cart")
+            .order_by(RUN_SERVICE.c.at.desc())
+            .limit(20),
+            "service_at",
+        ),
+        (select(JOB).where(JOB.c.run == "r"), "pipeline_job_run"),
+        (select(COMMIT).where(COMMIT.c.repo == "h/r").order_by(COMMIT.c.at.desc()).limit(20), "repo_at"),
+    ],
+)
+async def test_lists_are_read_off_an_index_without_sorting(tmp_path, query, index):
+    """However many rows there are; SQLite says how it would go about it."""
+    async with opened(f"sqlite:///{tmp_path}/x.db") as database, database.reading() as connection:
+        text_ = str(query.compile(connection.sync_engine, compile_kwargs={"literal_binds": True}))
+        plan = [row[3] for row in await connection.execute(text(f"EXPLAIN QUERY PLAN {text_}"))]
+    assert any(index in step for step in plan), plan
+    assert not any("TEMP B-TREE" in step or step.startswith("SCAN git") for step in plan), plan

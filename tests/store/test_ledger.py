@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select, text
 
-from app.domain.facts import Fact, SourceObserved, WorkloadGone, WorkloadsListed
+from app.domain.facts import Fact, SourceObserved, SourcesNamed, WorkloadGone, WorkloadsListed
 from app.domain.freshness import Freshness
 from app.domain.names import Place, Topic
 from app.domain.rollout import Caution, CautionKind, Phase, RolloutState
@@ -208,6 +208,23 @@ async def test_source_is_stored_when_it_changed_and_now_and_then_when_it_only_sp
         assert await record(database, ledger, stale) == {("source", "east/Pod/")}
         (row,) = await rows(database, SOURCE)
     assert (row.freshness, row.message, row.seen_at) == ("stale", "No answer.", at(60))
+
+
+async def test_source_that_is_no_more_leaves_and_may_come_back(database_url, ledger):
+    other = replace(SOURCE_SEEN, cluster="west")
+    narrow = replace(SOURCE_SEEN, namespace="a")
+    named = SourcesNamed("east", frozenset({narrow.key}))
+    async with opened(database_url) as database:
+        await record(database, ledger, SOURCE_SEEN, other)
+        last_words = replace(SOURCE_SEEN, message="Not permitted.")
+        assert await record(database, ledger, last_words, narrow, named) == {
+            ("source", SOURCE_SEEN.key),
+            ("source", narrow.key),
+        }
+        assert [row.key for row in await rows(database, SOURCE)] == [narrow.key, other.key]
+        assert await record(database, ledger, named) == frozenset()
+        assert await record(database, ledger, SOURCE_SEEN) == {("source", SOURCE_SEEN.key)}
+        assert len(await rows(database, SOURCE)) == 3
 
 
 async def test_hostile_text_is_stored_without_harm(database_url, ledger):

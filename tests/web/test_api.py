@@ -228,7 +228,7 @@ async def test_documentation_has_examples_and_answers_that_agree_with_it(tmp_pat
             jsonschema_rs.validator_for(whole, validate_formats=True).validate(value)
 
         (begun,) = (await ask(here, "/api/v1/rollouts"))["items"]
-        resources = (*RESOURCES, f"/api/v1/rollouts/{begun['id']}")
+        resources = (*RESOURCES, "/api/v1/audit", "/api/v1/me", f"/api/v1/rollouts/{begun['id']}")
         for path, template in zip(sorted(resources), sorted(document["paths"]), strict=True):
             answers = document["paths"][template]["get"]["responses"]
             for answer in answers.values():

@@ -62,7 +62,7 @@ async def test_headers_are_on_every_answer(method, path, status):
     assert answer.headers.get_list("content-security-policy") == [headers.CSP]
     assert "unsafe" not in headers.CSP
     assert answer.headers["x-content-type-options"] == "nosniff"
-    assert answer.headers["referrer-policy"] == "no-referrer"
+    assert answer.headers["referrer-policy"] == "same-origin"
     assert answer.headers["cross-origin-opener-policy"] == "same-origin"
     assert "camera=()" in answer.headers["permissions-policy"]
     assert len(answer.headers["x-request-id"]) == 16

@@ -6,32 +6,72 @@ Strong entity tags, cursors, problems as RFC 9457. A new resource is one module 
 from __future__ import annotations
 
 from fastapi import APIRouter, Request
+from fastapi.routing import APIRoute
 from starlette.responses import Response
 
+from app.domain.policy import Permission
+from app.perform import Perform
 from app.store.db import Database
 from app.store.inbox import Inbox
 from app.web.answers import tagged
+from app.web.auth import needs
 from app.web.streams import Hub
 
-from . import board, inbox, reports, rollouts, sources, workloads
+from . import audit, board, commands, inbox, me, reports, rollouts, sources, workloads
 from .contents import encode
 from .listing import document
 
-RESOURCES = (board, workloads, rollouts, sources)
+RESOURCES = (board, workloads, rollouts, sources, me, audit)
 
 
-def router(hub: Hub, letters: Inbox | None = None, database: Database | None = None) -> APIRouter:
-    """All operations of the API; those on the inbox and on reports where there is one."""
+def router(
+    hub: Hub, perform: Perform | None = None, letters: Inbox | None = None, database: Database | None = None
+) -> APIRouter:
+    """All operations of the API; without `perform` those that only look, without `letters` none on the inbox, without
+    `database` none on reports."""
     found = APIRouter(prefix="/api/v1", tags=["read"])
     for resource in RESOURCES:
         resource.add(found, hub)
+    if perform:
+        commands.add(found, hub, perform)
     if letters:
         inbox.add(found, letters)
     if database:
         reports.add(found, database)
 
-    @found.get("/openapi.json", include_in_schema=False)
+    @found.get("/openapi.json", include_in_schema=False, dependencies=[needs(Permission.VIEW)])
     async def openapi(request: Request) -> Response:
         return tagged(request, encode(document(request.app)))
 
+    async def index(request: Request) -> Response:
+        return tagged(request, encode(_INDEX))
+
+    for path in ("", "/"):
+        found.add_api_route(path, index, include_in_schema=False, dependencies=[needs(Permission.VIEW)])
+    _answer_head(found)
     return found
+
+
+_INDEX = {
+    "what": "Shipboard's API: the same facts as its pages.",
+    "resources": {
+        resource.__name__.rpartition(".")[2]: f"/api/v1/{resource.__name__.rpartition('.')[2]}"
+        for resource in (*RESOURCES, commands)
+    },
+    "description": "/api/v1/openapi.json",
+    "streams": "Every resource is a stream of itself with Accept: text/event-stream.",
+}
+
+
+def _answer_head(router: APIRouter) -> None:
+    """HEAD wherever GET is (RFC 9110, 9.3.2); routes of their own, since the description would double else."""
+    for route in tuple(router.routes):
+        if isinstance(route, APIRoute) and "GET" in (route.methods or ()):
+            router.add_api_route(
+                route.path.removeprefix(router.prefix),
+                route.endpoint,
+                methods=["HEAD"],
+                include_in_schema=False,
+                response_model=None,
+                dependencies=route.dependencies,
+            )

@@ -8,11 +8,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from app.domain.policy import Permission
 from app.domain.rollout import Attention
 from app.read.board import Board
 from app.read.fleet import Fleet
 from app.read.query import BoardQuery
 from app.web.answers import live, wants_stream
+from app.web.auth import needs
 from app.web.streams import Hub
 from app.web.views import ViewKey
 
@@ -31,7 +33,12 @@ _EVENTS = (
 def add(router: APIRouter, hub: Hub) -> None:
     """Add the operation to `router`."""
 
-    @router.get("/board", response_model=Board, responses=answers(_EXAMPLE, _EVENTS))
+    @router.get(
+        "/board",
+        dependencies=[needs(Permission.VIEW)],
+        response_model=Board,
+        responses=answers(_EXAMPLE, _EVENTS),
+    )
     async def board(
         request: Request,
         environment: Names,

@@ -7,12 +7,14 @@ from enum import StrEnum
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Depends, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from app.domain.errors import StoreUnavailable
+from app.domain.policy import Permission
 from app.store.inbox import Inbox, InboxLine
 from app.web.answers import refusal, unavailable
+from app.web.auth import needs
 
 from .listing import Cursor, Limit, Listed, answers, listed, position
 
@@ -42,15 +44,12 @@ class State(StrEnum):
     DEAD = "dead"
 
 
-async def may_replay() -> None:
-    """Stands for the permission that replaying needs."""
-
-
 def add(router: APIRouter, inbox: Inbox) -> None:
     """Add the operations to `router`."""
 
     @router.get(
         "/inbox",
+        dependencies=[needs(Permission.VIEW)],
         response_model=Listed[InboxLine],
         responses=answers({"items": [_EXAMPLE], "next": None}, [], 400),
     )
@@ -73,7 +72,7 @@ def add(router: APIRouter, inbox: Inbox) -> None:
         "/inbox/{ident}/replay",
         status_code=202,
         include_in_schema=False,
-        dependencies=[Depends(may_replay)],
+        dependencies=[needs(Permission.ADMIN)],
     )
     async def replay(request: Request, ident: Annotated[int, Path(ge=1, lt=1 << 31)]) -> Response:
         """Try a webhook that was set aside anew."""

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from app.domain.errors import StoreUnavailable
+from app.domain.policy import Permission
 from app.domain.rollout import Outcome, Strategy
 from app.read import rollouts as read
 from app.read.fleet import Fleet
@@ -17,6 +18,7 @@ from app.read.past import PastRollout, one
 from app.read.rollouts import RolloutQuery
 from app.read.rows import RolloutRow
 from app.web.answers import live, refusal, unavailable, wants_stream
+from app.web.auth import needs
 from app.web.streams import Hub
 from app.web.views import ViewKey
 
@@ -67,7 +69,12 @@ def _list(fleet: Fleet, query: RolloutQuery, now: datetime) -> ListContent[None]
 def add(router: APIRouter, hub: Hub) -> None:
     """Add the operations to `router`."""
 
-    @router.get("/rollouts", response_model=Listed[RolloutRow], responses=answers(_PAGE, _EVENTS, 400))
+    @router.get(
+        "/rollouts",
+        dependencies=[needs(Permission.VIEW)],
+        response_model=Listed[RolloutRow],
+        responses=answers(_PAGE, _EVENTS, 400),
+    )
     async def rollouts(
         request: Request,
         query: Annotated[RolloutQuery, Depends(_query)],
@@ -93,6 +100,7 @@ def add(router: APIRouter, hub: Hub) -> None:
 
     @router.get(
         "/rollouts/{ident}",
+        dependencies=[needs(Permission.VIEW)],
         response_model=PastRollout,
         responses=answers(sample.PAST_ROLLOUT, [sample.PAST_ROLLOUT], 404),
     )

@@ -8,9 +8,11 @@ from datetime import datetime
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from app.domain.policy import Permission
 from app.read.fleet import Fleet
 from app.read.sources import Sources, SourcesProjection
 from app.web.answers import live, wants_stream
+from app.web.auth import needs
 from app.web.streams import Hub
 from app.web.views import ViewKey
 
@@ -29,7 +31,12 @@ _EXAMPLE = _maker(sample.FLEET)(sample.NOW)
 def add(router: APIRouter, hub: Hub) -> None:
     """Add the operation to `router`."""
 
-    @router.get("/sources", response_model=Sources, responses=answers(_EXAMPLE, [_EXAMPLE]))
+    @router.get(
+        "/sources",
+        dependencies=[needs(Permission.VIEW)],
+        response_model=Sources,
+        responses=answers(_EXAMPLE, [_EXAMPLE]),
+    )
     async def sources(request: Request) -> Response:
         """What Shipboard listens to, worst first. As a stream: the whole, again whenever it changed."""
         if not hub.ready and not wants_stream(request):

@@ -12,12 +12,14 @@ from starlette.responses import Response
 
 from app.domain.errors import StoreUnavailable
 from app.domain.names import WorkloadRef
+from app.domain.policy import Permission
 from app.domain.rollout import Attention, Phase
 from app.read import workloads as read
 from app.read.fleet import Fleet
 from app.read.past import Past, Told
 from app.read.workloads import Verdicts, WorkloadDetail, WorkloadItem, WorkloadQuery
 from app.web.answers import live, refusal, unavailable, wants_stream
+from app.web.auth import needs
 from app.web.streams import Hub
 from app.web.views import ViewKey
 
@@ -100,7 +102,12 @@ _EVENTS = (
 def add(router: APIRouter, hub: Hub) -> None:
     """Add the operations to `router`."""
 
-    @router.get("/workloads", response_model=Listed[WorkloadItem], responses=answers(_PAGE, _EVENTS, 400))
+    @router.get(
+        "/workloads",
+        dependencies=[needs(Permission.VIEW)],
+        response_model=Listed[WorkloadItem],
+        responses=answers(_PAGE, _EVENTS, 400),
+    )
     async def workloads(
         request: Request,
         query: Annotated[WorkloadQuery, Depends(_query)],
@@ -123,6 +130,7 @@ def add(router: APIRouter, hub: Hub) -> None:
 
     @router.get(
         "/workloads/{cluster}/{namespace}/{kind}/{name}",
+        dependencies=[needs(Permission.VIEW)],
         response_model=WorkloadDetail,
         responses=answers(_ONE, [_ONE], 404),
     )

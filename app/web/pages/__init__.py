@@ -14,12 +14,14 @@ from starlette.responses import Response
 
 from app.domain.errors import StoreUnavailable
 from app.read.fleet import Fleet
+from app.web import auth
 from app.web.answers import VARY, live, refusal, unavailable, wants_stream
+from app.web.auth import needs
 from app.web.render import Renderer
 from app.web.streams import Hub
 from app.web.views import ViewKey
 
-from . import board, commit, pipelines, run, sources, workload
+from . import audit, board, commit, pipelines, run, sources, workload
 from .page import Page, PageContent, RowCache
 
 PAGES: tuple[Page, ...] = (board.PAGE, workload.PAGE, pipelines.PAGE, run.PAGE, commit.PAGE, sources.PAGE)
@@ -31,13 +33,22 @@ def routes(hub: Hub, renderer: Renderer | None = None) -> APIRouter:
     renderer, cache = renderer or Renderer(), RowCache()
     for page in PAGES:
         show = _handler(page, hub, renderer, cache)
-        router.add_api_route(page.path, show, methods=["GET", "HEAD"], name=page.title)
+        router.add_api_route(
+            page.path,
+            show,
+            methods=["GET", "HEAD"],
+            name=page.title,
+            dependencies=[needs(page.permission)],
+        )
+    router.include_router(audit.routes(hub, renderer))
     return router
 
 
 def _handler(
     page: Page, hub: Hub, renderer: Renderer, cache: RowCache
 ) -> Callable[[Request], Awaitable[Response]]:
+    revoked = renderer.page("revoked.html", {}).encode()
+
     async def show(request: Request) -> Response:
         try:
             query = page.parse([*request.path_params.items(), *request.query_params.multi_items()])
@@ -46,7 +57,7 @@ def _handler(
             raise refusal(request, 400, "Invalid parameter", str(error), todo) from None
 
         if not hub.ready and (page.find or not wants_stream(request)):
-            return _warming(renderer, hub.clock())
+            return _warming(renderer, hub.clock(), auth.viewer(request.scope))
         kept = None
         if page.find:
             try:
@@ -60,7 +71,12 @@ def _handler(
             projection = page.open(fleet, query, now, hub.environments)
             return PageContent(page, query, projection, renderer, cache, now, PAGES)
 
-        return live(request, hub, ViewKey(request.url.path, query.query_string(), "text/html"), content)
+        held = auth.rights(auth.of(request.scope))
+        key = ViewKey(request.url.path, query.query_string(), "text/html", held)
+        if wants_stream(request):
+            return live(request, hub, key, content, revoked=revoked)
+        who = renderer.page("who.html", {"viewer": auth.viewer(request.scope)})
+        return live(request, hub, key, content, fill=who.encode())
 
     return show
 
@@ -68,12 +84,13 @@ def _handler(
 _TODO = "Look for it on the board: it may be under another name or in another place."
 
 
-def _warming(renderer: Renderer, now: datetime) -> Response:
+def _warming(renderer: Renderer, now: datetime, viewer: auth.Viewer) -> Response:
     headers = {"retry-after": "1", "refresh": "1", "cache-control": "no-store", "vary": VARY}
     said = {
         "status": 503,
         "title": "Shipboard is starting",
         "detail": "It is reading what it knows from its database. This page comes back by itself.",
         "now": now,
+        "viewer": viewer,
     }
     return Response(renderer.page("error.html", said), 503, headers, media_type="text/html")

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
 
+from app.domain.policy import Permission
 from app.live import Topic
 from app.read.fleet import Fleet
 from app.web.render import MARK, Renderer, aged
-from app.web.views import Patch
+from app.web.views import BLANK, Patch
 
 ROWS = "rows"
 """Id of the region that holds the rows; sent whole only where its frame changed, otherwise row by row."""
@@ -81,8 +82,7 @@ class Page:
     projection is opened (fleet, query, now, order of the environments).
 
     `find` reads what the projection needs besides, before it is opened, and answers what keeps that up; it
-    raises LookupError with a sentence when the page's object is not there, which `missing` names. `nav`: it has its
-    place in the navigation.
+    raises LookupError with a sentence when the page's object is not there, which `missing` names.
     """
 
     path: str
@@ -93,7 +93,7 @@ class Page:
     open: Callable[[Fleet, Any, datetime, Sequence[str]], Projection]
     find: Callable[[Fleet, Any], Awaitable[object]] | None = None
     missing: str = "No such workload"
-    nav: bool = False
+    permission: Permission = Permission.VIEW
 
 
 class RowCache:
@@ -147,7 +147,7 @@ class PageContent:
 
     def body(self) -> bytes:
         """The page."""
-        put = self._texts()
+        put = {**self._texts(), "who": BLANK.decode()}
         return aged(self._renderer.page(self._page.template, self._context, put), self._now).encode()
 
     def whole(self) -> Sequence[bytes]:

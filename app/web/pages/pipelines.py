@@ -74,5 +74,4 @@ PAGE = Page(
     open=_open,
     find=find,
     missing="No such service",
-    nav=True,
 )

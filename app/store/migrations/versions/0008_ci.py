@@ -15,7 +15,7 @@ from sqlalchemy import (
 )
 
 revision = "0008"
-down_revision = "0005"
+down_revision = "0007"
 
 
 def _texts(*names: str, nullable: bool = False) -> list[Column[str]]:

@@ -1,0 +1,105 @@
+"""`shipboard act`: ask a running board for something to be done, and tell how it goes. All it knows is the API."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import Annotated, Any
+from urllib.parse import quote
+
+import typer
+
+from app.domain.commands import Verb
+
+from .say import FAILED, WRONG, refuse
+
+PATIENCE = 180.0
+"""Seconds after which it is no longer waited."""
+_OVER = {"done": 0, "refused": FAILED, "failed": FAILED, "superseded": FAILED, "unknown": 3}
+
+
+def act(
+    verb: Annotated[Verb, typer.Argument(help="What is to be done.")],
+    workload: Annotated[str, typer.Argument(help="CLUSTER/NAMESPACE/KIND/NAME, as in the page's address.")],
+    reason: Annotated[str, typer.Option(help="Why; due in production.")] = "",
+    revision: Annotated[str, typer.Option(help="For rollback and sync: the revision's key.")] = "",
+    image: Annotated[
+        list[str] | None, typer.Option(help="For set-image: CONTAINER=IMAGE; repeatable.")
+    ] = None,
+    weight: Annotated[int | None, typer.Option(help="For set-weight, in percent.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")] = False,
+    key: Annotated[
+        str, typer.Option(help="Idempotency key: the same again is the same command (default: a new one).")
+    ] = "",
+    url: Annotated[str, typer.Option(envvar="SHIPBOARD_URL")] = "http://127.0.0.1:8000",
+    token: Annotated[str, typer.Option(envvar="SHIPBOARD_TOKEN", help="Made by `shipboard token`.")] = "",
+) -> None:
+    """Do something to a workload, and wait until its effect is seen. Exit codes: 0 done, 1 not done, 3 nobody knows."""
+    import httpx2
+
+    parts = workload.strip("/").removeprefix("workloads/").split("/")
+    if len(parts) != 4:
+        refuse(f"{workload!r} is no workload.", "It is CLUSTER/NAMESPACE/KIND/NAME.", code=WRONG)
+    images = dict(each.partition("=")[::2] for each in image or ())
+    arguments: dict[str, Any] = {"revision": revision, "images": images, "weight": weight}
+    body = {"verb": verb.value, "arguments": arguments, "reason": reason}
+    where = f"/api/v1/workloads/{'/'.join(quote(part, safe='') for part in parts)}/commands"
+    signed = {"authorization": f"Bearer {token}"} if token else {}
+    with httpx2.Client(base_url=url, headers=signed, timeout=60, trust_env=False) as http:
+        try:
+            seen = _said(http.post(where, params={"dry_run": 1}, json=body))
+            typer.echo(seen["sentence"] or "It cannot be done now.")
+            for each in seen["difference"]:
+                typer.echo(f"  {each['what']}: {each['before'] or 'none'} → {each['after'] or 'none'}")
+            if dry_run:
+                for each in seen["patches"]:
+                    typer.echo(f"  {each['method']} {each['path']}")
+            if seen["blocked_by"]:
+                _refuse_blocked(seen["blocked_by"])
+            if dry_run:
+                return
+            key = key or secrets.token_hex(16)
+            body["expected"] = {k: v for k, v in seen["expected"].items() if v is not None}
+            receipt = _said(http.post(where, json=body, headers={"idempotency-key": key}))
+            _follow(http, receipt)
+        except httpx2.HTTPError as error:
+            todo = f"Look at {url}, and ask again with --key {key}." if key else "Is SHIPBOARD_URL right?"
+            refuse(f"No answer from {url}.", f"{type(error).__name__}: {error}", todo)
+
+
+def _follow(http: Any, receipt: dict[str, Any]) -> None:
+    """Print each phase until the last, and end with its exit code."""
+    ends = time.monotonic() + PATIENCE
+    shown = ""
+    while True:
+        if receipt["phase"] != shown:
+            shown = receipt["phase"]
+            typer.echo(f"{shown}{': ' + receipt['message'] if receipt['message'] else ''}")
+        if shown in _OVER:
+            raise typer.Exit(_OVER[shown])
+        if time.monotonic() > ends:
+            refuse(f"Still {shown}.", "It goes on by itself.", f"See /api/v1/commands/{receipt['id']}.", 3)
+        receipt = _said(http.get(f"/api/v1/commands/{receipt['id']}", params={"unlike": shown}))
+
+
+def _said(answer: Any) -> dict[str, Any]:
+    """The body of an answer that went well; else the problem is told, and that is the end."""
+    try:
+        body = answer.json()
+    except ValueError:
+        refuse(f"The answer was {answer.status_code}, and no JSON.", "", "Is SHIPBOARD_URL a Shipboard?")
+    if answer.status_code >= 400:
+        if blocked := body.get("blocked_by"):
+            _refuse_blocked(blocked)
+        what = body.get("what") or f"{body.get('title')}."
+        refuse(what, body.get("why", body.get("detail", "")), body.get("todo", ""))
+    return dict(body)
+
+
+def _refuse_blocked(blocked: list[dict[str, Any]]) -> None:
+    why = "\n".join(str(each["message"]) for each in blocked)
+    refuse(
+        "It is not possible now.",
+        why,
+        " ".join(dict.fromkeys(str(e["clears"]) for e in blocked if e["clears"])),
+    )

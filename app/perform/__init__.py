@@ -1,0 +1,21 @@
+"""The only door out: commands are judged, recorded, written on conditions, and done when seen."""
+
+from __future__ import annotations
+
+from .door import Perform
+from .look import ClusterLike
+from .terms import Ask, Blocked, KeyReused, Moved, NotKnown, Preview, Receipt, Rules, receipt_of
+
+__all__ = [
+    "Ask",
+    "Blocked",
+    "ClusterLike",
+    "KeyReused",
+    "Moved",
+    "NotKnown",
+    "Perform",
+    "Preview",
+    "Receipt",
+    "Rules",
+    "receipt_of",
+]

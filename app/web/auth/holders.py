@@ -1,0 +1,96 @@
+"""Whom a row stands for: the person of a session, the bearer of a token, the screen; with the roles of this moment."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from app.domain.grants import Grant, granted, narrowed
+from app.domain.people import EVERYWHERE, Principal, PrincipalKind, Role
+from app.settings import AuthSettings, Mode
+from app.store import people
+from app.store.db import Database
+
+
+async def roles_of(
+    database: Database, settings: AuthSettings, how: str, subject: str, groups: frozenset[str]
+) -> Mapping[str, frozenset[Role]] | None:
+    """The roles of a person by configuration and, for a local one, by account; None for one who is disabled."""
+    grants: list[Grant] = list(settings.grants)
+    if how == Mode.DEMO:
+        persona = next((p for p in settings.personas if p.subject == subject), None)
+        if persona is None:
+            return None
+        grants += persona.grants
+    if how == Mode.LOCAL:
+        async with database.reading() as connection:
+            account = await people.one(connection, people.ACCOUNT, name=subject)
+        if account is None or account["disabled_at"] is not None:
+            return None
+        grants += account_grants(subject, account["grants"])
+        groups |= frozenset(json.loads(account["groups"]))
+    return granted(grants, f"{how}:{subject}", groups)
+
+
+async def person_of(database: Database, settings: AuthSettings, row: people.Row) -> Principal | None:
+    """The person of a session; None when it is over, or the person may not come in any more."""
+    if row["ended_at"] is not None or row["how"] not in settings.modes:
+        return None
+    groups = frozenset(json.loads(row["groups"]))
+    roles = await roles_of(database, settings, row["how"], row["subject"], groups)
+    if roles is None:
+        return None
+    return Principal(
+        PrincipalKind.PERSON,
+        row["issuer"],
+        row["subject"],
+        row["name"],
+        row["email"],
+        roles,
+        groups,
+        session=row["ident"],
+        signed_in_at=row["signed_in_at"],
+    )
+
+
+async def bearer_of(database: Database, settings: AuthSettings, row: people.Row) -> Principal | None:
+    """The bearer of a token, or a screen; None when it is revoked, or its owner may not come in any more."""
+    if row["revoked_at"] is not None:
+        return None
+    if row["kind"] == "kiosk":
+        return Principal(
+            PrincipalKind.KIOSK,
+            "kiosk",
+            row["ident"],
+            row["name"],
+            roles={EVERYWHERE: frozenset({Role.VIEWER})},
+            view=row["view"],
+            session=row["ident"],
+        )
+    scope = frozenset(Role(role) for role in json.loads(row["roles"]))
+    environments, verbs = json.loads(row["environments"]), json.loads(row["verbs"])
+    if row["issuer"] == "token":  # made on the command line: nobody's, so the scope is all there is
+        held: Mapping[str, frozenset[Role]] | None = {EVERYWHERE: scope}
+    else:
+        how = "oidc" if "://" in row["issuer"] else row["issuer"]
+        held = await roles_of(database, settings, how, row["subject"], frozenset(json.loads(row["groups"])))
+    if not held:
+        return None
+    return Principal(
+        PrincipalKind.TOKEN,
+        row["issuer"],
+        row["subject"],
+        f"{row['name']} ({row['owner']})" if row["owner"] else row["name"],
+        roles=narrowed(held, scope, environments),
+        verbs=None if verbs is None else frozenset(verbs),
+        session=row["ident"],
+    )
+
+
+def account_grants(name: str, stored: str) -> list[Grant]:
+    """The grants of an account's row: a JSON array of "role" and "role@environment"."""
+    found = []
+    for each in json.loads(stored):
+        role, _, environment = str(each).partition("@")
+        found.append(Grant(Role(role), environment or EVERYWHERE, people=(f"local:{name}",)))
+    return found
