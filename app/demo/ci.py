@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
+from app.demo.ci_past import deployments
 from app.demo.ci_payloads import JOBS, Build, number
 from app.demo.fleet import PLACES, REGISTRY, kind_of
 from app.demo.services import SERVICES
@@ -32,6 +33,8 @@ DAY = 86_400.0
 BRANCH_EVERY = 75.0
 """Seconds between two builds of branches."""
 TRIES = 60
+SHIPPED = 12
+"""Services with deployments of the weeks before."""
 SLOW, RED = "recommendations", "tax-rates"
 """Services whose pipeline takes too long since a version, and whose newest commit fails."""
 
@@ -75,6 +78,7 @@ class Ci:
         try:
             await self._history()
             self._spawn(self._branches())
+            self._spawn(self._years())
             while True:
                 self._look()
                 await self._sleep(1.0)
@@ -108,6 +112,14 @@ class Ci:
         await asyncio.gather(*work)
         red = Build(RED, newer(self._version(RED)), fails="unit tests")
         await self._past(RED, red.version, now - 2400, red)
+
+    async def _years(self) -> None:
+        """What was deployed in the weeks before, told little by little."""
+        now = self.cluster.clock.now()
+        for service in SERVICES[:SHIPPED]:
+            for event, body in deployments(service.name, service.version, service.changed, now):
+                await self._send(event, body)
+                await asyncio.sleep(0.004)
 
     def _version(self, service: str) -> str:
         return next(one.version for one in SERVICES if one.name == service)

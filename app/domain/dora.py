@@ -72,7 +72,8 @@ class Deployment:
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """A deployment judged: why it counts as it does, when it failed and when service was restored (None: not yet, or
-    it did not fail), whether it was rework."""
+    it did not fail), whether it was rework. `young`: it is younger than a day, so that a failure may still show;
+    shares leave it out, whatever became of it so far."""
 
     deployment: Deployment
     judged: Judged
@@ -80,6 +81,7 @@ class Outcome:
     failed_at: datetime | None = None
     restored_at: datetime | None = None
     rework: bool = False
+    young: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +147,12 @@ def _judge(
         why, failed_at = _WHY[one.ending], one.ended_at
     elif after and after.back and not one.back and after.started_at - one.ended_at <= UNDECIDED:
         why, failed_at = "the next deployment went back from it", after.started_at
+    young = now - one.ended_at < UNDECIDED
     if failed_at is None:
-        young = not one.back and now - one.ended_at < UNDECIDED
-        return Outcome(one, Judged.UNDECIDED if young else Judged.GOOD, rework=rework)
-    return Outcome(one, Judged.FAILED, why, failed_at, _restored(one, later, told, failed_at), rework)
+        judged = Judged.UNDECIDED if young and not one.back else Judged.GOOD
+        return Outcome(one, judged, rework=rework, young=young)
+    restored = _restored(one, later, told, failed_at)
+    return Outcome(one, Judged.FAILED, why, failed_at, restored, rework, young)
 
 
 _WHY = {
@@ -174,8 +178,8 @@ def figures(outcomes: Sequence[Outcome], since: datetime, until: datetime) -> Fi
     inside = [o for o in outcomes if since <= o.deployment.ended_at < until]
     changes = [o for o in inside if not o.deployment.back and o.deployment.ending is not Ending.SUPERSEDED]
     landed = [o.deployment for o in changes if o.deployment.ending is Ending.LANDED]
-    decided = [o for o in changes if o.judged is not Judged.UNDECIDED]
-    failed = [o for o in decided if o.judged is Judged.FAILED]
+    decided = [o for o in changes if not o.young]
+    failed = [o for o in changes if o.judged is Judged.FAILED]
     waits = [max(0.0, (d.ended_at - at).total_seconds()) for d in landed for at in d.committed_at]
     repairs = [
         max(0.0, (o.restored_at - o.failed_at).total_seconds())
@@ -190,7 +194,7 @@ def figures(outcomes: Sequence[Outcome], since: datetime, until: datetime) -> Fi
         lead=middle(waits),
         frequency=rate(len(landed), (until - since) / timedelta(days=1)) if inside else UNKNOWN,
         recovery=middle(repairs, open_),
-        fail=share(len(failed), len(decided)),
+        fail=share(sum(o.judged is Judged.FAILED for o in decided), len(decided)),
         rework=share(sum(o.rework for o in counted), len(counted)),
         gap=middle(gaps),
         undecided=len(changes) - len(decided),

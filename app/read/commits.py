@@ -421,12 +421,12 @@ def _rollouts(
                 Outcome.ABORTED: "Aborted",
             }
             said = "Live" if landed else end.get(rollout.outcome or Outcome.FAILED, "Failed")
-            attention = Attention.GOOD if landed else None if said == "Superseded" else Attention.FAILED
+            how = Attention.GOOD if landed else None if said == "Superseded" else Attention.FAILED
             steps.append(
                 WayStep(
                     f"{said} in {where}",
                     rollout.ended_at,
-                    attention,
+                    how,
                     "",
                     one.seconds,
                     "until live" if landed else "until then",

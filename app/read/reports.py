@@ -182,8 +182,8 @@ async def known(connection: AsyncConnection, digests: Iterable[str], shas: Itera
     names = sorted({digest for digest in digests if digest})[:_MAX]
     aliases: dict[tuple[str, str], Alias] = {}
     for _ in range(3):  # config to manifest, manifest to index, index to its other manifests
-        query = select(ALIAS).where(ALIAS.c.digest.in_(names) | ALIAS.c.of.in_(names)).limit(5 * _MAX)
-        for row in await connection.execute(query):
+        near = select(ALIAS).where(ALIAS.c.digest.in_(names) | ALIAS.c.of.in_(names)).limit(5 * _MAX)
+        for row in await connection.execute(near):
             aliases[row.digest, row.of] = Alias(row.digest, AliasKind(row.kind), row.of)
         more = sorted({*names, *(name for pair in aliases for name in pair)})[: 2 * _MAX]
         if more == names:

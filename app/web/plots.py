@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from app.domain.rollout import Attention
 from app.read.pipelines import minutes
@@ -206,6 +206,36 @@ def _band(stretch: Sequence[tuple[float, float, float]]) -> str:
     return f"M{over} L{under}z "
 
 
+class _Stroke(Protocol):
+    at: datetime
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    """Deployments of one place on a lane: `x` in percent, `height` in pixels, higher for more."""
+
+    x: float
+    kind: str
+    height: int
+
+
+def strokes(some: Sequence[_Stroke], since: datetime, until: datetime) -> tuple[Tick, ...]:
+    """Deployments between two instants, those that would cover each other as one."""
+    counts: dict[tuple[float, str], int] = {}
+    whole = (until - since).total_seconds()
+    for one in some:
+        key = round(_percent((one.at - since).total_seconds(), whole) * 5) / 5, one.kind
+        counts[key] = counts.get(key, 0) + 1
+    return tuple(Tick(x, kind, min(18, 9 + 3 * (n - 1))) for (x, kind), n in sorted(counts.items()))
+
+
+def points(weeks: Sequence[Any], name: str) -> list[tuple[float | None, float | None, float | None]]:
+    """The figure `name` of each week, for `trend`."""
+    found = [getattr(week, name) for week in weeks]
+    return [(figure.value, figure.low, figure.high) for figure in found]
+
+
 def hm(seconds: float) -> str:
     """A length as a figure: 2:50 (hours and minutes), minutes below an hour, days above two: see `hm_unit`."""
     if seconds < 3600:
@@ -231,6 +261,8 @@ PLOTS: Mapping[str, Callable[..., object]] = {
     "budget_y": budget_y,
     "trend": trend,
     "minutes": minutes,
+    "strokes": strokes,
+    "points": points,
     "hm": hm,
     "hm_unit": hm_unit,
 }

@@ -10,10 +10,12 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from app.domain.errors import StoreUnavailable
+from app.domain.policy import Permission
 from app.domain.repositories import repo_key
 from app.read.reports import FailedCase, ReportLine, ReportShown, TestCounts, lines, shown
 from app.store.db import Database
 from app.web.answers import refusal, tagged, unavailable
+from app.web.auth import needs
 
 from .contents import encode
 from .listing import Cursor, Limit, Listed, answers, listed, position
@@ -41,6 +43,7 @@ def add(router: APIRouter, database: Database) -> None:
 
     @router.get(
         "/reports",
+        dependencies=[needs(Permission.VIEW)],
         response_model=Listed[ReportLine],
         responses=answers({"items": [_LINE], "next": None}, [], 400),
     )
@@ -65,6 +68,7 @@ def add(router: APIRouter, database: Database) -> None:
 
     @router.get(
         "/reports/{ident}",
+        dependencies=[needs(Permission.VIEW)],
         response_model=ReportShown,
         responses=answers(ReportShown(_LINE, (_CASE,)), [], 404),
     )

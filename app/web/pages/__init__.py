@@ -21,10 +21,19 @@ from app.web.render import Renderer
 from app.web.streams import Hub
 from app.web.views import ViewKey
 
-from . import audit, board, commit, pipelines, run, sources, workload
+from . import audit, board, commit, dora, pipelines, run, sources, timeline, workload
 from .page import Page, PageContent, RowCache
 
-PAGES: tuple[Page, ...] = (board.PAGE, workload.PAGE, pipelines.PAGE, run.PAGE, commit.PAGE, sources.PAGE)
+PAGES: tuple[Page, ...] = (
+    board.PAGE,
+    workload.PAGE,
+    pipelines.PAGE,
+    run.PAGE,
+    commit.PAGE,
+    timeline.PAGE,
+    dora.PAGE,
+    sources.PAGE,
+)
 
 
 def routes(hub: Hub, renderer: Renderer | None = None) -> APIRouter:
