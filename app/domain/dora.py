@@ -54,6 +54,16 @@ class Incident:
 
 
 @dataclass(frozen=True, slots=True)
+class IncidentTold:
+    """The fact that somebody tells of an incident: a tool (`source`) or a person by hand, signed in as `by`."""
+
+    incident: Incident
+    source: str = "hand"
+    url: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Deployment:
     """A rollout as the rules need it. `back`: to what ran before. `committed_at` are the times of the commits that
     reached this environment with it for the first time."""

@@ -70,8 +70,7 @@ async def read_past(
     rows = (await connection.execute(query.order_by(ROLLOUT.c.ended_at.desc()).limit(MOST))).all()
     found, again = _merged(reversed(rows))
     repos = repositories(fleet)
-    first = await _first_seen(connection, environment)
-    reported = await _reported(connection, environment, service, since - BEFORE, until, first, repos)
+    reported = await _reported(connection, environment, service, since - BEFORE, until, repos)
     every = sorted([*reported, *found], key=lambda one: (one.deployment.ended_at, one.deployment.id))
     linked = await _linked(connection, every, repos, since - 2 * BEFORE)
     incidents = await read_incidents(connection, environment, service, since - BEFORE, until)
@@ -97,11 +96,19 @@ async def read_incidents(
         query = query.where(INCIDENT.c.environment == environment)
     if service:
         query = query.where(INCIDENT.c.service == service)
-    return tuple(
-        Incident(
-            row.id, row.service, row.environment, row.title, row.started_at, row.resolved_at, row.deployment
-        )
-        for row in await connection.execute(query.order_by(INCIDENT.c.started_at).limit(MOST))
+    rows = await connection.execute(query.order_by(INCIDENT.c.started_at).limit(MOST))
+    return tuple(map(_incident, rows))
+
+
+async def read_incident(connection: AsyncConnection, ident: str) -> Incident | None:
+    """One incident; None when there is none."""
+    row = (await connection.execute(select(INCIDENT).where(INCIDENT.c.id == ident))).first()
+    return _incident(row) if row else None
+
+
+def _incident(row: Any) -> Incident:
+    return Incident(
+        row.id, row.service, row.environment, row.title, row.started_at, row.resolved_at, row.deployment
     )
 
 
@@ -145,11 +152,19 @@ def _merged(rows: Iterable[Any]) -> tuple[list[_One], int]:
     return [_One(one) for same in groups.values() for _, one in same], again
 
 
-async def _first_seen(connection: AsyncConnection, environment: str) -> datetime | None:
-    """When the first rollout there ended that Shipboard saw."""
-    found: datetime | None = await connection.scalar(
-        select(func.min(ROLLOUT.c.ended_at)).where(ROLLOUT.c.environment == environment)
-    )
+async def _first_seen(
+    connection: AsyncConnection, environment: str, services: Iterable[str]
+) -> Mapping[str, datetime]:
+    """When the first rollout of each service ended there that Shipboard saw."""
+    found: dict[str, datetime] = {}
+    names = sorted(set(services))
+    for start in range(0, len(names), 500):
+        query = (
+            select(ROLLOUT.c.service, func.min(ROLLOUT.c.ended_at).label("first"))
+            .where(ROLLOUT.c.service.in_(names[start : start + 500]), ROLLOUT.c.environment == environment)
+            .group_by(ROLLOUT.c.service)
+        )
+        found |= {row.service: row.first for row in await connection.execute(query) if row.first}
     return found
 
 
@@ -159,20 +174,19 @@ async def _reported(
     service: str,
     since: datetime,
     until: datetime,
-    first: datetime | None,
     repos: Mapping[str, str],
 ) -> list[_One]:
     """Deployments that CI told of, from before the cluster was watched: what it says itself counts more."""
-    end = min(first, until) if first else until
     by_repo = {repo: name for name, repo in repos.items() if not service or name == service}
     query = select(REPORTED).where(
-        REPORTED.c.at >= since, REPORTED.c.at < end, REPORTED.c.environment == environment
+        REPORTED.c.at >= since, REPORTED.c.at < until, REPORTED.c.environment == environment
     )
-    rows = await connection.execute(query.order_by(REPORTED.c.at.desc()).limit(MOST))
+    rows = (await connection.execute(query.order_by(REPORTED.c.at.desc()).limit(MOST))).all()
+    named = [(by_repo.get(row.repo, "" if service else row.repo.rpartition("/")[2]), row) for row in rows]
+    first = await _first_seen(connection, environment, (name for name, _ in named if name))
     found = []
-    for row in rows:
-        name = by_repo.get(row.repo, "" if service else row.repo.rpartition("/")[2])
-        if not name or not row.outcome or not row.finished_at or row.finished_at >= end:
+    for name, row in named:
+        if not name or not row.outcome or not row.finished_at or row.finished_at >= first.get(name, until):
             continue
         ending = Ending.LANDED if row.outcome == CiOutcome.SUCCESS else Ending.FAILED
         if row.outcome in (CiOutcome.CANCELLED, CiOutcome.SKIPPED):

@@ -101,7 +101,8 @@ class ServiceFigures:
 
 @dataclass(frozen=True, slots=True)
 class Dora:
-    """All of the page. `rows` are those of the figure that was asked for, newest first. `weeks` are figures of the last twelve weeks, oldest first; `again` counts rollouts that
+    """All of the page. `rows` are those of the figure that was asked for, newest first. `weeks` are
+    figures of the last twelve weeks, oldest first; `again` counts rollouts that
     changed no version, `more` that there were more than are looked at."""
 
     sentence: Sentence

@@ -78,6 +78,7 @@ class Rollout(SQLModel, table=True):
         Index(None, "workload", "started_at"),
         Index(None, "ended_at"),
         Index(None, "environment", "ended_at"),
+        Index(None, "service", "environment", "ended_at"),
     )
 
     id: str = Field(primary_key=True)

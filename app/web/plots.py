@@ -236,6 +236,17 @@ def points(weeks: Sequence[Any], name: str) -> list[tuple[float | None, float | 
     return [(figure.value, figure.low, figure.high) for figure in found]
 
 
+def ceiling(weeks: Sequence[Any], name: str) -> float:
+    """What the height of `points` stands for: it holds what is usual, and lets an odd week touch the top."""
+    found = points(weeks, name)
+    values = sorted(value for value, _, _ in found if value is not None)
+    if not values:
+        return 1.0
+    highs = [high for value, _, high in found if value is not None and high is not None]
+    usual = values[len(values) // 2] or max(values)
+    return max(min(max([*values, *highs]), 4 * usual) if usual else max([*highs, 0.1]), 1e-9)
+
+
 def hm(seconds: float) -> str:
     """A length as a figure: 2:50 (hours and minutes), minutes below an hour, days above two: see `hm_unit`."""
     if seconds < 3600:
@@ -263,6 +274,7 @@ PLOTS: Mapping[str, Callable[..., object]] = {
     "minutes": minutes,
     "strokes": strokes,
     "points": points,
+    "ceiling": ceiling,
     "hm": hm,
     "hm_unit": hm_unit,
 }
