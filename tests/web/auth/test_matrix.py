@@ -79,9 +79,10 @@ async def test_every_route_lets_in_whom_it_may_and_nobody_else(board):
     assert len(routes) > 30
     wrong: list[tuple[object, ...]] = []
     for who, headers in (await callers(board)).items():
-        board.keeper.limits = Limits()  # whoever shows wrong credentials this often is stopped
+        board.keeper.limits = Limits()
         csrf = await board.csrf(headers["cookie"]) if "cookie" in headers and MAY[who] else ""
         for path, method, permission in routes:
+            board.keeper.limits = Limits()  # whoever shows wrong credentials this often is stopped
             url = re.sub(r"\{(\w+)(:\w+)?\}", lambda m: _PARAMETERS.get(m[1], "none"), path)
             if path == "/logout":
                 continue  # would end the session under test; test_session has it
