@@ -233,7 +233,7 @@ async def test_documentation_has_examples_and_answers_that_agree_with_it(tmp_pat
         (begun,) = (await ask(here, "/api/v1/rollouts"))["items"]
         resources = (*RESOURCES, "/api/v1/audit", "/api/v1/me", f"/api/v1/rollouts/{begun['id']}")
         resources += ("/api/v1/pipelines", f"/api/v1/pipelines/{run.key}", f"/api/v1/commits/{run.sha}")
-        resources += ("/api/v1/timeline", "/api/v1/dora", "/api/v1/dora/rows")
+        resources += ("/api/v1/timeline", "/api/v1/dora", "/api/v1/dora/rows", "/api/v1/inbox")
         for path, template in zip(sorted(resources), sorted(document["paths"]), strict=True):
             answers = document["paths"][template]["get"]["responses"]
             for answer in answers.values():
