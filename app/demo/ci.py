@@ -121,6 +121,11 @@ class Ci:
                 await self._send(event, body)
                 await asyncio.sleep(0.004)
 
+    def _stretch(self, build: Build) -> None:
+        """Since a while, the integration tests of one service take too long."""
+        if build.service == SLOW and _number(build.version) >= _number(older(self._version(SLOW), 1)):
+            build.jobs[-1].length *= 6
+
     def _version(self, service: str) -> str:
         return next(one.version for one in SERVICES if one.name == service)
 
@@ -157,8 +162,7 @@ class Ci:
         build = build or Build(
             service, version, pace=1.0 if service == SLOW else self._random.uniform(0.8, 1.4)
         )
-        if service == SLOW and version in (self._version(SLOW), older(self._version(SLOW), 1)):
-            build.jobs[-1].length *= 6
+        self._stretch(build)
         self._builds[service, version] = build
         length = max(job.starts + job.length for job in build.jobs)
         build.began, build.ended, build.touched = ended - length, ended, ended
@@ -201,6 +205,7 @@ class Ci:
         """A build as it happens; at once where what it makes is shipped already."""
         key = (build.service, build.version if build.branch == "main" else build.branch)
         self._builds[key] = build
+        self._stretch(build)
         clock = self.cluster.clock
         build.began = build.touched = clock.now()
         await self._send("push", build.push())

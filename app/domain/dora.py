@@ -19,6 +19,11 @@ from statistics import median
 UNDECIDED = timedelta(hours=24)
 """How long a deployment is observed before it counts as good."""
 CONFIDENCE = 0.95
+_Z = 1.959964
+EXACT = 400
+"""Most rows of which an interval is worked out exactly."""
+NEAR = 200
+"""How many deployments after one are looked at for what restored it."""
 
 
 class Ending(StrEnum):
@@ -138,7 +143,7 @@ def judge(
     for row in places.values():
         rework = False
         for place, one in enumerate(row):
-            outcome = _judge(one, row[place + 1 :], told.get(one.id, []), now, rework)
+            outcome = _judge(one, row[place + 1 : place + 1 + NEAR], told.get(one.id, []), now, rework)
             rework = outcome.judged is Judged.FAILED
             found.append(outcome)
     return tuple(sorted(found, key=lambda o: (o.deployment.ended_at, o.deployment.id)))
@@ -238,7 +243,7 @@ def _ranks(n: int) -> tuple[int, int]:
     """Ranks (from 1) of the order statistics that hold the median with at least 95 %; (0, 0) for fewer than six rows,
     with which there are none. Exact up to 200 rows, by the normal approximation above."""
     if n > 200:
-        spread = 1.959964 * sqrt(n) / 2
+        spread = _Z * sqrt(n) / 2
         low = int(n / 2 - spread)
         return max(1, low), min(n, n + 1 - max(1, low))
     tail, low = 0.0, 0
@@ -251,9 +256,15 @@ def _ranks(n: int) -> tuple[int, int]:
 
 
 def share(hits: int, of: int) -> Figure:
-    """A share with its exact interval (Clopper and Pearson 1934): 1 in 4 is 25 %, 0.6 to 80.6 %."""
+    """A share with its exact interval (Clopper and Pearson 1934): 1 in 4 is 25 %, 0.6 to 80.6 %. Of more than `EXACT`
+    rows that of Wilson (1927), which then differs by less than half a percent and costs nothing."""
     if not of:
         return UNKNOWN
+    if of > EXACT:
+        p, spread = hits / of, _Z * _Z / of
+        around = _Z * sqrt(p * (1 - p) / of + spread / (4 * of))
+        low, high = (p + spread / 2 - around) / (1 + spread), (p + spread / 2 + around) / (1 + spread)
+        return Figure(p, max(0.0, min(low, p)), min(1.0, max(high, p)), hits, of)
     tail = (1 - CONFIDENCE) / 2
     low = 0.0 if not hits else _root(lambda p: 1 - _below(hits - 1, of, p), tail)
     high = 1.0 if hits == of else _root(lambda p: 1 - _below(hits, of, p), 1 - tail)
@@ -261,9 +272,15 @@ def share(hits: int, of: int) -> Figure:
 
 
 def rate(hits: int, days: float) -> Figure:
-    """Events a day with the exact interval of a Poisson rate (Garwood 1936)."""
+    """Events a day with the exact interval of a Poisson rate (Garwood 1936); of more than `EXACT` events by the
+    approximation of Wilson and Hilferty (1931)."""
     if days <= 0:
         return UNKNOWN
+    if hits > EXACT:
+        low = hits * (1 - 1 / (9 * hits) - _Z / (3 * sqrt(hits))) ** 3
+        more = hits + 1
+        high = more * (1 - 1 / (9 * more) + _Z / (3 * sqrt(more))) ** 3
+        return Figure(hits / days, low / days, high / days, hits)
     tail = (1 - CONFIDENCE) / 2
     ceiling = hits + 10 * sqrt(hits + 1) + 10
     low = 0.0 if not hits else _root(lambda u: 1 - _poisson(hits - 1, u * ceiling), tail) * ceiling
@@ -294,7 +311,7 @@ def _poisson(k: int, mean: float) -> float:
 def _root(rises: Callable[[float], float], goal: float) -> float:
     """Where a function that rises on [0, 1] reaches `goal`, by bisection."""
     low, high = 0.0, 1.0
-    for _ in range(60):
+    for _ in range(44):
         mid = (low + high) / 2
         low, high = (mid, high) if rises(mid) < goal else (low, mid)
     return (low + high) / 2

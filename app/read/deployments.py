@@ -39,6 +39,10 @@ _ENDINGS = {
     Outcome.ROLLED_BACK: Ending.ROLLED_BACK,
     Outcome.SUPERSEDED: Ending.SUPERSEDED,
 }
+_COLUMNS = (
+    *("id", "workload", "service", "environment", "from_version", "to_version"),
+    *("back", "started_at", "ended_at", "outcome"),
+)
 _WORSE = (Ending.ROLLED_BACK, Ending.ABORTED, Ending.FAILED, Ending.SUPERSEDED, Ending.LANDED)
 
 
@@ -62,7 +66,7 @@ async def read_past(
     until: datetime,
 ) -> Past:
     """Deployments to `environment` that ended in the span and a while before it, of `service` where one is given."""
-    query = select(ROLLOUT).where(
+    query = select(*(ROLLOUT.c[name] for name in _COLUMNS)).where(
         ROLLOUT.c.environment == environment, ROLLOUT.c.ended_at >= since - BEFORE, ROLLOUT.c.ended_at < until
     )
     if service:

@@ -3,6 +3,7 @@ number recomputes from."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -165,14 +166,22 @@ async def outcomes(
     environment = query.environment or (known[-1].name if known else "production")
     first = min(since, until - timedelta(weeks=weeks))
     past = await read_past(connection, fleet, environment, query.service, first, until)
-    return dora.judge(past.deployments, past.incidents, until), past, environment
+    told = await asyncio.to_thread(dora.judge, past.deployments, past.incidents, until)
+    return told, past, environment
 
 
 async def figures(connection: AsyncConnection, fleet: Fleet, query: DoraQuery, now: datetime) -> Dora:
     """The page."""
     since, until = span(query, now)
     told, past, environment = await outcomes(connection, fleet, query, now, WEEKS)
-    found = dora.figures(told, since, until)
+    by_week = dora.weeks(until, WEEKS)
+    found, weeks, services = await asyncio.to_thread(
+        lambda: (
+            dora.figures(told, since, until),
+            tuple(dora.figures(told, *week) for week in by_week),
+            () if query.service else _services(told, since, until),
+        )
+    )
     return Dora(
         sentence=_sentence(found, environment),
         environment=environment,
@@ -180,8 +189,8 @@ async def figures(connection: AsyncConnection, fleet: Fleet, query: DoraQuery, n
         since=since,
         until=until,
         figures=found,
-        weeks=tuple(dora.figures(told, *week) for week in dora.weeks(until, WEEKS)),
-        services=() if query.service else _services(told, since, until),
+        weeks=weeks,
+        services=services,
         again=past.again,
         incidents=sum(bool(incident.deployment) for incident in past.incidents),
         more=past.more,

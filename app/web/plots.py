@@ -7,31 +7,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from app.domain.rollout import Attention
 from app.read.pipelines import minutes
+from app.read.runs import RunLine
+from app.read.timeline import Stroke
 
 HEIGHT = 14.0
 """Of a strip of stages, in pixels."""
 _GAP = 0.25
 _TALL = 60.0
-
-
-class _Span(Protocol):
-    name: str
-    started_at: datetime
-    ended_at: datetime | None
-    lane: int
-    attention: Attention | None
-
-
-class _Run(Protocol):
-    begun_at: datetime
-    ended_at: datetime | None
-    as_of: datetime | None
-    queued: int
-    stages: tuple[_Span, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +45,7 @@ class Strip:
     label: str
 
 
-def strip(run: _Run, scale: int, now: datetime) -> Strip:
+def strip(run: RunLine, scale: int, now: datetime) -> Strip:
     """`run` on an axis of `scale` seconds; stages side by side share the height."""
     until = run.ended_at or run.as_of or now
     rows = max((span.lane for span in run.stages), default=0) + 1
@@ -127,7 +113,7 @@ def bars(values: Sequence[float | None], top: float = 0.0) -> tuple[Bar, ...]:
     return tuple(found)
 
 
-def recent(runs: Sequence[_Recent], budget: int) -> tuple[Bar, ...]:
+def recent(runs: Sequence[RunLine], budget: int) -> tuple[Bar, ...]:
     """The latest twelve runs as bars, oldest first; see `budget_y`."""
     found = []
     wide = 100 / 12
@@ -145,21 +131,14 @@ def recent(runs: Sequence[_Recent], budget: int) -> tuple[Bar, ...]:
     return tuple(found)
 
 
-def line_top(runs: Sequence[_Recent], budget: int) -> float:
+def line_top(runs: Sequence[RunLine], budget: int) -> float:
     """What the height of the bars stands for: a little more than the budget, or than the longest run."""
     return max([budget * 1.15, *(float(run.seconds or 0) for run in runs[:12])])
 
 
-def budget_y(runs: Sequence[_Recent], budget: int) -> float:
+def budget_y(runs: Sequence[RunLine], budget: int) -> float:
     """Where the budget stands beside `recent`."""
     return round(_TALL - budget / line_top(runs, budget) * _TALL, 2)
-
-
-class _Recent(Protocol):
-    sha: str
-    word: str
-    seconds: int | None
-    attention: Attention | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,11 +185,6 @@ def _band(stretch: Sequence[tuple[float, float, float]]) -> str:
     return f"M{over} L{under}z "
 
 
-class _Stroke(Protocol):
-    at: datetime
-    kind: str
-
-
 @dataclass(frozen=True, slots=True)
 class Tick:
     """Deployments of one place on a lane: `x` in percent, `height` in pixels, higher for more."""
@@ -220,7 +194,7 @@ class Tick:
     height: int
 
 
-def strokes(some: Sequence[_Stroke], since: datetime, until: datetime) -> tuple[Tick, ...]:
+def strokes(some: Sequence[Stroke], since: datetime, until: datetime) -> tuple[Tick, ...]:
     """Deployments between two instants, those that would cover each other as one."""
     counts: dict[tuple[float, str], int] = {}
     whole = (until - since).total_seconds()

@@ -42,7 +42,7 @@ def test_over_passes_runs_by_that_failed_or_still_run():
 
 
 def test_over_without_anything_before_it_blames_the_longest_stage_and_says_so():
-    found = over([run(0, 900, **{QUEUE: 500.0}, unit=300)])
+    found = over([run(0, 900, queue=500.0, unit=300)])
     assert found is not None
     assert (found.stage, found.seen) == (QUEUE, False)
 
@@ -52,12 +52,12 @@ def test_over_is_a_run_of_late_ones_from_the_newest_that_went_through(told):
     runs = [run(n, seconds, verdict) for n, (seconds, verdict) in enumerate(told)]
     through = [one for one in runs if one.through]
     found = over(runs)
-    assert (found is None) == (not through or through[0].seconds <= 600)
+    assert (found is None) == (not through or (through[0].seconds or 0) <= 600)
     if found:
-        assert all(one.seconds > 600 for one in through[: found.runs])
+        assert all((one.seconds or 0) > 600 for one in through[: found.runs])
         assert through[found.runs - 1] is found.since
         assert found.seen == (len(through) > found.runs)
-        assert not found.seen or through[found.runs].seconds <= 600
+        assert not found.seen or (through[found.runs].seconds or 0) <= 600
 
 
 @given(st.lists(VERDICTS, max_size=12))

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
 
 import pytest
 
@@ -25,6 +26,7 @@ from tests.web.site import look, sources
 
 pytestmark = pytest.mark.anyio
 NOW = datetime.now(UTC).replace(microsecond=0)
+T = TypeVar("T")
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
@@ -36,7 +38,7 @@ class Ship:
     ingest: Ingest
     fleet: Fleet
 
-    async def tell(self, *facts: object) -> frozenset[Topic]:
+    async def tell(self, *facts: Any) -> frozenset[Topic]:
         """Take facts in and read what they changed; answers what follows for services."""
         with self.ingest._live.listening() as listener:
             await self.ingest(facts)
@@ -53,9 +55,15 @@ async def ship(tmp_path) -> AsyncIterator[Ship]:
     await database.close()
 
 
-def versions(service: str, *names: str) -> list[object]:
+def known(value: T | None) -> T:
+    """`value`, which is there."""
+    assert value is not None
+    return value
+
+
+def versions(service: str, *names: str) -> list[Any]:
     """Versions an hour apart, the first one newest, each with its commit, run and image."""
-    found: list[object] = []
+    found: list[Any] = []
     for place, name in enumerate(names):
         at = NOW - (place + 1) * HOUR
         found += [pushed(service, name, at), *ran(service, name, at), made(service, name, at)]
@@ -74,17 +82,12 @@ async def test_pipelines_name_who_broke_it_and_which_stage_made_it_slow(ship):
     assert Topic("build", "cart") in await ship.tell(*facts)
     page = pipelines(ship.fleet.builds.by_service, PipelinesQuery())
     rates, cart = page.services
-    assert (rates.broken.sha, rates.broken.actor, rates.broken.seen) == (sha_of("rates 2"), "ada", True)
-    assert (cart.over.sha, cart.over.stage, cart.over.grew, cart.over.runs) == (
-        sha_of("cart 2"),
-        "integration",
-        300,
-        2,
-    )
+    broken, over = known(rates.broken), known(cart.over)
+    assert (broken.sha, broken.actor, broken.seen) == (sha_of("rates 2"), "ada", True)
+    assert (over.sha, over.stage, over.grew, over.runs) == (sha_of("cart 2"), "integration", 300, 2)
     assert page.sentence.text.startswith("One build is red. One of two went over the ten-minute budget")
-    assert [
-        s.service for s in pipelines(ship.fleet.builds.by_service, PipelinesQuery(state="over")).services
-    ] == ["cart"]
+    late = pipelines(ship.fleet.builds.by_service, PipelinesQuery(state="over"))
+    assert [one.service for one in late.services] == ["cart"]
 
 
 async def test_pipelines_leave_branches_out_unless_one_service_is_asked_for(ship):
@@ -113,26 +116,28 @@ async def test_board_counts_commits_between_versions_and_shows_the_last_build(sh
     )
     board = BoardProjection(ship.fleet, BoardQuery(), NOW, ("staging", "production"))
     cart, rates = (board.row(name) for name in ("cart", "rates"))
-    assert (cart.cells[1].gap, cart.cells[1].commits, cart.cells[1].commit) == (
+    here, there, build = known(cart.cells[1]), known(rates.cells[1]), known(cart.build)
+    assert (here.gap, here.commits, here.commit) == (
         "differs",
         3,
         sha_of("cart 1"),
     )
-    assert (cart.build.sha, cart.build.attention, cart.build.seconds) == (sha_of("cart 4"), "good", 120)
-    assert (rates.cells[1].gap, rates.cells[1].commits, rates.build) == ("differs", None, None)
+    assert (build.sha, build.attention, build.seconds) == (sha_of("cart 4"), "good", 120)
+    assert (there.gap, there.commits, rates.build) == ("differs", None, None)
 
     topics = await ship.tell(look("cart", "production", "3"), *ran("cart", "5", NOW, running=True))
     change = board.apply({*topics, Topic("workload", "east:cart-production")}, NOW)
     assert change.rows == ("cart",)
-    assert (board.row("cart").cells[1].commits, board.row("cart").build.attention) == (1, "moving")
+    cart = board.row("cart")
+    assert (known(cart.cells[1]).commits, known(cart.build).attention) == (1, "moving")
 
 
 async def test_board_counts_nothing_where_production_is_ahead(ship):
-    await ship.tell(
-        *versions("cart", "2", "1"), look("cart", "staging", "1"), look("cart", "production", "2"), *sources()
-    )
+    ahead = [look("cart", "staging", "1"), look("cart", "production", "2")]
+    await ship.tell(*versions("cart", "2", "1"), *ahead, *sources())
     board = BoardProjection(ship.fleet, BoardQuery(), NOW, ("staging", "production"))
-    assert (board.row("cart").cells[1].gap, board.row("cart").cells[1].commits) == ("differs", None)
+    here = known(board.row("cart").cells[1])
+    assert (here.gap, here.commits) == ("differs", None)
 
 
 async def test_commit_goes_from_push_over_its_pipeline_into_each_environment(ship):
@@ -170,7 +175,7 @@ async def test_timeline_tells_what_went_where_and_how_it_ended(ship):
 
 
 async def test_dora_rows_recompute_to_the_same_figures(ship):
-    facts: list[object] = []
+    facts: list[Any] = []
     for n in range(12):
         at = NOW - (25 - n) * DAY
         outcome = CiOutcome.FAILURE if n == 5 else CiOutcome.SUCCESS

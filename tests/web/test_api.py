@@ -8,7 +8,7 @@ import pytest
 
 from app.domain.rollout import Phase, Pod, PodCondition, Problem
 from app.web.api import cursors
-from tests.ci import made, pushed, ran
+from tests.ci import made, pushed, ran, sha_of
 from tests.web.site import Site, gone, look, now, site, sources
 
 pytestmark = pytest.mark.anyio
@@ -231,8 +231,12 @@ async def test_documentation_has_examples_and_answers_that_agree_with_it(tmp_pat
             jsonschema_rs.validator_for(whole, validate_formats=True).validate(value)
 
         (begun,) = (await ask(here, "/api/v1/rollouts"))["items"]
-        resources = (*RESOURCES, "/api/v1/audit", "/api/v1/me", f"/api/v1/rollouts/{begun['id']}")
-        resources += ("/api/v1/pipelines", f"/api/v1/pipelines/{run.key}", f"/api/v1/commits/{run.sha}")
+        resources = [*RESOURCES, "/api/v1/audit", "/api/v1/me", f"/api/v1/rollouts/{begun['id']}"]
+        resources += (
+            "/api/v1/pipelines",
+            f"/api/v1/pipelines/{run.key}",
+            f"/api/v1/commits/{sha_of('svc-1 2')}",
+        )
         resources += ("/api/v1/timeline", "/api/v1/dora", "/api/v1/dora/rows", "/api/v1/inbox")
         for path, template in zip(sorted(resources), sorted(document["paths"]), strict=True):
             answers = document["paths"][template]["get"]["responses"]
