@@ -72,4 +72,4 @@ def test_run_that_fails_turns_red_by_itself_and_leads_to_its_commit(page: Page, 
     expect(row.locator("[data-phase=failed].state")).to_have_text("Unit failed")
     row.get_by_role("link", name=sha_of("cart 2")[:7]).first.click()
     expect(page.get_by_role("heading", level=1)).to_contain_text(sha_of("cart 2")[:7])
-    expect(page.locator(".sentence")).to_contain_text("Its road stops at the pipeline")
+    expect(page.locator("#sentence .sentence")).to_contain_text("Its road stops at the pipeline")
