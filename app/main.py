@@ -27,6 +27,7 @@ from app.ingest import Ingest
 from app.kube import Cluster
 from app.live import Live
 from app.perform import ClusterLike, Perform, Rules
+from app.read.artifacts import Policy
 from app.read.fleet import Fleet
 from app.settings import ClusterSettings, HookSettings, Settings
 from app.sources.announced import Announcer
@@ -115,7 +116,7 @@ def create_app(
     `work` is more to keep running beside it; `new_database` begins without the history that was lost.
     `app.state.vitals.draining` and `app.state.hub` are the server's to use.
     """
-    renderer = Renderer()
+    renderer = Renderer(public_url=settings.public_url)
     watchdog = Watchdog()
     metrics = Metrics(watchdog)
     supervisor = Supervisor()
@@ -133,15 +134,25 @@ def create_app(
             fleet = Fleet(database)
             hub = Hub(database, live, fleet, environments=settings.environments)
             reach: dict[str, ClusterLike] = {}
-            rules = Rules(frozenset(settings.environments[-1:]) | PRODUCTION)
-            perform = Perform(database, live, reach, rules, _now, resting=lambda: vitals.draining)
+            step_up = timedelta(minutes=settings.auth.step_up_minutes) or None
+            rules = Rules(frozenset(settings.environments[-1:]) | PRODUCTION, step_up=step_up)
+            perform = Perform(
+                database,
+                live,
+                reach,
+                rules,
+                _now,
+                rights_now=keeper.rights_now,
+                resting=lambda: vitals.draining,
+            )
             app.include_router(pages.routes(hub, renderer))
             inbox = Inbox(database)
             app.include_router(hooks.routes(inbox, settings.hooks))
-            app.include_router(api.router(hub, perform, inbox, database))
+            policy = Policy(settings.signing, settings.scan_threshold)
+            app.include_router(api.router(hub, perform, inbox, database, policy))
             told = Ingest(database, live, CiRules(settings.services, settings.job_stages))
             door = _reporting(metrics.counted(told), vitals)
-            app.include_router(uploads.routes(uploads.Desk(database, door, Signatures())))
+            app.include_router(uploads.routes(uploads.Desk(database, door, Signatures(settings.signing))))
             app.include_router(incidents.routes(database, door))
             refuse_bare(app)
             app.state.hub = vitals.projection = metrics.parts.hub = hub
@@ -176,6 +187,7 @@ def create_app(
             hub.closing.set()
         finally:
             await supervisor.stop()
+            await keeper.end()
             await database.close()
             log.info("ended")
 
@@ -246,8 +258,8 @@ async def _prove_writing(database: Database, vitals: ops.Vitals) -> None:
     """Come round the writer's lock and the database's every few seconds, however little is to be written."""
     while True:
         try:
-            async with database.writing():
-                pass
+            async with database.writing() as session:
+                await session.connection()  # where the transaction begins
             vitals.wrote("probe")
         except StoreUnavailable as error:
             vitals.wrote("probe", str(error))

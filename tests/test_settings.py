@@ -174,6 +174,7 @@ def test_settings_of_sign_in_are_read(tmp_path):
         ("{modes: [local], anonymous: admin}", "neither none nor viewer"),
         ("{modes: [local], anonymous: true}", "put it in quotes"),
         ("{modes: [local], hours: 0}", "whole number from 1 to 168"),
+        ("{modes: [local], step_up_minutes: -1}", "whole number from 0 to 1440"),
         ("{modes: [local], hours: 1000}", "whole number from 1 to 168"),
         ("{modes: [local], idle_minutes: forever}", "whole number"),
         ("{modes: [oidc], oidc: {client_id: ship}}", "issuer: is missing"),
@@ -370,6 +371,9 @@ def test_hook_whose_secrets_are_not_there_is_off_and_says_so(tmp_path):
         ("hooks: [{id: a, provider: github, repositories: [x/y], secrets: [plain]}]", "keys with values"),
         ("hooks: [{id: a, provider: github, repositories: [x/y], poll: {url: 'ftp://x'}}]", "not an http"),
         ("job_stages: [{job: x, stage: sail}]", "none of build"),
+        ("signing: [{repository: x/y, signer: me}]", "no issuer"),
+        ("signing: [{repository: x/y, issuer: 'http://i'}]", "not an https address"),
+        ("scan_threshold: awful", "none of critical"),
     ],
 )
 def test_hooks_that_are_wrong_are_refused_with_what_is_wrong(tmp_path, text, words):

@@ -1,4 +1,4 @@
-"""The command line: demo, serve, check, config, user, token, kiosk, act, audit, report, version.
+"""The command line: demo, serve, check, config, user, token, kiosk, act, audit, report, upload, version.
 
 Exit codes: 0 all is well, or ended by a signal; 1 it could not start, or `check` found something to mend; 2
 the command line or the settings are wrong.
@@ -274,6 +274,30 @@ def report(
         }
         send(Board(url, hook, secret), composed(status, given, os.environ, datetime.now(UTC)))
     typer.echo("The board has it.")
+
+
+@cli.command()
+def upload(
+    file: Annotated[list[Path], typer.Argument(help="Reports: JUnit, TAP, CTRF, SARIF, Trivy, Grype, …")],
+    url: Annotated[str, typer.Option(envvar="SHIPBOARD_URL", help="The board's address.")],
+    token: Annotated[
+        str, typer.Option(envvar="SHIPBOARD_TOKEN", help="A token that may report; rather by variable.")
+    ],
+    kind: Annotated[str, typer.Option(help="junit, tap, ctrf, sarif, …; auto finds out.")] = "auto",
+    repo: Annotated[str, typer.Option(help="Repository. Like the next ones taken from CI's variables.")] = "",
+    sha: Annotated[str, typer.Option(help="The whole commit id.")] = "",
+    branch: Annotated[str, typer.Option(help="The branch.")] = "",
+    job: Annotated[str, typer.Option(help="The job that made the reports.")] = "",
+    digest: Annotated[str, typer.Option(help="The image that a scan or signature is of, sha256:….")] = "",
+) -> None:
+    """Give reports of tests, scans, bills of materials and signatures to a board."""
+    from .upload import about, content_of, send, summary
+
+    with expected():
+        given = {"repo": repo, "sha": sha, "branch": branch, "job": job, "digest": digest}
+        for each in file:
+            line = send(url, token, kind, about(given, os.environ), content_of(each))
+            typer.echo(f"{each}: {summary(line)}")
 
 
 @cli.command()

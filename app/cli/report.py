@@ -112,10 +112,10 @@ def send(board: Board, report: Mapping[str, Any], *, tries: int = TRIES, pause: 
             _post(board, content, ident)
             return
         except urllib.error.HTTPError as error:
-            detail = _detail(error)
+            said = detail(error)
             if error.code < 500:
                 raise NotReported(
-                    "The board refused the report.", detail, "Mend it, and report again."
+                    "The board refused the report.", said, "Mend it, and report again."
                 ) from None
             why = f"It answered {error.code}."
         except OSError as error:
@@ -153,7 +153,8 @@ def _post(board: Board, content: bytes, ident: str) -> None:
         pass
 
 
-def _detail(error: urllib.error.HTTPError) -> str:
+def detail(error: urllib.error.HTTPError) -> str:
+    """What the board says is wrong."""
     try:
         told = json.loads(error.read(10_000))
         return str(told.get("detail", ""))[:500] or f"It answered {error.code}."

@@ -151,15 +151,19 @@ def of_tag(tag: str, known: Known) -> Origin | None:
         if name in tagged:
             repo, sha = tagged[name]
             return Origin(sha, repo, Trust.TAG, f"Git tag {cut(name, 60)}")
-    for matched in _TAG_SHA.finditer(tag.lower()[:128]):
-        digits = matched[1]
-        fits = [(repo, sha) for repo, sha in known.commits if sha.startswith(digits)]
+    for found in digits(tag):
+        fits = [(repo, sha) for repo, sha in known.commits if sha.startswith(found)]
         if len(set(fits)) == 1:
             repo, sha = fits[0]
             return Origin(sha, repo, Trust.TAG, f"tag {cut(tag, 60)}")
-        if not fits and (whole := full_sha(digits)):
+        if not fits and (whole := full_sha(found)):
             return Origin(whole, "", Trust.TAG, f"tag {cut(tag, 60)}")
     return None
+
+
+def digits(tag: str) -> list[str]:
+    """The hex digits in a tag that may be those of a commit."""
+    return [matched[1] for matched in _TAG_SHA.finditer(tag.lower()[:128])]
 
 
 class FlagKind(StrEnum):
@@ -201,8 +205,7 @@ def tag_flags(ref: ImageRef) -> list[Flag]:
 def names_sha(tag: str) -> bool:
     """Whether a tag has the digits of a commit: 7 to 40 hex digits, of which not all are decimal unless they are
     all of a commit's (else any date would be one)."""
-    digits = [matched[1] for matched in _TAG_SHA.finditer(tag.lower()[:128])]
-    return any(len(one) == 40 or not one.isdecimal() for one in digits)
+    return any(len(one) == 40 or not one.isdecimal() for one in digits(tag))
 
 
 def retagged(ref: ImageRef, digests: Iterable[str], aliases: Sequence[Alias] = ()) -> Flag | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .door import Perform
 from .look import ClusterLike
-from .terms import Ask, Blocked, KeyReused, Moved, NotKnown, Preview, Receipt, Rules, receipt_of
+from .terms import Ask, Blocked, KeyReused, Moved, NotKnown, Preview, Receipt, RightsNow, Rules, receipt_of
 
 __all__ = [
     "Ask",
@@ -16,6 +16,7 @@ __all__ = [
     "Perform",
     "Preview",
     "Receipt",
+    "RightsNow",
     "Rules",
     "receipt_of",
 ]

@@ -13,20 +13,19 @@ from datetime import datetime
 from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.domain.artifacts import Known, commit_of
 from app.domain.names import ImageRef, Topic
 from app.store.ci_tables import ARTIFACT, COMMIT
 from app.store.report_tables import LINK, TAG
 
-from . import reports
+from . import artifacts
 from .builds import MAIN
 from .rows import WorkloadRow
 
 TRAIL = 200
 """Newest commits kept of each repository."""
 _CHUNK = 40
-Asked = tuple[str, tuple[str, ...]]
-"""A version and its images."""
+Asked = tuple[str, tuple[str, ...], tuple[str, ...]]
+"""A version, its images and the digests that run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +129,15 @@ class Origins:
         todo = sorted(wanted)
         for start in range(0, len(todo), _CHUNK):
             some = todo[start : start + _CHUNK]
-            digests = await _digests(connection, some)
-            shas = [part for version, images in some for part in _hex(version, images)]
-            known = await reports.known(connection, [d for each in digests.values() for d in each], shas)
-            for asked in some:
-                self._running[asked] = _origin(asked, digests.get(asked, ()), known)
+            tagged = await _digests(connection, some)
+            running = {
+                str(n): artifacts.Running(asked[0], asked[1], (*asked[2], *tagged.get(asked, ())))
+                for n, asked in enumerate(some)
+            }
+            told_of = await artifacts.origins(connection, running)
+            for n, asked in enumerate(some):
+                origin = told_of.get(str(n))
+                self._running[asked] = Running(origin.repo, origin.sha, origin.said) if origin else None
         repos = {run.repo for asked in todo if (run := self._running.get(asked)) and run.repo}
         for repo in sorted(repos - self._trails.keys()):
             await self._trail(connection, repo)
@@ -179,7 +182,7 @@ async def trail(connection: AsyncConnection, repo: str, limit: int = TRAIL) -> t
 async def _digests(connection: AsyncConnection, some: Sequence[Asked]) -> dict[Asked, tuple[str, ...]]:
     """Digests that the tags of images were seen with: under the very name, else under one with the same last part,
     since registries are mirrored."""
-    tags = {ref.tag for _, images in some for ref in map(ImageRef.parse, images) if ref.tag}
+    tags = {ref.tag for _, images, _ in some for ref in map(ImageRef.parse, images) if ref.tag}
     if not tags:
         return {}
     rows = (
@@ -205,18 +208,6 @@ async def _digests(connection: AsyncConnection, some: Sequence[Asked]) -> dict[A
     return found
 
 
-def _origin(asked: Asked, digests: Sequence[str], known: Known) -> Running | None:
-    origin = commit_of(asked[0], asked[1], digests, known)
-    return Running(origin.repo, origin.sha, origin.said) if origin else None
-
-
 def _asked(row: WorkloadRow) -> Asked | None:
     revision = row.state.revision
-    return (revision.version, revision.images) if revision and revision.images else None
-
-
-def _hex(version: str, images: Sequence[str]) -> list[str]:
-    """Runs of hex digits in tags, which may begin a commit's id."""
-    words = [version, *(ImageRef.parse(image).tag for image in images)]
-    parts = [part for word in words for part in word.lower().replace("_", "-").replace(".", "-").split("-")]
-    return [part.removeprefix("sha").removeprefix("g") for part in parts if 7 <= len(part) <= 41]
+    return (revision.version, revision.images, revision.digests) if revision and revision.images else None

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
 from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.domain.artifacts import Alias, AliasKind, Known, Link, Trust
-from app.store.ci_tables import ARTIFACT, COMMIT
-from app.store.report_tables import ALIAS, CASE, LINK, REPORT, SCAN, SIGNATURE, TESTS
+from app.domain.reports import Target
+from app.store.report_tables import CASE, REPORT, SCAN, SIGNATURE, TESTS
 
+KEY_LASTS = timedelta(hours=24)
+"""How long a sender's key of an upload is remembered."""
 _MAX = 500
 _decode = msgspec.json.decode
 
@@ -176,39 +177,17 @@ async def shown(connection: AsyncConnection, report: str) -> ReportShown | None:
     return ReportShown(found[0], cases, tuple(_decode(findings)) if findings else ())
 
 
-async def known(connection: AsyncConnection, digests: Iterable[str], shas: Iterable[str] = ()) -> Known:
-    """What is known of the images with `digests` and of commits that begin with `shas` (7 digits or more), for
-    `domain.artifacts.commit_of`."""
-    names = sorted({digest for digest in digests if digest})[:_MAX]
-    aliases: dict[tuple[str, str], Alias] = {}
-    for _ in range(3):  # config to manifest, manifest to index, index to its other manifests
-        near = select(ALIAS).where(ALIAS.c.digest.in_(names) | ALIAS.c.of.in_(names)).limit(5 * _MAX)
-        for row in await connection.execute(near):
-            aliases[row.digest, row.of] = Alias(row.digest, AliasKind(row.kind), row.of)
-        more = sorted({*names, *(name for pair in aliases for name in pair)})[: 2 * _MAX]
-        if more == names:
-            break
-        names = more
-    links = [
-        Link(row.digest, row.sha, row.repo, Trust(row.trust), row.said, row.verified)
-        for row in await connection.execute(select(LINK).where(LINK.c.digest.in_(names)).limit(5 * _MAX))
-    ]
-    told = {(link.digest, link.sha) for link in links}
-    query: Select[Any] = select(ARTIFACT.c.digest, ARTIFACT.c.sha, ARTIFACT.c.repo).where(
-        ARTIFACT.c.digest.in_(names), ARTIFACT.c.sha.is_not(None)
+async def earlier(
+    connection: AsyncConnection, by: str, key: str, since: datetime
+) -> list[tuple[str, str, Target]]:
+    """What a sender uploaded under `key` since: the report's id, its SHA-256, and what it is about."""
+    query = select(REPORT).where(
+        REPORT.c.sender == by, REPORT.c.request == key, REPORT.c.received_at >= since
     )
-    links += [
-        Link(row.digest, row.sha, row.repo or "", Trust.BUILD)
-        for row in await connection.execute(query)
-        if (row.digest, row.sha) not in told
+    return [
+        (row.id, row.sha256, Target(row.repo, row.sha, row.digest, row.job, row.branch))
+        for row in await connection.execute(query.limit(100))
     ]
-    commits: list[tuple[str, str]] = []
-    for digits in sorted({sha for sha in shas if len(sha) >= 7 and set(sha) <= set("0123456789abcdef")})[:50]:
-        query = select(COMMIT.c.repo, COMMIT.c.sha).where(
-            COMMIT.c.sha >= digits, COMMIT.c.sha <= digits + "g"
-        )
-        commits += [(row.repo, row.sha) for row in await connection.execute(query.limit(3))]
-    return Known(tuple(links), tuple(aliases.values()), tuple(commits))
 
 
 async def _by_id(connection: AsyncConnection, query: Select[Any]) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from app.domain.places import Rule
 from . import auth, scalars
 from .auth import AuthSettings, Mode, Secret
 from .hooks import EVENTS, HOOKS, SERVICES, STAGES, HookSettings
+from .images import SCAN_THRESHOLD, SIGNING
 from .model import ClusterSettings, Settings, is_loopback
 from .problems import Problem, SettingsRefused, suggestion
 from .reader import Many, Table, read
@@ -108,6 +109,7 @@ _AUTH = Table(
         "anonymous": Scalar(auth.anonymous, "anonymous: viewer"),
         "idle_minutes": Scalar(scalars.number(5, 1440), "idle_minutes: 30", frozenset({"int"})),
         "hours": Scalar(scalars.number(1, 168), "hours: 12", frozenset({"int"})),
+        "step_up_minutes": Scalar(scalars.number(0, 1440), "step_up_minutes: 15", frozenset({"int"})),
         "forwarded_by": Many(Scalar(auth.peer, "10.0.0.7"), "forwarded_by: [10.0.0.7]"),
         "oidc": Table(
             {
@@ -210,6 +212,8 @@ SHAPE = Table(
         "events": EVENTS,
         "services": SERVICES,
         "job_stages": STAGES,
+        "signing": SIGNING,
+        "scan_threshold": SCAN_THRESHOLD,
         "retention_days": _RETENTION,
         "log_format": _LOG,
         "public_url": _URL,

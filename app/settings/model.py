@@ -11,6 +11,7 @@ from urllib.parse import urlsplit, urlunsplit
 from app.domain import places
 from app.domain.jobs import JobRule
 from app.domain.repositories import Ships
+from app.domain.signing import SigningRule
 
 from .auth import AuthSettings
 from .hooks import HookSettings, PollSettings
@@ -54,6 +55,8 @@ class Settings:
     events: tuple[PollSettings, ...] = ()
     services: tuple[Ships, ...] = ()
     job_stages: tuple[JobRule, ...] = ()
+    signing: tuple[SigningRule, ...] = ()
+    scan_threshold: str = ""
     retention_days: int = 90
     log_format: str = ""
     public_url: str = ""
@@ -114,8 +117,15 @@ def _ci(settings: Settings) -> dict[str, Any]:
         "events": [sink.shown() for sink in settings.events],
         "services": services,
         "job_stages": [{"job": rule.job, "stage": rule.stage.value} for rule in settings.job_stages],
+        "signing": [_signing(rule) for rule in settings.signing],
+        "scan_threshold": settings.scan_threshold,
     }
     return {name: value for name, value in found.items() if value}
+
+
+def _signing(rule: SigningRule) -> dict[str, Any]:
+    issuer = {"issuer": rule.issuer} if rule.issuer else {}
+    return {"repository": rule.repository, **issuer, "signer": rule.signer, "wanted": rule.wanted}
 
 
 def is_loopback(host: str) -> bool:

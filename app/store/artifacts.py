@@ -10,10 +10,10 @@ from sqlalchemy import Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.domain.artifacts import Link, Trust
+from app.domain.artifacts import Alias, AliasKind, Link, Trust
 from app.domain.ci import ArtifactSeen
 from app.domain.names import ImageRef, cut
-from app.domain.reports import Image, Reported
+from app.domain.reports import Bill, Contents, Image, Reported, ScanReport
 from app.store.mapping import Values
 from app.store.report_tables import ALIAS, LINK, TAG
 
@@ -40,7 +40,10 @@ async def record_artifacts(connection: AsyncConnection, facts: Iterable[object])
                 if link.trust is Trust.LABEL and told.repo and link.repo != told.repo:
                     continue
                 _link(links, link, at)
-            for alias in image.aliases:
+            if told.digest and told.sha:
+                said = f"told with a report ({fact.upload.kind})"
+                _link(links, Link(told.digest, told.sha, told.repo, Trust.BUILD, said), at)
+            for alias in (*image.aliases, *_told(fact.contents, told.digest, image)):
                 aliases[alias.digest, alias.of] = {
                     "digest": alias.digest,
                     "of": alias.of,
@@ -54,6 +57,13 @@ async def record_artifacts(connection: AsyncConnection, facts: Iterable[object])
     for table, rows in ((LINK, links), (ALIAS, aliases), (TAG, tags)):
         if rows:
             await _upsert(connection, table, list(rows.values()))
+
+
+def _told(contents: Contents | None, digest: str, image: Image) -> Iterable[Alias]:
+    """That what was scanned is the image the sender says it is: scanners of a local image know its config alone."""
+    if isinstance(contents, ScanReport | Bill) and digest and image.digest not in ("", digest):
+        local = any(alias.kind is AliasKind.CONFIG for alias in image.aliases)
+        yield Alias(image.digest, AliasKind.MANIFEST if local else AliasKind.CONFIG, digest)
 
 
 def _link(rows: dict[tuple[Any, ...], Values], link: Link, at: datetime) -> None:

@@ -18,8 +18,10 @@ import structlog
 from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from app.domain.audit import Entry
 from app.domain.errors import StoreUnavailable
 from app.domain.names import cut
+from app.store.audit import append
 from app.store.ci_tables import INBOX
 from app.store.db import Database
 from app.store.mapping import AnyRow
@@ -142,13 +144,16 @@ class Inbox:
             async with self._database.writing() as session:
                 await (await session.connection()).execute(_SETTLE, rows)
 
-    async def replay(self, ident: int) -> bool:
-        """Have a dead letter tried anew; False when there is no such letter, or it is not dead."""
+    async def replay(self, ident: int, entry: Entry) -> bool:
+        """Have a dead letter tried anew, which `entry` tells the audit; False when there is no such letter, or it is
+        not dead."""
         query = update(INBOX).where(INBOX.c.id == ident, INBOX.c.state == "dead")
         async with self._database.writing() as session:
             done = await (await session.connection()).execute(
                 query.values(state="new", tries=0, reason="", done_at=None)
             )
+            if done.rowcount:
+                await append(session, entry)
         self.arrived.set()
         return bool(done.rowcount)
 

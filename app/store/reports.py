@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -40,7 +39,10 @@ DEFAULT_BRANCHES = ("main", "master", "trunk", "default")
 """Branches that failing tests are compared with, where a report of one of them is there."""
 _LOCK = 0x5348_5250
 _WIDTH = 8
-_MAX_COMPARED = 50
+_MAX_RUNS = 50
+_MAX_REPORTS, _MAX_BYTES = 2000, 4 << 20
+"""What is compared with: so many reports of a commit and job, since one file a class is usual, and half a million
+cases together."""
 _encode = msgspec.json.Encoder().encode
 
 
@@ -116,7 +118,7 @@ async def _topics(connection: AsyncConnection, report: str, about: Target) -> se
         query = select(RUN.c.id).where(RUN.c.sha == about.sha)
         if about.repo:
             query = query.where(RUN.c.repo == about.repo)
-        runs = await connection.scalars(query.order_by(RUN.c.at.desc()).limit(_MAX_COMPARED))
+        runs = await connection.scalars(query.order_by(RUN.c.at.desc()).limit(_MAX_RUNS))
         topics |= {Topic("run", run) for run in runs}
     return topics
 
@@ -191,9 +193,10 @@ async def _waver(connection: AsyncConnection, this: str, about: Target, identiti
             update(CASE).where(CASE.c.report.in_(others), CASE.c.identity.in_(some)).values(flaky=True)
         )
     if names:
-        count = select(func.count()).where(CASE.c.report == TESTS.c.id, CASE.c.flaky.is_(True))
+        flaky = select(func.count()).where(CASE.c.report == TESTS.c.id, CASE.c.flaky.is_(True))
+        count = flaky.scalar_subquery()
         await connection.execute(
-            update(TESTS).where(TESTS.c.id.in_(others)).values(flaky=count.scalar_subquery())
+            update(TESTS).where(TESTS.c.id.in_(others), TESTS.c.flaky < count).values(flaky=count)
         )
 
 
@@ -203,18 +206,28 @@ def _same(about: Target, sha: str) -> tuple[Any, ...]:
 
 async def _past(connection: AsyncConnection, about: Target, sha: str, this: str) -> Past:
     """What other reports of the commit and job say of cases."""
-    query = (
-        select(TESTS.c.passing, TESTS.c.failing)
+    size = func.length(TESTS.c.passing) + func.length(TESTS.c.failing)
+    sizes = (
+        select(TESTS.c.id, size.label("size"))
         .join(REPORT, REPORT.c.id == TESTS.c.id)
         .where(*_same(about, sha), REPORT.c.id != this)
         .order_by(REPORT.c.received_at.desc())
-        .limit(_MAX_COMPARED)
+        .limit(_MAX_REPORTS)
     )
+    ids: list[str] = []
+    left = _MAX_BYTES
+    for row in await connection.execute(sizes):
+        left -= row.size
+        if left < 0:
+            break
+        ids.append(row.id)
     passed: set[str] = set()
     failed: set[str] = set()
-    for row in await connection.execute(query):
-        passed |= _unpacked(row.passing)
-        failed |= _unpacked(row.failing)
+    for start in range(0, len(ids), 500):
+        query = select(TESTS.c.passing, TESTS.c.failing).where(TESTS.c.id.in_(ids[start : start + 500]))
+        for row in await connection.execute(query):
+            passed |= _unpacked(row.passing)
+            failed |= _unpacked(row.failing)
     return Past(failed, passed)
 
 
@@ -276,17 +289,3 @@ def _signature(report: str, subject: str, found: Attestation) -> Values:
         "signed_at": found.signed_at,
         "reason": found.reason,
     }
-
-
-async def earlier(
-    connection: AsyncConnection, by: str, key: str, since: datetime
-) -> Sequence[tuple[str, str, str, str]]:
-    """What a sender uploaded under `key` since: (report's id, SHA-256, state, reason) of each."""
-    query = select(REPORT.c.id, REPORT.c.sha256, REPORT.c.state, REPORT.c.reason).where(
-        REPORT.c.sender == by, REPORT.c.request == key, REPORT.c.received_at >= since
-    )
-    return [tuple(row) for row in await connection.execute(query.limit(100))]
-
-
-KEY_LASTS = timedelta(hours=24)
-"""How long a sender's key of an upload is remembered."""

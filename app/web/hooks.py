@@ -27,7 +27,7 @@ from app.sources.hooks.verify import Signed, proven
 from app.store.inbox import Inbox, Letter
 
 from .answers import refusal, unavailable
-from .auth import needs
+from .auth import needs, remember
 
 MAX_BODY = 4 << 20
 """Largest webhook. GitHub's of 25 MB are pushes of thousands of commits; the poll has what they tell."""
@@ -65,6 +65,7 @@ class Reception:
             text, wrong = body, refused
         if not proven(known.schemes, Signed(headers, body, text), hook.secrets, now):
             what, why = "Not proven", "The webhook is not signed with a secret of this hook."
+            await remember(request.scope, f"401 {why}")
             raise refusal(request, 401, what, why, "Compare the secrets on both sides, and the clocks.")
         try:
             if wrong:

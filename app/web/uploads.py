@@ -22,21 +22,18 @@ from starlette.responses import Response
 from app.domain.errors import StoreUnavailable
 from app.domain.facts import Fact
 from app.domain.names import cut
-from app.domain.people import NOBODY, Principal
-from app.domain.policy import Permission, permits
+from app.domain.policy import Permission
 from app.domain.reports import Attestation, Contents, Reported, Target, Upload
 from app.domain.repositories import full_digest, full_sha, repo_key
 from app.read import reports as read
 from app.sources import reports
 from app.sources.signatures import Signatures
 from app.store.db import Database
-from app.store.reports import KEY_LASTS, earlier
 
 from .answers import refusal, unavailable
 from .api.contents import encode
-from .auth import needs
+from .auth import access, needs
 from .bodies import Intake
-from .errors import Refusal
 
 MAX_FILES = 50
 """Most reports in one multipart body."""
@@ -63,12 +60,12 @@ class Desk:
         if kind != reports.AUTO and kind not in reports.FORMATS:
             why = f"There is no kind {kind[:40]!r}."
             raise refusal(request, 404, "Unknown kind", why, f"Take one of {', '.join(reports.FORMATS)}.")
-        key, by = _key(request), _who(request).identity
+        key, by = _key(request), access.of(request.scope).identity
         body = await self.intake.body(request)
         files = await _files(request, body)
         digests = [hashlib.sha256(one).hexdigest() for one in files]
         try:
-            if key and (again := await self._again(request, by, key, digests)):
+            if key and (again := await self._again(request, by, key, digests, about)):
                 return await self._answer(request, again, 200)
             now = datetime.now(UTC)
             facts = []
@@ -104,12 +101,15 @@ class Desk:
             contents = self.signatures.verified(body, contents, about)
         return kind, contents, ""
 
-    async def _again(self, request: Request, by: str, key: str, digests: list[str]) -> list[str]:
+    async def _again(
+        self, request: Request, by: str, key: str, digests: list[str], about: Target
+    ) -> list[str]:
         """The reports that were uploaded under this key before; empty when there are none. Raises Refusal (422)
         when the key was used for something else."""
         async with self.database.reading() as connection:
-            found = await earlier(connection, by, key, datetime.now(UTC) - KEY_LASTS)
-        if found and sorted({sha256 for _, sha256, _, _ in found}) != sorted(set(digests)):
+            found = await read.earlier(connection, by, key, datetime.now(UTC) - read.KEY_LASTS)
+        same = {sha256 for _, sha256, _ in found} == set(digests)
+        if found and not (same and all(about.or_else(*_told(kept)) == kept for _, _, kept in found)):
             why = "This Idempotency-Key was used for another upload."
             raise refusal(request, 422, "Key used twice", why, "Take a new key for a new upload.")
         return [ident for ident, *_ in found]
@@ -140,21 +140,14 @@ class Desk:
         return Response(encode({"reports": found}), status, headers, "application/json")
 
 
-async def may_report(request: Request) -> None:
-    """Refuses whoever may not report (401, 403), by the principal that stands in the request."""
-    who = _who(request)
-    verdict = permits(who, Permission.REPORT)
-    if verdict.allowed:
-        return
-    said = " ".join(f"{b.message} {b.clears}".strip() for b in verdict.blocked_by)
-    if any(b.rule == "sign-in" for b in verdict.blocked_by):
-        raise Refusal(401, "Not signed in", said, headers={"www-authenticate": 'Bearer realm="shipboard"'})
-    raise Refusal(403, "Not permitted", said)
+def _told(about: Target) -> tuple[str, str, str, str]:
+    """What a report may have told by itself."""
+    return about.repo, about.sha, about.digest, about.branch
 
 
-def routes(desk: Desk, permission: Any = None) -> APIRouter:
-    """The door for uploads; `permission` is the dependency that stands before it."""
-    router = APIRouter(tags=["reports"], dependencies=[permission or needs(Permission.REPORT)])
+def routes(desk: Desk) -> APIRouter:
+    """The door for uploads."""
+    router = APIRouter(tags=["reports"], dependencies=[needs(Permission.REPORT)])
 
     @router.post(
         "/api/v1/ingest/{kind}",
@@ -186,11 +179,6 @@ def routes(desk: Desk, permission: Any = None) -> APIRouter:
         return await desk.take(request, kind, about)
 
     return router
-
-
-def _who(request: Request) -> Principal:
-    found: Principal = request.scope.get("principal", NOBODY)
-    return found
 
 
 def _key(request: Request) -> str:

@@ -11,16 +11,18 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select
 
+from app.domain.audit import Act, Entry
 from app.domain.errors import StoreUnavailable
 from app.domain.facts import Fact, SourceObserved
 from app.domain.freshness import Freshness
+from app.domain.people import SYSTEM
 from app.ingest import Ingest
 from app.live import Live
 from app.sources.hooked import Hook, Hooked
 from app.store.ci_tables import INBOX, JOB, RUN, RUN_SERVICE
 from app.store.db import Database
 from app.store.inbox import Inbox, Letter
-from app.store.tables import SOURCE
+from app.store.tables import AUDIT, SOURCE
 from tests.store.looks import opened
 
 pytestmark = pytest.mark.anyio
@@ -148,8 +150,10 @@ async def test_dead_letter_is_replayed_once_asked_and_a_live_one_is_not(database
         await post.worker.work()
         (line,) = await post.inbox.lines("dead", 10)
         post.worker = Hooked(post.inbox, post.ingest, [Hook("acme", "github", ("github.com/*",))])
-        assert await post.inbox.replay(line.id)
-        assert not await post.inbox.replay(line.id)
+        entry = Entry.of(SYSTEM, "done", line.received_at, verb=Act.REPLAY)
+        assert await post.inbox.replay(line.id, entry)
+        assert not await post.inbox.replay(line.id, entry)
+        assert len(await post.rows(AUDIT)) == 1
         await post.worker.work()
         assert await post.states() == {"done": 1}
 

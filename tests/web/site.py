@@ -177,7 +177,7 @@ async def site(
     files.install(app)
     app.add_middleware(Guard, resolver=Everybody(b"test"))
     app.include_router(pages.routes(hub, RENDERER))
-    app.include_router(api.router(hub, letters=Inbox(database)))
+    app.include_router(api.router(hub, letters=Inbox(database), database=database))
     port = socket.create_server(("127.0.0.1", 0))
     port.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)  # so that slow readers are felt
     config = uvicorn.Config(

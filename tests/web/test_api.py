@@ -6,6 +6,7 @@ import json
 import jsonschema_rs
 import pytest
 
+from app.domain.reports import Finding, Image, Reported, ScanReport, Severity, Target, Upload
 from app.domain.rollout import Phase, Pod, PodCondition, Problem
 from app.web.api import cursors
 from tests.ci import made, pushed, ran, sha_of
@@ -19,6 +20,19 @@ RESOURCES = (
     "/api/v1/workloads/east/staging/Deployment/svc-1",
     "/api/v1/rollouts",
     "/api/v1/sources",
+)
+
+
+DIGEST = "sha256:" + "a" * 64
+SCAN = Reported(
+    Upload(Target("github.com/acme/cart", digest=DIGEST), "trivy", "0" * 64, 9, "issuer|ci", "", now()),
+    ScanReport("Trivy", "0.60", (Finding("CVE-2026-1", Severity.HIGH),), image=Image(DIGEST)),
+)
+UNSTREAMED = (
+    "/api/v1/inbox",
+    "/api/v1/reports",
+    f"/api/v1/reports/{SCAN.upload.id}",
+    f"/api/v1/artifacts/{DIGEST}",
 )
 
 
@@ -221,7 +235,7 @@ async def test_resource_says_202_while_starting(tmp_path, path):
 
 async def test_documentation_has_examples_and_answers_that_agree_with_it(tmp_path):
     async with site(tmp_path, [*sources(), *FLEET]) as here:
-        await here.ingest([look("svc-1", "staging", "2", Phase.PROGRESSING)])
+        await here.ingest([look("svc-1", "staging", "2", Phase.PROGRESSING), SCAN])
         run, *jobs = ran("svc-1", "2", now())
         await here.ingest([pushed("svc-1", "2", now()), run, *jobs, made("svc-1", "2", now())])
         document = await ask(here, "/api/v1/openapi.json")
@@ -231,13 +245,11 @@ async def test_documentation_has_examples_and_answers_that_agree_with_it(tmp_pat
             jsonschema_rs.validator_for(whole, validate_formats=True).validate(value)
 
         (begun,) = (await ask(here, "/api/v1/rollouts"))["items"]
-        resources = [*RESOURCES, "/api/v1/audit", "/api/v1/me", f"/api/v1/rollouts/{begun['id']}"]
-        resources += (
-            "/api/v1/pipelines",
-            f"/api/v1/pipelines/{run.key}",
-            f"/api/v1/commits/{sha_of('svc-1 2')}",
-        )
-        resources += ("/api/v1/timeline", "/api/v1/dora", "/api/v1/dora/rows", "/api/v1/inbox")
+        rollout = f"/api/v1/rollouts/{begun['id']}"
+        resources = [*RESOURCES, *UNSTREAMED, "/api/v1/audit", "/api/v1/me", rollout]
+        resources += ["/api/v1/pipelines", f"/api/v1/pipelines/{run.key}"]
+        resources += [f"/api/v1/commits/{sha_of('svc-1 2')}", "/api/v1/timeline"]
+        resources += ["/api/v1/dora", "/api/v1/dora/rows"]
         for path, template in zip(sorted(resources), sorted(document["paths"]), strict=True):
             answers = document["paths"][template]["get"]["responses"]
             for answer in answers.values():

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -215,9 +216,14 @@ async def test_secret_for_one_repository_cannot_report_for_another(tmp_path):
             "dead",
             "github.com/other/cart is outside what this hook may report for.",
         )
-        assert (await http.post(f"/api/v1/inbox/{line['id']}/replay")).status_code == 202
+        page = await http.get("/sources")
+        (token,) = re.findall(r'data-csrf="([^"]+)"', page.text)
+        ours = {"origin": "http://localhost", "x-csrf-token": token}
+        replay = f"/api/v1/inbox/{line['id']}/replay"
+        assert (await http.post(replay)).status_code == 403  # another page could have sent it
+        assert (await http.post(replay, headers=ours)).status_code == 202
         await taken_in(http)
-        assert (await http.post("/api/v1/inbox/999/replay")).status_code == 404
+        assert (await http.post("/api/v1/inbox/999/replay", headers=ours)).status_code == 404
 
 
 async def test_report_of_any_ci_is_taken_or_refused_with_what_is_wrong(database_url):

@@ -19,6 +19,8 @@ _WEIGHT = {CaseResult.ERROR: 0, CaseResult.FAILED: 1, CaseResult.SKIPPED: 2, Cas
 _RETRIED = frozenset({"flakyFailure", "flakyError"})
 _ROOTS = frozenset({"testsuites", "testsuite"})
 _SKIP_WORDS = frozenset({"notrun", "disabled", "ignored", "suppressed"})
+_OF_SUITE = frozenset({"error", "failure"})
+_ITSELF = "the suite itself"
 _MAX_NAME = 300
 
 
@@ -48,6 +50,9 @@ class _Cases:
                 self._path.append(cut(attributes.get("name", "").strip(), _MAX_NAME))
             elif name == "testcase":
                 self._begin(attributes)
+            elif name in _OF_SUITE and len(self._open) > 1 and self._open[-2] == "testsuite":
+                self._begin({"name": _ITSELF})  # a suite that broke before or after its cases
+                self._outcome(name, attributes)
         elif self._open[-2] == "testcase":
             self._outcome(name, attributes)
 
@@ -74,12 +79,14 @@ class _Cases:
     def end(self, name: str) -> None:
         """An element ends."""
         self._open.pop()
-        if self._case is not None and self._text is not None and self._open[-1] == "testcase":
+        above = self._open[-1] if self._open else ""
+        if self._case is not None and self._text is not None and above in ("testcase", "testsuite"):
             told = words("".join(self._text))
             # Where the message is only the text's beginning, or there is none, the text says more.
             self._message = told if self._message in told[: MAX_MESSAGE - 1] else self._message
             self._text = None
-        if name == "testcase" and self._case is not None and "testcase" not in self._open:
+        itself = name in _OF_SUITE and above == "testsuite"
+        if self._case is not None and (itself or (name == "testcase" and "testcase" not in self._open)):
             suite, own = self._case
             retried = self._retried and self._result is CaseResult.PASSED
             message = self._message if self._result in BAD else ""

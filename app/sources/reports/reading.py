@@ -17,6 +17,8 @@ import msgspec
 MAX_BYTES = 32 << 20
 MAX_DEPTH = 200
 MAX_NODES = 2_000_000
+MAX_TAG = 2 << 20
+"""Bytes of one tag with its attributes, or of one comment, which the parser hands out in one piece."""
 MAX_CASES = 100_000
 MAX_MESSAGE = 2000
 """Characters kept of a message."""
@@ -158,6 +160,8 @@ def _walk(body: bytes, visitor: Visitor) -> None:
     try:
         for begin in range(0, len(body), _CHUNK):
             parser.Parse(body[begin : begin + _CHUNK], False)
+            if begin - parser.CurrentByteIndex > MAX_TAG:
+                raise Refused(f"It holds a tag or comment longer than {MAX_TAG >> 20} MiB.")
         parser.Parse(b"", True)
     except expat.ExpatError as error:
         where = f"line {error.lineno}, column {error.offset}"

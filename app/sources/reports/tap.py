@@ -13,7 +13,7 @@ from app.domain.names import cut
 from app.domain.reports import BAD, Case, CaseResult, TestReport
 
 from .port import Format
-from .reading import MAX_CASES, Document, Refused, seconds, words
+from .reading import MAX_CASES, MAX_NODES, Document, Refused, seconds, words
 
 _POINT = re.compile(r"(not )?ok\b(?:[ \t]+(\d+)(?![\w.]))?(?:[ \t]+-)?[ \t]*(.*)")
 _PLAN = re.compile(r"(\d{1,9})\.\.(\d{1,9})[ \t]*(?:#[ \t]*(.*))?(?:todo[ \t]+([\d \t]{1,2000});?)?")
@@ -199,6 +199,8 @@ def parse(document: Document) -> TestReport:
     text = document.text
     if "\x00" in text[:4096]:
         raise Refused("It is not text.")
+    if text.count("\n") > MAX_NODES:
+        raise Refused(f"It has more than {MAX_NODES} lines.")
     reader.read(text)
     return TestReport("TAP", tuple(reader.cases), reader.seconds)
 

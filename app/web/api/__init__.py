@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from app.domain.policy import Permission
 from app.perform import Perform
+from app.read.artifacts import NO_POLICY, Policy
 from app.store.db import Database
 from app.store.inbox import Inbox
 from app.web.answers import tagged
@@ -18,6 +19,7 @@ from app.web.auth import needs
 from app.web.streams import Hub
 
 from . import (
+    artifacts,
     audit,
     board,
     commands,
@@ -39,10 +41,14 @@ RESOURCES = (board, workloads, rollouts, pipelines, commits, timeline, dora, sou
 
 
 def router(
-    hub: Hub, perform: Perform | None = None, letters: Inbox | None = None, database: Database | None = None
+    hub: Hub,
+    perform: Perform | None = None,
+    letters: Inbox | None = None,
+    database: Database | None = None,
+    policy: Policy = NO_POLICY,
 ) -> APIRouter:
     """All operations of the API; without `perform` those that only look, without `letters` none on the inbox, without
-    `database` none on reports."""
+    `database` none on reports and images."""
     found = APIRouter(prefix="/api/v1", tags=["read"])
     for resource in RESOURCES:
         resource.add(found, hub)
@@ -52,6 +58,7 @@ def router(
         inbox.add(found, letters)
     if database:
         reports.add(found, database)
+        artifacts.add(found, database, policy)
 
     @found.get("/openapi.json", include_in_schema=False, dependencies=[needs(Permission.VIEW)])
     async def openapi(request: Request) -> Response:

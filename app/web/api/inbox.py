@@ -10,11 +10,13 @@ import msgspec
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
+from app.domain.audit import Act
 from app.domain.errors import StoreUnavailable
 from app.domain.policy import Permission
 from app.store.inbox import Inbox, InboxLine
 from app.web.answers import refusal, unavailable
-from app.web.auth import needs
+from app.web.auth import needs, of
+from app.web.auth.audited import entry
 
 from .listing import Cursor, Limit, Listed, answers, listed, position
 
@@ -72,12 +74,14 @@ def add(router: APIRouter, inbox: Inbox) -> None:
         "/inbox/{ident}/replay",
         status_code=202,
         include_in_schema=False,
-        dependencies=[needs(Permission.ADMIN)],
+        dependencies=[needs(Permission.ACT)],
     )
     async def replay(request: Request, ident: Annotated[int, Path(ge=1, lt=1 << 31)]) -> Response:
         """Try a webhook that was set aside anew."""
         try:
-            found = await inbox.replay(ident)
+            who, now = of(request.scope), datetime.now(UTC)
+            replayed = entry(request.scope, who, Act.REPLAY, now, f"webhook {ident}", "")
+            found = await inbox.replay(ident, replayed)
         except StoreUnavailable as error:
             raise unavailable(request, error) from None
         if not found:

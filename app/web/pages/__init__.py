@@ -21,7 +21,7 @@ from app.web.render import Renderer
 from app.web.streams import Hub
 from app.web.views import ViewKey
 
-from . import audit, board, commit, dora, pipelines, run, sources, timeline, workload
+from . import audit, board, commit, dora, patterns, pipelines, run, sources, timeline, wall, workload
 from .page import Page, PageContent, RowCache
 
 PAGES: tuple[Page, ...] = (
@@ -33,6 +33,8 @@ PAGES: tuple[Page, ...] = (
     timeline.PAGE,
     dora.PAGE,
     sources.PAGE,
+    wall.PAGE,
+    patterns.PAGE,
 )
 
 
