@@ -44,7 +44,7 @@ from app.store.ci import CiRules
 from app.store.db import Database
 from app.store.inbox import Inbox
 from app.store.retention import prune
-from app.web import api, errors, files, headers, hooks, logs, ops, pages, uploads
+from app.web import api, errors, files, headers, hooks, incidents, logs, ops, pages, uploads
 from app.web.auth import Guard, account, login, oidc, refuse_bare, viewer
 from app.web.auth.doorkeeper import Doorkeeper
 from app.web.metrics import Door, Metrics
@@ -154,6 +154,7 @@ def create_app(
             told = Ingest(database, live, CiRules(settings.services, settings.job_stages))
             door = _reporting(metrics.counted(told), vitals)
             app.include_router(uploads.routes(uploads.Desk(database, door, Signatures(settings.signing))))
+            app.include_router(incidents.routes(database, door))
             refuse_bare(app)
             app.state.hub = vitals.projection = metrics.parts.hub = hub
             metrics.parts.fleet = fleet

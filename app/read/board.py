@@ -105,7 +105,8 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A service in one environment, told by its worst workload.
+    """A service in one environment, told by its worst workload. `commits` is how many lie between the cell before
+    it and this one, None where they cannot be counted.
 
     `heard_at` is set when the cell cannot be seen: then it was as `was` says ("It was good."). `until` is
     when a pause ends by itself. `progress` (0 to 100) is None where steps say more, or nothing moves.
@@ -130,6 +131,22 @@ class Cell:
     steps: tuple[Segment, ...] = ()
     progress: int | None = None
     pods: Pods | None = None
+    commits: int | None = None
+    commit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """The last build of a service on its main branch. `seconds` None: it runs, since `begun_at`. `over`: it took
+    longer than the budget, as those before it since then did."""
+
+    run: str
+    sha: str
+    attention: Attention
+    word: str
+    begun_at: datetime
+    seconds: int | None
+    over: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +160,7 @@ class BoardRow:
     attention: Attention
     rank: str
     cells: tuple[Cell | None, ...]
+    build: Build | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -64,7 +64,7 @@ class BoardProjection:
         by_sort: defaultdict[str, set[str]] = defaultdict(set)
         for topic in topics:
             by_sort[topic.sort].add(topic.key)
-        touched = self._index(by_sort["workload"])
+        touched = self._index(by_sort["workload"]) | (by_sort["build"] & self._members.keys())
         heard = self._listening
         if by_sort["source"]:
             touched |= self._judge(now)
@@ -260,7 +260,8 @@ class BoardProjection:
         if not mine or not self._query.finds(mine):
             return None
         seen = [Seen(as_of(w, self._now), self._verdicts[_scope(w)]) for w in mine]
-        row = board_row(service, seen, self._columns, self._now)
+        told = self._fleet.builds.by_service.get(service)
+        row = board_row(service, seen, self._columns, self._now, self._fleet.origins, told)
         if self._query.attention and row.attention not in self._query.attention:
             return None
         if stopped := held(service, mine):

@@ -74,7 +74,12 @@ class Transition(SQLModel, table=True):
 class Rollout(SQLModel, table=True):
     """One rollout; running while `ended_at` is null. Place and versions are those of its time."""
 
-    __table_args__ = (Index(None, "workload", "started_at"), Index(None, "ended_at"))
+    __table_args__ = (
+        Index(None, "workload", "started_at"),
+        Index(None, "ended_at"),
+        Index(None, "environment", "ended_at"),
+        Index(None, "service", "environment", "ended_at"),
+    )
 
     id: str = Field(primary_key=True)
     workload: str = Field(foreign_key="workload.key")

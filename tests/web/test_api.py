@@ -9,6 +9,7 @@ import pytest
 from app.domain.reports import Finding, Image, Reported, ScanReport, Severity, Target, Upload
 from app.domain.rollout import Phase, Pod, PodCondition, Problem
 from app.web.api import cursors
+from tests.ci import made, pushed, ran, sha_of
 from tests.web.site import Site, gone, look, now, site, sources
 
 pytestmark = pytest.mark.anyio
@@ -235,6 +236,8 @@ async def test_resource_says_202_while_starting(tmp_path, path):
 async def test_documentation_has_examples_and_answers_that_agree_with_it(tmp_path):
     async with site(tmp_path, [*sources(), *FLEET]) as here:
         await here.ingest([look("svc-1", "staging", "2", Phase.PROGRESSING), SCAN])
+        run, *jobs = ran("svc-1", "2", now())
+        await here.ingest([pushed("svc-1", "2", now()), run, *jobs, made("svc-1", "2", now())])
         document = await ask(here, "/api/v1/openapi.json")
 
         def check(schema: dict, value: object) -> None:
@@ -243,7 +246,10 @@ async def test_documentation_has_examples_and_answers_that_agree_with_it(tmp_pat
 
         (begun,) = (await ask(here, "/api/v1/rollouts"))["items"]
         rollout = f"/api/v1/rollouts/{begun['id']}"
-        resources = (*RESOURCES, *UNSTREAMED, "/api/v1/audit", "/api/v1/me", rollout)
+        resources = [*RESOURCES, *UNSTREAMED, "/api/v1/audit", "/api/v1/me", rollout]
+        resources += ["/api/v1/pipelines", f"/api/v1/pipelines/{run.key}"]
+        resources += [f"/api/v1/commits/{sha_of('svc-1 2')}", "/api/v1/timeline"]
+        resources += ["/api/v1/dora", "/api/v1/dora/rows"]
         for path, template in zip(sorted(resources), sorted(document["paths"]), strict=True):
             answers = document["paths"][template]["get"]["responses"]
             for answer in answers.values():

@@ -22,7 +22,21 @@ from app.web.render import Renderer
 from app.web.streams import Hub
 from app.web.views import ViewKey
 
-from . import audit, board, commands, patterns, receipt, sources, wall, workload
+from . import (
+    audit,
+    board,
+    commands,
+    commit,
+    dora,
+    patterns,
+    pipelines,
+    receipt,
+    run,
+    sources,
+    timeline,
+    wall,
+    workload,
+)
 from .may import may
 from .page import Page, PageContent, RowCache
 
@@ -30,6 +44,11 @@ PAGES: tuple[Page, ...] = (
     board.PAGE,
     workload.PAGE,
     receipt.PAGE,
+    pipelines.PAGE,
+    run.PAGE,
+    commit.PAGE,
+    timeline.PAGE,
+    dora.PAGE,
     sources.PAGE,
     wall.PAGE,
     patterns.PAGE,
@@ -99,7 +118,7 @@ def _handler(
     return show
 
 
-_TODO = "Look for it on the board: it may run under another name or in another place."
+_TODO = "Look for it on the board: it may be under another name or in another place."
 
 
 def _warming(renderer: Renderer, now: datetime, viewer: auth.Viewer) -> Response:
