@@ -154,7 +154,7 @@ async def test_whoever_may_not_sees_why_and_leaves_no_trace(here):
     assert page.count("You lack the role operator in") >= 4
     assert "hx-get" not in page.partition('id="acts"')[2].partition('class="cols"')[0]
     assert "Sign in to act." in (await here.ask("GET", PAGE)).text
-    assert await here.rows(AUDIT) == []
+    assert {row["verb"] for row in await here.rows(AUDIT)} <= {"sign-in"}
 
 
 async def test_addresses_that_mean_nothing_say_so(here):
