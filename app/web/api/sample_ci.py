@@ -10,11 +10,12 @@ from app.domain.budget import Verdict
 from app.domain.rollout import Attention
 from app.read.board import Clause, Column, Sentence
 from app.read.builds import service_builds
-from app.read.commits import CommitPage, CommitShown, Image, PlaceNow, WayStep
+from app.read.commits import CommitPage
 from app.read.dora import Dora, DoraQuery, DoraRow, ServiceFigures
 from app.read.pipelines import PipelinesQuery, RunPage, pipelines
 from app.read.runs import JobLine, RunLine, StageSpan
 from app.read.timeline import Deployed, Stroke, Timeline, TimelineQuery
+from app.read.way import CommitShown, Image, PlaceNow, WayStep
 
 NOW = datetime(2026, 11, 25, 9, 30, tzinfo=UTC)
 SHA = "9c1f0e7d" * 5

@@ -24,4 +24,5 @@ def upgrade() -> None:
     op.create_index(op.f("ix_rollout_environment_ended_at"), "rollout", ["environment", "ended_at"])
     names = ["service", "environment", "ended_at"]
     op.create_index(op.f("ix_rollout_service_environment_ended_at"), "rollout", names)
+    op.create_index(op.f("ix_pipeline_run_branch_at"), "pipeline_run", ["branch", "at"])
     op.create_index(op.f("ix_artifact_tag_tag"), "artifact_tag", ["tag"])
