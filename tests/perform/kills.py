@@ -94,9 +94,8 @@ class Asker:
                 told.lost.append(f"{key}: {status}")
                 return
             answer = found
-            if time.monotonic() - began > STUCK:
-                told.stuck.append(f"{key}: {answer['phase']} {answer['message']}")
-                return
+        if time.monotonic() - began > STUCK:
+            told.stuck.append(f"{key}: {answer['phase']} {answer['message']}")
         told.longest = max(told.longest, time.monotonic() - began)
         told.phases[f"{verb} {answer['phase']}"] += 1
         if answer["phase"] == CommandPhase.DONE:
