@@ -122,13 +122,16 @@ def create_app(
         try:
             keeper.database = database
             live = Live()
-            fleet = Fleet(database)
+            fleet = Fleet(database, delivery=settings.delivered)
             hub = Hub(database, live, fleet, environments=settings.environments)
             reach: dict[str, ClusterLike] = {}
-            rules = Rules(frozenset(settings.environments[-1:]) | PRODUCTION)
+            freezer = Freezer(settings.delivered)
+            rules = Rules(frozenset(settings.environments[-1:]) | PRODUCTION, (freezer.hold,))
+            gates = Gates(database, live, freezer, partial(evidence, database), _now)
             perform = Perform(database, live, reach, rules, _now, resting=lambda: vitals.draining)
-            app.include_router(pages.routes(hub, renderer))
-            app.include_router(api.router(hub, perform))
+            door_to = Doors(perform, gates, Freezes(database, live, _now), settings.flagger_secret)
+            app.include_router(pages.routes(hub, renderer, door_to))
+            app.include_router(api.router(hub, door_to))
             refuse_bare(app)
             door = _reporting(metrics.counted(Ingest(database, live)), vitals)
             app.state.hub = vitals.projection = metrics.parts.hub = hub
@@ -144,6 +147,8 @@ def create_app(
             for cluster in settings.clusters:
                 supervisor.start(f"cluster {cluster.name}", _collecting(cluster, settings, door, reach))
             supervisor.start("perform", perform.run)
+            keeping = Gatekeeper(gates, perform, reach, live, keeper.standing)
+            supervisor.start("gates", keeping.run)
             for name, more in (work or {}).items():
                 supervisor.start(name, more)
             log.info("started", version=__version__, clusters=[c.name for c in settings.clusters])

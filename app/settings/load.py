@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from app.domain.delivery import lint
 from app.domain.places import Rule
 
-from . import auth, scalars
+from . import auth, delivery, scalars
 from .auth import AuthSettings, Mode, Secret
 from .model import ClusterSettings, Settings, is_loopback
 from .problems import Problem, SettingsRefused, suggestion
@@ -28,6 +29,7 @@ _URL = Scalar(scalars.public_url, "public_url: https://shipboard.example.org")
 _AUDIT_KEY = Scalar(scalars.long_secret, "audit_key: 32 characters or more that nobody can guess")
 _DRAIN = Scalar(scalars.seconds, "drain_seconds: 5", frozenset({"int", "float"}))
 _SECRET = Scalar(scalars.secret, "secret: …")
+_FLAGGER = _AUDIT_KEY
 
 VARIABLES: Mapping[str, tuple[str, Scalar]] = {
     "SHIPBOARD_LISTEN_HOST": ("host", _HOST),
@@ -40,6 +42,7 @@ VARIABLES: Mapping[str, tuple[str, Scalar]] = {
     "SHIPBOARD_DRAIN_SECONDS": ("drain_seconds", _DRAIN),
     "SHIPBOARD_OIDC_CLIENT_SECRET": ("oidc_secret", _SECRET),
     "SHIPBOARD_PROXY_SECRET": ("proxy_secret", _SECRET),
+    "SHIPBOARD_FLAGGER_SECRET": ("flagger_secret", _FLAGGER),
 }
 """Environment variables that set something: the setting and its check. SHIPBOARD_CONFIG names the file."""
 
@@ -210,6 +213,7 @@ SHAPE = Table(
         "public_url": _URL,
         "drain_seconds": _DRAIN,
         "auth": _AUTH,
+        "delivery": delivery.SHAPE,
     },
     "listen: {port: 8000}",
 )
@@ -256,7 +260,8 @@ def load(
             "SHIPBOARD_AUDIT_KEY is not set: what the audit holds cannot be checked after the next start. Give all "
             "replicas the same one.",
         )
-    return Settings(**values, file=file, warnings=warnings)
+    found = Settings(**values, file=file, warnings=warnings)
+    return replace(found, warnings=(*warnings, *lint(found.delivered))) if found.delivery.rules else found
 
 
 def _finish_auth(values: dict[str, Any], where: str, problems: list[Problem]) -> None:

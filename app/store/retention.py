@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Delete, Select, delete, exists, func, select
 
-from app.store import audit, commands
+from app.store import audit, commands, gates
 from app.store.db import Database
 from app.store.tables import EVENT, LOGTAIL, ROLLOUT, TRANSITION, WORKLOAD
 
@@ -22,18 +22,18 @@ EVENTS = 200
 
 
 AUDIT_DAYS = 400
-"""Audit entries and commands are kept for so much longer than the rest."""
+"""Audit entries, commands and gates are kept for so much longer than the rest."""
 
 
 async def prune(database: Database, before: datetime, *, batch: int = BATCH, pause: float = 0.1) -> int:
     """Delete transitions, events, logs, rollouts that ended and workloads gone before `before`, events beyond the
-    newest of each workload, and commands and audit entries AUDIT_DAYS older; returns the number of rows.
+    newest of each workload, and commands, gates and audit entries AUDIT_DAYS older; returns the number of rows.
 
     `batch` rows a transaction, with `pause` seconds between two. Raises StoreUnavailable; what was deleted by
     then stays so.
     """
     gone = sum([await _drain(database, expired, batch, pause) for expired in _expired(before)])
-    for forget in (commands.forget, audit.forget):
+    for forget in (commands.forget, gates.forget, audit.forget):
         deleted, long_ago = batch, before - timedelta(days=AUDIT_DAYS)
         while deleted == batch:
             async with database.writing() as session:
