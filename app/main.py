@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from urllib.parse import urlsplit
 
 import structlog
@@ -26,16 +27,18 @@ from app.engines import ENGINES
 from app.ingest import Ingest
 from app.kube import Cluster
 from app.live import Live
-from app.perform import ClusterLike, Perform, Rules
+from app.perform import ClusterLike, Freezer, Freezes, Gatekeeper, Gates, Perform, Rules
+from app.read.evidence import evidence
 from app.read.fleet import Fleet
 from app.settings import ClusterSettings, Settings
 from app.sources.runner import Collector
 from app.store import audit
 from app.store.db import Database
 from app.store.retention import prune
-from app.web import api, errors, files, headers, logs, ops, pages
+from app.web import api, errors, files, flagger, headers, logs, ops, pages
 from app.web.auth import Guard, account, login, oidc, refuse_bare, viewer
 from app.web.auth.doorkeeper import Doorkeeper
+from app.web.auth.holders import standing
 from app.web.metrics import Door, Metrics
 from app.web.render import Renderer
 from app.web.streams import Hub
@@ -129,9 +132,10 @@ def create_app(
             rules = Rules(frozenset(settings.environments[-1:]) | PRODUCTION, (freezer.hold,))
             gates = Gates(database, live, freezer, partial(evidence, database), _now)
             perform = Perform(database, live, reach, rules, _now, resting=lambda: vitals.draining)
-            door_to = Doors(perform, gates, Freezes(database, live, _now), settings.flagger_secret)
-            app.include_router(pages.routes(hub, renderer, door_to))
-            app.include_router(api.router(hub, door_to))
+            app.include_router(pages.routes(hub, renderer, gates))
+            app.include_router(api.router(hub, perform, gates, Freezes(database, live, _now)))
+            if settings.flagger_secret:
+                app.include_router(flagger.routes(gates, reach, settings.flagger_secret))
             refuse_bare(app)
             door = _reporting(metrics.counted(Ingest(database, live)), vitals)
             app.state.hub = vitals.projection = metrics.parts.hub = hub
@@ -147,7 +151,7 @@ def create_app(
             for cluster in settings.clusters:
                 supervisor.start(f"cluster {cluster.name}", _collecting(cluster, settings, door, reach))
             supervisor.start("perform", perform.run)
-            keeping = Gatekeeper(gates, perform, reach, live, keeper.standing)
+            keeping = Gatekeeper(gates, perform, reach, live, partial(standing, database, settings.auth))
             supervisor.start("gates", keeping.run)
             for name, more in (work or {}).items():
                 supervisor.start(name, more)

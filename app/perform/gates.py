@@ -16,7 +16,7 @@ from app.domain import audit
 from app.domain.delivery import Delivery
 from app.domain.evidence import canonical, difference
 from app.domain.gates import Answer, Basis, Decision, Gate, GatePhase, Vote, may_move, sheet, withdrawn
-from app.domain.names import Topic, cut
+from app.domain.names import Topic, WorkloadRef, cut
 from app.domain.people import Principal
 from app.domain.policy import Blocker, Permission, permits
 from app.domain.rulings import Around, Ruling, barred, missing, rulings
@@ -24,6 +24,7 @@ from app.live import Live
 from app.store import commands
 from app.store import gates as kept
 from app.store.audit import append
+from app.store.commands import Known
 from app.store.db import Database
 
 from .asking import Question, moving
@@ -84,6 +85,19 @@ class Gates:
             raise NotKnown(
                 "There is no such gate.", "Old ones are forgotten.", "See /gates for those that wait."
             )
+        return found
+
+    async def of_key(self, beginning: str) -> list[Gate]:
+        """Gates whose key begins so, oldest first. Raises StoreUnavailable."""
+        async with self.database.reading() as connection:
+            return await kept.answered(connection, beginning)
+
+    async def known(self, ref: WorkloadRef) -> Known:
+        """A workload as the database has it. Raises NotKnown, StoreUnavailable."""
+        async with self.database.reading() as connection:
+            found = await commands.workload(connection, ref)
+        if found is None:
+            raise NotKnown(f"Nothing is known of {ref}.", "", "See /api/v1/workloads for all there are.")
         return found
 
     async def fresh(self, gate: Gate) -> Gate:

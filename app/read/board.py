@@ -148,7 +148,7 @@ class BoardRow:
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """Something only a person can let go on: what is asked ("Go on from 25 % to 50 %?"), where that is on the
-    way ("Canary step 2 of 4"), of which team, since when. `ref` names the workload."""
+    way ("Canary step 2 of 4"), of which team, since when. `ref` names the workload, `href` the page that answers it."""
 
     service: str
     slug: str
@@ -160,6 +160,17 @@ class Waiting:
     ref: str
     team: str
     since: datetime
+    href: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenLine:
+    """A freeze that holds: where ("payments-* in production"), why, by whom (empty: the configuration), until when."""
+
+    where: str
+    reason: str
+    by: str
+    until: datetime | None
 
 
 class TickKind(StrEnum):
@@ -216,6 +227,7 @@ class Board:
     total: int
     last_landed_at: datetime | None
     as_of: datetime | None
+    frozen: tuple[FrozenLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

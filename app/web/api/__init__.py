@@ -10,25 +10,30 @@ from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from app.domain.policy import Permission
-from app.perform import Perform
+from app.perform import Freezes, Gates, Perform
 from app.web.answers import tagged
 from app.web.auth import needs
 from app.web.streams import Hub
 
-from . import audit, board, commands, me, rollouts, sources, workloads
+from . import audit, board, commands, freezing, gates, me, rollouts, sources, workloads
 from .contents import encode
 from .listing import document
 
 RESOURCES = (board, workloads, rollouts, sources, me, audit)
 
 
-def router(hub: Hub, perform: Perform | None = None) -> APIRouter:
-    """All operations of the API; without `perform` those that only look."""
+def router(
+    hub: Hub, perform: Perform | None = None, deciding: Gates | None = None, freezes: Freezes | None = None
+) -> APIRouter:
+    """All operations of the API; without `perform` and what is beside it those that only look."""
     found = APIRouter(prefix="/api/v1", tags=["read"])
     for resource in RESOURCES:
         resource.add(found, hub)
     if perform:
         commands.add(found, hub, perform)
+    if deciding and freezes:
+        gates.add(found, hub, deciding)
+        freezing.add(found, freezes)
 
     @found.get("/openapi.json", include_in_schema=False, dependencies=[needs(Permission.VIEW)])
     async def openapi(request: Request) -> Response:
@@ -47,7 +52,7 @@ _INDEX = {
     "what": "Shipboard's API: the same facts as its pages.",
     "resources": {
         resource.__name__.rpartition(".")[2]: f"/api/v1/{resource.__name__.rpartition('.')[2]}"
-        for resource in (*RESOURCES, commands)
+        for resource in (*RESOURCES, commands, gates)
     },
     "description": "/api/v1/openapi.json",
     "streams": "Every resource is a stream of itself with Accept: text/event-stream.",

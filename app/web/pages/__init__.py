@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.domain.errors import StoreUnavailable
+from app.perform import Gates
 from app.read.fleet import Fleet
+from app.read.frost import alarms
 from app.web import auth
 from app.web.answers import VARY, live, refusal, unavailable, wants_stream
 from app.web.auth import needs
@@ -21,14 +24,14 @@ from app.web.render import Renderer
 from app.web.streams import Hub
 from app.web.views import ViewKey
 
-from . import audit, board, sources, workload
+from . import audit, board, gate, gates, sources, workload
 from .page import Page, PageContent, RowCache
 
-PAGES: tuple[Page, ...] = (board.PAGE, workload.PAGE, sources.PAGE)
+PAGES: tuple[Page, ...] = (board.PAGE, workload.PAGE, gates.PAGE, gate.PAGE, sources.PAGE)
 
 
-def routes(hub: Hub, renderer: Renderer | None = None) -> APIRouter:
-    """A route for every page of `PAGES`."""
+def routes(hub: Hub, renderer: Renderer | None = None, deciding: Gates | None = None) -> APIRouter:
+    """A route for every page of `PAGES`; without `deciding` nothing is decided on them."""
     router = APIRouter(include_in_schema=False)
     renderer, cache = renderer or Renderer(), RowCache()
     for page in PAGES:
@@ -41,6 +44,8 @@ def routes(hub: Hub, renderer: Renderer | None = None) -> APIRouter:
             dependencies=[needs(page.permission)],
         )
     router.include_router(audit.routes(hub, renderer))
+    if deciding:
+        router.include_router(gate.routes(deciding))
     return router
 
 
@@ -58,25 +63,32 @@ def _handler(
 
         if not hub.ready and (page.find or not wants_stream(request)):
             return _warming(renderer, hub.clock(), auth.viewer(request.scope))
+        held = auth.rights(auth.of(request.scope))
+        if page.by_rights:
+            query = page.by_rights(query, held)
         kept = None
         if page.find:
             try:
                 kept = await page.find(hub.fleet, query)
             except LookupError as error:
-                raise refusal(request, 404, "No such workload", str(error.args[0]), _TODO) from None
+                raise refusal(
+                    request, 404, f"No such {page.title.lower()}", str(error.args[0]), _TODO
+                ) from None
             except StoreUnavailable as error:
                 raise unavailable(request, error) from None
 
         def content(fleet: Fleet, now: datetime, kept: object = kept) -> PageContent:
             projection = page.open(fleet, query, now, hub.environments)
-            return PageContent(page, query, projection, renderer, cache, now, PAGES)
+            shouting = partial(alarms, fleet.gates)
+            return PageContent(page, query, projection, renderer, cache, now, PAGES, shouting)
 
-        held = auth.rights(auth.of(request.scope))
         key = ViewKey(request.url.path, query.query_string(), "text/html", held)
         if wants_stream(request):
             return live(request, hub, key, content, revoked=revoked)
-        who = renderer.page("who.html", {"viewer": auth.viewer(request.scope)})
-        return live(request, hub, key, content, fill=who.encode())
+        fill = [renderer.page("who.html", {"viewer": auth.viewer(request.scope)})]
+        if page.mine:
+            fill.append(page.mine(renderer, hub.fleet, query, request.scope, hub.clock()))
+        return live(request, hub, key, content, fill=[part.encode() for part in fill])
 
     return show
 

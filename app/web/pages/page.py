@@ -11,9 +11,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
 
+from starlette.types import Scope
+
 from app.domain.policy import Permission
 from app.live import Topic
 from app.read.fleet import Fleet
+from app.read.frost import Alarm
 from app.web.render import MARK, Renderer, aged
 from app.web.views import BLANK, Patch
 
@@ -82,7 +85,8 @@ class Page:
     projection is opened (fleet, query, now, order of the environments).
 
     `find` reads what the projection needs besides, before it is opened, and answers what keeps that up; it
-    raises LookupError with a sentence when the page's object is not there.
+    raises LookupError with a sentence when the page's object is not there. `by_rights` puts what the viewer may do
+    into the query; `mine` draws what is said to one viewer alone, in the block of that name: no part of the stream.
     """
 
     path: str
@@ -93,6 +97,8 @@ class Page:
     open: Callable[[Fleet, Any, datetime, Sequence[str]], Projection]
     find: Callable[[Fleet, Any], Awaitable[object]] | None = None
     permission: Permission = Permission.VIEW
+    by_rights: Callable[[Any, frozenset[str]], Query] | None = None
+    mine: Callable[[Renderer, Fleet, Any, Scope, datetime], str] | None = None
 
 
 class RowCache:
@@ -114,7 +120,7 @@ class RowCache:
 
 
 class PageContent:
-    """One page under one query, as the regions of a view. `pages` are those to navigate to."""
+    """One page under one query, as the regions of a view. `pages` are those to navigate to, `alarms` what every screen shows."""
 
     def __init__(
         self,
@@ -125,9 +131,10 @@ class PageContent:
         cache: RowCache,
         now: datetime,
         pages: Sequence[Page] = (),
+        alarms: Callable[[datetime], Sequence[Alarm]] = lambda now: (),
     ) -> None:
         self._page, self._projection = page, projection
-        self._renderer, self._cache = renderer, cache
+        self._renderer, self._cache, self._alarms = renderer, cache, alarms
         self._context: dict[str, object] = {"query": query, "page": page, "pages": pages}
         self._regions: dict[str, str] = {}
         self._rows: dict[str, str] = {}
@@ -146,7 +153,7 @@ class PageContent:
 
     def body(self) -> bytes:
         """The page."""
-        put = {**self._regions, ROWS: self._table(), "who": BLANK.decode()}
+        put = {**self._regions, ROWS: self._table(), "who": BLANK.decode(), "mine": BLANK.decode()}
         return aged(self._renderer.page(self._page.template, self._context, put), self._now).encode()
 
     def whole(self) -> Sequence[bytes]:
@@ -187,6 +194,7 @@ class PageContent:
     def _look(self, now: datetime) -> None:
         shown, self._now = self._projection, now
         self._context |= {shown.name: shown.model, "contacts": shown.contacts, "now": now}
+        self._context["alarms"] = self._alarms(now)
 
     def _draw(self, name: str) -> str:
         return self._renderer.region(self._page.template, name, self._context)
