@@ -28,7 +28,7 @@ from .choose import (
     refuse_without_clusters,
     settings_from,
 )
-from .personas import DEMO_AUTH
+from .personas import DEMO_AUTH, DEMO_DELIVERY
 from .say import FAILED, expected
 
 cli = typer.Typer(
@@ -135,7 +135,9 @@ def demo(host: Host = None, port: Port = None, database: Storage = None) -> None
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shipboard-demo-")))
         given = {"host": host, "port": port, "database": database or str(home / "shipboard.db")}
         overrides = {name: value for name, value in given.items() if value is not None}
-        settings = replace(load(None, {}, home, overrides), drain_seconds=0.0, auth=DEMO_AUTH)
+        settings = replace(
+            load(None, {}, home, overrides), drain_seconds=0.0, auth=DEMO_AUTH, delivery=DEMO_DELIVERY
+        )
         refuse_remote(settings, allowed=False, demo=True)
 
         from app.web.server import PortRefused, open_port

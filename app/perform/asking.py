@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from app.domain.commands import Expected, Offer, Verb
 from app.domain.delivery import Delivery
@@ -27,20 +28,24 @@ ONWARD = (Verb.PROMOTE, Verb.RESUME, Verb.SWITCH, Verb.PROMOTE_FULL)
 ASK_THEMSELVES = frozenset({"flagger"})
 """Engines that come and ask by webhook."""
 
+CALM = timedelta(seconds=60)
+"""How long a version has to be good before it is asked about: many that crash are ready for a moment first."""
+
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is to be asked; `key` is the same as long as it is the same question."""
+    """What is to be asked; `key` is the same as long as it is the same question, `since` when it arose."""
 
     key: str
     origin: Origin
     subject: Subject
+    since: datetime | None = None
 
 
-def questions(seen: Sequence[Known], delivery: Delivery) -> Mapping[str, Question]:
+def questions(seen: Sequence[Known], delivery: Delivery, now: datetime) -> Mapping[str, Question]:
     """All questions that `seen` (the workloads of whole services) raise, by key."""
     found = [q for known in seen if (q := _of_rollout(known, seen, delivery))]
-    found += _promotions(seen, delivery)
+    found += _promotions(seen, delivery, now)
     return {question.key: question for question in found}
 
 
@@ -106,13 +111,13 @@ def _of_rollout(known: Known, seen: Sequence[Known], delivery: Delivery) -> Ques
         otherwise=Verb.ABORT if otherwise else None,
         then=offers[verb].sentence,
         else_=otherwise.sentence if otherwise else "It stays where it is, and nothing asks again.",
-        stands=state.waits_for.what or state.message,
+        stands=_stands(state),
         team=place.team,
     )
-    return Question(key, Origin.ROLLOUT, subject)
+    return Question(key, Origin.ROLLOUT, subject, since)
 
 
-def _promotions(seen: Sequence[Known], delivery: Delivery) -> list[Question]:
+def _promotions(seen: Sequence[Known], delivery: Delivery, now: datetime) -> list[Question]:
     found = []
     for target in seen:
         rules = delivery.of(target.place.environment)
@@ -120,7 +125,7 @@ def _promotions(seen: Sequence[Known], delivery: Delivery) -> list[Question]:
         if not rules.promotes or not before or target.engine in ASK_THEMSELVES:
             continue
         sources = [s for s in seen if _feeds(s, target, before)]
-        if not sources or not _alike(sources) or not all(_is_new(s, target) for s in sources):
+        if not sources or not _alike(sources) or not all(_is_new(s, target, now) for s in sources):
             continue
         if Verb.SET_IMAGE in _offers(target):
             found.append(_promotion(sources[0], target))
@@ -158,16 +163,19 @@ def _feeds(source: Known, target: Known, before: str) -> bool:
     return same and source.ref.name == target.ref.name
 
 
-def _is_new(source: Known, target: Known) -> bool:
+def _is_new(source: Known, target: Known, now: datetime) -> bool:
     """Whether the source is good, and runs what the target has not had yet."""
-    new, now = source.state.revision, target.state.revision
-    if new is None or not new.images or now is None or not source.state.counts.wanted:
+    new, live = source.state.revision, target.state.revision
+    if new is None or not new.images or live is None or not source.state.counts.wanted:
         return False
     if source.state.phase not in SETTLED or source.state.health is not Health.HEALTHY:
         return False
+    ready = max((pod.since for pod in source.state.pods if pod.since), default=new.created_at)
+    if ready is None or now - ready < CALM:
+        return False
     if any(set(kept.images) == set(new.images) for kept in target.state.revisions):
         return False
-    return bool(new.created_at and now.created_at and new.created_at > now.created_at)
+    return bool(new.created_at and live.created_at and new.created_at > live.created_at)
 
 
 def _alike(sources: Sequence[Known]) -> bool:
@@ -199,10 +207,21 @@ def _question(state: RolloutState, environment: str) -> str:
     version = (state.revision.version if state.revision else "") or "it"
     if state.strategy in (Strategy.BLUE_GREEN, Strategy.MANUAL_SWITCH):
         return f"May {version} take the traffic in {environment}?"
+    if state.strategy is Strategy.PARTITIONED:
+        return f"May {version} go on to more pods in {environment}?"
     if state.weight is not None and state.weight.wanted and not state.paused:
         ahead = state.steps[state.step_index + 1 :] if state.step_index is not None else ()
         to = next((step.weight for step in ahead if step.weight is not None), 100)
         return f"May {version} go on from {state.weight.wanted} % to {to} % in {environment}?"
-    if state.strategy is Strategy.PARTITIONED:
-        return f"May {version} go on to more pods in {environment}?"
     return f"May {version} go on in {environment}?"
+
+
+def _stands(state: RolloutState) -> str:
+    """Where the new version stands."""
+    if state.strategy in (Strategy.BLUE_GREEN, Strategy.MANUAL_SWITCH):
+        return "beside it, without its traffic"
+    if state.strategy is Strategy.PARTITIONED:
+        return f"on {state.counts.updated} of {state.counts.wanted} pods"
+    if state.weight is not None:
+        return f"at {state.weight.actual} %"
+    return f"on {state.counts.updated} of {state.counts.wanted} pods, paused"

@@ -135,7 +135,7 @@ class Gatekeeper:
             if known.place.service in touched:
                 several[known.place.service].append(known)
         for service, members in several.items():
-            self._raised[service] = questions(members, self._gates.delivery)
+            self._raised[service] = questions(members, self._gates.delivery, self._gates.clock())
         self._gates.freezer.services = {known.key: known.place.service for known in self._seen.values()}
 
     async def _listen(self, listener: Listener) -> None:

@@ -62,9 +62,8 @@ class Gates:
         """Put a question down; the same key gives the same gate. Raises StoreUnavailable."""
         now, subject = self.clock(), question.subject
         rules = self.delivery.of(subject.environment)
-        gate = Gate(
-            token_hex(8), question.key, question.origin, subject, now, expires_at or now + rules.expires
-        )
+        since, ends = min(question.since or now, now), expires_at or now + rules.expires
+        gate = Gate(token_hex(8), question.key, question.origin, subject, since, ends)
         gate = gate.showing(await self._gather(gate), rules.version)
         async with self.database.writing() as session:
             if new := await kept.ask(session, gate):

@@ -85,7 +85,7 @@ class VoteLine:
 
 @dataclass(frozen=True, slots=True)
 class GateLine:
-    """A gate in the inbox. `missing` are the names of the rules that are not met, `answer` is how it ended."""
+XX
 
     id: str
     service: str
@@ -107,6 +107,7 @@ class GateLine:
     reason: str = ""
     decided_at: datetime | None = None
     basis: Basis | None = None
+    yours: bool = False
 
     @property
     def waits(self) -> bool:
@@ -151,7 +152,6 @@ class Inbox:
     rows: tuple[GateLine, ...]
     waiting: int
     mine: int
-    ids_of_mine: frozenset[str]
     frozen: tuple[FrozenLine, ...]
     sources: tuple[Listening, ...]
 
@@ -177,11 +177,12 @@ def inbox(fleet: Fleet, who: Principal, now: datetime, heard: tuple[Listening, .
     waiting = [g for g in gates if g.phase is GatePhase.OPEN]
     mine = frozenset(g.id for g in waiting if permits(who, Permission.DECIDE, g.subject.environment).allowed)
     waiting.sort(key=lambda g: (g.id not in mine, g.opened_at, g.id))
-    over = sorted((g for g in gates if g.phase is not GatePhase.OPEN), key=_decided_at, reverse=True)
+    told = (g for g in gates if g.phase is not GatePhase.OPEN and (g.phase is not GatePhase.VOID or g.votes))
+    over = sorted(told, key=_decided_at, reverse=True)
     rows = tuple(
         line(g, judged(fleet, g, now) if g.phase is GatePhase.OPEN else ()) for g in (*waiting, *over)
     )
-    return Inbox(rows, len(waiting), len(mine), mine, frozen(fleet.freezes, now), heard)
+    return Inbox(rows, len(waiting), len(mine), frozen(fleet.freezes, now), heard)
 
 
 def _decided_at(gate: Gate) -> tuple[datetime, str]:

@@ -6,6 +6,7 @@ question is in the database, so it survives a restart, of either side.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
@@ -16,7 +17,7 @@ from starlette.responses import Response
 from app.domain.errors import ShipboardError
 from app.domain.gates import Answer, Gate, GatePhase, Origin, Subject, Version
 from app.domain.names import cut
-from app.domain.policy import Permission
+from app.domain.policy import Permission, permits
 from app.perform import Ballot, Gates
 from app.perform.asking import Question
 from app.read.gates import GateDetail, GateLine, detail, judged, line
@@ -127,7 +128,7 @@ def add(router: APIRouter, hub: Hub, gates: Gates) -> None:
             return starting()
         now = hub.clock()
         found = [
-            line(g, judged(hub.fleet, g, now))
+            replace(line(g, judged(hub.fleet, g, now)), yours=_yours(g, request))
             for g in hub.fleet.gates.values()
             if phase in (None, g.phase)
             and environment in ("", g.subject.environment)
@@ -214,6 +215,11 @@ def add(router: APIRouter, hub: Hub, gates: Gates) -> None:
             return await gates.one(ident)
         except ShipboardError as error:
             raise refused(request, error) from None
+
+
+def _yours(gate: Gate, request: Request) -> bool:
+    where = gate.subject.environment
+    return gate.phase is GatePhase.OPEN and permits(of(request.scope), Permission.DECIDE, where).allowed
 
 
 def request_id(request: Request) -> str:

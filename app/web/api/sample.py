@@ -136,6 +136,8 @@ FLEET = cast(
         sources=SOURCES,
         rollouts={ROLLOUT.id: ROLLOUT},
         by_service={"checkout": frozenset({WORKLOAD.key})},
+        gates={},
+        freezes=(),
         at=lambda ref: WORKLOAD,
         past=lambda ref: PAST,
     ),

@@ -120,7 +120,8 @@ class RowCache:
 
 
 class PageContent:
-    """One page under one query, as the regions of a view. `pages` are those to navigate to, `alarms` what every screen shows."""
+    """One page under one query, as the regions of a view. `pages` are those to navigate to, `alarms` what every screen
+    shows."""
 
     def __init__(
         self,
@@ -153,12 +154,12 @@ class PageContent:
 
     def body(self) -> bytes:
         """The page."""
-        put = {**self._regions, ROWS: self._table(), "who": BLANK.decode(), "mine": BLANK.decode()}
+        put = {**self._all(), "who": BLANK.decode(), "mine": BLANK.decode()}
         return aged(self._renderer.page(self._page.template, self._context, put), self._now).encode()
 
     def whole(self) -> Sequence[bytes]:
         """All regions, the rows as one."""
-        texts = {**self._regions, ROWS: self._table()}
+        texts = self._all()
         parts = [_partial(name, "outerMorph", texts[name]) for name in self._page.regions]
         return [aged("".join(parts), self._now).encode()]
 
@@ -206,6 +207,10 @@ class PageContent:
 
     def _text(self, ident: str) -> str:
         return self._regions[ident] if ident in self._regions else self._rows[ident]
+
+    def _all(self) -> dict[str, str]:
+        rows = {ROWS: self._table()} if ROWS in self._page.regions else {}
+        return {**self._regions, **rows}
 
     def _table(self) -> str:
         """The rows in their frame, which is drawn around a single stand-in."""
