@@ -85,7 +85,8 @@ class VoteLine:
 
 @dataclass(frozen=True, slots=True)
 class GateLine:
-XX
+    """A gate in the inbox. `missing` are the names of the rules that are not met, `answer` is how it ended; `yours`:
+    who looks may decide."""
 
     id: str
     service: str
