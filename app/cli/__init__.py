@@ -20,7 +20,7 @@ import yaml
 from app import __version__
 from app.settings import VARIABLES, ClusterSettings, load
 
-from . import acting, auditing, people
+from . import acting, auditing, gating, people
 from .choose import (
     make_home,
     refuse_remote,
@@ -46,6 +46,8 @@ cli.add_typer(people.api_tokens, name="token")
 cli.add_typer(people.kiosks, name="kiosk")
 cli.add_typer(auditing.audit, name="audit")
 cli.command()(acting.act)
+for command in (gating.gates, gating.approve, gating.reject, gating.wait):
+    cli.command()(command)
 
 Config = Annotated[
     Path | None, typer.Option(help="Settings file (default: ./shipboard.yaml, if it is there).")

@@ -28,7 +28,7 @@ ONWARD = (Verb.PROMOTE, Verb.RESUME, Verb.SWITCH, Verb.PROMOTE_FULL)
 ASK_THEMSELVES = frozenset({"flagger"})
 """Engines that come and ask by webhook."""
 
-CALM = timedelta(seconds=60)
+CALM = timedelta(seconds=30)
 """How long a version has to be good before it is asked about: many that crash are ready for a moment first."""
 
 

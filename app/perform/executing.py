@@ -31,6 +31,9 @@ from .terms import Ask, Blocked, Moved, NotKnown
 PATIENCE = timedelta(minutes=10)
 """How long an approval is tried to be carried out on a cluster that cannot be reached."""
 
+NONE = "none"
+"""In place of a command that could not even be asked."""
+
 log = structlog.get_logger("shipboard.gates")
 
 
@@ -42,7 +45,7 @@ class Executor:
         self._carrying: dict[str, asyncio.Task[None]] = {}
 
     def carry(self, gate: Gate) -> None:
-        """Set about a gate that is EXECUTING, unless somebody here has."""
+        """Set about a gate that is EXECUTING, or what follows a REJECTED one, unless somebody here has."""
         if gate.id not in self._carrying:
             task = asyncio.create_task(self._carried(gate), name=f"gate {gate.id}")
             self._carrying[gate.id] = task
@@ -64,21 +67,24 @@ class Executor:
     async def _asked(self, gate: Gate) -> tuple[GatePhase, str, str]:
         subject, decision = gate.subject, gate.decision
         assert subject.target is not None
-        assert subject.verb is not None
         assert decision is not None
+        rejected = gate.phase is GatePhase.REJECTED
+        verb = subject.otherwise if rejected else subject.verb
+        assert verb is not None
         by = decider(gate)
         reason = (
-            f"Gate {gate.id}, approved by {decision.by}{': ' if decision.reason else ''}{decision.reason}"
+            f"Gate {gate.id}, {'rejected' if rejected else 'approved'} by {decision.by}"
+            f"{': ' if decision.reason else ''}{decision.reason}"
         )
         try:
             ask = Ask(
-                subject.verb,
+                verb,
                 subject.target,
-                expected=relevant(subject.verb, subject.expected),
+                expected=relevant(verb, subject.expected),
                 reason=reason,
                 key=f"{BY_GATE}{gate.id}",
             )
-            if subject.verb is Verb.SET_IMAGE:
+            if verb is Verb.SET_IMAGE:
                 ask = replace(ask, arguments=replace(ask.arguments, images=await self._images(gate)))
             receipt = await self._perform.ask(ask, by)
         except (Blocked, Moved, NotKnown, _NoImages) as error:
@@ -113,6 +119,11 @@ class Executor:
 
     async def _ended(self, gate: Gate, phase: GatePhase, said: str, command: str) -> None:
         now = self._gates.clock()
+        if gate.phase is GatePhase.REJECTED:
+            async with self._gates.database.writing() as session:
+                await kept.follow(session, gate, said, command or NONE)
+            self._gates.tell(gate)
+            return
         async with self._gates.database.writing() as session:
             if await kept.move(session, gate, phase, now, said, command):
                 gate = replace(gate, command=command)

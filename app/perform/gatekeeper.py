@@ -18,7 +18,8 @@ import structlog
 from app.domain.delivery import Mode
 from app.domain.errors import StoreUnavailable
 from app.domain.gates import Basis, Decision, Gate, GatePhase, Origin
-from app.domain.people import SYSTEM, Principal
+from app.domain.people import SYSTEM
+from app.domain.policy import Permission, permits
 from app.domain.rulings import Ruling, missing
 from app.live import Listener, Live
 from app.store import commands
@@ -29,7 +30,7 @@ from app.store.commands import Known
 from .asking import Question, holds_still, questions
 from .ballots import Standing, as_then
 from .door import Perform
-from .executing import Executor
+from .executing import PATIENCE, Executor
 from .gates import Gates
 from .look import ClusterLike
 from .recording import entry
@@ -37,6 +38,8 @@ from .recording import entry
 EVERY = 5.0
 """Seconds between two rounds when nothing is heard: soaks end, freezes begin, questions expire."""
 REST = 0.1
+AGAIN = 15.0
+"""Seconds after which every service is asked about again."""
 WHOLE = 60.0
 """Seconds after which everything is read again: another process may have written it."""
 
@@ -62,7 +65,7 @@ class Gatekeeper:
         self._seen: dict[str, Known] = {}
         self._raised: dict[str, Mapping[str, Question]] = {}
         self._answered: set[str] = set()
-        self._read_at = float("-inf")
+        self._read_at = self._asked_at = float("-inf")
         self._executor = Executor(gates, perform, clusters)
         gates.wake = self._bell.set
 
@@ -99,12 +102,16 @@ class Gatekeeper:
                 else:
                     found = dict(await commands.workloads(connection, tuple(dirty))) if dirty else {}
                 gates.freezer.by_hand = await kept.freezes(connection, now)
-                current = await kept.current(connection, now)
+                current = await kept.current(connection, now - PATIENCE)
         except StoreUnavailable:
             self._dirty |= dirty
             raise
         self._take_in(found, None if whole else dirty)
         raised = {key: q for several in self._raised.values() for key, q in several.items()}
+        for gate in current:
+            if gate.phase is GatePhase.REJECTED and gate.subject.otherwise and not gate.command:
+                self._executor.carry(gate)
+        current = [gate for gate in current if not gate.final]
         asked = {gate.key.partition("#")[0] for gate in current}
         if self._asks():
             for question in raised.values():
@@ -130,6 +137,10 @@ class Gatekeeper:
             self._seen.pop(key, None)
         self._seen.update(found)
         touched |= {known.place.service for known in found.values()}
+        if (
+            time.monotonic() - self._asked_at > AGAIN
+        ):  # what is calm for long enough raises a question by that alone
+            touched, self._asked_at = {known.place.service for known in self._seen.values()}, time.monotonic()
         several: dict[str, list[Known]] = {service: [] for service in touched}
         for known in self._seen.values():
             if known.place.service in touched:
@@ -168,7 +179,7 @@ class Gatekeeper:
         if now >= gate.expires_at:
             await self._end(gate, GatePhase.EXPIRED, "Nobody answered in time, and no answer is a no.")
             return
-        gate = await self._still_standing(await self._gates.fresh(gate))
+        gate = await self._standing_now(await self._gates.fresh(gate))
         if gate.phase is GatePhase.OPEN:
             await self._by_rule(gate)
         elif ours:
@@ -200,7 +211,7 @@ class Gatekeeper:
             why = f"A rule no longer holds. {_said(left)}"
         async with self._gates.database.writing() as session:
             if why:
-                moved = await kept.reopen(session, gate, now)
+                moved = await kept.reopen(session, gate, now, why)
             else:
                 moved = await kept.move(session, gate, GatePhase.EXECUTING, now, "It is being carried out.")
             if moved and why:
@@ -216,13 +227,24 @@ class Gatekeeper:
         )
         await self._gates.conclude(gate, decision, SYSTEM, said)
 
-    async def _still_standing(self, gate: Gate) -> Gate:
-        """The gate with its voters as they are now: who may no longer decide no longer counts."""
-        votes = []
+    async def _standing_now(self, gate: Gate) -> Gate:
+        """The gate without the votes of those who may no longer decide here."""
+        votes, gone = [], []
         for cast in gate.votes:
-            who: Principal | None = await self._standing(cast.principal)
-            if who is not None:
+            who = await self._standing(cast.principal)
+            if who is None or permits(who, Permission.DECIDE, gate.subject.environment).blocked_by:
+                gone.append(cast)
+            else:
                 votes.append(replace(cast, principal=who))
+        if gone:
+            async with self._gates.database.writing() as session:
+                for cast in gone:
+                    await kept.withdraw(session, gate.id, cast.person)
+                    said = "May no longer decide here, so the vote does not count."
+                    await append(
+                        session, entry(gate, cast.principal, "struck", self._gates.clock(), result=said)
+                    )
+            self._gates.tell(gate)
         return replace(gate, votes=tuple(votes))
 
 

@@ -46,7 +46,7 @@ VARIABLES: Mapping[str, tuple[str, Scalar]] = {
 }
 """Environment variables that set something: the setting and its check. SHIPBOARD_CONFIG names the file."""
 
-_ELSEWHERE = frozenset({"SHIPBOARD_FAILPOINT", "SHIPBOARD_URL", "SHIPBOARD_TOKEN"})
+_ELSEWHERE = frozenset({"SHIPBOARD_FAILPOINT", "SHIPBOARD_URL", "SHIPBOARD_TOKEN", "SHIPBOARD_PASSWORD"})
 """Variables of other parts: `shipboard act` and the tests."""
 # Kubernetes tells every pod of the Services in its namespace; one called "shipboard" looks like our settings.
 _SERVICE_LINK = re.compile(r"SHIPBOARD_(SERVICE_(HOST|PORT)(_.*)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_.*)?)?)")

@@ -141,9 +141,9 @@ async def decide(session: AsyncSession, gate: Gate, decision: Decision) -> bool:
     return True
 
 
-async def reopen(session: AsyncSession, gate: Gate, now: datetime) -> bool:
+async def reopen(session: AsyncSession, gate: Gate, now: datetime, why: str = "") -> bool:
     """Take an approval back that was not carried out."""
-    if not await move(session, gate, GatePhase.OPEN, now, ""):
+    if not await move(session, gate, GatePhase.OPEN, now, why):
         return False
     await (await session.connection()).execute(delete(GATEDECISION).where(GATEDECISION.c.gate == gate.id))
     return True
@@ -163,6 +163,13 @@ async def move(
     return (
         await (await session.connection()).execute(update(GATE).where(*where).values(values))
     ).rowcount == 1
+
+
+async def follow(session: AsyncSession, gate: Gate, message: str, command: str) -> None:
+    """Keep what came of a gate that is over."""
+    where = (GATE.c.id == gate.id, GATE.c.command == "")
+    values = {"message": message, "command": command}
+    await (await session.connection()).execute(update(GATE).where(*where).values(values))
 
 
 async def one(connection: AsyncConnection, ident: str) -> Gate | None:

@@ -1,4 +1,4 @@
-"""Freezes hold when the clock on the wall says so, whatever the time zone does, and never without an end unless told."""
+"""Freezes hold when the clock on the wall says so, whatever the time zone does, and not without an end unless told."""
 
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -13,7 +13,7 @@ ZONES = ("UTC", "Europe/Berlin", "America/St_Johns", "Asia/Kolkata", "Pacific/Au
 moments = st.tuples(
     st.integers(0, 6), st.times(max_value=time(23, 59)).map(lambda t: t.replace(second=0, microsecond=0))
 )
-instants = st.datetimes(datetime(2025, 1, 1), datetime(2027, 12, 31)).map(lambda at: at.replace(tzinfo=UTC))
+instants = st.datetimes(datetime(2025, 1, 1), datetime(2027, 12, 31)).map(lambda at: at.replace(tzinfo=UTC))  # noqa: DTZ001
 windows = st.builds(Window, moments, moments, st.sampled_from(ZONES)).filter(lambda w: w.start != w.end)
 
 

@@ -1,5 +1,5 @@
-"""A gate lives through its moves, and lets nothing through but what distinct, able and uninvolved people approved on the
-evidence they saw."""
+"""A gate lives through its moves, and lets nothing through but what distinct, able and uninvolved people approved on
+the evidence they saw."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -278,7 +278,7 @@ def test_every_configuration_is_explained_and_odd_ones_are_told():
 
 
 class AGate(RuleBasedStateMachine):
-    """Votes, changes of evidence, revocations and moves in any order; what is let through is held against a plain count."""
+    """Votes, changes of evidence, revocations and moves in any order; what is let through is held against a count."""
 
     asked = Rules("production", approvals=(Approvals(2),), four_eyes=True, one_at_a_time=False)
 

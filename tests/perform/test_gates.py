@@ -1,5 +1,5 @@
-"""The door for decisions: one vote a person, one answer a gate, on both databases and under any race; what is decided is
-what was shown; and nothing goes by unwritten."""
+"""The door for decisions: one vote a person, one answer a gate, on both databases and under any race; what is decided
+is what was shown; and nothing goes by unwritten."""
 
 import asyncio
 import os
