@@ -1,4 +1,4 @@
-"""`shipboard gates`, `approve`, `reject` and `wait`: gates from a terminal and from pipelines. All they know is the API.
+"""`shipboard gates`, `approve`, `reject`, `wait`: gates from a terminal and from pipelines. All they know is the API.
 
 A token may ask and wait; only a person decides, so `approve` and `reject` sign in where the board asks who one is.
 """
@@ -74,7 +74,7 @@ def wait(
     url: Url = LOCAL,
     token: Token = "",
 ) -> None:
-    """Wait until a gate is decided, over restarts too. Exit codes: 0 approved, 1 not approved, 3 not decided in time."""
+    """Wait until a gate is decided, over restarts too. Exit codes: 0 approved, 1 not approved, 3 not decided."""
     ends, ident = time.monotonic() + minutes * 60, gate
     with _client(url, token) as http:
         if not ident:
@@ -104,7 +104,9 @@ def _decide(url: str, gate: str, answer: str, reason: str, name: str, *, overrid
             password = os.environ.get("SHIPBOARD_PASSWORD") or typer.prompt(
                 f"Password of {name}", hide_input=True
             )
-            signed = http.post("/login", data={"name": name, "password": password}, headers=_ours(url))
+            signed = http.post(
+                "/login", data={"user": name, "password": password, "be": name}, headers=_ours(url)
+            )
             if signed.status_code >= 400:
                 refuse("You are not signed in.", "Name or password is wrong, or it was tried too often.", "")
         seen = _said(http.get(f"/api/v1/gates/{gate}"))

@@ -181,7 +181,8 @@ def inbox(fleet: Fleet, who: Principal, now: datetime, heard: tuple[Listening, .
     told = (g for g in gates if g.phase is not GatePhase.OPEN and (g.phase is not GatePhase.VOID or g.votes))
     over = sorted(told, key=_decided_at, reverse=True)
     rows = tuple(
-        line(g, judged(fleet, g, now) if g.phase is GatePhase.OPEN else ()) for g in (*waiting, *over)
+        replace(line(g, judged(fleet, g, now) if g.phase is GatePhase.OPEN else ()), yours=g.id in mine)
+        for g in (*waiting, *over)
     )
     return Inbox(rows, len(waiting), len(mine), frozen(fleet.freezes, now), heard)
 

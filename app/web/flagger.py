@@ -124,11 +124,11 @@ async def _rollback(gates: Gates, asked: _Asked, checksum: str) -> Response:
 
 
 def _same(gate: Gate, asked: _Asked, checksum: str) -> bool:
-    revision = asked.known.state.revision
-    mine = bool(revision and revision.key) and gate.subject.expected.revision == (
-        revision.key if revision else ""
-    )
-    return mine and (gate.subject.token in ("", checksum) or "confirm-rollout" in gate.key)
+    """Whether a gate was about the very version that is on its way."""
+    key = asked.known.state.revision.key if asked.known.state.revision else ""
+    if not key or gate.subject.expected.revision != key:
+        return False
+    return gate.subject.token == key or gate.subject.token.partition("@")[0] == f"{key}.{checksum}"
 
 
 def _question(asked: _Asked) -> Question:
