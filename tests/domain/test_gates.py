@@ -233,11 +233,15 @@ def test_digest_follows_every_element_and_nothing_else():
         base.showing(replace(PROVEN, people=None), EVERY.version),
         base.showing(PROVEN, replace(EVERY, ci=False).version),
     ]
-    for name, value in (
-        ("workload", "x"), ("after", Version("2", ("cart@sha256:b",))), ("before", Version("0")), ("token", "t"),
-        ("expected", replace(SUBJECT.expected, step=3)), ("expected", replace(SUBJECT.expected, revision="r")),
-    ):  # fmt: skip
-        others.append(replace(base, subject=replace(SUBJECT, **{name: value})).showing(PROVEN, EVERY.version))
+    subjects = (
+        replace(SUBJECT, workload="x"),
+        replace(SUBJECT, after=Version("2", ("cart@sha256:b",))),
+        replace(SUBJECT, before=Version("0")),
+        replace(SUBJECT, token="t"),
+        replace(SUBJECT, expected=replace(SUBJECT.expected, step=3)),
+        replace(SUBJECT, expected=replace(SUBJECT.expected, revision="r")),
+    )
+    others += [replace(base, subject=subject).showing(PROVEN, EVERY.version) for subject in subjects]
     digests = [each.digest for each in others]
     assert base.digest not in digests
     assert len(set(digests)) == len(digests)

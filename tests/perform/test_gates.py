@@ -58,7 +58,7 @@ class Desk:
         )
 
     async def say(
-        self, gate: Gate, who: Principal, answer: Answer = Answer.APPROVE, **more: str | bool
+        self, gate: Gate, who: Principal, answer: Answer = Answer.APPROVE, **more: Any
     ) -> Gate:
         ballot = Ballot(
             answer, str(more.pop("digest", gate.digest)), str(more.pop("reason", "because")), **more

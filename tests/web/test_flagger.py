@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx2
 import pytest
@@ -23,7 +23,7 @@ from app.domain.refusals import Absent
 from app.engines.port import CANARY
 from app.ingest import Ingest
 from app.live import Live
-from app.perform import Ballot, Freezer, Gates
+from app.perform import Ballot, ClusterLike, Freezer, Gates
 from app.read.evidence import evidence
 from app.store.db import Database
 from app.web import errors, flagger
@@ -110,7 +110,7 @@ async def conversation(directory: Path) -> AsyncIterator[Talk]:
     gates = Gates(database, Live(), freezer, partial(evidence, database), lambda: datetime.now(UTC))
     cluster, app = Cluster(), FastAPI()
     errors.install(app)
-    app.include_router(flagger.routes(gates, {"east": cluster}, SECRET))
+    app.include_router(flagger.routes(gates, {"east": cast("ClusterLike", cluster)}, SECRET))
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://x") as http:
         yield Talk(gates, cluster, database, http)
     await database.close()

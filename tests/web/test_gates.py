@@ -189,7 +189,7 @@ async def test_two_people_are_two_votes(tmp_path):
 
 
 async def test_wait_survives_a_restart(tmp_path):
-    settings = {"delivery": Delivery(rules={"production": RULES}), "audit_key": "k" * 32}
+    settings: dict[str, Any] = {"delivery": Delivery(rules={"production": RULES}), "audit_key": "k" * 32}
     async with door(tmp_path, AUTH, **settings) as board:
         token = await board.token(role="operator")
         ident = (await Pipeline(board, token).ask()).json()["line"]["id"]
