@@ -28,14 +28,23 @@ from app.ingest import Ingest
 from app.kube import Cluster
 from app.live import Live
 from app.perform import ClusterLike, Freezer, Freezes, Gatekeeper, Gates, Perform, Rules
+from app.read.artifacts import Policy
 from app.read.evidence import evidence
 from app.read.fleet import Fleet
-from app.settings import ClusterSettings, Settings
+from app.settings import ClusterSettings, HookSettings, Settings
+from app.sources.announced import Announcer
+from app.sources.hooked import Hook, Hooked
+from app.sources.outbound import Outbound
+from app.sources.polled import Polled
+from app.sources.polls import POLLS
 from app.sources.runner import Collector
+from app.sources.signatures import Signatures
 from app.store import audit
+from app.store.ci import CiRules
 from app.store.db import Database
+from app.store.inbox import Inbox
 from app.store.retention import prune
-from app.web import api, errors, files, flagger, headers, logs, ops, pages
+from app.web import api, errors, files, flagger, headers, hooks, logs, ops, pages, uploads
 from app.web.auth import Guard, account, login, oidc, refuse_bare, viewer
 from app.web.auth.doorkeeper import Doorkeeper
 from app.web.auth.holders import standing
@@ -110,7 +119,7 @@ def create_app(
     `work` is more to keep running beside it; `new_database` begins without the history that was lost.
     `app.state.vitals.draining` and `app.state.hub` are the server's to use.
     """
-    renderer = Renderer()
+    renderer = Renderer(public_url=settings.public_url)
     watchdog = Watchdog()
     metrics = Metrics(watchdog)
     supervisor = Supervisor()
@@ -129,15 +138,31 @@ def create_app(
             hub = Hub(database, live, fleet, environments=settings.environments)
             reach: dict[str, ClusterLike] = {}
             freezer = Freezer(settings.delivered)
-            rules = Rules(frozenset(settings.environments[-1:]) | PRODUCTION, (freezer.hold,))
-            gates = Gates(database, live, freezer, partial(evidence, database), _now)
-            perform = Perform(database, live, reach, rules, _now, resting=lambda: vitals.draining)
+            step_up = timedelta(minutes=settings.auth.step_up_minutes) or None
+            production = frozenset(settings.environments[-1:]) | PRODUCTION
+            rules = Rules(production, (freezer.hold,), step_up=step_up)
+            policy = Policy(settings.signing, settings.scan_threshold)
+            gates = Gates(database, live, freezer, partial(evidence, database), _now, rules=rules)
+            perform = Perform(
+                database,
+                live,
+                reach,
+                rules,
+                _now,
+                rights_now=keeper.rights_now,
+                resting=lambda: vitals.draining,
+            )
             app.include_router(pages.routes(hub, renderer, gates))
-            app.include_router(api.router(hub, perform, gates, Freezes(database, live, _now)))
+            inbox = Inbox(database)
+            app.include_router(hooks.routes(inbox, settings.hooks))
+            decisions = api.Decisions(gates, Freezes(database, live, _now))
+            app.include_router(api.router(hub, perform, inbox, database, policy, decisions))
             if settings.flagger_secret:
                 app.include_router(flagger.routes(gates, reach, settings.flagger_secret))
+            told = Ingest(database, live, CiRules(settings.services, settings.job_stages))
+            door = _reporting(metrics.counted(told), vitals)
+            app.include_router(uploads.routes(uploads.Desk(database, door, Signatures(settings.signing))))
             refuse_bare(app)
-            door = _reporting(metrics.counted(Ingest(database, live)), vitals)
             app.state.hub = vitals.projection = metrics.parts.hub = hub
             metrics.parts.fleet = fleet
             vitals.heard = lambda: any(source.lists for source in fleet.sources.values())
@@ -148,6 +173,18 @@ def create_app(
             supervisor.start("writer", lambda: _prove_writing(database, vitals))
             supervisor.start("retention", lambda: _forget(database, settings.retention_days))
             supervisor.start("audit head", lambda: _tell_head(database))
+            if settings.hooks:
+                hooked = Hooked(inbox, door, map(_hook, settings.hooks))
+                supervisor.start("webhooks", hooked.run)
+                for hook in settings.hooks:
+                    if hook.poll and hook.provider in POLLS:
+                        api_ = Outbound(hook.poll.url, _bearer(hook.poll.secret), hook.poll.private)
+                        polled = Polled(_hook(hook), api_, door, database, inbox, hooked)
+                        supervisor.start(f"polling {hook.id}", polled.run)
+            here = settings.public_url or f"http://{settings.host}:{settings.port}"
+            for number, sink in enumerate(settings.events):
+                out = Outbound(sink.url, _bearer(sink.secret), sink.private)
+                supervisor.start(f"events {number}", Announcer(database, out, here).run)
             for cluster in settings.clusters:
                 supervisor.start(f"cluster {cluster.name}", _collecting(cluster, settings, door, reach))
             supervisor.start("perform", perform.run)
@@ -160,6 +197,7 @@ def create_app(
             hub.closing.set()
         finally:
             await supervisor.stop()
+            await keeper.end()
             await database.close()
             log.info("ended")
 
@@ -230,8 +268,8 @@ async def _prove_writing(database: Database, vitals: ops.Vitals) -> None:
     """Come round the writer's lock and the database's every few seconds, however little is to be written."""
     while True:
         try:
-            async with database.writing():
-                pass
+            async with database.writing() as session:
+                await session.connection()  # where the transaction begins
             vitals.wrote("probe")
         except StoreUnavailable as error:
             vitals.wrote("probe", str(error))
@@ -259,8 +297,19 @@ async def _forget(database: Database, days: int) -> None:
     do."""
     while True:
         await asyncio.sleep(RETENTION_EVERY)
-        gone = await prune(database, datetime.now(UTC) - timedelta(days=days))
+        now = datetime.now(UTC)
+        gone = await prune(database, now - timedelta(days=days), now)
         log.info("old history deleted", rows=gone)
+
+
+def _hook(hook: HookSettings) -> Hook:
+    """The hook as the worker needs it."""
+    silent = timedelta(hours=hook.silent_hours)
+    return Hook(hook.id, hook.provider, hook.repositories, silent, bool(hook.secrets))
+
+
+def _bearer(token: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {token}"} if token else {}
 
 
 def _collecting(

@@ -4,8 +4,10 @@ import http.client
 import json
 import re
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from urllib.parse import urlencode
 
 import pytest
@@ -40,6 +42,12 @@ def post(port: int, path: str, fields: dict[str, str], **headers: str) -> tuple[
     return answer.status, (answer.getheader("set-cookie") or "").partition(";")[0], body
 
 
+def audited(database) -> list[tuple[str, str, str]]:
+    """What the audit has: verb, kind and object of each entry."""
+    with closing(sqlite3.connect(database)) as connection:
+        return connection.execute("SELECT verb, kind, object FROM audit ORDER BY seq").fetchall()
+
+
 def test_users_are_made_listed_and_let_in_no_more(tmp_path):
     """SR-02, SR-06: nobody is there until somebody is made; the password never stands on a command line."""
     store = ("--database", str(tmp_path / "x.db"))
@@ -55,7 +63,16 @@ def test_users_are_made_listed_and_let_in_no_more(tmp_path):
     code, _, said = command(tmp_path, "user", "disable", "nobody", *store)
     assert code == 1
     assert "There is no user nobody" in said
+    assert command(tmp_path, "user", "enable", "vera", *store)[0] == 0
+    assert command(tmp_path, "user", "password", "vera", *store, typed=PASSWORD + "!\n")[0] == 0
     assert PASSWORD.encode() not in (tmp_path / "x.db").read_bytes()
+    assert audited(tmp_path / "x.db") == [
+        ("add-user", "done", "user vera, operator@staging, group dev"),
+        ("disable-user", "done", "user vera"),
+        ("enable-user", "done", "user vera"),
+        ("set-password", "done", "user vera"),
+    ]
+    assert command(tmp_path, "audit", "verify", *store)[0] == 0
 
 
 @pytest.mark.parametrize(
@@ -130,6 +147,20 @@ def test_a_served_board_keeps_its_secrets(tmp_path):
         until(lambda: board.get("/account", cookie=cookie)[0] == 401, "the session is over", 5)
         board.signal(signal.SIGINT)
         assert board.ended() == 0
+    done = [(verb, kind) for verb, kind, what in audited(tmp_path / "x.db") if what[:1] != "/"]
+    assert done == [
+        ("add-user", "done"),
+        ("create-token", "done"),
+        ("create-kiosk", "done"),
+        ("sign-in", "refused"),
+        ("sign-in", "done"),
+        ("set-up-kiosk", "done"),
+        ("enter", "refused"),
+        ("revoke-token", "done"),
+        ("disable-user", "done"),
+    ]
+    assert any(verb == "enter" and what == "/api" for verb, _, what in audited(tmp_path / "x.db"))
+    assert command(tmp_path, "audit", "verify", *store)[0] == 0
     log = board.log.read_text()
     stored = b"".join(f.read_bytes() for f in tmp_path.glob("x.db*"))
     for canary in canaries:

@@ -58,3 +58,9 @@ def test_the_script_stays_small_and_evaluates_nothing():
     script = (ROOT / "static/js/app.js").read_text()
     assert len(script.splitlines()) <= 120
     assert not re.search(r"\beval\(|new Function|innerHTML|fetch\(|\.style\b", script)
+
+
+def test_the_script_of_the_wall_stays_small_and_evaluates_nothing():
+    script = (ROOT / "static/js/wall.js").read_text()
+    assert len(script.splitlines()) <= 125
+    assert not re.search(r"\beval\(|new Function|innerHTML|outerHTML|insertAdjacent", script)

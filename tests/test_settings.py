@@ -174,6 +174,7 @@ def test_settings_of_sign_in_are_read(tmp_path):
         ("{modes: [local], anonymous: admin}", "neither none nor viewer"),
         ("{modes: [local], anonymous: true}", "put it in quotes"),
         ("{modes: [local], hours: 0}", "whole number from 1 to 168"),
+        ("{modes: [local], step_up_minutes: -1}", "whole number from 0 to 1440"),
         ("{modes: [local], hours: 1000}", "whole number from 1 to 168"),
         ("{modes: [local], idle_minutes: forever}", "whole number"),
         ("{modes: [oidc], oidc: {client_id: ship}}", "issuer: is missing"),
@@ -319,3 +320,68 @@ def test_settings_example_in_the_documentation_is_right_and_complete():
     assert [cluster.name for cluster in settings.clusters] == ["production", "tools"]
     assert all(key in text for key in SHAPE.keys)
     assert all(variable in text for variable in VARIABLES)
+
+
+HOOKS = """
+hooks:
+  - id: acme
+    provider: github
+    secrets: [{env: CI_SECRET}, {file: next}]
+    repositories: ["github.com/acme/*"]
+    poll: {url: https://api.example.org/, token: {env: SHIPBOARD_CI_TOKEN}}
+events: [{url: "https://events.example.org/in", token: {file: token}}]
+services: [{repository: github.com/acme/shop, services: [cart, checkout]}]
+job_stages: [{job: "check *", stage: unit}]
+"""
+
+
+def test_hooks_take_their_secrets_from_variables_and_files_beside_the_settings(tmp_path):
+    (tmp_path / "next").write_text("the next\n")
+    (tmp_path / "token").write_text("for events")
+    (tmp_path / "shipboard.yaml").write_text(HOOKS)
+    settings = load(None, {"CI_SECRET": "this one", "SHIPBOARD_CI_TOKEN": "t0ken"}, tmp_path)
+    (hook,) = settings.hooks
+    assert (hook.secrets, hook.poll and hook.poll.secret) == (("this one", "the next"), "t0ken")
+    assert [sink.secret for sink in settings.events] == ["for events"]
+    assert settings.warnings == ()
+    shown = f"{settings} {settings.as_file()}"
+    assert not any(secret in shown for secret in ("this one", "the next", "t0ken", "for events"))
+    assert settings.as_file()["hooks"][0]["secrets"] == [
+        {"env": "CI_SECRET"},
+        {"file": str(tmp_path / "next")},
+    ]
+
+
+def test_hook_whose_secrets_are_not_there_is_off_and_says_so(tmp_path):
+    (tmp_path / "shipboard.yaml").write_text(HOOKS)
+    settings = load(None, {}, tmp_path)
+    assert settings.hooks[0].secrets == ()
+    assert "hooks: acme is off, since it has no secret." in settings.warnings
+    assert any("CI_SECRET holds no secret" in warning for warning in settings.warnings)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("hooks: [{id: a, provider: hudson, repositories: [x/y]}]", "none of github"),
+        ("hooks: [{id: a, provider: github, repositories: []}]", "names no repository"),
+        ("hooks: [{id: a, provider: github}]", "is missing"),
+        ("hooks: [{id: 'a b', provider: github, repositories: [x/y]}]", "not an id"),
+        ("hooks: [{id: a, provider: github, repositories: [x/y], secrets: [{}]}]", "either env or file"),
+        ("hooks: [{id: a, provider: github, repositories: [x/y], secrets: [plain]}]", "keys with values"),
+        ("hooks: [{id: a, provider: github, repositories: [x/y], poll: {url: 'ftp://x'}}]", "not an http"),
+        ("job_stages: [{job: x, stage: sail}]", "none of build"),
+        ("signing: [{repository: x/y, signer: me}]", "no issuer"),
+        ("signing: [{repository: x/y, issuer: 'http://i'}]", "not an https address"),
+        ("scan_threshold: awful", "none of critical"),
+    ],
+)
+def test_hooks_that_are_wrong_are_refused_with_what_is_wrong(tmp_path, text, words):
+    with pytest.raises(SettingsRefused, match=words):
+        read(tmp_path, text)
+
+
+def test_two_hooks_of_one_id_are_refused(tmp_path):
+    hook = "{id: a, provider: github, repositories: [x/y]}"
+    with pytest.raises(SettingsRefused, match="two hooks called 'a'"):
+        read(tmp_path, f"hooks: [{hook}, {hook}]")

@@ -21,6 +21,8 @@ END_SECONDS = 3.0
 HEAD_START = ("--head-start", "420")
 """Cluster seconds that have gone by when the board opens: its stories are then under way."""
 
+HOOK = "demo"
+
 
 class NoCluster(ShipboardError):
     """The embedded cluster did not start."""
@@ -29,8 +31,10 @@ class NoCluster(ShipboardError):
 class EmbeddedCluster:
     """A context manager: inside, the cluster runs. `kubeconfig` is written there before it is entered."""
 
-    def __init__(self, kubeconfig: Path) -> None:
+    def __init__(self, kubeconfig: Path, webhooks: str = "", secret: str = "") -> None:
+        """`webhooks`: where its CI tells of itself, signed with `secret`; nowhere without."""
         self.kubeconfig = kubeconfig
+        self._webhooks, self._secret = webhooks, secret
         self.context = ""
         self._child: subprocess.Popen[bytes] | None = None
 
@@ -40,9 +44,11 @@ class EmbeddedCluster:
         # A session of its own: Ctrl-C is for us, and the cluster is to outlive the draining. Should we be
         # killed, its standard input closes, and it ends.
         command = [sys.executable, "-P", "-m", "app.demo", "--with-parent", *HEAD_START]
+        if self._webhooks:
+            command += ["--webhooks", self._webhooks]
         self._child = subprocess.Popen(
             [*command, "--kubeconfig", str(self.kubeconfig)],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path), "CI_SECRET": self._secret},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,

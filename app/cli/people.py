@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import getpass
 import json
+import os
 import re
 import sys
 from collections.abc import Awaitable, Callable
@@ -14,8 +15,10 @@ from typing import Annotated, Any
 
 import typer
 
-from app.domain.people import Role
+from app.domain.audit import Act, Entry, Kind
+from app.domain.people import Principal, PrincipalKind, Role
 from app.store import people as rows
+from app.store.audit import append
 from app.store.db import Database
 from app.web.auth import passwords, tokens
 
@@ -62,7 +65,7 @@ def add_user(
                 f"There are {', '.join(Role)}, each also as ROLE@ENVIRONMENT.",
                 code=WRONG,
             )
-    stored = passwords.hashed(_password(name))
+    stored = passwords.Passwords().hashed(_password(name))
 
     async def work(opened: Database) -> None:
         now = datetime.now(UTC)
@@ -78,6 +81,8 @@ def add_user(
                 "created_at": now, "changed_at": now, "disabled_at": None,
             }  # fmt: skip
             await rows.add(session, rows.ACCOUNT, values)
+            held = ", ".join([*(role or []), *(f"group {each}" for each in group or [])]) or "no role"
+            await append(session, _entry(Act.ADD_USER, f"user {name}, {held}", now))
         typer.echo(
             f"{name} may sign in." + ("" if role or group else " No role yet: give one by auth.roles.")
         )
@@ -107,6 +112,7 @@ def disable_user(name: Name, config: Config = None, database: Storage = None) ->
         name,
         lambda now: {"disabled_at": now, "changed_at": now},
         "may not sign in any more",
+        Act.DISABLE_USER,
         config,
         database,
     )
@@ -116,16 +122,26 @@ def disable_user(name: Name, config: Config = None, database: Storage = None) ->
 def enable_user(name: Name, config: Config = None, database: Storage = None) -> None:
     """Let somebody in again."""
     _change_user(
-        name, lambda now: {"disabled_at": None, "changed_at": now}, "may sign in again", config, database
+        name,
+        lambda now: {"disabled_at": None, "changed_at": now},
+        "may sign in again",
+        Act.ENABLE_USER,
+        config,
+        database,
     )
 
 
 @users.command("password")
 def change_password(name: Name, config: Config = None, database: Storage = None) -> None:
     """Give somebody another password; their sessions end."""
-    stored = passwords.hashed(_password(name))
+    stored = passwords.Passwords().hashed(_password(name))
     _change_user(
-        name, lambda now: {"password": stored, "changed_at": now}, "has another password", config, database
+        name,
+        lambda now: {"password": stored, "changed_at": now},
+        "has another password",
+        Act.SET_PASSWORD,
+        config,
+        database,
     )
 
 
@@ -198,6 +214,7 @@ def _change_user(
     name: str,
     changed: Callable[[datetime], dict[str, Any]],
     said: str,
+    verb: Act,
     config: Path | None,
     database: str | None,
 ) -> None:
@@ -206,7 +223,9 @@ def _change_user(
         async with opened.writing() as session:
             if not await rows.change(session, rows.ACCOUNT, changed(now), name=name):
                 refuse(f"There is no user {name}.", todo="See `shipboard user list`.")
-            await rows.end_sessions(session, now, issuer="local", subject=name)
+            ended = await rows.end_sessions(session, now, issuer="local", subject=name)
+            more = f", {ended} sessions ended" if ended else ""
+            await append(session, _entry(verb, f"user {name}{more}", now))
         typer.echo(f"{name} {said}.")
 
     _on_database(config, database, work)
@@ -223,6 +242,8 @@ def _keep(row: Any, config: Path | None, database: str | None) -> None:
     async def work(opened: Database) -> None:
         async with opened.writing() as session:
             await rows.add(session, rows.TOKEN, row)
+            verb = Act.CREATE_KIOSK if row["kind"] == "kiosk" else Act.CREATE_TOKEN
+            await append(session, _entry(verb, tokens.spoken(row), row["created_at"]))
 
     _on_database(config, database, work)
 
@@ -252,9 +273,21 @@ def _revoke(kind: str, ident: str, config: Path | None, database: str | None) ->
             changed = {"revoked_at": now}
             if not await rows.change(session, rows.TOKEN, changed, ident=ident, kind=kind, revoked_at=None):
                 refuse(f"There is no {kind} token {ident} in force.", todo="See `list`.")
+            verb, what = (Act.REVOKE_KIOSK, "kiosk") if kind == "kiosk" else (Act.REVOKE_TOKEN, "token")
+            await append(session, _entry(verb, f"{what} {ident}", now))
         typer.echo(f"{ident} holds no more.")
 
     _on_database(config, database, work)
+
+
+def _entry(verb: Act, what: str, now: datetime) -> Entry:
+    """What the audit says of a command typed here: who typed it is the system's word, which is all there is."""
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):  # a container may run as a number that has no name
+        name = str(os.getuid())
+    who = Principal(PrincipalKind.SYSTEM, "command-line", name, name)
+    return Entry.of(who, Kind.DONE, now, verb=verb, object=what, result="On the command line.")
 
 
 def _password(name: str) -> str:

@@ -17,6 +17,7 @@ import tempfile
 
 import uvloop
 
+from app.demo.ci import Ci
 from app.demo.cluster import EmbeddedCluster
 from app.demo.log import LOG_WINDOW
 
@@ -42,6 +43,12 @@ def main(argv: list[str] | None = None) -> int:
         "--head-start", type=float, default=0.0, metavar="SECONDS", help="the cluster's age at the start"
     )
     parser.add_argument("--window", type=int, default=LOG_WINDOW, help="events a watch can be resumed over")
+    parser.add_argument(
+        "--webhooks",
+        metavar="URL",
+        default="",
+        help="where the fleet's CI tells of itself, signed with $CI_SECRET",
+    )
     parser.add_argument("--with-parent", action="store_true", help="stop when standard input is closed")
     options = parser.parse_args(argv)
     fill = re.fullmatch(r"(\d+)x(\d+)", options.fill) if options.fill else None
@@ -63,12 +70,17 @@ def main(argv: list[str] | None = None) -> int:
     sizes = (int(fill[1]), int(fill[2])) if fill else None
     with tempfile.TemporaryDirectory(prefix="shipboard-demo-") as directory:
         kubeconfig = options.kubeconfig or os.path.join(directory, "kubeconfig")
-        uvloop.run(_run(cluster, kubeconfig, sizes, options.with_parent))
+        ci = Ci(cluster, options.webhooks, os.environ.get("CI_SECRET", "")) if options.webhooks else None
+        uvloop.run(_run(cluster, kubeconfig, sizes, options.with_parent, ci))
     return 0
 
 
 async def _run(
-    cluster: EmbeddedCluster, kubeconfig: str, fill: tuple[int, int] | None, with_parent: bool
+    cluster: EmbeddedCluster,
+    kubeconfig: str,
+    fill: tuple[int, int] | None,
+    with_parent: bool,
+    ci: Ci | None,
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -81,9 +93,13 @@ async def _run(
         ready = {"url": cluster.url, "kubeconfig": path, "context": "demo", "bench": cluster.bench_url}
         sys.stdout.write(json.dumps(ready) + "\n")
         sys.stdout.flush()
+        if ci:
+            ci.start()
         if with_parent:
             await _on_closed(stop)
         await stop.wait()
+        if ci:
+            await ci.stop()
 
 
 class _UntilClosed(asyncio.Protocol):

@@ -107,7 +107,7 @@ class Fleet:
         for number, ((name, environment), place) in enumerate(PLACES.items()):
             if place.story is None:
                 continue
-            kind = _kind(services[name], environment)
+            kind = kind_of(services[name], environment)
             delay = 10.0 + (self.watched_from if place.watched else 5.0 * number)
             told = place.story(teller.Teller(self.cluster, name, environment, kind, delay=delay))
             self._tasks.append(asyncio.create_task(told))
@@ -118,7 +118,7 @@ class Fleet:
 
     def _place(self, service: Service, environment: str, place: Place) -> None:
         live = environment == "production"
-        kind = _kind(service, environment)
+        kind = kind_of(service, environment)
         as_is = kind == service.kind
         labels = {
             "app.kubernetes.io/name": service.name,
@@ -162,5 +162,6 @@ class Fleet:
         self.cluster.registry.create("services", body, manager="argocd-controller")
 
 
-def _kind(service: Service, environment: str) -> str:
+def kind_of(service: Service, environment: str) -> str:
+    """The plural of the resource that runs a service in an environment."""
     return "deployments" if service.kind == "rollouts" and environment != "production" else service.kind

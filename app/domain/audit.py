@@ -35,6 +35,25 @@ class Kind(StrEnum):
     UNKNOWN = "unknown"
 
 
+class Act(StrEnum):
+    """What an entry's `verb` can be beside the commands."""
+
+    ENTER = "enter"  # a request that was refused before anything looked at it
+    SIGN_IN = "sign-in"
+    SIGN_OUT = "sign-out"
+    END_SESSION = "end-session"
+    ADD_USER = "add-user"
+    DISABLE_USER = "disable-user"
+    ENABLE_USER = "enable-user"
+    SET_PASSWORD = "set-password"  # noqa: S105 - a thing to do
+    CREATE_TOKEN = "create-token"  # noqa: S105
+    REVOKE_TOKEN = "revoke-token"  # noqa: S105
+    CREATE_KIOSK = "create-kiosk"
+    SET_UP_KIOSK = "set-up-kiosk"
+    REVOKE_KIOSK = "revoke-kiosk"
+    REPLAY = "replay"
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """Who (`identity` "issuer|subject", `name` for display, `session` or token) did what (`kind`: `Kind` or another

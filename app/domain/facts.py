@@ -8,9 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from .ci import CiFact
 from .freshness import Freshness
 from .names import Place, WorkloadRef
+from .reports import Reported
 from .rollout import RolloutState
+
+WEBHOOKS, POLLING = "webhooks", "polling"
+"""Kinds of sources that tell of CI; no workload depends on them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,4 +160,6 @@ Fact = (
     | WorkloadsListed
     | SourceObserved
     | SourcesNamed
+    | CiFact
+    | Reported
 )

@@ -136,7 +136,8 @@ class Weight:
 @dataclass(frozen=True, slots=True)
 class Revision:
     """One version of a workload. `key` (uid or template hash) identifies it, empty where what would tell it cannot be
-    seen; `number` is only what kubectl prints."""
+    seen; `number` is only what kubectl prints. `digests` are of the images that its pods run, which need not be what
+    the tags in `images` mean today."""
 
     key: str
     number: int | None = None
@@ -148,6 +149,7 @@ class Revision:
     wanted: int = 0
     ready: int = 0
     available: int = 0
+    digests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

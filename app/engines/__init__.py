@@ -18,6 +18,7 @@ from . import (
     service_switch,
     statefulset,
 )
+from .digests import with_digests
 from .port import Engine, Kin, Kind
 from .shapes import Root
 
@@ -39,8 +40,9 @@ def engine_for(root: Root) -> Engine | None:
 
 
 def observe(engine: Engine, root: Root, kin: Kin) -> RolloutState:
-    """What `engine` reads, with the conditions that the objects state themselves."""
-    return replace(engine.observe(root, kin), conditions=conditions.of(root, kin))
+    """What `engine` reads, with the conditions that the objects state themselves and the bytes that run."""
+    state = replace(engine.observe(root, kin), conditions=conditions.of(root, kin))
+    return with_digests(state, kin.pods)
 
 
 def required(engine: str, root: str) -> frozenset[str]:

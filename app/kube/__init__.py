@@ -1,6 +1,6 @@
 """A Kubernetes API server: bytes out, typed errors, nothing else. The only package that imports `kubernetes`.
 
-`transport` sends and receives, `answers` reads what a server says of itself: statuses, reviews.
+`credentials` says who we are, `transport` sends and receives, `answers` reads what a server says of itself.
 """
 
 from __future__ import annotations

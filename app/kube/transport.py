@@ -1,28 +1,27 @@
-"""Requests to a Kubernetes API server, and the credentials for them. The only module that imports `kubernetes`.
+"""Requests to a Kubernetes API server.
 
-`kubernetes.aio` serves as transport: kubeconfig contexts, exec plugins, in-cluster tokens, TLS, proxies. Its
-models are not used; callers decode. Every request has a time limit, every body a size limit, and every
-failure becomes one of `domain.refusals`, with text that is safe to show.
+`kubernetes.aio` serves as transport: credentials, TLS, proxies. Its models are not used; callers decode. Every request
+has a time limit, every body a size limit, and every failure becomes one of `domain.refusals`, with text that is safe to
+show.
 """
 
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import json
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 from kubernetes.aio import client, config
 
 from ..domain.names import cut
-from ..domain.refusals import Broken, ClusterError, Lost, Misconfigured, Oversized, Unreachable
+from ..domain.refusals import Broken, ClusterError, Lost, Oversized, Unreachable
 from ..engines.port import LOG, Kind
+from . import credentials
 from .answers import Access, failure, read, reason
 
 CONNECT_SECONDS = 5.0
@@ -49,9 +48,7 @@ class Cluster:
     """One API server and the account used on it. Create with `from_kubeconfig`, `in_cluster` or `at`; close
     after use."""
 
-    def __init__(
-        self, name: str, load: Callable[[], Awaitable[client.ApiClient]], api: client.ApiClient
-    ) -> None:
+    def __init__(self, name: str, load: credentials.Load, api: client.ApiClient) -> None:
         self.name = name
         self._load = load
         self._api = api
@@ -65,55 +62,21 @@ class Cluster:
     ) -> Cluster:
         """The cluster of a kubeconfig context (None: the current one). Raises Misconfigured; does not connect
         yet."""
-
-        async def load() -> client.ApiClient:
-            settings = client.Configuration()
-            where = f"context {context or '(current)'} of {path or 'the default kubeconfig'}"
-            try:
-                async with asyncio.timeout(30):
-                    loader = await config.load_kube_config(
-                        str(path) if path else None,
-                        context,
-                        settings,
-                        persist_config=False,
-                    )
-            except TimeoutError:
-                raise Misconfigured(
-                    f"Cannot sign in with {where}", "its exec plugin did not answer in 30 s"
-                ) from None
-            except Exception as error:
-                raise Misconfigured(f"Cannot use {where}", str(error), "Try it with kubectl first") from error
-            if getattr(loader, "exec_plugin_expiry", None):
-                settings.refresh_api_key_hook = _exec_refresh(loader)
-            return _client(settings, proxied=True)
-
-        return cls(name, load, await load())
+        return await cls._by(name, credentials.kubeconfig(path, context))
 
     @classmethod
     async def in_cluster(cls, name: str) -> Cluster:
         """The cluster this process runs in, by its service account; the token file is read again every
         minute."""
-
-        async def load() -> client.ApiClient:
-            settings = client.Configuration()
-            try:
-                config.load_incluster_config(settings)
-            except Exception as error:
-                raise Misconfigured("Cannot use the service account", str(error), "Is this a pod?") from error
-            return _client(settings, proxied=False)
-
-        return cls(name, load, await load())
+        return await cls._by(name, credentials.service_account)
 
     @classmethod
     async def at(cls, name: str, url: str, token: str = "") -> Cluster:
         """A server by address, with a bearer token if there is one; for the embedded cluster."""
+        return await cls._by(name, credentials.address(url, token))
 
-        async def load() -> client.ApiClient:
-            settings = client.Configuration(
-                host=url, api_key={"BearerToken": f"Bearer {token}"} if token else None
-            )
-            return _client(settings, proxied=False)
-
+    @classmethod
+    async def _by(cls, name: str, load: credentials.Load) -> Cluster:
         return cls(name, load, await load())
 
     async def close(self) -> None:
@@ -331,23 +294,3 @@ def _fields(kind: Kind) -> Query:
 
 def _within(seconds: float) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(total=seconds, sock_connect=min(seconds, CONNECT_SECONDS))
-
-
-def _client(settings: client.Configuration, *, proxied: bool) -> client.ApiClient:
-    host = urlsplit(settings.host).hostname or ""
-    with suppress(ValueError):
-        proxied = proxied and not ipaddress.ip_address(host).is_loopback
-    settings.client_session_kwargs = {"trust_env": proxied and host != "localhost"}
-    settings.connection_pool_maxsize = 0  # no limit: every watch holds a connection for as long as it lives
-    return client.ApiClient(settings)
-
-
-def _exec_refresh(loader: Any) -> Callable[[client.Configuration], Awaitable[None]]:
-    lock = asyncio.Lock()
-
-    async def refresh(settings: client.Configuration) -> None:
-        async with lock:
-            await loader.load_from_exec_plugin()
-            settings.api_key["BearerToken"] = loader.token
-
-    return refresh

@@ -9,7 +9,7 @@ from .freezing import Freezes
 from .gatekeeper import Gatekeeper
 from .gates import Gates
 from .look import ClusterLike
-from .terms import Ask, Blocked, KeyReused, Moved, NotKnown, Preview, Receipt, Rules, receipt_of
+from .terms import Ask, Blocked, KeyReused, Moved, NotKnown, Preview, Receipt, RightsNow, Rules, receipt_of
 
 __all__ = [
     "Ask",
@@ -28,6 +28,7 @@ __all__ = [
     "Perform",
     "Preview",
     "Receipt",
+    "RightsNow",
     "Rules",
     "receipt_of",
 ]

@@ -10,11 +10,11 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.domain.commands import VERBS, CommandPhase
-from app.domain.policy import Permission, permits
+from app.domain.policy import Blocker, Permission, permits
 from app.domain.refusals import (
     Absent,
     ClusterError,
@@ -31,7 +31,7 @@ from app.store.commands import Intended, Kept
 from .book import End
 from .failpoints import reached
 from .look import ClusterLike, Seen, look, moved, stamped
-from .terms import Moved, NotKnown, Rules
+from .terms import Moved, NotKnown, RightsNow, Rules
 from .write import Partly, outrun, send, sendings, stamps
 
 ATTEMPTS = 12
@@ -43,12 +43,13 @@ _UNTOUCHED = "nothing was changed"
 
 @dataclass(slots=True)
 class _Standing:
-    """How a command stands while it is carried out: `doubt`, it may have been written; `partial`, its first write was;
-    `trouble`, what went wrong last."""
+    """How a command stands while it is carried out: `doubt`, it may have been written; `partial`, its first write was,
+    and of its `intended` writes at least the first `sent`; `trouble`, what went wrong last."""
 
     intended: Intended
     doubt: bool
     partial: bool = False
+    sent: int = 1
     trouble: str = ""
 
 
@@ -56,9 +57,13 @@ class Carrier:
     """Carries commands out on `clusters`."""
 
     def __init__(
-        self, clusters: Mapping[str, ClusterLike], rules: Rules, clock: Callable[[], datetime]
+        self,
+        clusters: Mapping[str, ClusterLike],
+        rules: Rules,
+        clock: Callable[[], datetime],
+        rights_now: RightsNow,
     ) -> None:
-        self._clusters, self._rules, self._clock = clusters, rules, clock
+        self._clusters, self._rules, self._clock, self._rights_now = clusters, rules, clock, rights_now
 
     async def carry(self, kept: Kept, *, doubt: bool) -> End:
         """Bring a running command to where it goes next. `doubt`: another had begun it, and may have written."""
@@ -132,7 +137,7 @@ class Carrier:
 
     async def _write(self, cluster: ClusterLike, kept: Kept, standing: _Standing, seen: Seen) -> End | None:
         command = kept.command
-        if not standing.partial and (end := self._stopped(kept, seen)):
+        if not standing.partial and (end := await self._stopped(kept, seen)):
             return end
         try:
             plan = seen.plan(command.verb, command.arguments, command.asked_at, command.id)
@@ -144,13 +149,18 @@ class Carrier:
             if standing.partial:
                 return End(CommandPhase.SENT, "Sent.", intended=standing.intended)
             return End(CommandPhase.DONE, "It was already so.")
-        basis = standing.intended.basis if standing.partial else seen.expected
-        intended = Intended(plan.sentence, sendings(plan), plan.difference, basis, plan.effect)
+        intended = Intended(plan.sentence, sendings(plan), plan.difference, seen.expected, plan.effect)
+        if standing.partial:  # what is left of it is planned anew; what was sent stays on record
+            was = standing.intended
+            intended = replace(
+                was, sendings=(*was.sendings[: standing.sent], *intended.sendings), effect=plan.effect
+            )
         standing.intended = intended
         reached("before_write")
         try:
             await send(cluster, plan, between=lambda: reached("after_first_write"))
         except Partly as error:
+            standing.sent = len(intended.sendings) - len(plan.patches) + error.sent
             standing.partial, standing.doubt = True, stamps(plan, command.id)
             raise error.error from None
         except Lost:
@@ -169,14 +179,20 @@ class Carrier:
         reached("after_write")
         return End(CommandPhase.SENT, "The cluster took it; its effect is awaited.", intended=intended)
 
-    def _stopped(self, kept: Kept, seen: Seen) -> End | None:
-        """Whether what was seen, or a rule, stands in the way by now."""
+    async def _stopped(self, kept: Kept, seen: Seen) -> End | None:
+        """Whether what was seen, the rights that whoever asked has by now, or a rule stands in the way."""
         command = kept.command
         if difference := moved(command.expected, seen):
             said = Moved(difference)
             return End(CommandPhase.REFUSED, f"{said.what} {said.why} {_UNTOUCHED.capitalize()}.")
         role = VERBS[command.verb].role
-        may = permits(kept.principal, Permission.ACT, command.environment, verb=command.verb.value, role=role)
+        who = await self._rights_now(kept.principal)
+        if who is None:
+            revoked = Blocker(
+                "revoked", f"The session or token of {command.by} holds no more.", "Sign in again."
+            )
+            return End(CommandPhase.REFUSED, f"{revoked.message} {_UNTOUCHED.capitalize()}.", (revoked,))
+        may = permits(who, Permission.ACT, command.environment, verb=command.verb.value, role=role)
         blocked = (*may.blocked_by, *self._rules.verdict(command, seen.state, self._clock()).blocked_by)
         if not blocked:
             return None

@@ -37,7 +37,9 @@ from .terms import (
     NotKnown,
     Preview,
     Receipt,
+    RightsNow,
     Rules,
+    as_asked,
     receipt_of,
 )
 from .worker import POLL, Worker
@@ -46,7 +48,8 @@ from .write import sendings
 
 class Perform:
     """Judges, records and (by its worker) carries out commands. `clusters` are those connected just now, by name;
-    while `resting` nothing new is taken on. `dead_after` is as for `Worker`."""
+    `rights_now` tells what whoever asked may do by the time it is done; while `resting` nothing new is taken on.
+    `dead_after` is as for `Worker`."""
 
     def __init__(
         self,
@@ -56,13 +59,16 @@ class Perform:
         rules: Rules,
         clock: Callable[[], datetime],
         *,
+        rights_now: RightsNow = as_asked,
         resting: Callable[[], bool] = lambda: False,
         dead_after: float | None = None,
     ) -> None:
         self._database, self._live, self._clusters = database, live, clusters
         self._clock, self._resting = clock, resting
         self._judge = Judge(clusters, rules)
-        self.worker = Worker(database, live, clusters, rules, clock, dead_after=dead_after)
+        self.worker = Worker(
+            database, live, clusters, rules, clock, rights_now=rights_now, dead_after=dead_after
+        )
 
     async def run(self) -> None:
         """Carry out what was asked, for ever."""

@@ -31,7 +31,7 @@ from .asking import Question, moving
 from .ballots import Ballot, EvidenceChanged, Gather, Over
 from .freezer import Freezer
 from .recording import decider, decision_of, entry, over, said_before
-from .terms import MAX_REASON, Blocked, KeyReused, NotKnown
+from .terms import MAX_REASON, Blocked, KeyReused, NotKnown, Rules
 
 POLL = 2.0
 """Seconds between two looks at the database while somebody waits for an answer: another process may give it."""
@@ -48,9 +48,10 @@ class Gates:
         gather: Gather,
         clock: Callable[[], datetime],
         wake: Callable[[], None] = lambda: None,
+        rules: Rules | None = None,
     ) -> None:
         self.database, self.live, self.freezer, self.clock = database, live, freezer, clock
-        self._gather = gather
+        self._gather, self._rules = gather, rules or Rules()
         self.wake = wake
 
     @property
@@ -208,6 +209,7 @@ class Gates:
         if ballot.answer is Answer.BREAK_GLASS:
             blocked = [b for b in blocked if b.rule not in ("four-eyes", "group")]
             blocked += permits(who, Permission.ADMIN, gate.subject.environment).blocked_by
+        blocked += self._rules.stale(who, gate.subject.environment, self.clock())
         due = ballot.answer is not Answer.APPROVE or ballot.override
         if due and not ballot.reason:
             blocked.append(Blocker("reason", f"{_NAMES[ballot.answer]} takes a reason.", "Say why."))

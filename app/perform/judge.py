@@ -60,7 +60,7 @@ class Judge:
             why = "Shipboard is not connected to it"
             raise Unreachable(f"Could not reach {ask.ref.cluster}", why, "See /sources for the reason")
         for _ in range(REHEARSALS):
-            judged = await self._once(cluster, ask, command, now)
+            judged = await self._once(cluster, ask, principal, command, now)
             if judged.dry_run != "outrun":
                 return judged
             await asyncio.sleep(0.02)
@@ -84,8 +84,10 @@ class Judge:
             found[verb] = replace(offer, blocked_by=(*permitted.blocked_by, *offer.blocked_by, *barred))
         return found
 
-    async def _once(self, cluster: ClusterLike, ask: Ask, command: Command, now: datetime) -> Judged:
-        blocked = self._reasoned(command)
+    async def _once(
+        self, cluster: ClusterLike, ask: Ask, principal: Principal, command: Command, now: datetime
+    ) -> Judged:
+        blocked = [*self._reasoned(command), *self._rules.stale(principal, command.environment, now)]
         seen = await look(cluster, ask.ref)
         if difference := moved(ask.expected, seen):
             raise Moved(difference)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
 from app.domain.commands import Arguments, Command, CommandPhase, Expected, Verb
 from app.domain.errors import ShipboardError
 from app.domain.names import WorkloadRef
+from app.domain.people import Principal, PrincipalKind
 from app.domain.policy import ALLOWED, Blocker, Verdict
 from app.domain.rollout import RolloutState
 from app.engines.acting import Difference
@@ -108,16 +109,44 @@ def receipt_of(kept: Kept) -> Receipt:
     )
 
 
+RightsNow = Callable[[Principal], Awaitable[Principal | None]]
+"""Somebody with the rights of this moment; None when what they came by (a session, a token) holds no more. Raises
+StoreUnavailable."""
+
+
+async def as_asked(principal: Principal) -> Principal | None:
+    """`RightsNow` where rights never change."""
+    return principal
+
+
 Hold = Callable[[Command, RolloutState, datetime], Verdict]
 """A rule of the house (a freeze, a gate) about a command, with the state it meets."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The rules beside roles: the environments where a reason is due, and what else may stand in the way."""
+    """The rules beside roles: the environments where a reason and a sign-in no older than `step_up` (None: any) are
+    due, and what else may stand in the way."""
 
     production: frozenset[str] = frozenset()
     holds: Sequence[Hold] = field(default=())
+    step_up: timedelta | None = None
+
+    def stale(self, principal: Principal, environment: str, now: datetime) -> tuple[Blocker, ...]:
+        """The blocker for a person who signed in too long ago to act there (ASVS 7.5.3). Who never signs in (a token,
+        somebody a proxy vouches for, a board that asks nobody) is not asked to."""
+        at = principal.signed_in_at
+        if (
+            self.step_up is None
+            or at is None
+            or principal.kind is not PrincipalKind.PERSON
+            or environment not in self.production
+            or now - at <= self.step_up
+        ):
+            return ()
+        minutes = int(self.step_up.total_seconds() // 60)
+        said = f"Acting in {environment} takes a sign-in of the last {minutes} min."
+        return (Blocker("step-up", said, "Sign in again."),)
 
     def verdict(self, command: Command, state: RolloutState, now: datetime) -> Verdict:
         """What all of them say together."""
@@ -150,7 +179,7 @@ class Blocked(ShipboardError):
     @property
     def forbidden(self) -> bool:
         """Whether it is about who asks, and not about what is asked for."""
-        return any(b.rule in PERSONAL for b in self.blocked_by)
+        return any(b.rule in PERSONAL or b.rule == "step-up" for b in self.blocked_by)
 
 
 PERSONAL = frozenset({"sign-in", "kiosk", "token", "scope", "role"})

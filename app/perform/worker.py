@@ -28,7 +28,7 @@ from .carry import Carrier
 from .failpoints import reached
 from .look import ClusterLike
 from .observe import Observer
-from .terms import Rules
+from .terms import RightsNow, Rules, as_asked
 
 POLL = 2.0
 """Seconds between two looks at the database, for what other processes recorded."""
@@ -55,12 +55,13 @@ class Worker:
         rules: Rules,
         clock: Callable[[], datetime],
         *,
+        rights_now: RightsNow = as_asked,
         dead_after: float | None = None,
     ) -> None:
         self.owner = token_hex(8)
         self._database, self._live, self._clock = database, live, clock
         self._book = Book(database, live, clock, self.owner)
-        self._carrier = Carrier(clusters, rules, clock)
+        self._carrier = Carrier(clusters, rules, clock, rights_now)
         self._observer = Observer(self._book, clusters)
         # A file has one process, so whoever had it before is dead.
         several = database.dialect != "sqlite"

@@ -24,11 +24,11 @@ HIDDEN = "(not shown)"
 
 
 class Partly(Exception):
-    """Some writes of a plan were carried out, and then one was not: `error` says why."""
+    """The first `sent` writes of a plan were carried out, and then one was not: `error` says why."""
 
-    def __init__(self, error: ClusterError) -> None:
+    def __init__(self, error: ClusterError, sent: int) -> None:
         super().__init__(str(error))
-        self.error = error
+        self.error, self.sent = error, sent
 
 
 async def send(
@@ -41,7 +41,7 @@ async def send(
     version = ""
     for index, patch in enumerate(plan.patches):
         filled = patch.at(version) if patch.after_first else patch
-        if patch.when_seen and index and not dry_run:
+        if patch.when_seen and index and not dry_run and not plan.patches[0].delete:
             await _noticed(cluster, plan.patches[0])
         try:
             answer = await _one(cluster, filled, dry_run)
@@ -49,7 +49,7 @@ async def send(
             if dry_run and patch.after_first and isinstance(error, Conflict | Invalid):
                 continue  # the write before it was none, so the version it waits for is not there
             if index and not dry_run:
-                raise Partly(error) from error
+                raise Partly(error, index) from error
             raise
         if index == 0:
             version = _version(answer)

@@ -71,11 +71,17 @@ def board_row(service: str, seen: Sequence[Seen], columns: Sequence[Column], now
     shown = [(i, c) for i, c in enumerate(cells) if c]
     place, worst = min(shown, key=lambda ic: (SEVERITY.index(ic[1].attention), -ic[0]))
     team = next((s.row.place.team for s in seen if s.row.place.team), "")
-    rank = _rank(service, worst, from_last=len(columns) - 1 - place)
-    return BoardRow(service, slug(service), team, worst.attention, rank, tuple(cells))
+    return BoardRow(
+        service=service,
+        slug=slug(service),
+        team=team,
+        attention=worst.attention,
+        rank=rank(service, worst, from_last=len(columns) - 1 - place),
+        cells=tuple(cells),
+    )
 
 
-def _rank(service: str, cell: Cell, from_last: int) -> str:
+def rank(service: str, cell: Cell, from_last: int) -> str:
     """Text that sorts worst first: of what waits the oldest, of what fails or moves the nearest to
     production and then the newest, of the rest the name."""
     seconds = int(cell.since.timestamp())

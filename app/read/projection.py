@@ -95,6 +95,15 @@ class BoardProjection:
         return self._rows[service]
 
     @property
+    def columns(self) -> tuple[Column, ...]:
+        """The environments shown, in promotion order."""
+        return self._columns
+
+    def waits(self, service: str) -> tuple[Waiting, ...]:
+        """What of a shown service waits for a person."""
+        return self._waiting.get(service, ())
+
+    @property
     def contacts(self) -> Mapping[str, datetime | None]:
         """When each cluster was last heard; beside the board, since it never stands still."""
         return contacts(self._sources.values())

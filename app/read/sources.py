@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from ..domain.facts import POLLING, WEBHOOKS
 from ..domain.freshness import Freshness, worst
 from ..engines import optional
 from ..live import Topic
@@ -40,7 +41,11 @@ def judged(row: SourceRow, now: datetime) -> SourceRow:
 
 def needed(rows: Iterable[SourceRow]) -> Iterator[SourceRow]:
     """The sources without which some workload would be lost or unknown."""
-    return (row for row in rows if row.kind not in optional())
+    return (row for row in rows if row.kind not in _spare())
+
+
+def _spare() -> frozenset[str]:
+    return frozenset({*optional(), WEBHOOKS, POLLING})
 
 
 def listening(rows: Iterable[SourceRow]) -> tuple[Listening, ...]:
@@ -173,7 +178,7 @@ class SourcesProjection:
 def _line(key: str, row: SourceRow) -> SourceLine:
     severity = len(_ORDER) - 1 - _ORDER.index(row.freshness)
     troubled = 0 if row.unreadable or row.message else 1
-    spare = row.kind in optional()
+    spare = row.kind in _spare()
     return SourceLine(
         slug=slug(key),
         rank=f"{spare if row.installed else 2:d}{severity}{troubled}-{row.cluster}-{row.kind}-{row.namespace}",

@@ -7,6 +7,7 @@ Whatever is wrong is refused as a whole, with every mistake named at its line; n
 from __future__ import annotations
 
 from .auth import AuthSettings, Mode, OidcSettings, Persona, ProxySettings, Secret
+from .hooks import HookSettings, PollSettings, SecretPlace
 from .load import VARIABLES, load
 from .model import ClusterSettings, Settings
 from .problems import Problem, SettingsRefused
@@ -15,12 +16,15 @@ __all__ = [
     "VARIABLES",
     "AuthSettings",
     "ClusterSettings",
+    "HookSettings",
     "Mode",
     "OidcSettings",
     "Persona",
+    "PollSettings",
     "Problem",
     "ProxySettings",
     "Secret",
+    "SecretPlace",
     "Settings",
     "SettingsRefused",
     "load",

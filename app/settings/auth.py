@@ -76,7 +76,8 @@ class Persona:
 @dataclass(frozen=True, slots=True)
 class AuthSettings:
     """Ways to sign in (none: nobody is asked), whether strangers may look, who has which role, and how long a session
-    lasts: `idle_minutes` without a request, `hours` in any case. `forwarded_by` are the socket peers whose
+    lasts: `idle_minutes` without a request, `hours` in any case. Acting in production takes a sign-in of the last
+    `step_up_minutes` (0: any will do). `forwarded_by` are the socket peers whose
     X-Forwarded-For is believed, for telling sources of requests apart and nothing else."""
 
     modes: tuple[Mode, ...] = ()
@@ -86,6 +87,7 @@ class AuthSettings:
     proxy: ProxySettings | None = None
     idle_minutes: int = 30
     hours: int = 12
+    step_up_minutes: int = 15
     forwarded_by: tuple[IPv4Network | IPv6Network, ...] = ()
     personas: tuple[Persona, ...] = ()
 
@@ -117,7 +119,8 @@ class AuthSettings:
             }
             for g in self.grants
         ]
-        return {**shown, "idle_minutes": self.idle_minutes, "hours": self.hours}
+        shown |= {"idle_minutes": self.idle_minutes, "hours": self.hours}
+        return {**shown, "step_up_minutes": self.step_up_minutes}
 
 
 def build(modes: tuple[Mode, ...] = (), **found: Any) -> AuthSettings:

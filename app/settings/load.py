@@ -13,6 +13,8 @@ from app.domain.places import Rule
 
 from . import auth, delivery, scalars
 from .auth import AuthSettings, Mode, Secret
+from .hooks import EVENTS, HOOKS, SERVICES, STAGES, HookSettings
+from .images import SCAN_THRESHOLD, SIGNING
 from .model import ClusterSettings, Settings, is_loopback
 from .problems import Problem, SettingsRefused, suggestion
 from .reader import Many, Table, read
@@ -110,6 +112,7 @@ _AUTH = Table(
         "anonymous": Scalar(auth.anonymous, "anonymous: viewer"),
         "idle_minutes": Scalar(scalars.number(5, 1440), "idle_minutes: 30", frozenset({"int"})),
         "hours": Scalar(scalars.number(1, 168), "hours: 12", frozenset({"int"})),
+        "step_up_minutes": Scalar(scalars.number(0, 1440), "step_up_minutes: 15", frozenset({"int"})),
         "forwarded_by": Many(Scalar(auth.peer, "10.0.0.7"), "forwarded_by: [10.0.0.7]"),
         "oidc": Table(
             {
@@ -208,6 +211,12 @@ SHAPE = Table(
         "service_labels": _LABELS,
         "team_labels": Many(Scalar(scalars.label, "team"), "team_labels: [team]"),
         "ignore_namespaces": Many(Scalar(scalars.glob, "kube-*"), "ignore_namespaces: ['kube-*']"),
+        "hooks": HOOKS,
+        "events": EVENTS,
+        "services": SERVICES,
+        "job_stages": STAGES,
+        "signing": SIGNING,
+        "scan_threshold": SCAN_THRESHOLD,
         "retention_days": _RETENTION,
         "log_format": _LOG,
         "public_url": _URL,
@@ -250,18 +259,25 @@ def load(
     for name in sorted({name for name in names if names.count(name) > 1}):
         problems.append(Problem(str(file or "--context"), "clusters", f"has two clusters called {name!r}"))
     _finish_auth(values, str(file or "the environment"), problems)
+    hooks, odd = _hooks(values.pop("hooks", ()), environ, file, problems)
     if problems:
         raise SettingsRefused(problems)
     if "database" not in values:
         values["database"] = default_database(environ)
-    warnings = _unknown(environ)
+    warnings = odd
     if values["database"].startswith("postgresql") and "audit_key" not in values:
         warnings += (
             "SHIPBOARD_AUDIT_KEY is not set: what the audit holds cannot be checked after the next start. Give all "
             "replicas the same one.",
         )
-    found = Settings(**values, file=file, warnings=warnings)
-    return replace(found, warnings=(*warnings, *lint(found.delivered))) if found.delivery.rules else found
+    base = file.absolute().parent if file else Path()
+    values["events"] = tuple(sink.opened(environ, base) for sink in values.get("events", ()))
+    secrets = {place.env for hook in hooks for place in hook.secret_places}
+    secrets |= {sink.token.env for sink in values["events"] if sink.token}
+    found = Settings(**values, hooks=hooks, file=file, warnings=(*_unknown(environ, secrets), *warnings))
+    return (
+        replace(found, warnings=(*found.warnings, *lint(found.delivered))) if found.delivery.rules else found
+    )
 
 
 def _finish_auth(values: dict[str, Any], where: str, problems: list[Problem]) -> None:
@@ -295,6 +311,18 @@ def _finish_auth(values: dict[str, Any], where: str, problems: list[Problem]) ->
             problems.append(Problem(where, "auth.roles", what + suggestion(each.environment, order)))
     if found != AuthSettings():
         values["auth"] = found
+
+
+def _hooks(
+    found: tuple[HookSettings, ...], environ: Mapping[str, str], file: Path | None, problems: list[Problem]
+) -> tuple[tuple[HookSettings, ...], tuple[str, ...]]:
+    """The hooks with their secrets, and what is odd about them."""
+    names = [hook.id for hook in found]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    problems += [Problem(str(file), "hooks", f"has two hooks called {name!r}") for name in twice]
+    base = file.absolute().parent if file else Path()
+    opened = [hook.opened(environ, base) for hook in found]
+    return tuple(hook for hook, _ in opened), tuple(text for _, odd in opened for text in odd)
 
 
 def default_database(environ: Mapping[str, str]) -> str:
@@ -341,8 +369,8 @@ def _take(
         problems.append(Problem(where, "", str(error), f"{where}={scalar.example.partition(': ')[2]}"))
 
 
-def _unknown(environ: Mapping[str, str]) -> tuple[str, ...]:
-    known = {*VARIABLES, "SHIPBOARD_CONFIG"}
+def _unknown(environ: Mapping[str, str], secrets: set[str]) -> tuple[str, ...]:
+    known = {*VARIABLES, "SHIPBOARD_CONFIG", *secrets}
     return tuple(
         f"{variable} sets nothing. {suggestion(variable, known)}"
         for variable in sorted(environ)

@@ -10,9 +10,13 @@ from urllib.parse import urlsplit, urlunsplit
 
 from app.domain import places
 from app.domain.delivery import Delivery
+from app.domain.jobs import JobRule
+from app.domain.repositories import Ships
+from app.domain.signing import SigningRule
 
 from . import delivery as delivered_file
 from .auth import AuthSettings
+from .hooks import HookSettings, PollSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,12 @@ class Settings:
     service_labels: tuple[str, ...] = places.SERVICE_LABELS
     team_labels: tuple[str, ...] = places.TEAM_LABELS
     ignore_namespaces: tuple[str, ...] = places.IGNORED_NAMESPACES
+    hooks: tuple[HookSettings, ...] = ()
+    events: tuple[PollSettings, ...] = ()
+    services: tuple[Ships, ...] = ()
+    job_stages: tuple[JobRule, ...] = ()
+    signing: tuple[SigningRule, ...] = ()
+    scan_threshold: str = ""
     retention_days: int = 90
     log_format: str = ""
     public_url: str = ""
@@ -96,6 +106,7 @@ class Settings:
             "service_labels": list(self.service_labels),
             "team_labels": list(self.team_labels),
             "ignore_namespaces": list(self.ignore_namespaces),
+            **_ci(self),
             "retention_days": self.retention_days,
             **({"log_format": self.log_format} if self.log_format else {}),
             **({"public_url": self.public_url} if self.public_url else {}),
@@ -107,6 +118,28 @@ class Settings:
                 else {}
             ),
         }
+
+
+def _ci(settings: Settings) -> dict[str, Any]:
+    """What is set of CI; nothing where nothing is."""
+    services = [
+        {"repository": rule.repository, "pipeline": rule.pipeline, "services": list(rule.services)}
+        for rule in settings.services
+    ]
+    found: dict[str, Any] = {
+        "hooks": [hook.shown() for hook in settings.hooks],
+        "events": [sink.shown() for sink in settings.events],
+        "services": services,
+        "job_stages": [{"job": rule.job, "stage": rule.stage.value} for rule in settings.job_stages],
+        "signing": [_signing(rule) for rule in settings.signing],
+        "scan_threshold": settings.scan_threshold,
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _signing(rule: SigningRule) -> dict[str, Any]:
+    issuer = {"issuer": rule.issuer} if rule.issuer else {}
+    return {"repository": rule.repository, **issuer, "signer": rule.signer, "wanted": rule.wanted}
 
 
 def is_loopback(host: str) -> bool:

@@ -48,6 +48,7 @@ class Database:
             writer, class_=AsyncSession, expire_on_commit=False, info={audit.INFO: audit_key}
         )
         self._turn = asyncio.Lock()
+        self._durable = False
 
     @classmethod
     async def open(cls, url: str, *, new: bool = False, audit_key: str = "") -> Self:
@@ -116,10 +117,11 @@ class Database:
         return cls(reader, reader, None, b"")
 
     @asynccontextmanager
-    async def writing(self) -> AsyncIterator[AsyncSession]:
+    async def writing(self, *, durable: bool = False) -> AsyncIterator[AsyncSession]:
         """One unit of work, committed after the block, undone by any exception; one at a time in a process.
 
-        Raises StoreUnavailable: nothing was kept, or (connection lost during commit) it cannot be told.
+        `durable`: on disk once committed, which PostgreSQL always does and SQLite only does when asked. Raises
+        StoreUnavailable: nothing was kept, or (connection lost during commit) it cannot be told.
         """
         try:
             async with asyncio.timeout(WAIT):
@@ -136,6 +138,7 @@ class Database:
                     "Stop Shipboard, put the file back (or restore a backup), and start it again.",
                 )
             with _translated("The change was not stored."):
+                await self._settle(durable)
                 async with self._sessions.begin() as session:
                     yield session
         finally:
@@ -147,6 +150,17 @@ class Database:
         with _translated("The database could not be read."):
             async with self._reader.connect() as connection:
                 yield connection
+
+    async def _settle(self, durable: bool) -> None:
+        """Have SQLite's next commit wait for the disk, or not: a setting of the one connection that writes."""
+        if self._file and durable is not self._durable:
+            async with self._writer.connect() as connection:
+                raw = await connection.get_raw_connection()
+                cursor = await raw.driver_connection.execute(  # type: ignore[union-attr]
+                    f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}"
+                )
+                await cursor.close()
+            self._durable = durable
 
     async def close(self) -> None:
         """Close every connection and let go of the file."""

@@ -28,9 +28,13 @@ from app.domain.facts import (
     WorkloadsListed,
 )
 from app.domain.names import Place, Topic, WorkloadRef
+from app.domain.reports import Reported
 from app.domain.rollout import RolloutState
 from app.store import mapping
+from app.store.artifacts import record_artifacts
+from app.store.ci import NO_RULES, CiRules, ci_facts, record_ci
 from app.store.mapping import Values
+from app.store.reports import record_reports
 from app.store.tables import EVENT, LOGTAIL, ROLLOUT, SOURCE, TRANSITION, WORKLOAD
 
 _AT_ONCE = 1000
@@ -167,8 +171,8 @@ class Ledger:
     commits: call `forget` after one that may not have.
     """
 
-    def __init__(self, *, remember: bool = False) -> None:
-        self._remember = remember
+    def __init__(self, *, remember: bool = False, rules: CiRules = NO_RULES) -> None:
+        self._remember, self._rules = remember, rules
         self._known: dict[str, _Known] = {}
         self._sources: dict[str, SourceObserved] = {}
 
@@ -179,6 +183,13 @@ class Ledger:
 
     async def record(self, session: AsyncSession, facts: Sequence[Fact]) -> frozenset[Topic]:
         """Write what `facts` change, in the session's unit of work; returns the topics of changed rows."""
+        told: set[Topic] = set()
+        if looks := ci_facts(facts):
+            told = await record_ci(await session.connection(), looks, self._rules)
+        uploads = [fact for fact in facts if isinstance(fact, Reported)]
+        if looks or uploads:
+            told |= await record_reports(await session.connection(), uploads)
+            await record_artifacts(await session.connection(), facts)
         batch = await self._load(session, facts)
         for fact in facts:
             batch.take(fact)
@@ -191,7 +202,7 @@ class Ledger:
             self._sources.update(batch.sources)
             for key in batch.dropped:
                 self._sources.pop(key, None)
-        return frozenset(batch.topics)
+        return frozenset(batch.topics | told)
 
     async def _load(self, session: AsyncSession, facts: Sequence[Fact]) -> _Batch:
         listed: dict[WorkloadsListed, list[str]] = {}

@@ -14,7 +14,7 @@ from sqlalchemy import RowMapping, Table, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.store.tables import ACCOUNT, ATTEMPT, SESSION, SIGNIN, TOKEN
+from app.store.people_tables import ACCOUNT, ATTEMPT, SESSION, SIGNIN, TOKEN
 
 Row = RowMapping
 LISTED = 500

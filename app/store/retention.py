@@ -8,31 +8,44 @@ from __future__ import annotations
 
 import asyncio
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Delete, Select, delete, exists, func, select
+from sqlalchemy import Delete, Select, delete, exists, func, select, tuple_
 
 from app.store import audit, commands, gates
+from app.store.ci_tables import ARTIFACT, COMMIT, INBOX, REPORTED, RUN
 from app.store.db import Database
+from app.store.report_tables import ALIAS, LINK, REPORT, TAG
 from app.store.tables import EVENT, LOGTAIL, ROLLOUT, TRANSITION, WORKLOAD
 
 BATCH = 500
 """Rows deleted in one transaction, at most."""
 EVENTS = 200
 """Newest events kept of a workload, however young the others are."""
+TAKEN_IN = timedelta(days=4)
+"""How long a webhook is kept that was taken in: a day longer than GitHub delivers one again."""
 
 
 AUDIT_DAYS = 400
 """Audit entries, commands and gates are kept for so much longer than the rest."""
 
 
-async def prune(database: Database, before: datetime, *, batch: int = BATCH, pause: float = 0.1) -> int:
-    """Delete transitions, events, logs, rollouts that ended and workloads gone before `before`, events beyond the
-    newest of each workload, and commands, gates and audit entries AUDIT_DAYS older; returns the number of rows.
+async def prune(
+    database: Database,
+    before: datetime,
+    now: datetime | None = None,
+    *,
+    batch: int = BATCH,
+    pause: float = 0.1,
+) -> int:
+    """Delete transitions, events, logs, rollouts that ended, workloads gone and what CI told before `before`,
+    events beyond the newest of each workload, webhooks long taken in by `now`, and commands, gates and audit
+    entries AUDIT_DAYS older; returns the number of rows.
 
     `batch` rows a transaction, with `pause` seconds between two. Raises StoreUnavailable; what was deleted by
     then stays so.
     """
-    gone = sum([await _drain(database, expired, batch, pause) for expired in _expired(before)])
+    gone = sum([await _drain(database, expired, batch, pause) for expired in _expired(before, now)])
     for forget in (commands.forget, gates.forget, audit.forget):
         deleted, long_ago = batch, before - timedelta(days=AUDIT_DAYS)
         while deleted == batch:
@@ -43,12 +56,21 @@ async def prune(database: Database, before: datetime, *, batch: int = BATCH, pau
     return gone
 
 
-def _expired(before: datetime) -> tuple[Select[str] | Select[int], ...]:
+def _expired(before: datetime, now: datetime | None) -> tuple[Select[Any], ...]:
     """Primary keys of what may go, in an order that leaves no reference dangling."""
     of_workload = (TRANSITION.c.workload == WORKLOAD.c.key, ROLLOUT.c.workload == WORKLOAD.c.key)
+    taken = max(before, now - TAKEN_IN) if now else before
     place = func.row_number().over(partition_by=EVENT.c.workload, order_by=EVENT.c.last_at.desc())
     ranked = select(EVENT.c.key, place.label("place")).subquery()
     return (
+        select(INBOX.c.id).where(INBOX.c.received_at < taken, INBOX.c.state.in_(("done", "ignored"))),
+        select(INBOX.c.id).where(INBOX.c.received_at < before),
+        select(RUN.c.id).where(RUN.c.at < before),  # jobs and services go with them
+        select(COMMIT.c.id).where(COMMIT.c.at < before),
+        select(REPORT.c.id).where(REPORT.c.received_at < before),  # what they say goes with them
+        select(ARTIFACT.c.digest).where(ARTIFACT.c.at < before),
+        select(REPORTED.c.id).where(REPORTED.c.at < before),
+        *(select(*table.primary_key.columns).where(table.c.at < before) for table in (LINK, ALIAS, TAG)),
         select(TRANSITION.c.id).where(TRANSITION.c.at < before),
         select(EVENT.c.key).where(EVENT.c.last_at < before),
         select(EVENT.c.key).where(EVENT.c.key.in_(select(ranked.c.key).where(ranked.c.place > EVENTS))),
@@ -60,9 +82,10 @@ def _expired(before: datetime) -> tuple[Select[str] | Select[int], ...]:
     )
 
 
-async def _drain(database: Database, expired: Select[str] | Select[int], batch: int, pause: float) -> int:
-    (key,) = expired.selected_columns
-    statement: Delete = delete(key.table).where(key.in_(expired.limit(batch)))
+async def _drain(database: Database, expired: Select[Any], batch: int, pause: float) -> int:
+    keys = tuple(expired.selected_columns)
+    key: Any = keys[0] if len(keys) == 1 else tuple_(*keys)
+    statement: Delete = delete(keys[0].table).where(key.in_(expired.limit(batch)))
     deleted, total = batch, 0
     while deleted == batch:
         if total:

@@ -18,6 +18,7 @@ from jinja2.runtime import Context
 
 from .files import resources
 from .formats import FILTERS, ago, timer
+from .qr import scanner
 
 MACROS = "ui.html"
 MARK = "\x00"
@@ -30,9 +31,11 @@ _AGE = re.compile(r'(<time [^<>]*?datetime="([0-9TZ:-]{20})" data-(ago=fine|ago|
 
 class Renderer:
     """The Jinja environment of all pages: autoescape whatever the file is called; undefined names are
-    errors."""
+    errors. `public_url` is where QR codes lead; without one there are none."""
 
-    def __init__(self, templates: Path | None = None, static: Path | None = None) -> None:
+    def __init__(
+        self, templates: Path | None = None, static: Path | None = None, public_url: str = ""
+    ) -> None:
         environment = Environment(
             loader=FileSystemLoader(templates or resources("templates")),
             autoescape=True,
@@ -44,6 +47,7 @@ class Renderer:
         )
         environment.filters.update(FILTERS)
         environment.globals.update(asset=_assets(static or resources("static")), safe_url=safe_url)
+        environment.globals["scan"] = scanner(public_url)
         environment.globals["ui"] = environment.get_template(MACROS).module
         self._environment = environment
 

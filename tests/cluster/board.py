@@ -1,11 +1,12 @@
-"""Shipboard as it runs, from a cluster to a page: collector, ingest, database, fleet, pages and API; in haste."""
+"""Shipboard as it runs, from a cluster to a page and back: collector, ingest, database, fleet, pages, API, and the door
+out; in haste."""
 
 import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from app.domain.facts import Fact, WorkloadGone, WorkloadObserved
 from app.ingest import Ingest
 from app.kube import Cluster
 from app.live import Live
+from app.perform import Perform, Rules
 from app.read.fleet import Fleet
 from app.sources.runner import Collector
 from app.sources.timing import Timing
@@ -33,11 +35,12 @@ TIMING = Timing(
 
 
 class Board:
-    """What is on the screen, and all that was ever told about workloads."""
+    """What is on the screen, all that was ever told about workloads, and the door by which they are changed."""
 
-    def __init__(self, http: AsyncClient, fleet: Fleet) -> None:
+    def __init__(self, http: AsyncClient, fleet: Fleet, perform: Perform, cluster: Cluster) -> None:
         self.fleet = fleet
         self.http = http
+        self.perform, self.cluster = perform, cluster
         self.said: list[tuple[float, WorkloadObserved | WorkloadGone]] = []
 
     async def workload(self, namespace: str, name: str, kind: str = "Deployment") -> Obj | None:
@@ -86,10 +89,12 @@ class Board:
 
 
 @asynccontextmanager
-async def watching(kubeconfig: Path, folder: Path, *namespaces: str) -> AsyncIterator[Board]:
+async def watching(
+    kubeconfig: Path, folder: Path, *namespaces: str, acts: bool = True
+) -> AsyncIterator[Board]:
     """A board that follows the cluster of `kubeconfig`, with its database in `folder`; in `namespaces` what may not be
-    followed in all."""
-    database = await Database.open(f"sqlite+aiosqlite:///{folder / 'board.db'}")
+    followed in all. Without `acts` what is asked is recorded, and left until somebody runs `perform`."""
+    database = await Database.open(f"sqlite+aiosqlite:///{folder / 'board.db'}", audit_key="k" * 32)
     live, fleet = Live(), Fleet(database)
     hub, ingest = Hub(database, live, fleet), Ingest(database, live)
     site = FastAPI()
@@ -98,8 +103,9 @@ async def watching(kubeconfig: Path, folder: Path, *namespaces: str) -> AsyncIte
     site.include_router(pages.routes(hub))
     site.include_router(api.router(hub))
     cluster = await Cluster.from_kubeconfig(NAME, kubeconfig)
+    perform = Perform(database, live, {NAME: cluster}, Rules(), lambda: datetime.now(UTC))
     async with AsyncClient(transport=ASGITransport(site), base_url="http://localhost") as http:
-        board = Board(http, fleet)
+        board = Board(http, fleet, perform, cluster)
 
         async def door(facts: Sequence[Fact]) -> None:
             await ingest(facts)
@@ -109,6 +115,7 @@ async def watching(kubeconfig: Path, folder: Path, *namespaces: str) -> AsyncIte
         running = [
             asyncio.create_task(hub.run()),
             asyncio.create_task(Collector(cluster, door, namespaces=namespaces, timing=TIMING).run()),
+            *([asyncio.create_task(perform.run())] if acts else []),
         ]
         try:
             async with asyncio.timeout(60):

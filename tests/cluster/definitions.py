@@ -43,6 +43,13 @@ async def remove(api: Api, group: str) -> None:
     await api.until(_PATH, lambda listed: not left(listed))
 
 
+async def remove_one(api: Api, definition: Obj) -> None:
+    """Delete one, and wait until it is gone."""
+    name = definition["metadata"]["name"]
+    await api.delete(f"{_PATH}/{name}")
+    await api.until(_PATH, lambda listed: name not in [o["metadata"]["name"] for o in listed["items"]])
+
+
 def minimal(api_version: str, plural: str, kind: str) -> Obj:
     """A definition that takes anything for a spec and a status."""
     group, _, version = api_version.rpartition("/")

@@ -107,6 +107,86 @@ def service(name: str, app: str) -> Obj:
     }
 
 
+def colour(app: str, name: str, tag: str, **hollow: Any) -> Obj:
+    """A Deployment APP-NAME whose pods carry the labels app=APP and color=NAME."""
+    template = pod_template(app, tag, **hollow)
+    template["metadata"]["labels"]["color"] = name
+    return deployment(f"{app}-{name}", template, selector={"matchLabels": {"app": app, "color": name}})
+
+
+def switch(app: str, to: str) -> Obj:
+    """A Service that chooses one colour of an app."""
+    made = service(app, app)
+    made["metadata"]["annotations"] = {"shipboard/switch": "color"}
+    made["spec"]["selector"]["color"] = to
+    return made
+
+
+def native_canary(name: str, route: str) -> tuple[Obj, Obj]:
+    """A stable Deployment NAME at web:1 and its canary NAME-canary at web:2; `route` splits the traffic, if any."""
+    made = []
+    for suffix, track, tag in (("", "stable", "web:1"), ("-canary", "canary", "web:2")):
+        template, labels = pod_template(name, tag), {"app": name, "track": track}
+        template["metadata"]["labels"] = labels
+        made.append(deployment(name + suffix, template, replicas=1, selector={"matchLabels": labels}))
+    made[0]["metadata"]["annotations"] = {"shipboard/canary": f"{name}-canary"}
+    if route:
+        made[0]["metadata"]["annotations"]["shipboard/canary-route"] = route
+    return made[0], made[1]
+
+
+def http_route(name: str, weight: int) -> Obj:
+    """A route that gives NAME-canary `weight` of 100."""
+    refs = [{"name": name, "port": 80, "weight": 100 - weight},
+            {"name": f"{name}-canary", "port": 80, "weight": weight}]  # fmt: skip
+    return {
+        "apiVersion": "gateway.networking.k8s.io/v1",
+        "kind": "HTTPRoute",
+        "metadata": {"name": name},
+        "spec": {"rules": [{"backendRefs": refs}]},
+    }
+
+
+def ingress(name: str, weight: int) -> Obj:
+    """A canary's Ingress of ingress-nginx."""
+    note = "nginx.ingress.kubernetes.io/canary"
+    backend = {"service": {"name": f"{name}-canary", "port": {"number": 80}}}
+    paths = [{"path": "/", "pathType": "Prefix", "backend": backend}]
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "Ingress",
+        "metadata": {"name": name, "annotations": {note: "true", f"{note}-weight": str(weight)}},
+        "spec": {"rules": [{"host": f"{name}.example", "http": {"paths": paths}}]},
+    }
+
+
+OWNERS = {
+    "Application": "argoproj.io/v1alpha1",
+    "Kustomization": "kustomize.toolkit.fluxcd.io/v1",
+    "HelmRelease": "helm.toolkit.fluxcd.io/v2",
+}
+"""What manages workloads, and its API version."""
+
+
+def owner(kind: str, name: str) -> Obj:
+    """Something that manages workloads and corrects them by itself."""
+    automated = {"syncPolicy": {"automated": {"selfHeal": True}}} if kind == "Application" else {}
+    history = [{"id": 1, "revision": "aaaa", "source": {"repoURL": "x"}}]
+    return {"apiVersion": OWNERS[kind], "kind": kind, "metadata": {"name": name}, "spec": automated,
+            "status": {"history": history}}  # fmt: skip
+
+
+def managed(root: Obj, kind: str, name: str, namespace: str) -> Obj:
+    """A Deployment as it looks when the owner `kind`/`name` of the same namespace manages it."""
+    meta, group = root["metadata"], OWNERS[kind].partition("/")[0]
+    if kind == "Application":
+        id_ = f"{namespace}_{name}:apps/Deployment:{namespace}/{meta['name']}"
+        meta["annotations"] = {"argocd.argoproj.io/tracking-id": id_}
+    else:
+        meta["labels"] |= {f"{group}/name": name, f"{group}/namespace": namespace}
+    return root
+
+
 def analysis_template(name: str, url: str) -> Obj:
     """A metric asked for once at `url`, good if its JSON answers ok."""
     provider = {"web": {"url": url, "jsonPath": "{$.ok}"}}

@@ -5,28 +5,44 @@ what it asked for, from the first list to the last log.
 """
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-import yaml
 
+from app.domain.commands import Arguments, Verb
+from app.domain.names import WorkloadRef
 from app.kube import Cluster
+from app.perform import Ask, NotKnown, Preview
 from app.read.rows import SourceRow
 from app.sources.check import Report, check
 from app.sources.runner import kinds
-from tests.cluster import definitions
-from tests.cluster.api import Api, Obj
+from tests.cluster.account import account, granted
+from tests.cluster.api import STRATEGIC
 from tests.cluster.board import NAME, watching
-from tests.cluster.control_plane import write_kubeconfig
-from tests.cluster.manifests import CORE, deployment, pod_template
+from tests.cluster.levers import ADA, path
+from tests.cluster.manifests import (
+    OWNERS,
+    canary,
+    colour,
+    daemon_set,
+    deployment,
+    http_route,
+    image,
+    ingress,
+    managed,
+    native_canary,
+    owner,
+    pod_template,
+    rollout,
+    stateful_set,
+    switch,
+)
 from tests.cluster.story import Story
 
 pytestmark = pytest.mark.anyio
-DEPLOY = Path(__file__).parents[2] / "deploy"
-RBAC = "/apis/rbac.authorization.k8s.io/v1"
-ROUTE = definitions.minimal("gateway.networking.k8s.io/v1", "httproutes", "HTTPRoute")
 ANYBODY = {
     ("create", "authorization.k8s.io", "selfsubjectaccessreviews"),
     ("create", "authentication.k8s.io", "selfsubjectreviews"),
@@ -34,9 +50,6 @@ ANYBODY = {
 }
 """What `shipboard check` asks besides: granted to every account by Kubernetes itself (system:basic-user and
 system:public-info-viewer)."""
-
-Right = tuple[str, str, str]
-"""Verb, API group, resource with its subresource."""
 
 
 async def is_listed_and_watched(story: Story) -> None:
@@ -65,74 +78,68 @@ async def reads_the_log_of_a_crash(story: Story) -> None:
             await asyncio.sleep(0.1)
 
 
-MANIFESTS = ("read-role.yaml",)
-"""Files of deploy/ that grant rights. For one more: its name here, and below what uses its rights."""
-USES: tuple[Callable[[Story], Awaitable[None]], ...] = (is_listed_and_watched, reads_the_log_of_a_crash)
-
-
-def shipped() -> list[Obj]:
-    """Every document of the manifests, and a binding for the roles that are bound to nobody there."""
-    found = [d for name in MANIFESTS for d in yaml.safe_load_all((DEPLOY / name).read_text()) if d]
-    bound = {d["roleRef"]["name"] for d in found if "roleRef" in d}
-    account = {"kind": "ServiceAccount", "name": "shipboard", "namespace": "shipboard"}
-    return found + [
-        {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding",
-         "metadata": {"name": role}, "subjects": [account],
-         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role}}
-        for role in (d["metadata"]["name"] for d in found if d["kind"] == "ClusterRole") if role not in bound
+async def rehearses_every_write(story: Story) -> None:
+    """Something of each kind that can be changed is changed, as a dry run: that takes the same rights."""
+    here, bad = story.namespace, image("web:bad")
+    roots = [
+        daemon_set("agent", pod_template("agent", "web:1")),
+        stateful_set("db", pod_template("db", "web:1"), replicas=1),
+        rollout("steps", pod_template("steps", "web:1"), {"canary": {"steps": [{"pause": {}}]}}, replicas=1),
+        *(colour("switched", name, tag) for name, tag in (("blue", "web:1"), ("green", "web:2"))),
+        switch("switched", "blue"),
+        *native_canary("routed", "HTTPRoute/routed"), http_route("routed", 10),
+        *native_canary("entered", "Ingress/entered"), ingress("entered", 10),
+        deployment("flagged", pod_template("flagged", "web:1"), replicas=1), canary("flagged", "http://127.0.0.1:1/"),
     ]  # fmt: skip
+    for kind in OWNERS:
+        name = f"of-{kind.lower()}"
+        made = deployment(name, pod_template(name, "web:1"), replicas=0)
+        roots += [owner(kind, name), managed(made, kind, name, here)]
+    for root in roots:
+        await story.api.create(path(root["kind"], here), root)
+    await story.api.until(path("StatefulSet", here, "db"), lambda db: db["status"].get("readyReplicas"))
+    await story.api.until(
+        path("Rollout", here, "steps"), lambda ro: ro.get("status", {}).get("phase") == "Healthy"
+    )
+    await story.api.patch(path("StatefulSet", here, "db"), bad, type=STRATEGIC)
+    await story.api.patch(path("Rollout", here, "steps"), bad)
+    until = datetime.now(UTC) + timedelta(hours=1)
+    for verb, kind, name, arguments in (
+        (Verb.RESTART, "DaemonSet", "agent", Arguments()),
+        (Verb.ROLLBACK, "StatefulSet", "db", Arguments(delete_blocking=True)),
+        (Verb.ABORT, "Rollout", "steps", Arguments()),
+        (Verb.SWITCH, "Service", "switched", Arguments()),
+        (Verb.SET_WEIGHT, "Deployment", "routed", Arguments(weight=0)),
+        (Verb.SET_WEIGHT, "Deployment", "entered", Arguments(weight=0)),
+        (Verb.PAUSE, "Canary", "flagged", Arguments()),
+        *((Verb.HOLD, "Deployment", f"of-{kind.lower()}", Arguments(until=until)) for kind in OWNERS),
+    ):
+        ask = Ask(verb, WorkloadRef(NAME, here, kind, name), arguments, reason="a test", key="k")
+        await _accepted(story, ask)
+    await story.api.delete(path("Canary", here, "flagged"))
 
 
-def granted() -> set[Right]:
-    """All that the shipped roles grant."""
-    return {
-        (verb, group, resource)
-        for document in shipped()
-        for rule in document.get("rules", ())
-        for verb in rule["verbs"]
-        for group in rule["apiGroups"]
-        for resource in rule["resources"]
-    }
+async def _accepted(story: Story, ask: Ask) -> None:
+    """Rehearse until the cluster would take it, with the deletion that is asked for."""
+    seen: Preview | None = None
+    with suppress(TimeoutError):
+        async with asyncio.timeout(60):
+            while True:
+                with suppress(NotKnown):
+                    seen = found = await story.board.perform.preview(ask, ADA)
+                    deletes = any(each.method == "DELETE" for each in found.patches)
+                    if found.dry_run == "accepted" and deletes is ask.arguments.delete_blocking:
+                        return
+                await asyncio.sleep(0.2)
+    raise AssertionError(f"{ask.verb} of {ask.ref}: {seen}")
 
 
-def used(audit: Path) -> set[Right]:
-    """All that the shipped account asked for. Raises AssertionError if anything was refused."""
-    asked: set[Right] = set()
-    for line in audit.read_text().splitlines():
-        event = json.loads(line)
-        if event["user"]["username"] != "system:serviceaccount:shipboard:shipboard":
-            continue
-        assert event.get("responseStatus", {}).get("code", 200) != 403, line
-        about = event.get("objectRef", {})
-        resource = "/".join(filter(None, (about.get("resource"), about.get("subresource"))))
-        asked.add((event["verb"], about.get("apiGroup", ""), resource or event["requestURI"]))
-    return asked
-
-
-async def apply(api: Api, document: Obj) -> str:
-    """Create an object of a manifest; its path."""
-    kind, meta = document["kind"], document["metadata"]
-    base = f"/apis/{document['apiVersion']}" if "/" in document["apiVersion"] else "/api/v1"
-    place = f"/namespaces/{meta['namespace']}" if "namespace" in meta else ""
-    collection = f"{base}{place}/{kind.lower()}s"
-    await api.create(collection, document)
-    return f"{collection}/{meta['name']}"
-
-
-@pytest.fixture
-async def account(real, tmp_path):
-    """The kubeconfig of the shipped account, on a cluster where every kind is installed."""
-    await real.install_argo()
-    await real.install_flagger()
-    await definitions.define(real.api, ROUTE)
-    paths = [await apply(real.api, document) for document in shipped()]
-    tokens = f"{CORE}/shipboard/serviceaccounts/shipboard/token"
-    token = (await real.api.create(tokens, {"spec": {}}))["status"]["token"]
-    authority = real.own.folder / "ca.crt"
-    yield write_kubeconfig(tmp_path / "kubeconfig", real.api.url, authority, {"token": token})
-    for path in reversed(paths):
-        await real.api.delete(path)
-    await definitions.remove(real.api, ROUTE["spec"]["group"])
+USES: tuple[Callable[[Story], Awaitable[None]], ...] = (
+    is_listed_and_watched,
+    reads_the_log_of_a_crash,
+    rehearses_every_write,
+)
+"""What uses the rights of the manifests (`account.MANIFESTS`). For one more of them: its name there, its use here."""
 
 
 async def checked(kubeconfig: Path) -> Report:
@@ -143,15 +150,14 @@ async def checked(kubeconfig: Path) -> Report:
         await cluster.close()
 
 
-async def test_the_shipped_roles_grant_what_is_used_and_what_is_used_is_granted(
-    account, real, namespace, tmp_path
-):
-    report = await checked(account)
-    assert (report.rules, report.spare_rules) == ("", ""), "the check agrees"
-    assert all(finding.well for finding in report.findings)
-    async with watching(account, tmp_path) as board:
-        story = Story(real.api, board, namespace)
-        for use in USES:
-            await use(story)
-        await story.end()
-    assert used(real.own.audit) == granted() | ANYBODY
+async def test_the_shipped_roles_grant_what_is_used_and_what_is_used_is_granted(real, namespace, tmp_path):
+    async with account(real, tmp_path) as shipped:
+        report = await checked(shipped.kubeconfig)
+        assert (report.rules, report.spare_rules) == ("", ""), "the check agrees"
+        assert all(finding.well for finding in report.findings)
+        async with watching(shipped.kubeconfig, tmp_path) as board:
+            story = Story(real.api, board, namespace)
+            for use in USES:
+                await use(story)
+            await story.end()
+        assert shipped.used() == granted() | ANYBODY

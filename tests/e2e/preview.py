@@ -24,8 +24,11 @@ from app.read.projection import BoardProjection
 from app.read.query import BoardQuery
 from app.read.rows import SourceRow
 from app.read.sources import SourcesProjection
+from app.read.wall import WallProjection
 from app.web.formats import FILTERS
-from tests import fleets, workloads
+from app.web.pages import patterns
+from app.web.qr import scanner
+from tests import fleets, machine, workloads
 from tests.fleets import (
     NOW,
     StillFleet,
@@ -42,6 +45,7 @@ from tests.fleets import (
 ROOT = Path(__file__).parents[2]
 OUT = ROOT / "test-results/preview"
 DESK, WIDE, HUGE, LAPTOP, PHONE = (1440, 900), (1920, 1080), (3840, 2160), (1280, 800), (390, 844)
+ROOM, UPRIGHT = (WIDE, HUGE), (1080, 1920)
 
 
 def templates() -> Environment:
@@ -59,6 +63,7 @@ def templates() -> Environment:
     environment.globals["asset"] = lambda name: (
         f"/static/{f'vendor/{names[name]}' if name in names else name}"
     )
+    environment.globals["scan"] = scanner("https://shipboard.example.org")
     environment.globals["ui"] = environment.get_template("ui.html").module
     return environment
 
@@ -78,6 +83,19 @@ def sources(fleet: StillFleet) -> str:
         .get_template("sources.html")
         .render(sources=shown.sources, contacts=shown.contacts, now=NOW)
     )
+
+
+def wall(fleet: StillFleet) -> str:
+    """The wall's page."""
+    shown = WallProjection(fleet, BoardQuery(), NOW)
+    told = {"wall": shown.wall, "contacts": shown.contacts, "now": NOW, "query": BoardQuery()}
+    return templates().get_template("wall.html").render(told)
+
+
+def pattern_book() -> str:
+    """The page of patterns."""
+    shown = patterns.patterns(NOW)
+    return templates().get_template("patterns.html").render(patterns=shown, contacts={}, now=NOW)
 
 
 def workload_page(fleet: StillFleet) -> str:
@@ -111,6 +129,25 @@ def calm() -> StillFleet:
         for r in storefront()
     ]
     return StillFleet(rows, live(), a_day()[:50])
+
+
+def only(*shown: Attention) -> StillFleet:
+    """The busy fleet with everything good that is none of `shown`."""
+    rows = [
+        row
+        if row.attention in shown
+        else replace(row, state=state(row.state.revision.version), attention=Attention.GOOD)  # type: ignore[union-attr]
+        for row in storefront()
+    ]
+    return StillFleet(rows, live(), a_day()[:50])
+
+
+def moving() -> StillFleet:
+    return only(Attention.MOVING)
+
+
+def waiting() -> StillFleet:
+    return only(Attention.WAITING, Attention.MOVING)
 
 
 def all_bad() -> StillFleet:
@@ -275,6 +312,18 @@ PICTURES: dict[str, Picture] = {
         ("dark",),
     ),
     "empty": (lambda: board(StillFleet([], live())), (DESK,), ("dark",)),
+    "wall-calm": (lambda: wall(calm()), ROOM, BOTH),
+    "wall-failing": (lambda: wall(busy()), ROOM, BOTH),
+    "wall-moving": (lambda: wall(moving()), ROOM, BOTH),
+    "wall-waiting": (lambda: wall(waiting()), ROOM, BOTH),
+    "wall-stale": (lambda: wall(busy()), ROOM, BOTH),
+    "wall-day": (lambda: wall(calm()), ROOM, BOTH),
+    "wall-heard": (lambda: wall(calm()), (WIDE,), ("dark",)),
+    "wall-bad": (lambda: wall(all_bad()), ROOM, ("dark",)),
+    "wall-odd": (lambda: wall(odd()), (WIDE, UPRIGHT, PHONE), ("dark",)),
+    "wall-many": (lambda: wall(many(300)), (WIDE,), ("dark",)),
+    "wall-none": (lambda: wall(StillFleet()), (WIDE,), ("dark",)),
+    "patterns": (pattern_book, (DESK, HUGE, PHONE), BOTH),
     "sources": (lambda: sources(some_sources()), (WIDE, LAPTOP, PHONE), BOTH),
     "canary": (lambda: workload_page(workloads.canary()), (WIDE, LAPTOP, PHONE), BOTH),
     "stuck": (lambda: workload_page(workloads.stuck()), (WIDE, LAPTOP, PHONE), BOTH),
@@ -333,10 +382,10 @@ def serve(pages: dict[str, str]) -> http.server.ThreadingHTTPServer:
     return server
 
 
-def shoot(browser: Browser, at: str, name: str) -> None:
+def shoot(browser: Browser, at: str, name: str, only: tuple[str, ...] = BOTH) -> None:
     _, sizes, themes = PICTURES[name]
     for width, height in sizes:
-        for theme in themes:
+        for theme in set(themes) & set(only):
             page = browser.new_page(
                 viewport={"width": width, "height": height}, device_scale_factor=2 if width < 500 else 1
             )
@@ -352,19 +401,25 @@ def shoot(browser: Browser, at: str, name: str) -> None:
                     else None
                 ),
             )
-            page.add_init_script(f"localStorage.setItem('theme', '{theme}')")
+            page.add_init_script(
+                f"localStorage.theme = '{theme}'; localStorage.room = JSON.stringify({{inches: 55, distance: 5}})"
+            )
             page.goto(f"{at}/{name}.html")
             page.evaluate("() => document.fonts.ready.then(() => true)")
-            if name == "stale":
+            for _ in range({"wall-day": 1, "wall-heard": 3}.get(name, 0)):
+                page.clock.run_for(25_000)
+                page.evaluate("() => document.dispatchEvent(new Event('htmx:sse:after:message'))")
+            if name.endswith("stale"):
                 page.evaluate(
-                    "() => document.getAnimations().forEach(a => a.animationName !== 'sweep' && a.finish())"
+                    "() => document.getAnimations()"
+                    ".forEach((a) => a.effect.getComputedTiming().endTime < Infinity && a.finish())"
                 )
             wide = page.evaluate("() => document.documentElement.scrollWidth - innerWidth")
             if wide > 0:
                 print(f"{name} {width} scrolls sideways by {wide} px")
             page.screenshot(
                 path=OUT / f"{name}-{width}{'' if theme == 'dark' else '-light'}.png",
-                full_page=width < 500 and name != "stale",
+                full_page=(width < 500 or name == "patterns") and not name.endswith("stale"),
             )
             page.close()
 
@@ -375,7 +430,7 @@ def main(names: list[str]) -> None:
     server = serve({name: PICTURES[name][0]() for name in names})
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium",
+            executable_path=machine.browser(),
             args=[
                 "--no-sandbox",
                 "--disable-gpu",

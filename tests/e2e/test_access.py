@@ -10,7 +10,21 @@ from playwright.sync_api import Browser
 
 from tests.e2e import preview
 
-PAGES = ("busy", "odd", "sources", "nothing", "e404", "twelve", "canary", "stuck", "rest", "pods")
+PAGES = (
+    "busy",
+    "odd",
+    "sources",
+    "nothing",
+    "e404",
+    "twelve",
+    "canary",
+    "stuck",
+    "rest",
+    "pods",
+    "patterns",
+    "wall-failing",
+    "wall-calm",
+)
 
 
 @pytest.fixture(scope="module")

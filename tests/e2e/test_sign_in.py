@@ -2,48 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, Page, expect
 
-from app.store import people
-from tests.web.auth.door import DEMO, Door, door, with_
-
-
-class Running:
-    """A board on a thread of its own, since the browser's driver keeps this one's event loop."""
-
-    def __init__(self, directory: Path) -> None:
-        self._loop = asyncio.new_event_loop()
-        self._over, self._ready = asyncio.Event(), threading.Event()
-        work = self._run(directory)
-        self._thread = threading.Thread(target=self._loop.run_until_complete, args=(work,), daemon=True)
-        self._thread.start()
-        assert self._ready.wait(30)
-
-    async def _run(self, directory: Path) -> None:
-        async with door(directory, with_(DEMO, anonymous=True)) as here:
-            self.here: Door = here
-            self._ready.set()
-            await self._over.wait()
-
-    def end_all_sessions(self) -> None:
-        """As another process would: in the database."""
-
-        async def end() -> None:
-            async with self.here.keeper.database.writing() as session:
-                await people.end_sessions(session, self.here.keeper.clock(), issuer="demo")
-
-        asyncio.run_coroutine_threadsafe(end(), self._loop).result(10)
-
-    def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._over.set)
-        self._thread.join(20)
+from tests.e2e.boards import Running
 
 
 @pytest.fixture(scope="module")

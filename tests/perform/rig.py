@@ -11,9 +11,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.demo import EmbeddedCluster
-from app.domain.commands import MOVES, Arguments, Expected, Verb
+from app.domain.commands import MOVES, Arguments, CommandPhase, Expected, Verb
 from app.domain.names import WorkloadRef
 from app.domain.people import EVERYWHERE, Principal, PrincipalKind, Role
+from app.domain.rollout import RolloutState
 from app.engines.acting import STAMP
 from app.ingest import Ingest
 from app.kube import Cluster
@@ -24,7 +25,7 @@ from app.read.audit import AuditQuery, AuditRow
 from app.sources.runner import Collector
 from app.sources.timing import Timing
 from app.store.db import Database
-from tests.demo.client import Client, deployment, template, until
+from tests.demo.client import STRATEGIC, Client, deployment, template, until
 from tests.perform.proxy import Proxy, proxy
 
 NAME = "real"
@@ -37,7 +38,17 @@ STEPS = [{"setWeight": 20}, {"pause": {}}, {"setWeight": 60}, {"pause": {}}]
 WEB = WorkloadRef(NAME, "default", "Deployment", "web")
 CANARY = WorkloadRef(NAME, "default", "Rollout", "web")
 Obj = dict[str, Any]
+APIS = {
+    "Service": "/api/v1",
+    "Rollout": "/apis/argoproj.io/v1alpha1",
+    "Canary": "/apis/flagger.app/v1beta1",
+    "HTTPRoute": "/apis/gateway.networking.k8s.io/v1",
+}
 _keys = itertools.count(1)
+
+
+def _plural(kind: str) -> str:
+    return "canaries" if kind == "Canary" else f"{kind.lower()}s"
 
 
 def now() -> datetime:
@@ -87,7 +98,7 @@ class Rig:
         return await self.over(await self.perform.ask(ask(verb, ref, **more), ADA))
 
     def stored(self, ref: WorkloadRef = WEB) -> Obj:
-        entry = self.kube.store.get(f"{ref.kind.lower()}s", ref.namespace, ref.name)
+        entry = self.kube.store.get(_plural(ref.kind), ref.namespace, ref.name)
         assert entry is not None
         return entry.obj
 
@@ -98,6 +109,42 @@ class Rig:
         """Entries, oldest first."""
         found = await audit.page(self.database, AuditQuery(**filters), None, 500, now())
         return list(reversed(found.rows))
+
+    async def make(self, body: Obj, kind: str = "") -> WorkloadRef:
+        """Create an object."""
+        api = APIS.get(kind or body["kind"], "/apis/apps/v1")
+        path = f"{api}/namespaces/default/{_plural(kind or body['kind'])}"
+        status, answer = await self.client.call("POST", path, body)
+        assert status == 201, answer
+        return WorkloadRef(NAME, "default", kind or body["kind"], body["metadata"]["name"])
+
+    async def change(self, ref: WorkloadRef, body: Obj, content: str = STRATEGIC) -> None:
+        """Change an object, as somebody else would."""
+        path = f"{APIS.get(ref.kind, '/apis/apps/v1')}/namespaces/default/{_plural(ref.kind)}/{ref.name}"
+        status, answer = await self.client.patch(path, body, content)
+        assert status == 200, answer
+
+    async def shown(self, ref: WorkloadRef, holds: Callable[[RolloutState], object]) -> RolloutState:
+        """The state the board knows, once that `holds`."""
+        await self.known(ref)
+
+        async def there() -> RolloutState | None:
+            state = (await self.perform.known(ref)).state
+            return state if holds(state) else None
+
+        found: RolloutState = await eventually(there, f"{ref} is as awaited")
+        return found
+
+    async def done(self, verb: Verb, ref: WorkloadRef, **more: Any) -> Receipt:
+        """Ask, and wait until its effect is seen."""
+        ended = await self.do(verb, ref, **more)
+        assert ended.phase is CommandPhase.DONE, f"{verb}: {ended.message}"
+        return ended
+
+    async def key(self, ref: WorkloadRef, version: str) -> str:
+        """The key of a kept revision."""
+        state = (await self.perform.known(ref)).state
+        return next(each.key for each in reversed(state.revisions) if each.version == version)
 
     async def make_web(self, image: str = "web:1.0", **spec: Any) -> None:
         """The Deployment `web`, settled."""
@@ -118,6 +165,22 @@ class Rig:
         path = "/apis/argoproj.io/v1alpha1/namespaces/default/rollouts"
         status, answer = await self.client.call("POST", path, {"metadata": {"name": "web"}, "spec": body})
         assert status == 201, answer
+        await self.phase("Healthy")
+        await self.known(CANARY)
+
+    async def make_blue_green(self) -> None:
+        """The Rollout `web` behind two Services, healthy at web:1.0."""
+        for name in ("active", "preview"):
+            spec = {"selector": {"app": "web"}, "ports": [{"port": 80}]}
+            await self.make({"metadata": {"name": name}, "spec": spec}, "Service")
+        moves = {"activeService": "active", "previewService": "preview", "autoPromotionEnabled": False}
+        body = {
+            "replicas": 2,
+            "selector": {"matchLabels": {"app": "web"}},
+            "strategy": {"blueGreen": moves},
+            "template": template("web:1.0"),
+        }
+        await self.make({"metadata": {"name": "web"}, "spec": body}, "Rollout")
         await self.phase("Healthy")
         await self.known(CANARY)
 
@@ -155,18 +218,27 @@ async def eventually(condition: Callable[[], Any], what: str, seconds: float = 1
 
 
 @asynccontextmanager
-async def rig(database_url: str, *, rules: Rules | None = None, run: bool = True) -> AsyncIterator[Rig]:
-    """All parts, running."""
+async def rig(
+    database_url: str,
+    *,
+    rules: Rules | None = None,
+    run: bool = True,
+    everything: bool = False,
+    **ports: Any,
+) -> AsyncIterator[Rig]:
+    """All parts, running; with `everything` the cluster has Flagger's kinds and those of the Gateway API, too."""
     async with (
         EmbeddedCluster(time_scale=25.0) as kube,
         Client(kube.url, kube.token) as client,
         proxy(kube.url) as between,
     ):
+        if everything:
+            kube.faults.absent.clear()
         database, live = await Database.open(database_url, audit_key="k" * 32), Live()
         cluster = await Cluster.at(NAME, kube.url, kube.token)
         acting = await Cluster.at(NAME, between.url, kube.token)
         clusters: dict[str, ClusterLike] = {NAME: acting}
-        perform = Perform(database, live, clusters, rules or Rules(), now)
+        perform = Perform(database, live, clusters, rules or Rules(), now, **ports)
         tasks = [asyncio.create_task(perform.run())] if run else []
         tasks.append(asyncio.create_task(Collector(cluster, Ingest(database, live), timing=TIMING).run()))
         try:

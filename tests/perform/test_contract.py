@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from app.domain.commands import CommandPhase, Expected, Verb
+from app.domain.people import Principal, PrincipalKind
 from app.domain.policy import ALLOWED, Blocker, Verdict
 from app.engines.acting import STAMP
 from app.perform import Blocked, KeyReused, Moved, NotKnown, Rules
@@ -218,6 +219,74 @@ async def test_rule_of_the_house_holds_when_asked_and_when_carried_out(database_
         working.cancel()
         assert (ended.phase, [b.rule for b in ended.blocked_by]) == (CommandPhase.REFUSED, ["freeze"])
         assert board.between.writes == 0
+
+
+@pytest.mark.parametrize("left", [None, VIEWER], ids=["session ended", "role taken"])
+async def test_rights_revoked_between_ask_and_execution_stop_it(database_url, left):
+    """SR-12: what counts is what whoever asked may do when it is done."""
+    rights: Principal | None = ADA
+
+    async def rights_now(principal: Principal) -> Principal | None:
+        assert principal.identity == ADA.identity
+        return rights
+
+    async with rig(database_url, run=False, rights_now=rights_now) as board:
+        await board.make_web()
+        receipt = await board.perform.ask(ask(Verb.RESTART), ADA)
+        rights = left
+        working = asyncio.create_task(board.perform.run())
+        ended = await board.over(receipt)
+        rights = ADA
+        done = await board.do(Verb.RESTART)
+        working.cancel()
+        assert (ended.phase, [b.rule for b in ended.blocked_by]) == (
+            CommandPhase.REFUSED,
+            ["role" if left else "revoked"],
+        )
+        assert "Nothing was changed" in ended.message
+        assert done.phase is CommandPhase.DONE
+        assert board.between.writes == 1
+        assert [row.kind for row in await board.audit() if row.command == receipt.id] == ["asked", "refused"]
+
+
+async def test_production_takes_a_recent_sign_in(database_url):
+    """SR-09: a sign-in that is too old is told of like every other rule, and signing in again clears it."""
+    old, fresh = (replace(ADA, signed_in_at=now() - timedelta(minutes=minutes)) for minutes in (16, 14))
+    rules = Rules(frozenset({NAME}), step_up=timedelta(minutes=15))
+    async with rig(database_url, rules=rules) as board:
+        await board.make_web()
+        with pytest.raises(Blocked) as caught:
+            await board.perform.ask(ask(Verb.RESTART), old)
+        assert caught.value.forbidden
+        (blocker,) = caught.value.blocked_by
+        assert (blocker.rule, blocker.clears) == ("step-up", "Sign in again.")
+        assert [b.rule for b in (await board.perform.preview(ask(Verb.RESTART), old)).blocked_by] == [
+            "step-up"
+        ]
+        (row,) = await board.audit()
+        assert (row.kind, row.blocked_by) == ("refused", f"step-up: {blocker.message}")
+        assert board.between.writes == 0
+        receipt = await board.over(await board.perform.ask(ask(Verb.RESTART), fresh))
+        assert receipt.phase is CommandPhase.DONE
+
+
+@pytest.mark.parametrize(
+    ("who", "environment", "minutes", "stale"),
+    [
+        ({}, "production", 15, True),
+        ({}, "staging", 15, False),
+        ({}, "production", None, False),  # the settings ask for none
+        ({}, "production", 60, False),
+        ({"kind": PrincipalKind.TOKEN}, "production", 15, False),
+        ({"signed_in_at": None}, "production", 15, False),  # a proxy vouches, or nobody is asked
+    ],
+)
+def test_sign_in_is_asked_for_where_somebody_ever_signs_in(who, environment, minutes, stale):
+    """SR-09."""
+    at = now()
+    rules = Rules(frozenset({"production"}), step_up=timedelta(minutes=minutes) if minutes else None)
+    principal = replace(ADA, **{"signed_in_at": at - timedelta(minutes=40), **who})
+    assert bool(rules.stale(principal, environment, at)) is stale
 
 
 async def test_without_the_act_role_nothing_is_offered(database_url):

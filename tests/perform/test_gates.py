@@ -58,9 +58,7 @@ class Desk:
             Question(key or f"k{self.serial}", Origin.PIPELINE, SUBJECT), person("asker")
         )
 
-    async def say(
-        self, gate: Gate, who: Principal, answer: Answer = Answer.APPROVE, **more: Any
-    ) -> Gate:
+    async def say(self, gate: Gate, who: Principal, answer: Answer = Answer.APPROVE, **more: Any) -> Gate:
         ballot = Ballot(
             answer, str(more.pop("digest", gate.digest)), str(more.pop("reason", "because")), **more
         )

@@ -1,14 +1,19 @@
 """Old history goes, in small batches; what is current stays."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select
 
+from app.domain.ci import JobSeen, RunSeen
+from app.domain.converge import mark
 from app.domain.facts import Fact, WorkloadGone
 from app.domain.rollout import Phase
-from app.store.ledger import record
+from app.store.ci_tables import INBOX, JOB, RUN, RUN_SERVICE
+from app.store.inbox import Inbox, Letter, Result
+from app.store.ledger import Ledger, record
 from app.store.retention import EVENTS, prune
 from app.store.tables import EVENT, LOGTAIL, ROLLOUT, TRANSITION, WORKLOAD
 from tests.store.looks import NOW, log, opened, revision, state, warning, workload
@@ -53,3 +58,44 @@ async def test_prune_deletes_what_is_old_and_leaves_what_is_current(database_url
             running = await connection.scalar(select(func.count()).where(ROLLOUT.c.ended_at.is_(None)))
     assert counts == [1, 1, 1, 6, 6]
     assert running == 4
+
+
+async def test_what_ci_told_is_forgotten_with_the_rest_and_webhooks_sooner(database_url):
+    async with opened(database_url) as database:
+        inbox = Inbox(database)
+        ages = {"old": 95, "week": 7, "new": 1}
+        letters = [
+            Letter("h", "github", "push", name, {}, name.encode(), NOW - timedelta(days=days))
+            for name, days in ages.items()
+        ]
+        await asyncio.gather(*map(inbox.put, letters))
+        taken = await inbox.take(10)
+        await inbox.settle([Result(each.id, "done", facts=1) for each in taken], NOW)
+        await inbox.put(Letter("h", "github", "push", "dead", {}, b"dead", NOW - timedelta(days=7)))
+        (dead,) = await inbox.take(10)
+        await inbox.settle([Result(dead.id, "dead", "odd")], NOW)
+        seen = [
+            RunSeen(
+                provider="github",
+                host="h",
+                project="1",
+                run=name,
+                attempt=1,
+                repo="h/r",
+                mark=mark(0),
+                created_at=NOW - timedelta(days=days),
+            )
+            for name, days in ages.items()
+        ]
+        jobs = [
+            JobSeen(provider="github", host="h", job="1", run=run.key, repo="h/r", mark=mark(0))
+            for run in seen
+        ]
+        async with database.writing() as session:
+            await Ledger().record(session, [*seen, *jobs])
+        await prune(database, NOW - timedelta(days=90), NOW, pause=0)
+        async with database.reading() as connection:
+            assert set(await connection.scalars(select(INBOX.c.delivery))) == {"new", "dead"}
+            assert set(await connection.scalars(select(RUN.c.run))) == {"week", "new"}
+            assert len(list(await connection.scalars(select(JOB.c.id)))) == 2
+            assert len(list(await connection.scalars(select(RUN_SERVICE.c.run)))) == 2

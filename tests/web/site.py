@@ -22,6 +22,7 @@ from app.ingest import Ingest
 from app.live import Live
 from app.read.fleet import Fleet
 from app.store.db import Database
+from app.store.inbox import Inbox
 from app.web import api, errors, files, pages
 from app.web.auth import Everybody, Guard
 from app.web.render import Renderer
@@ -176,7 +177,7 @@ async def site(
     files.install(app)
     app.add_middleware(Guard, resolver=Everybody(b"test"))
     app.include_router(pages.routes(hub, RENDERER))
-    app.include_router(api.router(hub))
+    app.include_router(api.router(hub, letters=Inbox(database), database=database))
     port = socket.create_server(("127.0.0.1", 0))
     port.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)  # so that slow readers are felt
     config = uvicorn.Config(

@@ -6,9 +6,10 @@ import json
 import jsonschema_rs
 import pytest
 
+from app.domain.reports import Finding, Image, Reported, ScanReport, Severity, Target, Upload
 from app.domain.rollout import Phase, Pod, PodCondition, Problem
 from app.web.api import cursors
-from tests.web.site import Site, gone, look, site, sources
+from tests.web.site import Site, gone, look, now, site, sources
 
 pytestmark = pytest.mark.anyio
 FLEET = [look(f"svc-{i}", e) for i in range(4) for e in ("staging", "production")]
@@ -18,6 +19,19 @@ RESOURCES = (
     "/api/v1/workloads/east/staging/Deployment/svc-1",
     "/api/v1/rollouts",
     "/api/v1/sources",
+)
+
+
+DIGEST = "sha256:" + "a" * 64
+SCAN = Reported(
+    Upload(Target("github.com/acme/cart", digest=DIGEST), "trivy", "0" * 64, 9, "issuer|ci", "", now()),
+    ScanReport("Trivy", "0.60", (Finding("CVE-2026-1", Severity.HIGH),), image=Image(DIGEST)),
+)
+UNSTREAMED = (
+    "/api/v1/inbox",
+    "/api/v1/reports",
+    f"/api/v1/reports/{SCAN.upload.id}",
+    f"/api/v1/artifacts/{DIGEST}",
 )
 
 
@@ -220,7 +234,7 @@ async def test_resource_says_202_while_starting(tmp_path, path):
 
 async def test_documentation_has_examples_and_answers_that_agree_with_it(tmp_path):
     async with site(tmp_path, [*sources(), *FLEET]) as here:
-        await here.ingest([look("svc-1", "staging", "2", Phase.PROGRESSING)])
+        await here.ingest([look("svc-1", "staging", "2", Phase.PROGRESSING), SCAN])
         document = await ask(here, "/api/v1/openapi.json")
 
         def check(schema: dict, value: object) -> None:
@@ -228,7 +242,8 @@ async def test_documentation_has_examples_and_answers_that_agree_with_it(tmp_pat
             jsonschema_rs.validator_for(whole, validate_formats=True).validate(value)
 
         (begun,) = (await ask(here, "/api/v1/rollouts"))["items"]
-        resources = (*RESOURCES, "/api/v1/audit", f"/api/v1/rollouts/{begun['id']}")
+        rollout = f"/api/v1/rollouts/{begun['id']}"
+        resources = (*RESOURCES, *UNSTREAMED, "/api/v1/audit", "/api/v1/me", rollout)
         for path, template in zip(sorted(resources), sorted(document["paths"]), strict=True):
             answers = document["paths"][template]["get"]["responses"]
             for answer in answers.values():

@@ -114,9 +114,9 @@ async def test_page_is_not_what_the_api_or_a_stream_gets():
 
 async def test_page_comes_from_the_template_and_survives_its_failure():
     app = application()
-    app.state.error_page = lambda shown: f"<h1>{shown['status']}</h1>"
+    app.state.error_page = lambda shown, scope: f"<h1>{shown['status']}</h1>"
     assert (await ask("/nothing", app, headers=BROWSER)).text == "<h1>404</h1>"
-    app.state.error_page = lambda shown: shown["missing"]
+    app.state.error_page = lambda shown, scope: shown["missing"]
     answer = await ask("/nothing", app, headers=BROWSER)
     assert answer.status_code == 404
     assert "Not Found" in answer.text

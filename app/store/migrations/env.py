@@ -8,7 +8,10 @@ from alembic import context
 from sqlalchemy import create_engine, event, make_url, pool
 from sqlalchemy.engine import Connection
 
-from app.store import gate_tables as gate_tables  # its tables are known once it is imported
+from app.store import ci_tables as ci_tables
+from app.store import gate_tables as gate_tables
+from app.store import people_tables as people_tables
+from app.store import report_tables as report_tables
 from app.store.tables import METADATA
 
 ONE_AT_A_TIME = 0x5348_4950

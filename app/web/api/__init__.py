@@ -5,35 +5,72 @@ Strong entity tags, cursors, problems as RFC 9457. A new resource is one module 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from fastapi import APIRouter, Request
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from app.domain.policy import Permission
 from app.perform import Freezes, Gates, Perform
+from app.read.artifacts import NO_POLICY, Policy
+from app.store.db import Database
+from app.store.inbox import Inbox
 from app.web.answers import tagged
 from app.web.auth import needs
 from app.web.streams import Hub
 
-from . import audit, board, commands, freezing, gates, me, rollouts, sources, workloads
+from . import (
+    artifacts,
+    audit,
+    board,
+    commands,
+    freezing,
+    gates,
+    inbox,
+    me,
+    reports,
+    rollouts,
+    sources,
+    workloads,
+)
 from .contents import encode
 from .listing import document
 
 RESOURCES = (board, workloads, rollouts, sources, me, audit)
 
 
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """The doors for decisions."""
+
+    gates: Gates
+    freezes: Freezes
+
+
 def router(
-    hub: Hub, perform: Perform | None = None, deciding: Gates | None = None, freezes: Freezes | None = None
+    hub: Hub,
+    perform: Perform | None = None,
+    letters: Inbox | None = None,
+    database: Database | None = None,
+    policy: Policy = NO_POLICY,
+    decisions: Decisions | None = None,
 ) -> APIRouter:
-    """All operations of the API; without `perform` and what is beside it those that only look."""
+    """All operations of the API; without `perform` those that only look, without `letters` none on the inbox, without
+    `database` none on reports and images, without `decisions` none on gates and freezes."""
     found = APIRouter(prefix="/api/v1", tags=["read"])
     for resource in RESOURCES:
         resource.add(found, hub)
     if perform:
         commands.add(found, hub, perform)
-    if deciding and freezes:
-        gates.add(found, hub, deciding)
-        freezing.add(found, freezes)
+    if decisions:
+        gates.add(found, hub, decisions.gates)
+        freezing.add(found, decisions.freezes)
+    if letters:
+        inbox.add(found, letters)
+    if database:
+        reports.add(found, database)
+        artifacts.add(found, database, policy)
 
     @found.get("/openapi.json", include_in_schema=False, dependencies=[needs(Permission.VIEW)])
     async def openapi(request: Request) -> Response:

@@ -144,7 +144,9 @@ def _documented() -> dict[int | str, dict[str, Any]]:
         (403, "Not permitted"),
         (404, "Not found"),
         (409, "Not possible now: see blocked_by, or difference if it has changed"),
+        (414, "Request too large"),
         (422, "Invalid request, or the key of another command"),
+        (429, "Too many requests"),
         (503, "The cluster or the database cannot be reached"),
     ):
         found[status] = {

@@ -110,7 +110,7 @@ def answers(example: object, events: Sequence[object], *statuses: int) -> dict[i
     }
     if not events:
         del found[202], found[200]["content"][sse.MEDIA_TYPE]
-    for status in (*statuses, 422, 503):
+    for status in (*statuses, 401, 403, 414, 422, 429, 503):
         title, detail = _WRONG[status]
         problem = Problem("about:blank", title, status, detail)
         found[status] = _answer(title, PROBLEM, Problem, problem)
@@ -137,7 +137,11 @@ def _answer(description: str, media_type: str, model: type, example: object) -> 
 
 _WRONG: Mapping[int, tuple[str, str]] = {
     400: (_CURSOR[0], " ".join(_CURSOR[1:])),
+    401: ("Not signed in", "Send a token: Authorization: Bearer …, or sign in at /login."),
+    403: ("Not permitted", "Your roles do not hold this; blocked_by tells what stands in the way."),
     404: ("Not found", "Nothing like this is known. It may have been deleted; the list has all there are."),
     422: ("Invalid request", "Some of the request's values are not what this address takes; see errors."),
+    414: ("Request too large", "Its address or headers are too long."),
+    429: ("Too many requests", "This was asked for more often than anybody needs. Try again in 15 s."),
     503: ("Too many watchers", "As many streams as this server allows are open. Try again in a few seconds."),
 }

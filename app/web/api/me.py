@@ -33,14 +33,13 @@ class Me:
 
 _ROLES = {EVERYWHERE: ("operator", "viewer")}
 _EXAMPLE = Me("token", "local|ada", "deploy script (Ada)", _ROLES, ("abort", "pause"), None)
+_ANSWERS = answers(_EXAMPLE, [])
 
 
 def add(router: APIRouter, hub: Hub) -> None:
     """Add the operation to `router`."""
 
-    @router.get(
-        "/me", dependencies=[needs(Permission.VIEW)], response_model=Me, responses=answers(_EXAMPLE, [])
-    )
+    @router.get("/me", dependencies=[needs(Permission.VIEW)], response_model=Me, responses=_ANSWERS)
     async def me(request: Request) -> Response:
         """Who you are to this board: what your session or token may do, and where."""
         who = of(request.scope)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .access import declared, holder, needs, of, principal, refuse_bare, rights
+from .access import declared, holder, needs, of, principal, refuse_bare, remember, rights
 from .csrf import csrf_token
 from .guard import LOCAL, Everybody, Guard
 from .viewer import Viewer, viewer
@@ -19,6 +19,7 @@ __all__ = [
     "of",
     "principal",
     "refuse_bare",
+    "remember",
     "rights",
     "viewer",
 ]

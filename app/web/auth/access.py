@@ -15,6 +15,7 @@ from fastapi.routing import iter_route_contexts
 from starlette.routing import Mount
 from starlette.types import Scope
 
+from app.domain.audit import Act
 from app.domain.people import EVERYWHERE, NOBODY, Principal, PrincipalKind, Role
 from app.domain.policy import Permission, Verdict, permits
 from app.web.errors import Refusal, wants_html
@@ -34,9 +35,9 @@ class Needs:
     def __init__(self, permission: Permission) -> None:
         self.permission = permission
 
-    def __call__(self, request: Request) -> None:
+    async def __call__(self, request: Request) -> None:
         """Let through or raise."""
-        refuse_unless(permits(of(request.scope), self.permission), request.scope)
+        await refuse_unless(permits(of(request.scope), self.permission), request.scope)
 
 
 def needs(permission: Permission) -> Dependency:
@@ -76,8 +77,15 @@ def holder(held: frozenset[str]) -> Principal:
     return Principal(kind, roles=roles or {EVERYWHERE: frozenset({Role.VIEWER})})
 
 
-def refuse_unless(verdict: Verdict, scope: Scope) -> None:
-    """Raise what a denial is answered with: 401 where signing in would help, else 403 with every blocker."""
+async def remember(scope: Scope, said: str, verb: str = Act.ENTER) -> None:
+    """Have a denial written down; nowhere, where no guard stands before the application."""
+    if denied := scope.get("denied"):
+        await denied(scope, said, verb)
+
+
+async def refuse_unless(verdict: Verdict, scope: Scope) -> None:
+    """Raise what a denial is answered with, and have it written down: 401 where signing in would help, else 403 with
+    every blocker."""
     if verdict.allowed:
         return
     blocked = [
@@ -85,7 +93,9 @@ def refuse_unless(verdict: Verdict, scope: Scope) -> None:
         for b in verdict.blocked_by
     ]
     said = " ".join(f"{b.message} {b.clears}".strip() for b in verdict.blocked_by)
-    if any(b.rule == "sign-in" for b in verdict.blocked_by):
+    unknown = any(b.rule == "sign-in" for b in verdict.blocked_by)
+    await remember(scope, f"{401 if unknown else 403} {said}")
+    if unknown:
         raise Refusal(401, "Not signed in", said, headers=sign_in_headers(scope), blocked_by=blocked)
     raise Refusal(403, "Not permitted", said, blocked_by=blocked)
 

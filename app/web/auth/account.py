@@ -12,16 +12,19 @@ from fastapi import APIRouter, Request
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
+from app.domain.audit import Act
 from app.domain.errors import StoreUnavailable
 from app.domain.people import Principal
 from app.domain.policy import Permission, permits
 from app.store import people
+from app.store.audit import append
 from app.web.answers import unavailable
 from app.web.errors import Refusal
 from app.web.render import Renderer
 
 from . import tokens
 from .access import needs, of, refuse_unless
+from .audited import entry
 from .doorkeeper import Doorkeeper
 from .guard import LOCAL
 from .login import form, see_other, text
@@ -70,12 +73,12 @@ class Account:
             secret, row = tokens.api_token(wanted, owner, self._door.clock())
         except ValueError as error:
             return await self._page(request, wrong=str(error), fields=fields)
-        await self._add(who, row)
+        await self._add(request, row, Act.CREATE_TOKEN)
         return await self._page(request, secret=secret)
 
     async def make_screen(self, request: Request) -> Response:
         """A link that sets up a screen, once."""
-        refuse_unless(permits(of(request.scope), Permission.ADMIN), request.scope)
+        await refuse_unless(permits(of(request.scope), Permission.ADMIN), request.scope)
         fields, who = await form(request), of(request.scope)
         wanted = tokens.Wanted(
             text(fields, "name"), days=_days(fields), source=text(fields, "source").strip()
@@ -84,24 +87,33 @@ class Account:
             secret, row = tokens.kiosk(wanted, text(fields, "view").strip() or "/", who, self._door.clock())
         except ValueError as error:
             return await self._page(request, wrong=str(error), fields=fields)
-        await self._add(who, row)
+        await self._add(request, row, Act.CREATE_KIOSK)
         return await self._page(request, link=f"{self._base}/kiosk/{secret}")
 
     async def end_session(self, request: Request, ident: str) -> Response:
         """End a session: one's own, or, for an admin, anybody's."""
-        return await self._end(request, people.SESSION, ident, "ended_at")
+        return await self._end(request, people.SESSION, ident, "ended_at", Act.END_SESSION)
 
     async def revoke(self, request: Request, ident: str) -> Response:
         """Revoke a token or a screen: one's own, or, for an admin, anybody's."""
-        return await self._end(request, people.TOKEN, ident, "revoked_at")
+        return await self._end(request, people.TOKEN, ident, "revoked_at", Act.REVOKE_TOKEN)
 
-    async def _end(self, request: Request, table: Any, ident: str, column: str) -> Response:
+    async def _end(self, request: Request, table: Any, ident: str, column: str, verb: Act) -> Response:
         who, door = of(request.scope), self._door
         own = {} if permits(who, Permission.ADMIN).allowed else {"issuer": who.issuer, "subject": who.subject}
         try:
             async with door.database.writing() as session:
-                changed = {column: door.clock()}
-                found = await people.change(session, table, changed, ident=ident, **{column: None}, **own)
+                now = door.clock()
+                found = await people.change(
+                    session, table, {column: now}, ident=ident, **{column: None}, **own
+                )
+                if found:
+                    row = await people.one(await session.connection(), table, ident=ident)
+                    assert row is not None
+                    kiosk = row.get("kind") == "kiosk"
+                    what = f"{'kiosk' if kiosk else table.name} {ident} ({row['name']})"
+                    done = Act.REVOKE_KIOSK if kiosk else verb
+                    await append(session, entry(request.scope, who, done, now, what, ""))
         except StoreUnavailable as error:
             raise unavailable(request, error) from None
         if not found:
@@ -110,9 +122,12 @@ class Account:
         log.info("ended", what=table.name, ident=ident, principal=who.identity)
         return see_other("/account")
 
-    async def _add(self, who: Principal, row: Any) -> None:
+    async def _add(self, request: Request, row: Any, verb: Act) -> None:
+        who = of(request.scope)
         async with self._door.database.writing() as session:
             await people.add(session, people.TOKEN, row)
+            what = tokens.spoken(row)
+            await append(session, entry(request.scope, who, verb, row["created_at"], what, ""))
         log.info("token made", kind=row["kind"], ident=row["ident"], principal=who.identity)
 
     async def _page(

@@ -19,17 +19,21 @@ from secrets import token_bytes, token_hex
 import structlog
 from starlette.types import Scope
 
+from app.domain.audit import Act
 from app.domain.errors import StoreUnavailable
 from app.domain.grants import granted
 from app.domain.people import EVERYWHERE, NOBODY, Principal, PrincipalKind, Role
 from app.settings import AuthSettings, Mode
 from app.store import people
+from app.store.audit import append
 from app.store.db import Database
 
 from . import cookies, proxy
+from .audited import Denials, entry
 from .guard import LOCAL, Caller
 from .holders import bearer_of, person_of
 from .limits import Limits, client
+from .passwords import Passwords
 
 FRESH = 2.0
 """Seconds for which a row read is believed."""
@@ -78,6 +82,7 @@ class Doorkeeper:
         self.settings = settings
         self.cookies = cookies.Cookies(https)
         self.limits = Limits()
+        self.passwords = Passwords()
         self.clock = clock
         self._database: Database | None = None
         self._known: dict[str, _Known] = {}
@@ -86,6 +91,7 @@ class Doorkeeper:
         self._kick = asyncio.Event()
         self._own = token_bytes(32)
         self._touching: set[asyncio.Task[None]] = set()
+        self._denials = Denials(lambda: self.clock())
 
     @property
     def database(self) -> Database:
@@ -124,6 +130,31 @@ class Doorkeeper:
             return Caller(LOCAL if self._acts else STRANGER, self._own)
         return Caller(STRANGER if self.settings.anonymous else NOBODY)
 
+    async def denied(self, scope: Scope, said: str, verb: str = Act.ENTER) -> None:
+        """Have the audit know that a request was refused. Raises StoreUnavailable only before the start."""
+        await self._denials.note(self.database, scope, scope.get("principal", NOBODY), said, verb)
+
+    async def end(self) -> None:
+        """Write down what was only counted so far."""
+        try:
+            await self._denials.write(self.database, at_once=True)
+        except StoreUnavailable as error:
+            log.warning("denials were not written down", why=str(error))
+
+    async def rights_now(self, principal: Principal) -> Principal | None:
+        """`principal` with the rights of this moment; None when the session or token it came by holds no more. Raises
+        StoreUnavailable."""
+        if principal.session:
+            return await self._standing(principal)
+        if principal.kind is PrincipalKind.PERSON and principal.issuer == Mode.PROXY:
+            if Mode.PROXY not in self.settings.modes:
+                return None
+            roles = granted(self.settings.grants, f"proxy:{principal.subject}", principal.groups)
+            return replace(principal, roles=roles)
+        if principal.identity == LOCAL.identity:
+            return None if self.settings.modes or not self._acts else LOCAL
+        return principal if principal.kind is PrincipalKind.SYSTEM else None
+
     def watch(self, principal: Principal, end: Callable[[], None]) -> Callable[[], None]:
         """Call `end` once `principal` may no longer read as it could, until the function answered is called. Raises
         TooMany."""
@@ -160,6 +191,7 @@ class Doorkeeper:
             self._kick.clear()
             try:
                 await self._look_after()
+                await self._denials.write(self.database)
                 if time.monotonic() - swept > 3600:
                     swept, now = time.monotonic(), self.clock()
                     async with self.database.writing() as session:
@@ -179,11 +211,11 @@ class Doorkeeper:
         at: datetime,
     ) -> str:
         """A new session; answers its Set-Cookie line. Whatever session the browser had until now ends."""
-        now, secret = self.clock(), cookies.secret()
+        now, secret, ident = self.clock(), cookies.secret(), token_hex(8)
         agent = next((v.decode("latin-1") for n, v in scope["headers"] if n == b"user-agent"), "")
         row = {
             "key": cookies.digest(secret),
-            "ident": token_hex(8),
+            "ident": ident,
             "issuer": issuer,
             "subject": subject,
             "name": name[:100],
@@ -201,9 +233,12 @@ class Doorkeeper:
             if before:
                 await people.end_sessions(session, now, key=cookies.digest(before))
             await people.add(session, people.SESSION, row)
+            who = Principal(PrincipalKind.PERSON, issuer, subject, name[:100], session=ident)
+            said = entry(scope, who, Act.SIGN_IN, now, f"session {ident}", f"By {how}.")
+            await append(session, said)
         if before:
             self.forget()
-        log.info("signed in", principal=f"{issuer}|{subject}", how=how, session=row["ident"])
+        log.info("signed in", principal=f"{issuer}|{subject}", how=how, session=ident)
         return self.cookies.set(self.cookies.session, secret)
 
     async def _bearer(self, scope: Scope, given: list[bytes]) -> Caller:
@@ -278,29 +313,28 @@ class Doorkeeper:
         return _Known(None, long_ago, long_ago, at)
 
     async def _look_after(self) -> None:
-        if not self._watching:
-            return
-        now = self.clock()
         for ident, was in tuple(self._watched_as.items()):
-            found: Principal | None
-            async with self.database.reading() as connection:
-                table = people.SESSION if was.kind is PrincipalKind.PERSON else people.TOKEN
-                row = await people.one(connection, table, ident=ident)
-            if row is None:
-                found = None
-            elif table is people.SESSION:
-                over = now >= row["created_at"] + timedelta(hours=self.settings.hours)
-                idle = now - row["seen_at"] >= self._idle + TOUCH
-                found = None if over or idle else await person_of(self.database, self.settings, row)
-            else:
-                found = (
-                    None if now >= row["expires_at"] else await bearer_of(self.database, self.settings, row)
-                )
+            found = await self._standing(was)
             if found is None or found.roles != was.roles:
                 self._known.clear()
                 log.info("streams ended", session=ident, streams=len(self._watching.get(ident, ())))
                 for end in tuple(self._watching.get(ident, ())):
                     end()
+
+    async def _standing(self, was: Principal) -> Principal | None:
+        """Who came by a session or token, as the database has it now; None when it holds no more."""
+        now = self.clock()
+        table = people.SESSION if was.kind is PrincipalKind.PERSON else people.TOKEN
+        async with self.database.reading() as connection:
+            row = await people.one(connection, table, ident=was.session)
+        if row is None:
+            return None
+        if table is people.TOKEN:
+            over = now >= row["expires_at"]
+            return None if over else await bearer_of(self.database, self.settings, row)
+        over = now >= row["created_at"] + timedelta(hours=self.settings.hours)
+        idle = now - row["seen_at"] >= self._idle + TOUCH
+        return None if over or idle else await person_of(self.database, self.settings, row)
 
 
 def _from(scope: Scope, source: str) -> bool:

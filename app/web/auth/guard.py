@@ -15,6 +15,7 @@ import structlog
 from limits import RateLimitItem
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.domain.audit import Act
 from app.domain.errors import StoreUnavailable
 from app.domain.people import EVERYWHERE, NOBODY, Principal, PrincipalKind, Role
 from app.domain.policy import Permission, permits
@@ -38,6 +39,8 @@ OPEN = frozenset(
 )
 """Addresses that need no principal; their routes declare Permission.OPEN."""
 OPEN_UNDER = ("/static/", "/kiosk/", "/hooks/")
+SIGNED = "/api/v1/pipelines"
+"""Like those under /hooks/: its bodies are signed, so it is nobody's session that lets them in."""
 PROBES = ("/healthz", "/ready", "/static/")
 """What is answered without a look at who asks."""
 MAX_HEADERS, MAX_HEADER_BYTES, MAX_URL = 100, 32_768, 8_192
@@ -75,6 +78,9 @@ class Resolver(Protocol):
     def watch(self, principal: Principal, end: Callable[[], None]) -> Callable[[], None]:
         """Call `end` once `principal` may no longer read, until the function answered is called."""
 
+    async def denied(self, scope: Scope, said: str, verb: str = Act.ENTER) -> None:
+        """Remember that a request was refused."""
+
 
 class Everybody:
     """Asks nobody: whoever comes is LOCAL. `secret` is this process's own."""
@@ -91,10 +97,13 @@ class Everybody:
         """Nobody is ever turned away."""
         return lambda: None
 
+    async def denied(self, scope: Scope, said: str, verb: str = Act.ENTER) -> None:
+        """It is remembered nowhere."""
+
 
 class Guard:
-    """ASGI. Puts `principal`, `csrf` (the token for forms) and `watch` into the scope. `public_url` is how people
-    reach the board; empty: as they name it, within the known hosts."""
+    """ASGI. Puts `principal`, `csrf` (the token for forms), `watch` and `denied` into the scope. `public_url` is how
+    people reach the board; empty: as they name it, within the known hosts."""
 
     def __init__(self, app: ASGIApp, resolver: Resolver, public_url: str = "") -> None:
         self._app, self._resolver, self._public_url = app, resolver, public_url
@@ -103,17 +112,17 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        scope["auth"] = self._resolver.settings
+        scope["auth"], scope["denied"] = self._resolver.settings, self._resolver.denied
         if too_large := _too_large(scope):
             await _answer(
                 scope, receive, send, too_large, "Request too large", "Its address or headers are too long."
             )
             return
-        if scope["path"].startswith(PROBES) and scope["method"] in csrf.SAFE:
+        if _signed(scope) or (scope["path"].startswith(PROBES) and scope["method"] in csrf.SAFE):
             scope["principal"] = NOBODY
             await self._app(scope, receive, send)
             return
-        unsafe = scope["method"] not in csrf.SAFE and not scope["path"].startswith("/hooks/")
+        unsafe = scope["method"] not in csrf.SAFE
         bearer = any(name == b"authorization" for name, _ in scope["headers"])
         # Before the session is looked at, so that a forged request has no effect on it either.
         if unsafe and not bearer and (why := csrf.foreign(scope, self._public_url)):
@@ -154,16 +163,14 @@ class Guard:
                 return
         if not _open(path):
             if who.kind is PrincipalKind.KIOSK and not _is_view(scope, who.view):
-                await _answer(
-                    scope, receive, send, 403, "Not permitted", "This screen may show one view only."
-                )
+                await _forbid(scope, receive, send, "Not permitted", "This screen may show one view only.")
                 return
             if not permits(who, Permission.VIEW).allowed:
                 if who.kind is PrincipalKind.NOBODY:
                     await _turn_away(scope, receive, send, "")
                     return
                 said = "You are signed in, but have no role here. An admin can grant you one."
-                await _answer(scope, receive, send, 403, "Not permitted", said)
+                await _forbid(scope, receive, send, "Not permitted", said)
                 return
         keeps_nothing = (
             who.kind is not PrincipalKind.NOBODY and who is not LOCAL and not path.startswith("/static/")
@@ -177,6 +184,12 @@ class Guard:
 
 def _open(path: str) -> bool:
     return path in OPEN or path.startswith(OPEN_UNDER)
+
+
+def _signed(scope: Scope) -> bool:
+    """Whether the body of a request proves itself, whoever sends it."""
+    path: str = scope["path"]
+    return path.startswith("/hooks/") or (path == SIGNED and scope["method"] == "POST")
 
 
 def _limit(scope: Scope, unsafe: bool) -> RateLimitItem | None:
@@ -231,9 +244,15 @@ async def _answer(
     await errors.answer(scope, status, title, detail, headers=headers)(scope, receive, send)
 
 
+async def _forbid(scope: Scope, receive: Receive, send: Send, title: str, said: str) -> None:
+    await access.remember(scope, f"403 {title}. {said}")
+    await _answer(scope, receive, send, 403, title, said)
+
+
 async def _turn_away(scope: Scope, receive: Receive, send: Send, why: str) -> None:
     if why:
         log.warning("credentials refused", path=logged(scope["path"]), source=limits.source(scope))
+    await access.remember(scope, f"401 {why or 'Not signed in.'}")
     said = f"{why} Sign in at /login, or send a token: Authorization: Bearer …".strip()
     await _answer(scope, receive, send, 401, "Not signed in", said, access.sign_in_headers(scope))
 
@@ -253,4 +272,5 @@ async def _refuse(scope: Scope, receive: Receive, send: Send, why: str) -> None:
         source=limits.source(scope),
     )
     detail = f"{why} Reload the page and try again; a program sends a token (Authorization: Bearer …)."
+    await access.remember(scope, f"403 {why}")
     await _answer(scope, receive, send, 403, "Forged or stale request", detail)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from urllib.parse import quote
 
 import structlog
@@ -10,15 +10,18 @@ from fastapi import APIRouter, Request
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from app.domain.people import Principal, PrincipalKind
+from app.domain.audit import Act, Kind
+from app.domain.people import NOBODY, Principal, PrincipalKind
 from app.domain.policy import Permission
 from app.settings import Mode
 from app.store import people
+from app.store.audit import append
 from app.web.errors import Refusal
 from app.web.render import Renderer
 
-from . import cookies, limits, oidc, passwords, tokens
-from .access import needs, of
+from . import cookies, limits, oidc, tokens
+from .access import needs, of, remember
+from .audited import entry
 from .doorkeeper import KIOSK_PREFIX, Doorkeeper
 from .paths import safe_next
 from .viewer import viewer
@@ -71,12 +74,14 @@ class Login:
         if Mode.DEMO in settings.modes and (be := text(fields, "be")):
             persona = next((p for p in settings.personas if p.subject == be), None)
             if persona is None:
+                await remember(request.scope, "By demo: nobody of this name.", Act.SIGN_IN)
                 return self._page(request, back, "There is nobody of this name in the demo.", 401)
             line = await self._door.begin(
                 request.scope, Mode.DEMO, "demo", be, persona.name, "", frozenset(), self._door.clock()
             )
             return see_other(back, line)
         if Mode.LOCAL not in settings.modes:
+            await remember(request.scope, "By a password, which is no way in here.", Act.SIGN_IN)
             return self._page(request, back, "Nobody signs in by a password here.", 401)
         return await self._local(
             request, text(fields, "user", 100).strip().lower(), text(fields, "password"), back
@@ -87,8 +92,11 @@ class Login:
         who, door = of(request.scope), self._door
         secret = cookies.read(request.scope).get(door.cookies.session)
         if secret:
+            now = door.clock()
             async with door.database.writing() as session:
-                await people.end_sessions(session, door.clock(), key=cookies.digest(secret))
+                if await people.end_sessions(session, now, key=cookies.digest(secret)):
+                    ended = f"session {who.session}"
+                    await append(session, entry(request.scope, who, Act.SIGN_OUT, now, ended, ""))
             door.forget()
             log.info("signed out", principal=who.identity, session=who.session)
         response = see_other("/login", door.cookies.clear(door.cookies.session))
@@ -101,8 +109,9 @@ class Login:
             raise Refusal(404, "Not found", "Nobody signs in by a provider here.")
         door = self._door
         back = safe_next(request.query_params.get("next", "/"))
+        again = of(request.scope).session and door.settings.step_up_minutes
         try:
-            address, kept = await self._provider.begin(back)
+            address, kept = await self._provider.begin(back, again * 60 if again else None)
         except oidc.Failed as error:
             return self._page(request, back, str(error), 502)
         secret = cookies.secret()
@@ -133,6 +142,7 @@ class Login:
             claims, back = await self._provider.finish(kept, given, door.clock())
         except oidc.Failed as error:
             log.warning("sign-in failed", how="oidc", source=limits.source(request.scope), why=str(error))
+            await remember(request.scope, f"By oidc: {error}", Act.SIGN_IN)
             page = self._page(request, "/", f"{error} Try again.", 401)
             page.headers.append("set-cookie", forget)
             return page
@@ -156,7 +166,14 @@ class Login:
                     session, people.TOKEN, dict(changed), key=link, used_at=None
                 ):
                     row = None
+                if row is not None:
+                    screen = Principal(
+                        PrincipalKind.KIOSK, "kiosk", row["ident"], row["name"], session=row["ident"]
+                    )
+                    done = entry(request.scope, screen, Act.SET_UP_KIOSK, now, f"kiosk {row['ident']}", "")
+                    await append(session, done)
         if row is None:
+            await remember(request.scope, "The link of a screen does not hold.", Act.SET_UP_KIOSK)
             raise Refusal(
                 404, "Not found", "This link was used already, or is out of date. Ask for another one."
             )
@@ -176,12 +193,14 @@ class Login:
             ):
                 log.warning("sign-in refused: tried too often", how="local", source=where)
                 said = "Too many passwords were wrong. Try again in a quarter of an hour."
+                await remember(request.scope, "By local: too many passwords were wrong.", Act.SIGN_IN)
                 return self._page(request, back, said, 429)
             ident = await people.attempt(session, account, where, now)
             row = await people.one(await session.connection(), people.ACCOUNT, name=name)
         usable = row["password"] if row and row["disabled_at"] is None else None
-        if not await passwords.holds(password, usable) or row is None:
+        if not await door.passwords.holds(password, usable) or row is None:
             log.warning("sign-in failed", how="local", source=where)
+            await self._failed(request, name if row else "", now)
             return self._page(request, back, _WRONG, 401)
         async with door.database.writing() as session:
             await people.forgive(session, account, ident)
@@ -189,6 +208,14 @@ class Login:
             request.scope, Mode.LOCAL, "local", name, row["display"], row["email"], frozenset(), now
         )
         return see_other(back, line)
+
+    async def _failed(self, request: Request, known: str, now: datetime) -> None:
+        """Write a wrong password down. A name that nobody has may be a password, so it is kept nowhere."""
+        who = Principal(PrincipalKind.NOBODY, "local", known, known or NOBODY.name)
+        what = f"user {known}" if known else "an unknown user"
+        said = entry(request.scope, who, Act.SIGN_IN, now, what, "By local: wrong password.", Kind.REFUSED)
+        async with self._door.database.writing() as session:
+            await append(session, said)
 
     def _page(self, request: Request, back: str, wrong: str = "", status: int = 200) -> Response:
         settings = self._door.settings

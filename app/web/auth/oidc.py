@@ -46,8 +46,10 @@ class Provider:
         self._metadata: tuple[float, Mapping[str, Any]] | None = None
         self._keys: tuple[float, Mapping[str, Any]] | None = None
 
-    async def begin(self, back: str) -> tuple[str, str]:
-        """The address to send somebody to, and what to keep until they come back. `back` is where they go then."""
+    async def begin(self, back: str, max_age: int | None = None) -> tuple[str, str]:
+        """The address to send somebody to, and what to keep until they come back. `back` is where they go then; the
+        provider asks anew who they are if it did so longer ago than `max_age` seconds."""
+        more = {} if max_age is None else {"max_age": str(max_age)}
         metadata = await self._described()
         kept = {name: secrets.token_urlsafe(32) for name in ("state", "nonce", "verifier")} | {"back": back}
         async with self._client() as client:
@@ -56,6 +58,7 @@ class Provider:
                 state=kept["state"],
                 nonce=kept["nonce"],
                 code_verifier=kept["verifier"],
+                **more,
             )
         return str(address), json.dumps(kept)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from functools import cache
 
 from pwdlib import PasswordHash
 from pwdlib.exceptions import UnknownHashError
@@ -72,19 +71,36 @@ _COMMON = frozenset(
         "kubernetes123",
     ]
 )
-_one_of_two = asyncio.Semaphore(2)
-"""A hash takes 64 MiB and a core: two at a time, whoever asks."""
 
 
-@cache
-def _hasher() -> PasswordHash:
-    return PasswordHash((Argon2Hasher(),))
+class Passwords:
+    """Hashes and compares, two at a time, whoever asks: each takes 64 MiB and a core. `hasher` is another one than
+    RFC 9106's for tests of what lies around it."""
 
+    def __init__(self, hasher: Argon2Hasher | None = None) -> None:
+        self._hash = PasswordHash((hasher or Argon2Hasher(),))
+        self._two = asyncio.Semaphore(2)
+        self._nobodys = ""
 
-@cache
-def _nobodys() -> str:
-    """A hash that takes as long to compare with as anybody's."""
-    return _hasher().hash("nobody has this password")
+    def hashed(self, password: str) -> str:
+        """The hash to store. Blocks for some 0.1 s."""
+        return self._hash.hash(password)
+
+    async def holds(self, password: str, stored: str | None) -> bool:
+        """Whether `password` is the one of `stored`; takes as long when there is none (None)."""
+        if len(password) > MOST:
+            password, stored = password[:MOST], None
+        async with self._two:
+            return await asyncio.to_thread(self._compare, password, stored)
+
+    def _compare(self, password: str, stored: str | None) -> bool:
+        # A hash that takes as long to compare with as anybody's.
+        self._nobodys = self._nobodys or self._hash.hash("nobody has this password")
+        try:
+            return self._hash.verify(password, stored or self._nobodys) and stored is not None
+        except UnknownHashError:
+            self._hash.verify(password, self._nobodys)
+            return False
 
 
 def check_new(password: str, name: str) -> None:
@@ -102,24 +118,3 @@ def check_new(password: str, name: str) -> None:
         raise ValueError("This password is among the first that anybody would try.")
     if len(name) > 3 and name.lower() in plain:
         raise ValueError("A password does not hold the name it belongs to.")
-
-
-def hashed(password: str) -> str:
-    """The hash to store. Blocks for some 0.1 s."""
-    return _hasher().hash(password)
-
-
-async def holds(password: str, stored: str | None) -> bool:
-    """Whether `password` is the one of `stored`; takes as long when there is none (None)."""
-    if len(password) > MOST:
-        password, stored = password[:MOST], None
-    async with _one_of_two:
-        return await asyncio.to_thread(_compare, password, stored)
-
-
-def _compare(password: str, stored: str | None) -> bool:
-    try:
-        return _hasher().verify(password, stored or _nobodys()) and stored is not None
-    except UnknownHashError:
-        _hasher().verify(password, _nobodys())
-        return False

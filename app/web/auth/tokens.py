@@ -70,6 +70,16 @@ def claimed(now: datetime) -> tuple[str, Mapping[str, Any]]:
     return secret, {"key": cookies.digest(secret), "used_at": now}
 
 
+def spoken(row: Mapping[str, Any]) -> str:
+    """A new token in words, for the audit: which it is, and what it may."""
+    if row["kind"] == "kiosk":
+        return f"kiosk {row['ident']} ({row['name']}), shows {row['view']}"
+    roles, environments = json.loads(row["roles"]), json.loads(row["environments"])
+    verbs = json.loads(row["verbs"])
+    only = "" if verbs is None else f", only {', '.join(verbs)}"
+    return f"token {row['ident']} ({row['name']}), {roles[-1]} in {', '.join(environments)}{only}"
+
+
 def lines(text: str) -> tuple[str, ...]:
     """The words of a field: separated by commas or spaces."""
     return tuple(dict.fromkeys(word for word in re.split(r"[\s,]+", text.strip()) if word))

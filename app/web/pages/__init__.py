@@ -24,10 +24,18 @@ from app.web.render import Renderer
 from app.web.streams import Hub
 from app.web.views import ViewKey
 
-from . import audit, board, gate, gates, sources, workload
+from . import audit, board, gate, gates, patterns, sources, wall, workload
 from .page import Page, PageContent, RowCache
 
-PAGES: tuple[Page, ...] = (board.PAGE, workload.PAGE, gates.PAGE, gate.PAGE, sources.PAGE)
+PAGES: tuple[Page, ...] = (
+    board.PAGE,
+    workload.PAGE,
+    gates.PAGE,
+    gate.PAGE,
+    sources.PAGE,
+    wall.PAGE,
+    patterns.PAGE,
+)
 
 
 def routes(hub: Hub, renderer: Renderer | None = None, deciding: Gates | None = None) -> APIRouter:

@@ -1,11 +1,32 @@
-"""A board of the demo's people for every test that asks for one."""
+"""Boards that the tests of a module share: each test finds one as it was at the start."""
 
 import pytest
 
-from tests.web.auth.door import door
+from tests.web.auth.door import LOCAL, door
+
+
+@pytest.fixture(scope="module")
+async def shared(tmp_path_factory, sqlite_template, anyio_backend):
+    async with door(tmp_path_factory.mktemp("board"), template=sqlite_template) as here:
+        yield here
 
 
 @pytest.fixture
-async def board(tmp_path, sqlite_template, anyio_backend):
-    async with door(tmp_path, template=sqlite_template) as here:
+async def board(shared):
+    """A board of the demo's people."""
+    await shared.anew()
+    return shared
+
+
+@pytest.fixture(scope="module")
+async def shared_local(tmp_path_factory, sqlite_template, anyio_backend):
+    async with door(tmp_path_factory.mktemp("local"), LOCAL, sqlite_template) as here:
         yield here
+
+
+@pytest.fixture
+async def local(shared_local):
+    """A board of people with passwords; there is Vera, without a role of her own."""
+    await shared_local.anew()
+    await shared_local.account("vera")
+    return shared_local

@@ -262,6 +262,14 @@ async def test_round_trip_signs_in_with_pkce_and_roles(tmp_path, sqlite_template
         assert len(provider.exchanged) == 1
 
 
+@pytest.fixture(scope="module")
+async def shared(tmp_path_factory, sqlite_template, anyio_backend):
+    """A provider and a board, for those whose answers never get as far as the provider."""
+    where = tmp_path_factory.mktemp("oidc")
+    async with idp.provider() as provider, door(where, settings(provider.issuer), sqlite_template) as here:
+        yield provider, here
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -277,31 +285,32 @@ async def test_round_trip_signs_in_with_pkce_and_roles(tmp_path, sqlite_template
         "issuer",
     ],
 )
-async def test_an_answer_that_is_not_to_this_sign_in_is_refused(tmp_path, sqlite_template, change):
+async def test_an_answer_that_is_not_to_this_sign_in_is_refused(shared, change):
     """SR-04: state single-use and bound to the browser; nothing is exchanged for a forged answer."""
-    async with idp.provider() as provider, door(tmp_path, settings(provider.issuer), sqlite_template) as here:
-        start = await here.ask("GET", "/oidc/login")
-        cookie = cookie_of(start)
-        state = parse_qs(urlsplit(start.headers["location"]).query)["state"][0]
-        query = {
-            "state": "code=c&state=wrong",
-            "no state": "code=c",
-            "empty state": "code=c&state=",
-            "error": f"error=access_denied&error_description=<b>x</b>&state={state}",
-            "no code": f"state={state}",
-            "twice": f"code=c&state=wrong&state={state}",
-            "issuer": f"code=c&state={state}&iss=https://evil.example",
-        }.get(change, f"code=c&state={state}")
-        if change == "other cookie":
-            cookie = cookie_of(await here.ask("GET", "/oidc/login"))
-        if change == "late":
-            here.later(minutes=11)
-        answer = await here.ask("GET", f"/oidc/callback?{query}", "" if change == "no cookie" else cookie)
-        assert answer.status_code == 401
-        assert "shipboard-session" not in answer.headers.get("set-cookie", "")
-        assert "<b>x" not in answer.text
-        assert provider.exchanged == []
-        assert await here.rows(people.SESSION) == []
+    provider, here = shared
+    await here.anew()
+    start = await here.ask("GET", "/oidc/login")
+    cookie = cookie_of(start)
+    state = parse_qs(urlsplit(start.headers["location"]).query)["state"][0]
+    query = {
+        "state": "code=c&state=wrong",
+        "no state": "code=c",
+        "empty state": "code=c&state=",
+        "error": f"error=access_denied&error_description=<b>x</b>&state={state}",
+        "no code": f"state={state}",
+        "twice": f"code=c&state=wrong&state={state}",
+        "issuer": f"code=c&state={state}&iss=https://evil.example",
+    }.get(change, f"code=c&state={state}")
+    if change == "other cookie":
+        cookie = cookie_of(await here.ask("GET", "/oidc/login"))
+    if change == "late":
+        here.later(minutes=11)
+    answer = await here.ask("GET", f"/oidc/callback?{query}", "" if change == "no cookie" else cookie)
+    assert answer.status_code == 401
+    assert "shipboard-session" not in answer.headers.get("set-cookie", "")
+    assert "<b>x" not in answer.text
+    assert provider.exchanged == []
+    assert await here.rows(people.SESSION) == []
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,14 @@
 import asyncio
 import re
 import time
+from dataclasses import replace
 
 import pytest
 
+from app.domain.people import Principal, PrincipalKind, Role
 from app.store import people
 from app.web.auth.cookies import digest
-from tests.web.auth.door import DEMO, LOCAL, PASSWORD, cookie_of, door, with_
+from tests.web.auth.door import DEMO, LOCAL, PASSWORD, STAGING, cookie_of, door, with_
 
 pytestmark = pytest.mark.anyio
 SSE = {"accept": "text/event-stream"}
@@ -155,6 +157,23 @@ async def test_what_a_local_user_may_do_changes_at_once(tmp_path, sqlite_templat
                 await asyncio.sleep(0.1)
 
 
+async def test_who_asked_is_looked_up_again_by_session_and_by_token(board):
+    """What is carried out later is carried out with the rights of then."""
+    await board.token(role="operator")
+    cookie = await board.be("operator")
+    (session,), (token,) = await board.rows(people.SESSION), await board.rows(people.TOKEN)
+    person = Principal(PrincipalKind.PERSON, session=session["ident"])
+    program = Principal(PrincipalKind.TOKEN, session=token["ident"])
+    assert Role.OPERATOR in (await board.keeper.still(person)).roles_in(STAGING)
+    assert Role.OPERATOR in (await board.keeper.still(program)).roles_in(STAGING)
+    assert await board.keeper.still(replace(person, session="")) == replace(person, session="")
+    assert await board.keeper.still(replace(person, session="another")) is None
+    await board.ask("POST", "/logout", cookie, data={"csrf": await board.csrf(cookie)})
+    assert await board.keeper.still(person) is None
+    board.later(days=4000)
+    assert await board.keeper.still(program) is None
+
+
 async def test_nobody_ends_what_is_not_theirs(board):
     """SR-11: not yours and not there answer alike."""
     viewer, admin = await board.be("viewer"), await board.be("admin")
@@ -204,11 +223,12 @@ async def test_shared_pages_carry_nothing_personal(board):
             break
 
 
-async def test_pages_of_different_rights_are_different_views(board):
+async def test_pages_of_different_rights_are_different_views(tmp_path, sqlite_template):
     """Buttons follow from rights, so rights are part of what a view is."""
-    for who in ("viewer", "admin", "viewer"):
-        await board.ask("GET", "/", await board.be(who))
-    rights = {key.rights for key in board.app.state.hub._views if key.media_type == "text/html"}
+    async with door(tmp_path, template=sqlite_template) as here:
+        for who in ("viewer", "admin", "viewer"):
+            await here.ask("GET", "/", await here.be(who))
+        rights = {key.rights for key in here.app.state.hub._views if key.media_type == "text/html"}
     assert rights == {frozenset({"*:viewer"}), frozenset({"*:admin"})}
 
 

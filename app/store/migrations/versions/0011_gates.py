@@ -6,7 +6,7 @@ from alembic import op
 from sqlalchemy import Boolean, Column, DateTime, ForeignKeyConstraint, PrimaryKeyConstraint, String, Text
 
 revision = "0011"
-down_revision = "0007"
+down_revision = "0009"
 
 
 def text(*names: str) -> list[Column[str]]:

@@ -1,0 +1,234 @@
+"""The demo's CI: builds what the fleet ships, and tells of it by signed webhooks as GitHub would.
+
+Every version the fleet runs has its commit, pull request, run, jobs and image; the next one is built while the
+present one is live. Now and then a branch is built that fails. Where the receiver is away, it is tried again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+import logging
+import random
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+
+from app.demo.ci_payloads import JOBS, Build, number
+from app.demo.fleet import PLACES, REGISTRY, kind_of
+from app.demo.services import SERVICES
+from app.demo.teller import newer, older
+
+if TYPE_CHECKING:
+    from app.demo.cluster import EmbeddedCluster
+
+log = logging.getLogger(__name__)
+PAST = 3
+"""Versions before the present one that each service has runs of."""
+DAY = 86_400.0
+BRANCH_EVERY = 75.0
+"""Seconds between two builds of branches."""
+TRIES = 60
+
+
+class Ci:
+    """Sends to `url`, signed with `secret`, for as long as it is started."""
+
+    def __init__(self, cluster: EmbeddedCluster, url: str, secret: str) -> None:
+        self.cluster, self._url, self._secret = cluster, url, secret.encode()
+        self._random = random.Random(11)
+        self._builds: dict[tuple[str, str], Build] = {}
+        self._hurried: set[tuple[str, str]] = set()
+        self._live: dict[tuple[str, str], str] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._session: aiohttp.ClientSession | None = None
+        self._free = asyncio.Semaphore(8)
+
+    def start(self) -> None:
+        """Begin; needs a running loop."""
+        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10))
+        self._spawn(self._run())
+
+    async def stop(self) -> None:
+        """End all of it."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._session:
+            await self._session.close()
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _run(self) -> None:
+        try:
+            await self._history()
+            self._spawn(self._branches())
+            while True:
+                self._look()
+                await self._sleep(1.0)
+        except Exception:
+            log.exception("the demo's CI broke off")
+
+    def _versions(self) -> dict[tuple[str, str], str]:
+        """The version that each workload of the fleet asks for."""
+        found = {}
+        for service in SERVICES:
+            for environment in service.environments:
+                entry = self.cluster.store.get(kind_of(service, environment), environment, service.name)
+                if entry is not None:
+                    image = entry.obj["spec"]["template"]["spec"]["containers"][0]["image"]
+                    found[service.name, environment] = image.rpartition(":")[2]
+        return found
+
+    async def _history(self) -> None:
+        now = self.cluster.clock.now()
+        self._live = self._versions()
+        work = []
+        for service in SERVICES:
+            age = service.changed * 3600
+            known = [self._live[key] for key in self._live if key[0] == service.name]
+            past = [older(service.version, back) for back in range(1, PAST + 1)]
+            for back, version in enumerate(dict.fromkeys([*known, service.version, *past])):
+                spread = self._random.uniform(0.4, 1.6) * DAY * back
+                work.append(self._past(service.name, version, now - age - spread - 900))
+        await asyncio.gather(*work)
+
+    def _look(self) -> None:
+        """Take note of what was shipped since the last look."""
+        storied = {name for (name, _), place in PLACES.items() if place.story}
+        live = self._versions()
+        for (service, environment), version in live.items():
+            if self._live.get((service, environment)) == version and (service, environment) in self._live:
+                continue
+            self._spawn(self._shipped(service, environment, version))
+        fresh = {key[0] for key in live if live[key] != self._live.get(key)}
+        self._live = live
+        for service in sorted(fresh & storied):
+            self._next(service)
+        if not any(key in self._builds and not self._builds[key].ended for key in self._builds):
+            self._next(self._random.choice(sorted(storied)))
+
+    def _next(self, service: str) -> None:
+        """Build what the story will ship next."""
+        versions = [version for (name, _), version in self._live.items() if name == service]
+        environment = next((where for (name, where), p in PLACES.items() if name == service and p.story), "")
+        try:
+            version = newer(self._live.get((service, environment), versions[0]))
+        except (IndexError, ValueError):  # a viewer set an image of their own
+            return
+        if (service, version) not in self._builds:
+            self._spawn(self._build(Build(service, version, pace=self._random.uniform(0.8, 1.3))))
+
+    async def _past(self, service: str, version: str, ended: float) -> None:
+        """A build that is over."""
+        if (service, version) in self._builds:
+            return
+        build = Build(service, version, pace=self._random.uniform(0.8, 1.4))
+        self._builds[service, version] = build
+        length = max(job.starts + job.length for job in build.jobs)
+        build.began, build.ended, build.touched = ended - length, ended, ended
+        build.status = "completed"
+        for job in build.jobs:
+            job.started = build.began + job.starts
+            job.ended, job.conclusion = job.started + job.length, "success"
+        await self._send("push", build.push())
+        await self._send("pull_request", build.pull_request())
+        await self._send("workflow_run", build.workflow_run())
+        for job in build.jobs:
+            await self._send("workflow_job", build.workflow_job(job))
+        await self._send("registry_package", build.registry_package(f"{REGISTRY}/{service}:{version}"))
+
+    async def _shipped(self, service: str, environment: str, version: str) -> None:
+        """A version went to an environment: its build is over, and the deployment is told."""
+        now = self.cluster.clock.now()
+        self._hurried.add((service, version))
+        await self._past(service, version, now - 60)
+        build = self._builds[service, version]
+        await self._send("deployment", build.deployment(environment, now))
+        await self._send("deployment_status", build.deployment_status(environment, now, "in_progress", now))
+        await self._sleep(25.0)
+        done = self.cluster.clock.now()
+        await self._send("deployment_status", build.deployment_status(environment, now, "success", done))
+
+    async def _branches(self) -> None:
+        """Changes that are not merged yet; some fail."""
+        while True:
+            await self._sleep(self._random.uniform(0.4, 1.6) * BRANCH_EVERY)
+            service = self._random.choice(SERVICES)
+            branch = f"change-{self._random.randrange(10_000)}"
+            fails = self._random.choice([name for name, _, _ in JOBS]) if self._random.random() < 0.35 else ""
+            pace = self._random.uniform(0.7, 1.5)
+            self._spawn(self._build(Build(service.name, service.version, branch, fails, pace)))
+
+    async def _build(self, build: Build) -> None:
+        """A build as it happens; at once where what it makes is shipped already."""
+        key = (build.service, build.version if build.branch == "main" else build.branch)
+        self._builds[key] = build
+        clock = self.cluster.clock
+        build.began = build.touched = clock.now()
+        await self._send("push", build.push())
+        if build.branch == "main":
+            await self._send("pull_request", build.pull_request())
+        await self._send("workflow_run", build.workflow_run())
+        points = [(job.starts, job, False) for job in build.jobs]
+        points += [(job.starts + job.length, job, True) for job in build.jobs]
+        failed = False
+        for when, job, over in sorted(points, key=lambda point: (point[0], point[2])):
+            await self._until(build.began + when, key)
+            now = build.touched = clock.now()
+            if over and not job.started:
+                continue
+            if not over and failed:
+                continue  # what has not begun is not begun any more
+            if over:
+                job.ended, job.conclusion = now, "failure" if job.name == build.fails else "success"
+                failed = failed or job.conclusion == "failure"
+            else:
+                job.started = now
+                if build.status == "queued":
+                    build.status = "in_progress"
+                    await self._send("workflow_run", build.workflow_run())
+            await self._send("workflow_job", build.workflow_job(job))
+        build.status, build.ended = "completed", clock.now()
+        await self._send("workflow_run", build.workflow_run())
+        if build.branch == "main" and not failed:
+            image = f"{REGISTRY}/{build.service}:{build.version}"
+            await self._send("registry_package", build.registry_package(image))
+
+    async def _until(self, at: float, key: tuple[str, str]) -> None:
+        while (left := at - self.cluster.clock.now()) > 0 and key not in self._hurried:
+            await self._sleep(min(left, 1.0))
+
+    async def _sleep(self, seconds: float) -> None:
+        await asyncio.sleep(max(0.01, self.cluster.clock.real(seconds)))
+
+    async def _send(self, event: str, body: dict[str, Any]) -> None:
+        content = json.dumps(body, separators=(",", ":")).encode()
+        headers = {
+            "content-type": "application/json",
+            "user-agent": "GitHub-Hookshot/demo",
+            "x-github-event": event,
+            "x-github-delivery": str(uuid.UUID(int=number(content.decode(), 1 << 48) << 64)),
+            "x-hub-signature-256": "sha256=" + hmac.new(self._secret, content, hashlib.sha256).hexdigest(),
+        }
+        assert self._session is not None
+        for attempt in range(TRIES):
+            try:
+                async with (
+                    self._free,
+                    self._session.post(
+                        self._url, data=content, headers=headers, allow_redirects=False
+                    ) as answer,
+                ):
+                    if answer.status < 500:
+                        return
+            except (aiohttp.ClientError, TimeoutError):
+                pass
+            await asyncio.sleep(min(0.2 * (attempt + 1), 2.0))
+        log.warning("a webhook of the demo's CI was not taken")

@@ -1,0 +1,257 @@
+"""The wall: what a room reads from metres away. A row for every problem and for every service that has none.
+
+The same facts and verdicts as the board, in fewer words: a service that fails in one environment and waits in
+another has two rows, so that no problem hides behind a worse one. Instants only, as in every read model.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from heapq import nlargest
+from urllib.parse import quote
+
+from ..domain.names import cut
+from ..domain.rollout import Attention, Outcome
+from ..live import Topic
+from .board import BoardChange, BoardRow, Cell, Clause, Column, Day, Empty, Listening, Sentence, Waiting
+from .cells import rank
+from .fleet import Fleet
+from .projection import BoardProjection
+from .query import BoardQuery
+from .rows import RolloutRow
+from .words import slug
+
+ORDER = (Attention.FAILED, Attention.WAITING, Attention.UNKNOWN, Attention.MOVING, Attention.GOOD)
+"""Worst first, for a room: what cannot be seen comes before what moves as it should."""
+PROBLEMS = frozenset(ORDER[:3])
+"""What is never left out."""
+REASON = 80
+"""Longest reason, in characters: more cannot be read in passing."""
+LATEST = 5
+"""How many rollouts that ended are named."""
+
+_SAID = {
+    Attention.FAILED: ("fails", "fail"),
+    Attention.WAITING: ("waits", "wait"),
+    Attention.UNKNOWN: ("unseen", "unseen"),
+    Attention.MOVING: ("moves", "move"),
+}
+_ENDED = {
+    Outcome.PROMOTED: ("Landed", Attention.GOOD),
+    Outcome.FAST_PROMOTED: ("Landed", Attention.GOOD),
+    Outcome.ABORTED: ("Aborted", Attention.FAILED),
+    Outcome.FAILED: ("Failed", Attention.FAILED),
+    Outcome.ROLLED_BACK: ("Rolled back", Attention.FAILED),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class WallRow:
+    """One problem, or a service without one. `last`: in the last environment, which goes without saying where
+    there is little room; `href` is the path of its own page, `progress` 0 to 100 or None."""
+
+    slug: str
+    rank: str
+    attention: Attention
+    service: str
+    environment: str
+    version: str
+    word: str
+    reason: str
+    since: datetime
+    href: str
+    last: bool = True
+    landed: bool = False
+    progress: int | None = None
+
+    @property
+    def problem(self) -> bool:
+        """Whether it is never left out."""
+        return self.attention in PROBLEMS
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A rollout that is over."""
+
+    service: str
+    environment: str
+    version: str
+    word: str
+    attention: Attention
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Wall:
+    """All of the page."""
+
+    sentence: Sentence
+    rows: tuple[WallRow, ...]
+    day: Day
+    latest: tuple[Ended, ...]
+    sources: tuple[Listening, ...]
+    environments: tuple[Column, ...]
+    empty: Empty | None
+
+
+@dataclass(frozen=True, slots=True)
+class WallChange:
+    """What an update touched: rows by slug, and which parts look different. `everything`: other environments."""
+
+    changed: Mapping[str, WallRow] = field(default_factory=dict)
+    added: Mapping[str, WallRow] = field(default_factory=dict)
+    removed: frozenset[str] = frozenset()
+    sentence: bool = False
+    day: bool = False
+    sources: bool = False
+    everything: bool = False
+
+
+def wall_rows(row: BoardRow, waits: Sequence[Waiting], columns: Sequence[Column]) -> tuple[WallRow, ...]:
+    """The rows of one service: one for each environment where it is not good, else one for the last."""
+    cells = [(i, cell) for i, cell in enumerate(row.cells) if cell]
+    odd = [(i, cell) for i, cell in cells if cell.attention is not Attention.GOOD]
+    last = len(columns) - 1
+    return tuple(_row(row.service, cell, last - i, waits) for i, cell in odd or cells[-1:])
+
+
+def wall_sentence(rows: Iterable[WallRow]) -> Sentence:
+    """The state in the fewest words, worst first: "1 fails, 3 wait, 2 move, 1 unseen."."""
+    counts = Counter(row.attention for row in rows)
+    good = counts.pop(Attention.GOOD, 0)
+    found = [a for a in ORDER if counts[a]]
+    clauses = [
+        Clause(a, f"{counts[a]:,} {_SAID[a][counts[a] > 1]}", "" if a is found[-1] else ",") for a in found
+    ]
+    if found == [Attention.MOVING] and good:
+        clauses = [
+            Clause(Attention.MOVING, clauses[0].text, ","),
+            Clause(Attention.GOOD, f"{good:,} good", ""),
+        ]
+    elif not found and good:
+        text = {1: "The one service is good", 2: "Both are good"}.get(good, f"All {good:,} are good")
+        clauses = [Clause(Attention.GOOD, text, "."), Clause(None, "Nothing waits", ".")]
+    return Sentence(tuple(clauses), " ".join(c.text + c.end for c in clauses))
+
+
+def latest(rollouts: Iterable[RolloutRow], query: BoardQuery) -> tuple[Ended, ...]:
+    """The rollouts that ended last, newest first; what was superseded tells its own story."""
+    over = ((r, r.ended_at, _ENDED[r.outcome]) for r in rollouts if r.ended_at and r.outcome in _ENDED)
+    mine = (found for found in over if query.takes_rollout(found[0]))
+    newest = nlargest(LATEST, mine, key=lambda found: (found[1], found[0].id))
+    return tuple(
+        Ended(r.place.service, r.place.environment, r.to_version, said[0], said[1], at)
+        for r, at, said in newest
+    )
+
+
+class WallProjection:
+    """A `Wall` that follows its fleet: what changes costs by what changed."""
+
+    def __init__(
+        self, fleet: Fleet, query: BoardQuery, now: datetime, environments: Sequence[str] = ()
+    ) -> None:
+        self._fleet, self._query = fleet, query
+        self._board = BoardProjection(fleet, query, now, environments)
+        self._rows: dict[str, tuple[WallRow, ...]] = {}
+        self._latest: tuple[Ended, ...] = ()
+        self._build()
+
+    @property
+    def contacts(self) -> Mapping[str, datetime | None]:
+        """When each cluster was last heard."""
+        return self._board.contacts
+
+    @property
+    def wall(self) -> Wall:
+        """The whole read model."""
+        board = self._board.board
+        rows = sorted((row for rows in self._rows.values() for row in rows), key=lambda row: row.rank)
+        said = wall_sentence(rows)
+        if board.empty:
+            said = Sentence((Clause(None, board.empty.what, ""),), board.empty.what)
+        return Wall(
+            sentence=said,
+            rows=tuple(rows),
+            day=board.day,
+            latest=self._latest,
+            sources=board.sources,
+            environments=board.all_environments,
+            empty=board.empty,
+        )
+
+    def apply(self, topics: Iterable[Topic], now: datetime) -> WallChange:
+        """Take in the rows that `topics` name."""
+        topics = tuple(topics)
+        before = self._latest
+        if any(topic.sort == "rollout" for topic in topics):
+            self._latest = latest(self._fleet.rollouts.values(), self._query)
+        return self._take(self._board.apply(topics, now), self._latest != before)
+
+    def tick(self, now: datetime) -> WallChange:
+        """Take in what time alone changes."""
+        return self._take(self._board.tick(now), False)
+
+    def _build(self) -> None:
+        board = self._board.board
+        self._rows = {row.service: self._make(row) for row in board.rows}
+        self._latest = latest(self._fleet.rollouts.values(), self._query)
+
+    def _make(self, row: BoardRow) -> tuple[WallRow, ...]:
+        return wall_rows(row, self._board.waits(row.service), self._board.columns)
+
+    def _take(self, change: BoardChange, ended: bool) -> WallChange:
+        if change.environments:
+            self._build()
+            return WallChange(everything=True)
+        old, new = dict[str, WallRow](), dict[str, WallRow]()
+        for service in (*change.rows, *change.added, *change.removed):
+            old |= {row.slug: row for row in self._rows.pop(service, ())}
+            if service not in change.removed:
+                rows = self._rows[service] = self._make(self._board.row(service))
+                new |= {row.slug: row for row in rows}
+        changed = {key: row for key, row in new.items() if key in old and old[key] != row}
+        added = {key: row for key, row in new.items() if key not in old}
+        return WallChange(
+            changed=changed,
+            added=added,
+            removed=frozenset(old.keys() - new.keys()),
+            sentence=change.sentence or bool(changed or added) or old.keys() != new.keys(),
+            day=change.day or ended,
+            sources=change.sources,
+        )
+
+
+def _row(service: str, cell: Cell, from_last: int, waits: Sequence[Waiting]) -> WallRow:
+    asked = next((w.ask for w in waits if w.environment == cell.environment), "")
+    reason = asked if cell.attention is Attention.WAITING and asked else cell.message or cell.word
+    alike = sum(m.attention is cell.attention for m in cell.members)
+    if alike > 1 and cell.attention is not Attention.GOOD:
+        reason = f"{alike} of {len(cell.members)} workloads: {reason}"
+    return WallRow(
+        slug=slug(f"{service} {cell.environment}"),
+        rank=f"{ORDER.index(cell.attention)}{rank(service, cell, from_last)[1:]}-{cell.environment}",
+        attention=cell.attention,
+        service=service,
+        environment=cell.environment,
+        version=cell.version,
+        word=_word(cell),
+        reason=cut(reason, REASON),
+        since=cell.since,
+        href=f"/workloads/{quote(cell.members[0].ref)}",
+        last=not from_last,
+        landed=cell.landed,
+        progress=cell.progress,
+    )
+
+
+def _word(cell: Cell) -> str:
+    if cell.attention is Attention.UNKNOWN:
+        return "Cannot be seen"
+    if cell.attention is Attention.MOVING and cell.pods and not cell.steps:
+        return f"{cell.pods.text.partition(',')[0]} pods"
+    return "Just landed" if cell.landed else cell.word

@@ -1,0 +1,235 @@
+"""Settings of CI: who may send webhooks, where to ask what they lost, which services a repository ships.
+
+Secrets never stand in the file: it names a variable or a file that holds them, and two or more are valid at once
+while one takes over. A hook without a secret that can be read is off, and says so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from app.domain.jobs import JobRule, JobStage
+from app.domain.repositories import Ships
+
+from . import scalars
+from .reader import Many, Table
+from .scalars import Scalar
+
+PROVIDERS = (
+    *("github", "gitlab", "jenkins", "buildkite", "circleci", "azure", "bitbucket"),
+    *("gitea", "drone", "woodpecker", "tekton", "cdevents", "generic"),
+)
+MAX_SECRET = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class SecretPlace:
+    """Where a secret is: in the variable `env`, or in `file` (without the line end)."""
+
+    env: str = ""
+    file: Path | None = None
+
+    def read(self, environ: Mapping[str, str]) -> str:
+        """The secret; empty when it is not there."""
+        if self.env:
+            return environ.get(self.env, "").strip()
+        try:
+            assert self.file is not None
+            return self.file.read_text("utf-8")[:MAX_SECRET].strip()
+        except (OSError, UnicodeDecodeError):
+            return ""
+
+    def __str__(self) -> str:
+        return self.env or str(self.file)
+
+
+@dataclass(frozen=True, slots=True)
+class PollSettings:
+    """Where to ask what webhooks lost, or to send events: the address and the place of a token for it. `private`
+    permits an address that is not public."""
+
+    url: str = ""
+    token: SecretPlace | None = None
+    private: bool = False
+    secret: str = field(default="", repr=False)
+
+    def opened(self, environ: Mapping[str, str], base: Path) -> PollSettings:
+        """This with its token."""
+        if self.token is None:
+            return self
+        token = _placed(self.token, base)
+        return replace(self, token=token, secret=token.read(environ))
+
+    def shown(self) -> dict[str, Any]:
+        """In the shape of the file, without secrets."""
+        token = {"token": _shown(self.token)} if self.token else {}
+        return {"url": self.url, **({"private": True} if self.private else {}), **token}
+
+
+@dataclass(frozen=True, slots=True)
+class HookSettings:
+    """One hook, `/hooks/PROVIDER/ID`. `repositories` are globs of repository keys that it may report for;
+    `secrets` are read from `places` at the start. `silent_hours`: after how long without one it is told."""
+
+    id: str = ""
+    provider: str = ""
+    places: tuple[SecretPlace, ...] = ()
+    repositories: tuple[str, ...] = ()
+    silent_hours: int = 24
+    poll: PollSettings | None = None
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def secret_places(self) -> tuple[SecretPlace, ...]:
+        """Where all its secrets are, the poll's token too."""
+        token = self.poll.token if self.poll else None
+        return (*self.places, token) if token else self.places
+
+    def opened(self, environ: Mapping[str, str], base: Path) -> tuple[HookSettings, tuple[str, ...]]:
+        """This hook with its secrets, and what is odd: secrets that are not there."""
+        places = tuple(_placed(place, base) for place in self.places)
+        secrets = tuple(dict.fromkeys(secret for place in places if (secret := place.read(environ))))
+        odd = [f"hooks: {self.id}: {place} holds no secret." for place in places if not place.read(environ)]
+        if not secrets:
+            odd.append(f"hooks: {self.id} is off, since it has no secret.")
+        poll = self.poll.opened(environ, base) if self.poll else None
+        if poll and poll.token and not poll.secret:
+            odd.append(f"hooks: {self.id}: {poll.token} holds no token to poll with.")
+        return replace(self, places=places, secrets=secrets, poll=poll), tuple(odd)
+
+    def shown(self) -> dict[str, Any]:
+        """In the shape of the file, without secrets."""
+        return {
+            "id": self.id,
+            "provider": self.provider,
+            "secrets": [_shown(place) for place in self.places],
+            "repositories": list(self.repositories),
+            "silent_hours": self.silent_hours,
+            **({"poll": self.poll.shown()} if self.poll else {}),
+        }
+
+
+def _placed(place: SecretPlace, base: Path) -> SecretPlace:
+    return replace(place, file=base / place.file) if place.file else place
+
+
+def _shown(place: SecretPlace) -> dict[str, str]:
+    return {"env": place.env} if place.env else {"file": str(place.file)}
+
+
+def _secret(**found: Any) -> SecretPlace:
+    if len(found) != 1:
+        raise ValueError("names either env or file")
+    return SecretPlace(**found)
+
+
+def _hook(**found: Any) -> HookSettings:
+    if not found["repositories"]:
+        raise ValueError("names no repository it may report for")
+    return HookSettings(places=found.pop("secrets", ()), **found)
+
+
+def _provider(text: str) -> str:
+    if text not in PROVIDERS:
+        raise ValueError(f"{text[:40]!r} is none of {', '.join(PROVIDERS)}")
+    return text
+
+
+def _api(text: str) -> str:
+    parts = urlsplit(text)
+    try:
+        fine = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        fine = False
+    if not fine or parts.query or parts.fragment or "@" in parts.netloc:
+        raise ValueError(f"{text[:80]!r} is not an http(s) address without user and query")
+    return text.rstrip("/")
+
+
+def _stage(text: str) -> JobStage:
+    try:
+        return JobStage(text)
+    except ValueError:
+        raise ValueError(f"{text[:40]!r} is none of {', '.join(JobStage)}") from None
+
+
+_ID = scalars.matching(re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}"), "an id of letters, digits, - and _")
+_GLOB = Scalar(
+    scalars.matching(re.compile(r"[^\x00-\x20]{1,300}"), "a glob without spaces"), "github.com/acme/*"
+)
+_WORDS = Scalar(scalars.matching(re.compile(r"[^\x00-\x1f]{1,200}"), "a glob"), "'*nightly*'")
+_PLACE = Table(
+    {
+        "env": Scalar(
+            scalars.matching(re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}"), "a variable"), "env: CI_SECRET"
+        ),
+        "file": Scalar(scalars.path, "file: /run/secrets/ci"),
+    },
+    "{env: CI_SECRET}",
+    build=_secret,
+)
+HOOKS = Many(
+    Table(
+        {
+            "id": Scalar(_ID, "id: acme-github"),
+            "provider": Scalar(_provider, "provider: github"),
+            "secrets": Many(_PLACE, "secrets: [{env: CI_SECRET}, {file: /run/secrets/ci-next}]"),
+            "repositories": Many(_GLOB, "repositories: ['github.com/acme/*']"),
+            "silent_hours": Scalar(scalars.number(1, 8760), "silent_hours: 24", frozenset({"int"})),
+            "poll": Table(
+                {
+                    "url": Scalar(_api, "url: https://api.github.example.org"),
+                    "token": _PLACE,
+                    "private": Scalar(scalars.boolean, "private: true", frozenset({"bool"})),
+                },
+                "poll: {url: https://git.example.org/api/v4, token: {env: CI_TOKEN}}",
+                required=("url",),
+                build=PollSettings,
+            ),
+        },
+        "- {id: acme, provider: github, secrets: [{env: CI_SECRET}], repositories: ['github.com/acme/*']}",
+        required=("id", "provider", "repositories"),
+        build=_hook,
+    ),
+    "hooks: [{id: acme, provider: github, secrets: [{env: CI_SECRET}], repositories: ['github.com/acme/*']}]",
+)
+EVENTS = Many(
+    Table(
+        {
+            "url": Scalar(_api, "url: https://events.example.org/shipboard"),
+            "token": _PLACE,
+            "private": Scalar(scalars.boolean, "private: true", frozenset({"bool"})),
+        },
+        "- {url: https://events.example.org/shipboard, token: {env: EVENTS_TOKEN}}",
+        required=("url",),
+        build=PollSettings,
+    ),
+    "events: [{url: https://events.example.org/shipboard}]",
+)
+SERVICES = Many(
+    Table(
+        {
+            "repository": _GLOB,
+            "pipeline": _WORDS,
+            "services": Many(Scalar(scalars.name, "[cart]"), "services: [cart]"),
+        },
+        "- {repository: github.com/acme/shop, services: [cart, checkout]}",
+        required=("repository", "services"),
+        build=Ships,
+    ),
+    "services: [{repository: github.com/acme/shop, services: [cart, checkout]}]",
+)
+STAGES = Many(
+    Table(
+        {"job": _WORDS, "stage": Scalar(_stage, "stage: unit")},
+        "- {job: 'check *', stage: unit}",
+        required=("job", "stage"),
+        build=JobRule,
+    ),
+    "job_stages: [{job: 'check *', stage: unit}]",
+)

@@ -1,0 +1,219 @@
+"""Works the inbox off: each webhook is read by its provider and goes in by the one door, in whatever order.
+
+A webhook that cannot be read is set aside with the reason, and one that fails is tried three times; neither stops
+those behind it. Each hook tells of itself as a source: when it was last heard, what is set aside, and since when
+it has been silent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from app.domain.ci import ArtifactSeen, CiFact
+from app.domain.errors import StoreUnavailable
+from app.domain.facts import WEBHOOKS, Fact, SourceObserved
+from app.domain.freshness import Freshness
+from app.domain.names import cut
+from app.domain.repositories import within
+from app.store.inbox import TRIES, Inbox, Letter, Post, Result
+
+from .hooks import PROVIDERS, Delivery, Refused
+from .hooks.payload import decoded, unwrapped
+
+AT_ONCE = 200
+"""Webhooks taken in together."""
+REPORT_SECONDS = 10.0
+IDLE_SECONDS = 2.0
+"""How often the inbox is looked into unasked: another process may have put something in."""
+Door = Callable[[Sequence[Fact]], Awaitable[None]]
+log = structlog.get_logger("shipboard.hooks")
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """A hook as far as reading needs it: `scope` are globs of the repositories that it may report for."""
+
+    id: str
+    provider: str
+    scope: tuple[str, ...]
+    silent_after: timedelta = timedelta(hours=24)
+    on: bool = True
+
+    @property
+    def only(self) -> str:
+        """The one repository it is for; empty when its scope may hold more."""
+        literal = len(self.scope) == 1 and not set(self.scope[0]) & set("*?[")
+        return self.scope[0].lower() if literal else ""
+
+
+class Hooked:
+    """The worker, one a process."""
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        ingest: Door,
+        hooks: Iterable[Hook],
+        *,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._inbox, self._ingest, self._clock = inbox, ingest, clock
+        self._hooks: Mapping[str, Hook] = {hook.id: hook for hook in hooks}
+        self._missed: dict[str, tuple[int, datetime]] = {}
+        self._counted: dict[str, int] = {}
+        self.unknown: dict[str, int] = {}
+        """Words of providers that have no meaning here, with how often they came."""
+
+    async def run(self) -> None:
+        """For ever. Raises StoreUnavailable; what was not settled by then is worked off again, which changes
+        nothing."""
+        reported = 0.0
+        loop = asyncio.get_running_loop()
+        while True:
+            self._inbox.arrived.clear()
+            busy = await self.work()
+            if loop.time() - reported >= REPORT_SECONDS:
+                await self.report()
+                reported = loop.time()
+            if not busy:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(IDLE_SECONDS):
+                        await self._inbox.arrived.wait()
+
+    async def work(self) -> int:
+        """Work off what waits, up to `AT_ONCE`; answers how many need not be tried again."""
+        letters = await self._inbox.take(AT_ONCE)
+        readings = [(letter, *self._read(letter)) for letter in letters]
+        facts = [fact for _, result, found in readings for fact in found if result.state == "done"]
+        results = [result for _, result, _ in readings]
+        if facts:
+            try:
+                await self._ingest(facts)
+            except StoreUnavailable:
+                raise
+            except Exception:
+                log.exception("webhooks could not be taken in together; each is tried by itself")
+                results = [await self._alone(*reading) for reading in readings]
+        await self._inbox.settle(results, self._clock())
+        return sum(result.state != "new" for result in results)
+
+    async def _alone(self, letter: Letter, result: Result, facts: Sequence[CiFact]) -> Result:
+        try:
+            if result.state == "done":
+                await self._ingest(facts)
+        except StoreUnavailable:
+            raise
+        except Exception as error:
+            return _failed(letter, error)
+        return result
+
+    def _read(self, letter: Letter) -> tuple[Result, Sequence[CiFact]]:
+        """What a letter says, and so what becomes of it; never raises."""
+        self._counted[letter.hook] = self._counted.get(letter.hook, 0) + 1
+        hook, provider = self._hooks.get(letter.hook), PROVIDERS.get(letter.provider)
+        if hook is None or provider is None:
+            return Result(letter.id, "dead", "Its hook is no longer configured."), ()
+        unknown: set[str] = set()
+        try:
+            text = unwrapped(letter.headers.get("content-type", ""), letter.body)
+            delivery = Delivery(
+                letter.event, decoded(text), letter.headers, letter.received_at, hook.only, unknown
+            )
+            reading = provider.read(delivery)
+            facts = in_scope(reading.facts, hook.scope)
+        except Refused as refused:
+            return Result(letter.id, "dead", str(refused), tries=letter.tries + 1), ()
+        except Exception as error:
+            log.exception("a webhook could not be read", hook=letter.hook, letter=letter.id)
+            return _failed(letter, error), ()
+        for each in unknown:
+            if each in self.unknown or len(self.unknown) < 200:
+                self.unknown[each] = self.unknown.get(each, 0) + 1
+        if not facts:
+            return Result(letter.id, "ignored", reading.ignored), ()
+        odd = f"Words that are not known here: {cut(', '.join(sorted(unknown)), 200)}." if unknown else ""
+        return Result(letter.id, "done", odd, len(facts), letter.tries + 1), facts
+
+    def note_missed(self, hook: str, runs: int, at: datetime) -> None:
+        """Polling found so many runs that webhooks had not told."""
+        count, _ = self._missed.get(hook, (0, at))
+        self._missed[hook] = (count + runs, at)
+
+    async def report(self) -> None:
+        """Tell how each hook is, as a source."""
+        posts, now = await self._inbox.posts(self._hooks), self._clock()
+        await self._ingest([self._source(hook, posts.get(hook.id), now) for hook in self._hooks.values()])
+
+    def _source(self, hook: Hook, post: Post | None, now: datetime) -> SourceObserved:
+        states = post.states if post else {}
+        last = post.last_at if post else None
+        freshness, message = self._heard(hook, last, now)
+        return SourceObserved(
+            cluster=f"{hook.provider}/{hook.id}",
+            kind=WEBHOOKS,
+            namespace="",
+            freshness=freshness,
+            contact_at=last,
+            seen_at=now,
+            message=_joined(message, _aside(states.get("dead", 0))),
+            objects=states.get("new", 0),
+            events=self._counted.get(hook.id, 0),
+            errors=states.get("dead", 0),
+        )
+
+    def _heard(self, hook: Hook, last: datetime | None, now: datetime) -> tuple[Freshness, str]:
+        if not hook.on:
+            return (
+                Freshness.UNKNOWN,
+                "Off: it has no secret. Set the variable or file that its settings name.",
+            )
+        if last is None:
+            return Freshness.UNKNOWN, "No webhook has come yet."
+        missed, at = self._missed.get(hook.id, (0, now))
+        if missed and at <= last:
+            del self._missed[hook.id]
+        elif missed:
+            runs = "a run" if missed == 1 else f"{missed} runs"
+            return (
+                Freshness.STALE,
+                f"Webhooks silent since {_moment(last)}: polling found {runs} they did not tell.",
+            )
+        if now - last > hook.silent_after:
+            return Freshness.STALE, f"Webhooks silent since {_moment(last)}."
+        return Freshness.LIVE, ""
+
+
+def in_scope(facts: Sequence[CiFact], scope: Sequence[str]) -> Sequence[CiFact]:
+    """`facts`, all of them of repositories that `scope` holds. Raises Refused."""
+    for fact in facts:
+        if isinstance(fact, ArtifactSeen) and fact.repo is None:
+            raise Refused("Its artifact names no repository.")
+        if not within(fact.repo or "", scope):
+            raise Refused(f"{cut(fact.repo or 'It', 200)} is outside what this hook may report for.")
+    return facts
+
+
+def _failed(letter: Letter, error: Exception) -> Result:
+    tries = letter.tries + 1
+    why = f"{type(error).__name__}: {cut(str(error), 200)}"
+    return Result(letter.id, "dead" if tries >= TRIES else "new", why, tries=tries)
+
+
+def _aside(dead: int) -> str:
+    if not dead:
+        return ""
+    return f"{'One webhook is' if dead == 1 else f'{dead} webhooks are'} set aside: GET /api/v1/inbox?state=dead."
+
+
+def _joined(*parts: str) -> str:
+    return " ".join(part for part in parts if part)
+
+
+def _moment(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")

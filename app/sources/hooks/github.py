@@ -1,0 +1,294 @@
+"""GitHub: Actions, checks, commit statuses, pushes, pull requests, deployments, container packages.
+
+State comes from the object, never from `action` or the event's name: real deliveries have run ahead of both.
+Checks of GitHub Actions itself are left to workflow_run and workflow_job, which tell the same and more.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.domain.ci import ArtifactSeen, CiPhase, CommitSeen, DeploymentSeen, JobSeen, RunSeen, Status
+from app.domain.converge import mark
+from app.domain.repositories import full_digest, full_sha
+
+from . import tree, verify
+from .github_shapes import Source, commit_look, job_looks, run_look
+from .port import (
+    Delivery,
+    Provider,
+    Reading,
+    Refused,
+    ignored,
+    run_key,
+    told,
+    weighed,
+    words,
+)
+
+STATE = words(
+    queued="queued waiting",
+    running="pending in_progress",
+    success="success",
+    failure="failure",
+    error="error",
+)
+DEPLOYMENT = words(
+    queued="queued pending",
+    blocked="waiting",
+    running="in_progress",
+    success="success",
+    failure="failure",
+    error="error",
+)
+
+
+def read(delivery: Delivery) -> Reading:
+    """What one delivery says. Raises Refused."""
+    return read_as(delivery, "github")
+
+
+def read_as(delivery: Delivery, provider: str) -> Reading:
+    """What one delivery of `provider`, which writes as GitHub does, says. The event is cross-checked: the body
+    must hold the object that the event is about."""
+    if not isinstance(delivery.body, dict):
+        raise Refused("It is not a JSON object.")
+    reader = READERS.get(delivery.event)
+    if reader is None:
+        return ignored(delivery)
+    member, make = reader
+    if not tree.at(delivery.body, member):
+        raise Refused(f"Its event is {delivery.event}, but it has no {member}.")
+    return make(Source(delivery, provider))
+
+
+def _workflow_run(source: Source) -> Reading:
+    run = tree.node(source.body, "workflow_run")
+    head = tree.node(run, "head_commit")
+    return told(
+        [
+            run_look(source, run, tree.text(source.body, "workflow", "name") or ""),
+            commit_look(source, {**head, "url": None}) if head else None,
+        ]
+    )
+
+
+def _workflow_job(source: Source) -> Reading:
+    return told(job_looks(source, tree.node(source.body, "workflow_job")) or ())
+
+
+def _check_suite(source: Source) -> Reading:
+    suite = tree.node(source.body, "check_suite")
+    if tree.text(suite, "app", "slug") == "github-actions":
+        return Reading(ignored="Checks of GitHub Actions are told by workflow_run and workflow_job.")
+    return told([_suite(source, suite)])
+
+
+def _suite(source: Source, suite: Any, status: Status | None = None) -> RunSeen | None:
+    key = tree.word(suite, "id")
+    status = source.status(suite) or status
+    created, updated = tree.time(suite, "created_at"), tree.time(suite, "updated_at")
+    ended = status is not None and status.phase is CiPhase.DONE
+    if key is None:
+        return None
+    return RunSeen(
+        provider=source.provider,
+        host=source.host,
+        project=source.project,
+        run=f"suite-{key}",
+        attempt=1,
+        repo=source.repo,
+        mark=weighed(status, created, updated),
+        pipeline=tree.text(suite, "app", "name"),
+        branch=tree.text(suite, "head_branch"),
+        sha=full_sha(tree.at(suite, "head_sha")),
+        created_at=created,
+        started_at=created,
+        finished_at=updated if ended else None,
+        status=status,
+    )
+
+
+def _check_run(source: Source) -> Reading:
+    check = tree.node(source.body, "check_run")
+    if tree.text(check, "app", "slug") == "github-actions":
+        return Reading(ignored="Checks of GitHub Actions are told by workflow_run and workflow_job.")
+    key = tree.word(check, "id")
+    suite = tree.node(check, "check_suite")
+    run = _suite(source, {**suite, "head_sha": tree.at(check, "head_sha"), "app": tree.at(check, "app")})
+    if key is None or run is None:
+        raise Refused("Its check run has no id, or no suite.")
+    status = source.status(check)
+    started, ended = tree.time(check, "started_at"), tree.time(check, "completed_at")
+    job = JobSeen(
+        provider=source.provider,
+        host=source.host,
+        job=key,
+        run=run.key,
+        repo=source.repo,
+        mark=weighed(status, started, ended),
+        name=tree.text(check, "name"),
+        url=tree.url(check, "details_url") or tree.url(check, "html_url"),
+        created_at=started,
+        started_at=started,
+        finished_at=ended,
+        status=status,
+    )
+    return told([run, job])
+
+
+def _status(source: Source) -> Reading:
+    body = source.body
+    sha, context = full_sha(tree.at(body, "sha")), tree.text(body, "context") or "default"
+    if sha is None:
+        raise Refused("Its status names no commit.")
+    status = source.delivery.status(STATE, tree.text(body, "state"))
+    created, updated = tree.time(body, "created_at"), tree.time(body, "updated_at")
+    ended = updated if status is not None and status.phase is CiPhase.DONE else None
+    run = RunSeen(
+        provider=source.provider,
+        host=source.host,
+        project=source.project,
+        run=f"status-{sha}-{context}",
+        attempt=1,
+        repo=source.repo,
+        # Statuses of a commit follow one another; the newest holds, wherever the one before it stood.
+        mark=mark(2, updated, created),
+        pipeline=context,
+        title=tree.text(body, "description"),
+        sha=sha,
+        branch=next(
+            (name for branch in tree.nodes(body, "branches") if (name := tree.text(branch, "name"))), None
+        ),
+        url=tree.url(body, "target_url"),
+        created_at=created,
+        finished_at=ended,
+        status=status,
+    )
+    return told([run])
+
+
+def _push(source: Source) -> Reading:
+    ref = tree.text(source.body, "ref") or ""
+    if full_sha(tree.at(source.body, "after")) is None:
+        return Reading(ignored="A branch or tag was deleted.")
+    if not ref.startswith("refs/heads/"):
+        return Reading(ignored="A push of a tag names no new commit.")
+    branch = ref.removeprefix("refs/heads/")
+    # GitHub gives the moment of the push only as the repository's `pushed_at`, whole seconds; others not at all.
+    pushed = tree.time(source.body, "repository", "pushed_at") or source.delivery.received_at
+    commits = [*tree.nodes(source.body, "commits"), tree.node(source.body, "head_commit")]
+    return told(commit_look(source, each, branch=branch, pushed_at=pushed) for each in commits)
+
+
+def _pull_request(source: Source) -> Reading:
+    change = tree.node(source.body, "pull_request")
+    name = tree.word(change, "number")
+    opened, merged = tree.time(change, "created_at"), tree.time(change, "merged_at")
+    weight = mark(0, tree.time(change, "updated_at"), opened)
+    of = [full_sha(tree.at(change, "head", "sha"))]
+    if tree.at(change, "merged") is True or merged:  # before that it is the temporary merge
+        of.append(full_sha(tree.at(change, "merge_commit_sha")))
+    return told(
+        CommitSeen(
+            repo=source.repo,
+            sha=sha,
+            mark=weight,
+            change=name,
+            opened_at=opened,
+            merged_at=merged,
+        )
+        for sha in dict.fromkeys(of)
+        if sha
+    )
+
+
+def _deployment(source: Source) -> Reading:
+    return told([_deployed(source, None, None)])
+
+
+def _deployment_status(source: Source) -> Reading:
+    item = tree.node(source.body, "deployment_status")
+    if tree.text(item, "state") == "inactive":
+        return told([_deployed(source, None, item, superseded_at=tree.time(item, "created_at"))])
+    return told([_deployed(source, source.delivery.status(DEPLOYMENT, tree.text(item, "state")), item)])
+
+
+def _deployed(source: Source, status: Status | None, item: Any, **more: Any) -> DeploymentSeen | None:
+    deployment = tree.node(source.body, "deployment")
+    key = tree.word(deployment, "id")
+    created, at = tree.time(deployment, "created_at"), tree.time(item, "created_at")
+    run = tree.node(source.body, "workflow_run")
+    run_id = tree.word(run, "id")
+    ended = at if status is not None and status.phase is CiPhase.DONE else None
+    if key is None:
+        return None
+    return DeploymentSeen(
+        provider=source.provider,
+        host=source.host,
+        project=source.project,
+        deployment=key,
+        repo=source.repo,
+        mark=weighed(status, at, created),
+        environment=tree.text(item, "environment") or tree.text(deployment, "environment"),
+        sha=full_sha(tree.at(deployment, "sha")),
+        ref=tree.text(deployment, "ref"),
+        run=run_id
+        and run_key(
+            source.provider, source.host, source.project, run_id, tree.number(run, "run_attempt") or 1
+        ),
+        actor=tree.text(deployment, "creator", "login"),
+        url=tree.url(item, "log_url") or tree.url(item, "target_url"),
+        created_at=created,
+        finished_at=ended,
+        status=status,
+        **more,
+    )
+
+
+def _package(source: Source) -> Reading:
+    member = "registry_package" if "registry_package" in source.body else "package"
+    package = tree.node(source.body, member)
+    version = tree.node(package, "package_version")
+    digest = next(
+        (found for name in ("version", "name") if (found := full_digest(tree.at(version, name)))), None
+    ) or full_digest(tree.at(version, "container_metadata", "tag", "digest"))
+    if digest is None:
+        return Reading(ignored="A package that is no image: it has no digest.")
+    at = tree.time(version, "created_at")
+    place = [tree.text(package, "namespace"), tree.text(package, "name")]
+    seen = ArtifactSeen(
+        digest=digest,
+        mark=mark(0, at),
+        name="/".join(part for part in place if part) or None,
+        tag=tree.text(version, "container_metadata", "tag", "name"),
+        repo=source.repo,
+        sha=full_sha(tree.at(version, "target_oid")),
+        url=tree.url(version, "html_url"),
+        built_at=at,
+    )
+    return told([seen])
+
+
+READERS = {
+    "workflow_run": ("workflow_run", _workflow_run),
+    "workflow_job": ("workflow_job", _workflow_job),
+    "check_suite": ("check_suite", _check_suite),
+    "check_run": ("check_run", _check_run),
+    "status": ("state", _status),
+    "push": ("ref", _push),
+    "pull_request": ("pull_request", _pull_request),
+    "deployment": ("deployment", _deployment),
+    "deployment_status": ("deployment_status", _deployment_status),
+    "registry_package": ("registry_package", _package),
+    "package": ("package", _package),
+}
+
+PROVIDER = Provider(
+    "github",
+    (verify.GITHUB,),
+    read,
+    event=("x-github-event",),
+    delivery=("x-github-delivery",),
+    kept=("x-github-hook-id",),
+)

@@ -1,0 +1,85 @@
+"""/reports: what CI uploaded, the newest first, and one of them with its failing cases or findings."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import msgspec
+from fastapi import APIRouter, Path, Query, Request
+from starlette.responses import Response
+
+from app.domain.errors import StoreUnavailable
+from app.domain.policy import Permission
+from app.domain.repositories import repo_key
+from app.read.reports import FailedCase, ReportLine, ReportShown, TestCounts, lines, shown
+from app.store.db import Database
+from app.web.answers import refusal, tagged, unavailable
+from app.web.auth import needs
+
+from .contents import encode
+from .listing import Cursor, Limit, Listed, answers, listed, position
+
+_NAME = "reports"
+_POSITION = msgspec.json.Decoder(tuple[datetime, str])
+_LINE = ReportLine(
+    "5f0c91ab6b2e11f18f8e3c5d",
+    "junit",
+    "taken",
+    "",
+    "github.com/acme/cart",
+    "9c1f0e7d" * 5,
+    "",
+    "unit",
+    "main",
+    datetime(2026, 11, 25, 9, 30, tzinfo=UTC),
+    TestCounts("JUnit", 1204, 1, 0, 6, 0, 1, 41.7, "1f0e7d9c" * 5),
+)
+_CASE = FailedCase("cart › tests.test_total", "test_rounding", "failed", "assert 1.01 == 1.0", False, False)
+
+
+def add(router: APIRouter, database: Database) -> None:
+    """Add the operations to `router`."""
+
+    @router.get(
+        "/reports",
+        dependencies=[needs(Permission.VIEW)],
+        response_model=Listed[ReportLine],
+        responses=answers({"items": [_LINE], "next": None}, [], 400),
+    )
+    async def many(
+        request: Request,
+        sha: Annotated[str, Query(max_length=64, description="Only those of this commit.")] = "",
+        digest: Annotated[str, Query(max_length=71, description="Only those of this image.")] = "",
+        repo: Annotated[str, Query(max_length=300, description="Only those of this repository.")] = "",
+        limit: Limit = 100,
+        cursor: Cursor = "",
+    ) -> Response:
+        """Reports with their counts, without cases and findings."""
+        after = position(request, _NAME, cursor, _POSITION)
+        wanted = {"sha": sha.lower(), "digest": digest.lower(), "repo": repo_key(repo) or repo}
+        try:
+            async with database.reading() as connection:
+                found = await lines(connection, **wanted, after=after, limit=limit + 1)
+        except StoreUnavailable as error:
+            raise unavailable(request, error) from None
+        last = found[limit - 1] if len(found) > limit else None
+        return listed(request, _NAME, found[:limit], last and (last.received_at, last.id))
+
+    @router.get(
+        "/reports/{ident}",
+        dependencies=[needs(Permission.VIEW)],
+        response_model=ReportShown,
+        responses=answers(ReportShown(_LINE, (_CASE,)), [], 404),
+    )
+    async def one(request: Request, ident: Annotated[str, Path(max_length=40)]) -> Response:
+        """One report with the cases that failed or are flaky, or with its findings."""
+        try:
+            async with database.reading() as connection:
+                found = await shown(connection, ident)
+        except StoreUnavailable as error:
+            raise unavailable(request, error) from None
+        if found is None:
+            why = "There is no such report, or it was too old to keep."
+            raise refusal(request, 404, "Not found", why, "See GET /api/v1/reports.")
+        return tagged(request, encode(found))

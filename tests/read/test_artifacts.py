@@ -1,0 +1,153 @@
+"""Images from the database: the commit with its source, by any of the digests, and flags."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from app.domain.artifacts import Alias, AliasKind, Link, Trust
+from app.domain.ci import ArtifactSeen, CiOutcome, CiPhase, CommitSeen, DeploymentSeen, RunSeen, Status
+from app.domain.converge import mark
+from app.domain.reports import (
+    Attestation,
+    Contents,
+    Finding,
+    Image,
+    Proof,
+    Reported,
+    ScanReport,
+    Severity,
+    Target,
+    Upload,
+)
+from app.domain.signing import SigningRule
+from app.read.artifacts import Policy, Running, disagreement, origins, shown
+from app.store.db import Database
+from app.store.ledger import Ledger
+from tests.store.looks import opened
+
+pytestmark = pytest.mark.anyio
+AT = datetime(2026, 11, 1, 12, tzinfo=UTC)
+REPO, NAME = "github.com/acme/cart", "ghcr.io/acme/cart"
+INDEX, CONFIG, OTHER = (f"sha256:{letter * 64}" for letter in "abc")
+SHA, LATER = "1234567" + "a" * 33, "7654321" + "b" * 33
+DONE = Status(CiPhase.DONE, CiOutcome.SUCCESS)
+
+
+def built(digest: str, sha: str, tag: str) -> ArtifactSeen:
+    return ArtifactSeen(digest=digest, mark=mark(0, AT), name=NAME, tag=tag, repo=REPO, sha=sha, built_at=AT)
+
+
+def reported(contents: Contents, number: int = 0) -> Reported:
+    return Reported(Upload(Target(REPO), "x", f"{number:064x}", 1, "i|s", "", AT), contents)
+
+
+def scan(**more) -> Reported:
+    image = Image(INDEX, (), (Alias(CONFIG, AliasKind.CONFIG, INDEX),), **more)
+    return reported(ScanReport("Trivy", "", (Finding("CVE-1", Severity.HIGH),), image=image))
+
+
+async def record(database: Database, *facts) -> None:
+    async with database.writing() as session:
+        await Ledger().record(session, facts)
+
+
+async def look(database: Database, digest: str, policy: Policy = Policy()):  # noqa: B008
+    async with database.reading() as connection:
+        return await shown(connection, digest, policy)
+
+
+async def test_image_is_known_by_its_config_and_names_the_source_of_its_commit(database_url):
+    async with opened(database_url) as database:
+        await record(database, built(INDEX, SHA, "1.2.3"), scan())
+        found = await look(database, CONFIG)
+        assert found is not None
+        assert (found.sha, found.repo, found.source) == (SHA, REPO, "result of the build")
+        assert found.names == (INDEX,)
+        assert [line.tag for line in found.tags] == ["1.2.3"]
+        await record(
+            database, scan(links=(Link(INDEX, LATER, REPO, Trust.LABEL, "label, as Trivy read it"),))
+        )
+        assert await look(database, OTHER) is None
+
+
+async def test_label_outranks_the_build_and_the_other_answer_is_told(database_url):
+    link = Link(INDEX, LATER, REPO, Trust.LABEL, "label, as Trivy read it")
+    async with opened(database_url) as database:
+        await record(database, built(INDEX, SHA, "1.2.3"), scan(links=(link,)))
+        found = await look(database, INDEX)
+    assert found is not None
+    assert (found.sha, found.source, found.others) == (LATER, "label of the image", (SHA,))
+    assert [line.source for line in found.links] == ["label of the image", "result of the build"]
+
+
+async def test_flags_tell_what_is_not_as_it_should_be(database_url):
+    policy = Policy((SigningRule("github.com/acme/*", wanted=True),), "high")
+    claim = Attestation((INDEX,), Proof.UNVERIFIABLE, reason="It does not verify.")
+    async with opened(database_url) as database:
+        await record(database, built(INDEX, SHA, "latest"), scan(), reported(claim, 1))
+        await record(database, built(OTHER, SHA, "latest"))
+        found = await look(database, INDEX, policy)
+        assert found is not None
+        kinds = ["floating", "no_sha", "retagged", "divergent", "unsigned", "scan"]
+        assert [flag.kind.value for flag in found.flags] == kinds
+        assert "It does not verify." in found.flags[4].message
+        quiet = await look(database, INDEX)
+        assert quiet is not None
+        assert [flag.kind.value for flag in quiet.flags] == kinds[:4]
+
+
+async def test_commits_of_what_runs_are_found_together(database_url):
+    run = RunSeen(
+        provider="github",
+        host="github.com",
+        project="1",
+        run="7",
+        attempt=1,
+        repo=REPO,
+        sha=LATER,
+        branch="v2.0.0",
+        mark=mark(2, AT),
+        status=DONE,
+    )
+    other = CommitSeen(repo="github.com/acme/mail", sha=SHA, mark=mark(0, AT), pushed_at=AT)
+    asked = {
+        "digest": Running("1", (f"{NAME}:1",), (CONFIG,)),
+        "pinned": Running("", (f"{NAME}@{INDEX}",)),
+        "short": Running("", (f"ghcr.io/acme/mail:main-{SHA[:7]}",)),
+        "tagged": Running("2.0.0", (f"{NAME}:2.0.0",)),
+        "other's tag": Running("2.0.0", ("ghcr.io/acme/mail:2.0.0",)),
+        "nothing": Running("latest", ("nginx:latest",)),
+    }
+    async with opened(database_url) as database:
+        await record(database, built(INDEX, SHA, "1"), scan(), run, other)
+        async with database.reading() as connection:
+            found = await origins(connection, asked)
+    assert {key: (one.sha, one.trust) for key, one in found.items()} == {
+        "digest": (SHA, Trust.BUILD),
+        "pinned": (SHA, Trust.BUILD),
+        "short": (SHA, Trust.TAG),
+        "tagged": (LATER, Trust.TAG),
+    }
+
+
+async def test_deployed_and_running_disagree_about_other_bytes_only(database_url):
+    deployment = DeploymentSeen(
+        provider="github",
+        host="github.com",
+        project="1",
+        deployment="9",
+        repo=REPO,
+        mark=mark(2, AT),
+        environment="Production",
+        digest=INDEX,
+        created_at=AT,
+        status=DONE,
+    )
+    async with opened(database_url) as database:
+        await record(database, deployment, scan())
+        async with database.reading() as connection:
+            assert await disagreement(connection, REPO, "production", [CONFIG]) is None
+            assert await disagreement(connection, REPO, "staging", [OTHER]) is None
+            flag = await disagreement(connection, REPO, "production", [OTHER])
+    assert flag is not None
+    assert flag.kind.value == "disagrees"
