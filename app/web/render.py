@@ -46,7 +46,7 @@ class Renderer:
             cache_size=-1,
         )
         environment.filters.update(FILTERS)
-        environment.globals.update(asset=_assets(static or resources("static")), safe_url=safe_url, alarms=())
+        environment.globals.update(asset=_assets(static or resources("static")), safe_url=safe_url)
         environment.globals["scan"] = scanner(public_url)
         environment.globals["ui"] = environment.get_template(MACROS).module
         self._environment = environment
