@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from socket import gethostname
 from urllib.parse import urlsplit
 
@@ -28,8 +29,9 @@ from app.engines import ENGINES
 from app.ingest import Ingest
 from app.kube import Cluster
 from app.live import Live
-from app.perform import ClusterLike, Perform, Rounds, Rules
+from app.perform import ClusterLike, Freezer, Freezes, Gatekeeper, Gates, Perform, Rounds, Rules
 from app.read.artifacts import Policy
+from app.read.evidence import evidence
 from app.read.fleet import Fleet
 from app.settings import ClusterSettings, HookSettings, Settings
 from app.sources.announced import Announcer
@@ -44,9 +46,10 @@ from app.store.ci import CiRules
 from app.store.db import Database
 from app.store.inbox import Inbox
 from app.store.retention import prune
-from app.web import api, errors, files, headers, hooks, incidents, logs, ops, pages, uploads
+from app.web import api, errors, files, flagger, headers, hooks, incidents, logs, ops, pages, uploads
 from app.web.auth import Guard, account, login, oidc, refuse_bare, viewer
 from app.web.auth.doorkeeper import Doorkeeper
+from app.web.auth.holders import standing
 from app.web.metrics import Door, Metrics
 from app.web.render import Renderer
 from app.web.streams import Hub
@@ -131,11 +134,14 @@ def create_app(
         try:
             keeper.database = database
             live = Live()
-            fleet = Fleet(database)
+            fleet = Fleet(database, delivery=settings.delivered)
             hub = Hub(database, live, fleet, environments=settings.environments)
             reach: dict[str, ClusterLike] = {}
+            freezer = Freezer(settings.delivered)
             step_up = timedelta(minutes=settings.auth.step_up_minutes) or None
-            rules = Rules(production(settings.environments), step_up=step_up)
+            rules = Rules(production(settings.environments), (freezer.hold,), step_up=step_up)
+            policy = Policy(settings.signing, settings.scan_threshold)
+            gates = Gates(database, live, freezer, partial(evidence, database), _now, rules=rules)
             perform = Perform(
                 database,
                 live,
@@ -146,11 +152,13 @@ def create_app(
                 resting=lambda: vitals.draining,
                 place=f"{gethostname()} {settings.host} {settings.port}",
             )
-            app.include_router(pages.routes(hub, renderer, perform, rules.production))
+            app.include_router(pages.routes(hub, renderer, perform, rules.production, gates))
             inbox = Inbox(database)
             app.include_router(hooks.routes(inbox, settings.hooks))
-            policy = Policy(settings.signing, settings.scan_threshold)
-            app.include_router(api.router(hub, perform, inbox, database, policy))
+            decisions = api.Decisions(gates, Freezes(database, live, _now))
+            app.include_router(api.router(hub, perform, inbox, database, policy, decisions))
+            if settings.flagger_secret:
+                app.include_router(flagger.routes(gates, reach, settings.flagger_secret))
             told = Ingest(database, live, CiRules(settings.services, settings.job_stages))
             door = _reporting(metrics.counted(told), vitals)
             app.include_router(uploads.routes(uploads.Desk(database, door, Signatures(settings.signing))))
@@ -182,6 +190,8 @@ def create_app(
                 supervisor.start(f"cluster {cluster.name}", _collecting(cluster, settings, door, reach))
             supervisor.start("perform", perform.run)
             supervisor.start("rounds", Rounds(perform, database, live, rules, _now).run)
+            keeping = Gatekeeper(gates, perform, reach, live, partial(standing, database, settings.auth))
+            supervisor.start("gates", keeping.run)
             for name, more in (work or {}).items():
                 supervisor.start(name, more)
             log.info("started", version=__version__, clusters=[c.name for c in settings.clusters])

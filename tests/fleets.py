@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from weakref import WeakValueDictionary
 
+from app.domain.delivery import Delivery
 from app.domain.freshness import Freshness
 from app.domain.names import Place, WorkloadRef
 from app.domain.rollout import (
@@ -52,6 +53,7 @@ class StillFleet(Fleet):
         sources: Iterable[SourceRow] = (),
         rollouts: Iterable[RolloutRow] = (),
     ) -> None:
+        self.delivery, self.by_hand, self._gates = Delivery(), (), {}
         self._workloads: dict[str, WorkloadRow] = {row.key: row for row in workloads}
         self._sources: dict[str, SourceRow] = {row.key: row for row in sources}
         self._rollouts: dict[str, RolloutRow] = {row.id: row for row in rollouts}

@@ -22,7 +22,7 @@ import yaml
 from app import __version__
 from app.settings import VARIABLES, ClusterSettings, HookSettings, load
 
-from . import acting, auditing, people
+from . import acting, auditing, gating, people
 from .choose import (
     make_home,
     refuse_remote,
@@ -30,7 +30,7 @@ from .choose import (
     refuse_without_clusters,
     settings_from,
 )
-from .personas import DEMO_AUTH
+from .personas import DEMO_AUTH, DEMO_DELIVERY
 from .say import FAILED, expected
 
 cli = typer.Typer(
@@ -48,6 +48,8 @@ cli.add_typer(people.api_tokens, name="token")
 cli.add_typer(people.kiosks, name="kiosk")
 cli.add_typer(auditing.audit, name="audit")
 cli.command()(acting.act)
+for command in (gating.gates, gating.approve, gating.reject, gating.wait):
+    cli.command()(command)
 
 Config = Annotated[
     Path | None, typer.Option(help="Settings file (default: ./shipboard.yaml, if it is there).")
@@ -137,7 +139,9 @@ def demo(host: Host = None, port: Port = None, database: Storage = None) -> None
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shipboard-demo-")))
         given = {"host": host, "port": port, "database": database or str(home / "shipboard.db")}
         overrides = {name: value for name, value in given.items() if value is not None}
-        settings = replace(load(None, {}, home, overrides), drain_seconds=0.0, auth=DEMO_AUTH)
+        settings = replace(
+            load(None, {}, home, overrides), drain_seconds=0.0, auth=DEMO_AUTH, delivery=DEMO_DELIVERY
+        )
         refuse_remote(settings, allowed=False, demo=True)
 
         from app.web.server import PortRefused, open_port

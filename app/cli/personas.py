@@ -1,7 +1,9 @@
-"""The three ready-made people of the demo, one click to be each."""
+"""The three ready-made people of the demo, one click to be each, and the rules they work by."""
 
 from __future__ import annotations
 
+from app.domain.delivery import Approvals, Delivery, Rules
+from app.domain.freezes import Freeze, Window
 from app.domain.grants import Grant
 from app.domain.people import Role
 from app.settings import AuthSettings, Mode, Persona
@@ -23,3 +25,20 @@ DEMO_AUTH = AuthSettings(
     ),
 )
 """Opening the board shows it; acting takes being somebody."""
+
+DEMO_DELIVERY = Delivery(
+    rules={
+        "staging": Rules("staging", approvals=(), four_eyes=False, only_by_gate=False),
+        "production": Rules("production", approvals=(Approvals(1),), four_eyes=False, only_by_gate=False),
+    },
+    freezes=(
+        Freeze(
+            "payments-weekend",
+            "nobody of Payments is there over the weekend",
+            "production",
+            "payments-*",
+            Window.parse("Fri 15:00 - Mon 08:00", "Europe/Berlin"),
+        ),
+    ),
+)
+"""Production takes a decision: for what waits there, and for what is good in staging."""

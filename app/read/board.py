@@ -166,8 +166,8 @@ class BoardRow:
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """Something only a person can let go on: what is asked ("Go on from 25 % to 50 %?"), where that is on the
-    way ("Canary step 2 of 4"), of which team, since when. `ref` names the workload, `verb` the command
-    that answers it (empty: none does)."""
+    way ("Canary step 2 of 4"), of which team, since when. `ref` names the workload, `verb` the command that answers it
+    (empty: none does), `href` the gate that does (empty: there is none)."""
 
     service: str
     slug: str
@@ -180,6 +180,7 @@ class Waiting:
     team: str
     since: datetime
     verb: str = ""
+    href: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,6 +192,16 @@ class Held:
     ref: str
     by: str
     until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenLine:
+    """A freeze that holds: where ("payments-* in production"), why, by whom (empty: the configuration), until when."""
+
+    where: str
+    reason: str
+    by: str
+    until: datetime | None
 
 
 class TickKind(StrEnum):
@@ -248,6 +259,7 @@ class Board:
     last_landed_at: datetime | None
     as_of: datetime | None
     held: tuple[Held, ...] = ()
+    frozen: tuple[FrozenLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

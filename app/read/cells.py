@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from ..domain.gates import Gate, Origin
 from ..domain.names import cut
 from ..domain.rollout import Attention, Phase, PodCondition, RolloutState, Step, StepState, WaitKind
 from .acts import answer, hold
@@ -260,10 +261,14 @@ def held(service: str, rows: Sequence[WorkloadRow]) -> tuple[Held, ...]:
     )
 
 
-def waiting(service: str, seen: Sequence[Seen], columns: Sequence[Column]) -> tuple[Waiting, ...]:
-    """What of a service waits for a person, in the shown columns."""
+def waiting(
+    service: str, seen: Sequence[Seen], columns: Sequence[Column], gates: Sequence[Gate] = ()
+) -> tuple[Waiting, ...]:
+    """What of a service waits for a person, in the shown columns: each with its gate, where one is open."""
     names = {c.name for c in columns}
-    return tuple(
+    rows = [s for s in seen if s.attention is Attention.WAITING and s.row.place.environment in names]
+    mine = {g.subject.workload: g for g in gates if g.origin is Origin.ROLLOUT}
+    found = [
         Waiting(
             service=service,
             slug=slug(str(s.row.ref)),
@@ -276,7 +281,25 @@ def waiting(service: str, seen: Sequence[Seen], columns: Sequence[Column]) -> tu
             team=s.row.place.team,
             since=s.row.state.waits_for.since or s.row.since,
             verb=answer(s.row),
+            href=f"/gates/{mine[s.row.key].id}" if s.row.key in mine else "",
         )
-        for s in seen
-        if s.attention is Attention.WAITING and s.row.place.environment in names
-    )
+        for s in rows
+    ]
+    found += [
+        Waiting(
+            service=service,
+            slug=f"gate-{g.id}",
+            environment=g.subject.environment,
+            cluster=g.subject.target.cluster if g.subject.target else "",
+            version=g.subject.after.name,
+            ask=g.subject.question,
+            stands=g.subject.stands,
+            ref=str(g.subject.target or ""),
+            team=g.subject.team,
+            since=g.opened_at,
+            href=f"/gates/{g.id}",
+        )
+        for g in gates
+        if g.origin is not Origin.ROLLOUT and g.subject.environment in names
+    ]
+    return tuple(found)

@@ -15,6 +15,9 @@ from weakref import WeakValueDictionary
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.domain.delivery import Delivery
+from app.domain.freezes import Freeze
+from app.domain.gates import Gate
 from app.domain.names import WorkloadRef
 from app.domain.rollout import attention
 from app.live import Topic
@@ -25,6 +28,7 @@ from app.read.origins import Origins
 from app.read.past import Past, rollout_of
 from app.read.rows import RolloutRow, SourceRow, WorkloadRow
 from app.store import commands, mapping
+from app.store import gates as asked
 from app.store.db import Database
 from app.store.tables import ROLLOUT, SOURCE, WORKLOAD
 
@@ -53,8 +57,17 @@ class Fleet:
     environments: Sequence[str] = ()
     """Their promotion order, as settings have it."""
 
-    def __init__(self, database: Database, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        delivery: Delivery | None = None,
+    ) -> None:
         self._database, self._clock = database, clock
+        self.delivery = delivery or Delivery()
+        self.by_hand: tuple[Freeze, ...] = ()
+        """Freezes made by hand that were not lifted."""
+        self._gates: dict[str, Gate] = {}
         self._workloads: dict[str, WorkloadRow] = {}
         self._sources: dict[str, SourceRow] = {}
         self._rollouts: dict[str, RolloutRow] = {}
@@ -81,6 +94,16 @@ class Fleet:
         return self._rollouts
 
     @property
+    def gates(self) -> Mapping[str, Gate]:
+        """Gates by id: those that are not over and those that ended within `KEPT`."""
+        return self._gates
+
+    @property
+    def freezes(self) -> tuple[Freeze, ...]:
+        """All freezes that are known, by configuration and by hand."""
+        return (*self.delivery.freezes, *self.by_hand)
+
+    @property
     def by_service(self) -> Mapping[str, frozenset[str]]:
         """Keys of the workloads of each service; a service without any is not there."""
         return self._by_service
@@ -100,6 +123,10 @@ class Fleet:
             rollouts = await _rollouts(connection, recent)
             await self.builds.load(connection, self._clock())
             await self.origins.load(connection, workloads.values())
+            gates = await asked.current(connection, self._clock() - KEPT)
+            self.by_hand = await asked.freezes(connection, self._clock())
+        self._gates.clear()
+        self._gates.update((gate.id, gate) for gate in gates)
         self._workloads.clear()
         self._by_service.clear()
         self._put_workloads((), workloads)
@@ -170,12 +197,19 @@ class Fleet:
         """The past of `ref` if somebody follows it."""
         return self._pasts.get(ref)
 
+    async def recall(self, ident: str) -> None:
+        """Read a gate that was over long ago; it is kept until the next sweep. Raises StoreUnavailable."""
+        async with self._database.reading() as connection:
+            found = await asked.some(connection, [ident])
+        self._gates.update((gate.id, gate) for gate in found)
+
     async def refresh(self, topics: Iterable[Topic]) -> frozenset[Topic]:
         """Read again the rows that `topics` name; rows that are no longer there leave the maps, and so do
         rollouts that ended too long ago. Answers what follows from them: ("build", service) where CI says
         something else of a service or its commits. Raises StoreUnavailable: refresh the same topics again."""
         topics = tuple(topics)
-        names: dict[str, list[str]] = {"workload": [], "source": [], "rollout": [], "command": []}
+        sorts = ("workload", "source", "rollout", "command", "gate", "freeze")
+        names: dict[str, list[str]] = {sort: [] for sort in sorts}
         for topic in topics:
             names.get(topic.sort, []).append(topic.key)
         if max(map(len, names.values())) > _MANY:
@@ -194,10 +228,16 @@ class Fleet:
                 sources = await _sources(connection, SOURCE.c.key.in_(keys))
             if keys := names["rollout"]:
                 rollouts = await _rollouts(connection, ROLLOUT.c.id.in_(keys))
+            gates = await asked.some(connection, names["gate"]) if names["gate"] else []
+            by_hand = await asked.freezes(connection, self._clock()) if names["freeze"] else self.by_hand
         await self._look_up(names["command"])
         touched = {row.ref for key in names["workload"] if (row := self._workloads.get(key))}
         await self._remember(touched | {row.ref for row in workloads.values()})
         self._put_workloads(names["workload"], workloads)
+        self.by_hand = by_hand
+        for key in names["gate"]:
+            self._gates.pop(key, None)
+        self._gates.update((gate.id, gate) for gate in gates)
         for key in names["source"]:
             self._sources.pop(key, None)
         self._sources.update(sources)
@@ -222,6 +262,8 @@ class Fleet:
         """Let go of the rollouts that ended longer than `KEPT` ago."""
         for row in [r for r in self._rollouts.values() if r.ended_at and r.ended_at <= now - KEPT]:
             del self._rollouts[row.id]
+        for gate in [g for g in self._gates.values() if g.ended_at and g.ended_at <= now - KEPT]:
+            del self._gates[gate.id]
 
     async def _remember(self, touched: set[WorkloadRef]) -> None:
         """Read again what is followed of `touched`."""

@@ -18,12 +18,13 @@ from ..domain.freshness import Freshness
 from ..domain.rollout import Attention, Phase
 from ..engines import required
 from ..live import Topic
-from .board import Board, BoardChange, BoardRow, Column, Empty, Held, Listening, Sentence, Waiting
+from .board import Board, BoardChange, BoardRow, Column, Empty, FrozenLine, Held, Listening, Sentence, Waiting
 from .cells import LANDED, Seen, Verdict, board_row, held, waiting
 from .columns import columns
 from .day import DayStrip
 from .empty import why_empty
 from .fleet import Fleet
+from .frost import frozen, open_gates
 from .query import BoardQuery
 from .restless import as_of, until
 from .rows import SourceRow, WorkloadRow
@@ -52,6 +53,8 @@ class BoardProjection:
         self._sources: dict[str, SourceRow] = {}
         self._listening: tuple[Listening, ...] = ()
         self._views: dict[str, tuple[object, ...]] = {}
+        self._frozen: tuple[FrozenLine, ...] = frozen(fleet.freezes, now)
+        self._gates = open_gates(fleet)
         self._grouped: defaultdict[str, list[SourceRow]] = defaultdict(list)
         self._covered: dict[Scope, Verdict] = {}
         self._judge(now)
@@ -65,10 +68,12 @@ class BoardProjection:
         for topic in topics:
             by_sort[topic.sort].add(topic.key)
         touched = self._index(by_sort["workload"]) | (by_sort["build"] & self._members.keys())
+        touched |= self._asked(by_sort["gate"])
         heard = self._listening
         if by_sort["source"]:
             touched |= self._judge(now)
         change = self._settle(touched)
+        change = replace(change, sentence=change.sentence or self._freeze(now))
         day = [self._put_rollout(key) for key in sorted(by_sort["rollout"])]
         return replace(change, day=change.day or any(day), sources=self._listening != heard)
 
@@ -81,7 +86,9 @@ class BoardProjection:
         touched = self._judge(now)
         while self._passing and self._passing[0][0] <= now:
             touched.add(heappop(self._passing)[1])
-        return replace(self._settle(touched), day=minute, sources=self._listening != heard)
+        change = self._settle(touched)
+        said = change.sentence or self._freeze(now)
+        return replace(change, sentence=said, day=minute, sources=self._listening != heard)
 
     def row(self, service: str) -> BoardRow:
         """The row of a shown service; KeyError when it is not shown."""
@@ -123,7 +130,22 @@ class BoardProjection:
             last_landed_at=landed,
             as_of=max([*told, landed] if landed else told, default=None),
             held=tuple(sorted((h for hs in self._held.values() for h in hs), key=lambda h: (h.until, h.ref))),
+            frozen=self._frozen,
         )
+
+    def _asked(self, keys: Iterable[str]) -> set[str]:
+        """Services whose open gates are other ones by now."""
+        before, self._gates = self._gates, open_gates(self._fleet)
+        if not keys and before == self._gates:
+            return set()
+        return {
+            s for s in {*before, *self._gates} if before.get(s) != self._gates.get(s)
+        } & self._members.keys()
+
+    def _freeze(self, now: datetime) -> bool:
+        """Look at the freezes again; whether others hold by now."""
+        before, self._frozen = self._frozen, frozen(self._fleet.freezes, now)
+        return before != self._frozen
 
     def _index(self, keys: Iterable[str]) -> set[str]:
         """Read workloads again into the indexes; the services they belonged or belong to."""
@@ -266,7 +288,7 @@ class BoardProjection:
             return None
         if stopped := held(service, mine):
             self._held[service] = stopped
-        if asked := waiting(service, seen, self._columns):
+        if asked := waiting(service, seen, self._columns, self._gates.get(service, ())):
             self._waiting[service] = asked
         if any(
             s.attention is Attention.FAILED and s.row.state.phase in (Phase.FAILED, Phase.ABORTED)

@@ -8,9 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from app.domain.delivery import lint
 from app.domain.places import Rule
 
-from . import auth, scalars
+from . import auth, delivery, scalars
 from .auth import AuthSettings, Mode, Secret
 from .hooks import EVENTS, HOOKS, SERVICES, STAGES, HookSettings
 from .images import SCAN_THRESHOLD, SIGNING
@@ -30,6 +31,7 @@ _URL = Scalar(scalars.public_url, "public_url: https://shipboard.example.org")
 _AUDIT_KEY = Scalar(scalars.long_secret, "audit_key: 32 characters or more that nobody can guess")
 _DRAIN = Scalar(scalars.seconds, "drain_seconds: 5", frozenset({"int", "float"}))
 _SECRET = Scalar(scalars.secret, "secret: …")
+_FLAGGER = _AUDIT_KEY
 
 VARIABLES: Mapping[str, tuple[str, Scalar]] = {
     "SHIPBOARD_LISTEN_HOST": ("host", _HOST),
@@ -42,10 +44,11 @@ VARIABLES: Mapping[str, tuple[str, Scalar]] = {
     "SHIPBOARD_DRAIN_SECONDS": ("drain_seconds", _DRAIN),
     "SHIPBOARD_OIDC_CLIENT_SECRET": ("oidc_secret", _SECRET),
     "SHIPBOARD_PROXY_SECRET": ("proxy_secret", _SECRET),
+    "SHIPBOARD_FLAGGER_SECRET": ("flagger_secret", _FLAGGER),
 }
 """Environment variables that set something: the setting and its check. SHIPBOARD_CONFIG names the file."""
 
-_ELSEWHERE = frozenset({"SHIPBOARD_FAILPOINT", "SHIPBOARD_URL", "SHIPBOARD_TOKEN"})
+_ELSEWHERE = frozenset({"SHIPBOARD_FAILPOINT", "SHIPBOARD_URL", "SHIPBOARD_TOKEN", "SHIPBOARD_PASSWORD"})
 """Variables of other parts: `shipboard act` and the tests."""
 # Kubernetes tells every pod of the Services in its namespace; one called "shipboard" looks like our settings.
 _SERVICE_LINK = re.compile(r"SHIPBOARD_(SERVICE_(HOST|PORT)(_.*)?|PORT(_[0-9]+_(TCP|UDP|SCTP)(_.*)?)?)")
@@ -219,6 +222,7 @@ SHAPE = Table(
         "public_url": _URL,
         "drain_seconds": _DRAIN,
         "auth": _AUTH,
+        "delivery": delivery.SHAPE,
     },
     "listen: {port: 8000}",
 )
@@ -270,7 +274,10 @@ def load(
     values["events"] = tuple(sink.opened(environ, base) for sink in values.get("events", ()))
     secrets = {place.env for hook in hooks for place in hook.secret_places}
     secrets |= {sink.token.env for sink in values["events"] if sink.token}
-    return Settings(**values, hooks=hooks, file=file, warnings=(*_unknown(environ, secrets), *warnings))
+    found = Settings(**values, hooks=hooks, file=file, warnings=(*_unknown(environ, secrets), *warnings))
+    return (
+        replace(found, warnings=(*found.warnings, *lint(found.delivered))) if found.delivery.rules else found
+    )
 
 
 def _finish_auth(values: dict[str, Any], where: str, problems: list[Problem]) -> None:

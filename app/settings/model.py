@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from app.domain import places
+from app.domain.delivery import Delivery
 from app.domain.jobs import JobRule
 from app.domain.repositories import Ships
 from app.domain.signing import SigningRule
 
+from . import delivery as delivered_file
 from .auth import AuthSettings
 from .hooks import HookSettings, PollSettings
 
@@ -36,7 +38,7 @@ class Settings:
     """Everything a start needs to know. `log_format` "" means text on a terminal and JSON elsewhere.
 
     `audit_key` is what the audit's chain is made with: SHIPBOARD_AUDIT_KEY, never in the file; empty with SQLite means
-    the key that lies beside the database.
+    the key that lies beside the database. `flagger_secret` stands in the addresses that Flagger asks: empty, it cannot.
 
     `file` is the file that was read (None: there was none), `warnings` what is odd but no reason to refuse.
     """
@@ -62,6 +64,8 @@ class Settings:
     public_url: str = ""
     drain_seconds: float = 5.0
     auth: AuthSettings = field(default_factory=AuthSettings)
+    delivery: Delivery = field(default_factory=Delivery)
+    flagger_secret: str = field(default="", repr=False)
     file: Path | None = None
     warnings: tuple[str, ...] = ()
 
@@ -69,6 +73,11 @@ class Settings:
     def loopback(self) -> bool:
         """Whether only this machine can reach the address to listen on."""
         return is_loopback(self.host)
+
+    @property
+    def delivered(self) -> Delivery:
+        """The rules of delivery, with the order of the environments."""
+        return replace(self.delivery, order=self.environments)
 
     @property
     def place_rules(self) -> places.PlaceRules:
@@ -103,6 +112,11 @@ class Settings:
             **({"public_url": self.public_url} if self.public_url else {}),
             "drain_seconds": self.drain_seconds,
             **({"auth": self.auth.as_file()} if self.auth.modes else {}),
+            **(
+                {"delivery": dict(delivered_file.as_file(self.delivery))}
+                if self.delivery != Delivery()
+                else {}
+            ),
         }
 
 

@@ -230,6 +230,14 @@ async def held(connection: AsyncConnection) -> list[Known]:
     return [_known(row) for row in await connection.execute(select(WORKLOAD).where(*where))]
 
 
+async def of_services(connection: AsyncConnection, services: Sequence[str] | None) -> list[Known]:
+    """The workloads of some services (None: of all), as far as they are there."""
+    query = select(WORKLOAD).where(WORKLOAD.c.gone_at.is_(None)).order_by(WORKLOAD.c.key)
+    if services is not None:
+        query = query.where(WORKLOAD.c.service.in_(services))
+    return [_known(row) for row in await connection.execute(query)]
+
+
 def kept_of(row: AnyRow) -> Kept:
     """A row of `command`."""
     body = _body.decode(row.body)

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Delete, Select, delete, exists, func, select, tuple_
 
-from app.store import audit, commands
+from app.store import audit, commands, gates
 from app.store.ci_tables import ARTIFACT, COMMIT, INBOX, REPORTED, RUN
 from app.store.db import Database
 from app.store.incident_tables import INCIDENT
@@ -28,7 +28,7 @@ TAKEN_IN = timedelta(days=4)
 
 
 AUDIT_DAYS = 400
-"""Audit entries and commands are kept for so much longer than the rest."""
+"""Audit entries, commands and gates are kept for so much longer than the rest."""
 
 
 async def prune(
@@ -40,14 +40,14 @@ async def prune(
     pause: float = 0.1,
 ) -> int:
     """Delete transitions, events, logs, rollouts that ended, workloads gone and what CI told before `before`,
-    events beyond the newest of each workload, webhooks long taken in by `now`, and commands and audit entries
-    AUDIT_DAYS older; returns the number of rows.
+    events beyond the newest of each workload, webhooks long taken in by `now`, and commands, gates and audit
+    entries AUDIT_DAYS older; returns the number of rows.
 
     `batch` rows a transaction, with `pause` seconds between two. Raises StoreUnavailable; what was deleted by
     then stays so.
     """
     gone = sum([await _drain(database, expired, batch, pause) for expired in _expired(before, now)])
-    for forget in (commands.forget, audit.forget):
+    for forget in (commands.forget, gates.forget, audit.forget):
         deleted, long_ago = batch, before - timedelta(days=AUDIT_DAYS)
         while deleted == batch:
             async with database.writing() as session:

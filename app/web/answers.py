@@ -4,7 +4,7 @@ their tag."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from fastapi import Request
@@ -28,11 +28,11 @@ def live(
     hub: Hub,
     key: ViewKey,
     content: Callable[[Fleet, datetime], Content],
-    fill: bytes | None = None,
+    fill: Sequence[bytes] = (),
     revoked: bytes = b"",
 ) -> Response:
     """The view of `key` as the client wants it: stream or body. `content` makes what it shows, if there is
-    none yet; `fill` goes into a body's blank, `revoked` ends the stream of who may no longer read.
+    none yet; `fill` goes into a body's blanks, `revoked` ends the stream of who may no longer read.
 
     Raises Refusal (503) beyond the limit of streams or views. A body may only be asked for once the hub is
     ready.

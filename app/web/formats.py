@@ -107,6 +107,36 @@ def day(at: datetime, now: datetime) -> str:
     return f"{at:%b} {at.day}, {at:%H:%M}" if at.year == now.year else f"{at:%b} {at.day}, {at.year}"
 
 
+def weekday(at: datetime) -> str:
+    """A near day and the time of it, UTC: "Mon 08:00"."""
+    return at.astimezone(UTC).strftime("%a %H:%M")
+
+
+def number_word(n: int) -> str:
+    """A small number as a word: "three"; others in figures."""
+    words = (
+        "no",
+        "one",
+        "two",
+        "three",
+        "four",
+        "five",
+        "six",
+        "seven",
+        "eight",
+        "nine",
+        "ten",
+        "eleven",
+        "twelve",
+    )
+    return words[n] if 0 <= n < len(words) else thousands(n)
+
+
+def capitalize_first(text: str) -> str:
+    """The first letter large, all others as they are."""
+    return text[:1].upper() + text[1:]
+
+
 def short(digest: str) -> str:
     """A digest that can be compared by eye: sha256:9c41e07a…d2b8."""
     kind, _, rest = digest.partition(":")
@@ -131,6 +161,9 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "thousands": thousands,
     "length_of": length,
     "day": day,
+    "weekday": weekday,
+    "number_word": number_word,
+    "capitalize_first": capitalize_first,
     "short": short,
     "remedy": remedy,
     **PLOTS,

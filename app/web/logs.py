@@ -103,8 +103,11 @@ def _text(_logger: Any, _method: str, event: Mapping[str, Any]) -> str:
 
 
 def without_secret(path: str) -> str:
-    """`path` as it may be logged: a screen's link holds a secret."""
-    return "/kiosk/…" if path.startswith("/kiosk/") else path
+    """`path` as it may be logged: a screen's link and Flagger's hooks hold a secret."""
+    for place in ("/kiosk/", "/hooks/flagger/"):
+        if path.startswith(place):
+            return f"{place}…"
+    return path
 
 
 class RequestLog:

@@ -166,14 +166,16 @@ class View:
             self._body = (self._state, body, etag(body))
         return self._body[1], self._body[2]
 
-    def filled(self, fill: bytes | None) -> tuple[bytes, str]:
-        """The same with `fill` in its blank (None: it has none), and the tag of both."""
+    def filled(self, fill: Sequence[bytes] = ()) -> tuple[bytes, str]:
+        """The same with `fill` in its blanks, in order, and the tag of all of it."""
         body, tag = self.answer()
-        if fill is None:
+        if not fill:
             return body, tag
-        return body.replace(BLANK, fill, 1), f'{tag[:-1]}.{etag(fill)[1:9]}"'
+        for part in fill:
+            body = body.replace(BLANK, part, 1)
+        return body, f'{tag[:-1]}.{etag(b"".join(fill))[1:9]}"'
 
-    def packed(self, fill: bytes | None = None) -> tuple[bytes, str]:
+    def packed(self, fill: Sequence[bytes] = ()) -> tuple[bytes, str]:
         """The same, gzipped, with a tag of its own."""
         body, tag = self.filled(fill)
         packed = self._packed.get(tag)

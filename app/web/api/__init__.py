@@ -5,12 +5,14 @@ Strong entity tags, cursors, problems as RFC 9457. A new resource is one module 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from fastapi import APIRouter, Request
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 
 from app.domain.policy import Permission
-from app.perform import Perform
+from app.perform import Freezes, Gates, Perform
 from app.read.artifacts import NO_POLICY, Policy
 from app.store.db import Database
 from app.store.inbox import Inbox
@@ -25,6 +27,8 @@ from . import (
     commands,
     commits,
     dora,
+    freezing,
+    gates,
     inbox,
     me,
     pipelines,
@@ -40,20 +44,32 @@ from .listing import document
 RESOURCES = (board, workloads, rollouts, pipelines, commits, timeline, dora, sources, me, audit)
 
 
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """The doors for decisions."""
+
+    gates: Gates
+    freezes: Freezes
+
+
 def router(
     hub: Hub,
     perform: Perform | None = None,
     letters: Inbox | None = None,
     database: Database | None = None,
     policy: Policy = NO_POLICY,
+    decisions: Decisions | None = None,
 ) -> APIRouter:
     """All operations of the API; without `perform` those that only look, without `letters` none on the inbox, without
-    `database` none on reports and images."""
+    `database` none on reports and images, without `decisions` none on gates and freezes."""
     found = APIRouter(prefix="/api/v1", tags=["read"])
     for resource in RESOURCES:
         resource.add(found, hub)
     if perform:
         commands.add(found, hub, perform)
+    if decisions:
+        gates.add(found, hub, decisions.gates)
+        freezing.add(found, decisions.freezes)
     if letters:
         inbox.add(found, letters)
     if database:
@@ -77,7 +93,7 @@ _INDEX = {
     "what": "Shipboard's API: the same facts as its pages.",
     "resources": {
         resource.__name__.rpartition(".")[2]: f"/api/v1/{resource.__name__.rpartition('.')[2]}"
-        for resource in (*RESOURCES, commands)
+        for resource in (*RESOURCES, commands, gates)
     },
     "description": "/api/v1/openapi.json",
     "streams": "Every resource is a stream of itself with Accept: text/event-stream.",

@@ -17,7 +17,19 @@ from app.domain.policy import Permission
 from app.domain.refusals import ClusterError
 from app.domain.rollout import Phase
 from app.engines.acting import Difference
-from app.perform import Ask, Blocked, KeyReused, Moved, NotKnown, Perform, Preview, Receipt, receipt_of
+from app.perform import (
+    Ask,
+    Blocked,
+    EvidenceChanged,
+    KeyReused,
+    Moved,
+    NotKnown,
+    Over,
+    Perform,
+    Preview,
+    Receipt,
+    receipt_of,
+)
 from app.read import commands as read
 from app.read.commands import CommandQuery
 from app.store.commands import Sending
@@ -244,6 +256,11 @@ def refused(request: Request, error: ShipboardError | ClusterError) -> Refusal:
             status = 403 if error.forbidden else 422 if reasons == {"reason"} else 409
             blocked = msgspec.to_builtins(error.blocked_by)
             return Refusal(status, "Not possible now", str(error), blocked_by=blocked, **members)
+        case EvidenceChanged():
+            difference = msgspec.to_builtins(error.difference)
+            return Refusal(409, "It has changed", str(error), difference=difference, blocked_by=[], **members)
+        case Over():
+            return Refusal(409, "Decided already", str(error), blocked_by=[], **members)
         case Moved():
             difference = msgspec.to_builtins(error.difference)
             return Refusal(409, "It has changed", str(error), difference=difference, blocked_by=[], **members)

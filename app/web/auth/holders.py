@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 
 from app.domain.grants import Grant, granted, narrowed
 from app.domain.people import EVERYWHERE, Principal, PrincipalKind, Role
@@ -86,6 +87,15 @@ async def bearer_of(database: Database, settings: AuthSettings, row: people.Row)
         verbs=None if verbs is None else frozenset(verbs),
         session=row["ident"],
     )
+
+
+async def standing(database: Database, settings: AuthSettings, who: Principal) -> Principal | None:
+    """Somebody who voted, with the roles of this moment; None when they may not come in any more."""
+    how = "oidc" if "://" in who.issuer else who.issuer
+    if how not in settings.modes:
+        return who if not settings.modes else None
+    roles = await roles_of(database, settings, how, who.subject, who.groups)
+    return None if roles is None else replace(who, roles=roles)
 
 
 def account_grants(name: str, stored: str) -> list[Grant]:

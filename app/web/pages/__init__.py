@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from functools import partial
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.domain.errors import StoreUnavailable
-from app.perform import Perform
+from app.perform import Gates, Perform
 from app.read.fleet import Fleet
+from app.read.frost import alarms
 from app.web import auth
 from app.web.answers import VARY, live, refusal, unavailable, wants_stream
 from app.web.auth import needs
@@ -28,6 +30,8 @@ from . import (
     commands,
     commit,
     dora,
+    gate,
+    gates,
     patterns,
     pipelines,
     receipt,
@@ -49,6 +53,8 @@ PAGES: tuple[Page, ...] = (
     commit.PAGE,
     timeline.PAGE,
     dora.PAGE,
+    gates.PAGE,
+    gate.PAGE,
     sources.PAGE,
     wall.PAGE,
     patterns.PAGE,
@@ -60,9 +66,10 @@ def routes(
     renderer: Renderer | None = None,
     perform: Perform | None = None,
     production: frozenset[str] = frozenset(),
+    deciding: Gates | None = None,
 ) -> APIRouter:
-    """A route for every page of `PAGES`, and for the dialogs of commands where they can be performed; `production`:
-    environments where a reason is due."""
+    """A route for every page of `PAGES`, for the dialogs of commands where they can be performed, and for decisions
+    where there is somebody `deciding`; `production`: environments where a reason is due."""
     router = APIRouter(include_in_schema=False)
     renderer, cache = renderer or Renderer(), RowCache()
     for page in PAGES:
@@ -77,6 +84,8 @@ def routes(
     router.include_router(audit.routes(hub, renderer))
     if perform:
         router.include_router(commands.routes(hub, renderer, perform, production))
+    if deciding:
+        router.include_router(gate.routes(deciding))
     return router
 
 
@@ -94,6 +103,9 @@ def _handler(
 
         if not hub.ready and (page.find or not wants_stream(request)):
             return _warming(renderer, hub.clock(), auth.viewer(request.scope))
+        held = auth.rights(auth.of(request.scope))
+        if page.by_rights:
+            query = page.by_rights(query, held)
         kept = None
         if page.find:
             try:
@@ -107,13 +119,16 @@ def _handler(
 
         def content(fleet: Fleet, now: datetime, kept: object = kept) -> PageContent:
             projection = page.open(fleet, query, now, hub.environments)
-            return PageContent(page, query, projection, renderer, cache, now, PAGES, may(held))
+            shouting = partial(alarms, fleet.gates)
+            return PageContent(page, query, projection, renderer, cache, now, PAGES, may(held), shouting)
 
         key = ViewKey(request.url.path, query.query_string(), "text/html", held)
         if wants_stream(request):
             return live(request, hub, key, content, revoked=revoked)
-        who = renderer.page("who.html", {"viewer": auth.viewer(request.scope)})
-        return live(request, hub, key, content, fill=who.encode())
+        fill = [renderer.page("who.html", {"viewer": auth.viewer(request.scope)})]
+        if page.mine:
+            fill.append(page.mine(renderer, hub.fleet, query, request.scope, hub.clock()))
+        return live(request, hub, key, content, fill=[part.encode() for part in fill])
 
     return show
 

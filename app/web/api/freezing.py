@@ -1,0 +1,71 @@
+"""/freezes: what is frozen by hand, made and lifted by an admin; rollbacks are never held by any of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from app.domain.errors import ShipboardError
+from app.domain.freezes import Freeze
+from app.domain.policy import Permission
+from app.perform import Freezes
+from app.web.auth import needs, of
+
+from .commands import refused
+from .contents import encode
+from .listing import answers
+
+_EXAMPLE = Freeze("3f9ac2100b1d", "Incident 4711", "production", "payments-*", by="Ada")
+
+
+class FreezeBody(BaseModel):
+    """A freeze: shell patterns for environment and service, why, and until when (null: until it is lifted)."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"example": {"environment": "production", "reason": "Incident 4711"}},
+    )
+    environment: str = Field(min_length=1, max_length=100)
+    service: str = Field(default="*", min_length=1, max_length=100)
+    reason: str = Field(min_length=1, max_length=500)
+    until: datetime | None = None
+
+
+def add(router: APIRouter, freezes: Freezes) -> None:
+    """Add the operations to `router`."""
+
+    @router.post(
+        "/freezes",
+        dependencies=[needs(Permission.ADMIN)],
+        status_code=201,
+        response_model=Freeze,
+        responses={**answers(_EXAMPLE, ()), 403: {"description": "Not an admin there"}},
+    )
+    async def freeze(request: Request, body: FreezeBody) -> Response:
+        """Freeze: what goes forward needs an override from now on; going back never does."""
+        until = body.until.astimezone() if body.until else None
+        made = Freeze("", body.reason, body.environment, body.service, until=until)
+        try:
+            found = await freezes.freeze(made, of(request.scope))
+        except ShipboardError as error:
+            raise refused(request, error) from None
+        return Response(encode(found), 201, {"cache-control": "no-store"}, media_type="application/json")
+
+    @router.delete(
+        "/freezes/{ident}", dependencies=[needs(Permission.ADMIN)], status_code=204, response_model=None
+    )
+    async def lift(
+        request: Request,
+        ident: Annotated[str, Path(pattern="^[0-9a-f]{1,64}$")],
+        reason: Annotated[str, Query(min_length=1, max_length=500)],
+    ) -> Response:
+        """Lift a freeze that was made by hand; those of the configuration end there."""
+        try:
+            await freezes.lift(ident, reason, of(request.scope))
+        except ShipboardError as error:
+            raise refused(request, error) from None
+        return Response(status_code=204)

@@ -1,0 +1,116 @@
+"""A gate in a browser, on a phone and on a desk, in both themes: read it, say why, decide, and see it decided."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from playwright.sync_api import Browser, Page, expect
+
+from tests.processes import free_port, shipboard
+
+PHONE, DESK = {"width": 390, "height": 844}, {"width": 1920, "height": 1080}
+
+
+@pytest.fixture(scope="module")
+def board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The demo, once something waits for a decision."""
+    port = free_port()
+    with shipboard(Path(tmp_path_factory.mktemp("demo")), "demo", "--port", str(port)):
+        url = f"http://127.0.0.1:{port}"
+        ends = time.monotonic() + 60
+        while len(waiting(url)) < 3:
+            assert time.monotonic() < ends, "no gate opened"
+            time.sleep(0.2)
+        yield url
+
+
+def waiting(url: str) -> list[str]:
+    try:
+        with urllib.request.urlopen(f"{url}/api/v1/gates?phase=open", timeout=2) as answer:
+            return [item["service"] for item in json.load(answer)["items"]] if answer.status == 200 else []
+    except OSError:
+        return []
+
+
+def signed_in(browser: Browser, board: str, size: dict[str, int], who: str, theme: str = "dark") -> Page:
+    context = browser.new_context(viewport=size, bypass_csp=True)  # type: ignore[arg-type]
+    page = context.new_page()
+    page.add_init_script(f"localStorage.setItem('theme', '{theme}')")
+    page.goto(f"{board}/gates")
+    page.locator(".who > button").click()
+    page.locator(f"button[value={who}]").click()
+    page.wait_for_load_state()
+    return page
+
+
+def usable(page: Page) -> None:
+    found = Axe().run(page).response
+    assert len(found["passes"]) > 10
+    assert [(v["id"], v["nodes"][0]["html"]) for v in found["violations"]] == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+def test_gates_can_be_used_by_everybody(
+    browser: Browser, board: str, size: dict[str, int], theme: str
+) -> None:
+    page = signed_in(browser, board, size, "ada", theme)
+    page.goto(f"{board}/gates")
+    usable(page)
+    page.locator(".gates a").first.click()
+    expect(page.locator("#sentence")).to_contain_text("May ")
+    usable(page)
+    if size is PHONE:
+        for button in page.locator(".decide .btn.big").all():
+            box = button.bounding_box()
+            assert box is not None
+            assert box["height"] >= 56
+            assert box["y"] + box["height"] <= PHONE["height"], (
+                "the buttons are at the thumb without scrolling"
+            )
+    page.context.close()
+
+
+@pytest.mark.parametrize(
+    ("size", "service"), [(PHONE, "checkout-api"), (DESK, "search-index")], ids=["phone", "desk"]
+)
+def test_yes_is_said_and_seen(browser: Browser, board: str, size: dict[str, int], service: str) -> None:
+    page = signed_in(browser, board, size, "ada")
+    other = signed_in(browser, board, DESK, "vera")
+    page.goto(f"{board}/gates")
+    link = page.locator(".gates li[data-phase=waiting] a", has_text=service).first
+    address = link.get_attribute("href")
+    link.click()
+    other.goto(f"{board}{address}")
+    expect(other.locator("#sentence")).to_contain_text("May ")
+    expect(other.locator(".whynot")).to_contain_text("approver")
+    page.locator("input[name=reason]").fill("errors are flat")
+    page.get_by_role("button", name="Approve").click()
+    for each in (page, other):  # the one that only looks on is told by its stream
+        expect(each.locator("#sentence")).to_contain_text("was approved by Ada", timeout=10_000)
+        expect(each.locator("#sentence")).to_contain_text("Its effect is seen", timeout=15_000)
+    expect(page.locator(".decide form")).not_to_be_visible()
+    page.context.close()
+    other.context.close()
+
+
+def test_board_leads_to_the_gate_and_no_says_why(browser: Browser, board: str) -> None:
+    page = signed_in(browser, board, DESK, "ada")
+    page.goto(board)
+    page.locator(".waits a", has_text="pricing").first.click()
+    expect(page).to_have_url(f"{board}/gates/" + page.url.rpartition("/")[2])
+    page.get_by_role("button", name="Reject").click()
+    expect(page.locator("main")).to_contain_text("takes a reason")
+    page.go_back()
+    page.locator("input[name=reason]").fill("not before the sale")
+    page.get_by_role("button", name="Reject").click()
+    expect(page.locator("#sentence")).to_contain_text("was rejected by Ada", timeout=10_000)
+    expect(page.locator("#sentence")).to_contain_text("not before the sale")
+    page.context.close()
