@@ -19,6 +19,7 @@ import structlog
 from fastapi import FastAPI
 
 from app import __version__
+from app.domain.drills import production
 from app.domain.errors import StoreUnavailable
 from app.domain.facts import Fact, SourceObserved
 from app.domain.freshness import Freshness
@@ -27,7 +28,7 @@ from app.engines import ENGINES
 from app.ingest import Ingest
 from app.kube import Cluster
 from app.live import Live
-from app.perform import ClusterLike, Perform, Rules
+from app.perform import ClusterLike, Perform, Rounds, Rules
 from app.read.artifacts import Policy
 from app.read.fleet import Fleet
 from app.settings import ClusterSettings, HookSettings, Settings
@@ -43,7 +44,7 @@ from app.store.ci import CiRules
 from app.store.db import Database
 from app.store.inbox import Inbox
 from app.store.retention import prune
-from app.web import api, errors, files, headers, hooks, logs, ops, pages, uploads
+from app.web import api, errors, files, headers, hooks, incidents, logs, ops, pages, uploads
 from app.web.auth import Guard, account, login, oidc, refuse_bare, viewer
 from app.web.auth.doorkeeper import Doorkeeper
 from app.web.metrics import Door, Metrics
@@ -56,8 +57,6 @@ WRITER_BEAT = 10.0
 START_SECONDS = 5.0
 RETENTION_EVERY = 3600.0
 HEAD_EVERY = 60.0
-PRODUCTION = frozenset({"production", "prod", "prd", "live"})
-"""Environments where a reason is due, besides the last one of the order."""
 STOP_SECONDS = 2.0
 """How long the parts may take to stop."""
 
@@ -136,7 +135,7 @@ def create_app(
             hub = Hub(database, live, fleet, environments=settings.environments)
             reach: dict[str, ClusterLike] = {}
             step_up = timedelta(minutes=settings.auth.step_up_minutes) or None
-            rules = Rules(frozenset(settings.environments[-1:]) | PRODUCTION, step_up=step_up)
+            rules = Rules(production(settings.environments), step_up=step_up)
             perform = Perform(
                 database,
                 live,
@@ -147,7 +146,7 @@ def create_app(
                 resting=lambda: vitals.draining,
                 place=f"{gethostname()} {settings.host} {settings.port}",
             )
-            app.include_router(pages.routes(hub, renderer))
+            app.include_router(pages.routes(hub, renderer, perform, rules.production))
             inbox = Inbox(database)
             app.include_router(hooks.routes(inbox, settings.hooks))
             policy = Policy(settings.signing, settings.scan_threshold)
@@ -155,6 +154,7 @@ def create_app(
             told = Ingest(database, live, CiRules(settings.services, settings.job_stages))
             door = _reporting(metrics.counted(told), vitals)
             app.include_router(uploads.routes(uploads.Desk(database, door, Signatures(settings.signing))))
+            app.include_router(incidents.routes(database, door))
             refuse_bare(app)
             app.state.hub = vitals.projection = metrics.parts.hub = hub
             metrics.parts.fleet = fleet
@@ -181,6 +181,7 @@ def create_app(
             for cluster in settings.clusters:
                 supervisor.start(f"cluster {cluster.name}", _collecting(cluster, settings, door, reach))
             supervisor.start("perform", perform.run)
+            supervisor.start("rounds", Rounds(perform, database, live, rules, _now).run)
             for name, more in (work or {}).items():
                 supervisor.start(name, more)
             log.info("started", version=__version__, clusters=[c.name for c in settings.clusters])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .door import Perform
 from .look import ClusterLike
+from .rounds import Rounds
 from .terms import Ask, Blocked, KeyReused, Moved, NotKnown, Preview, Receipt, RightsNow, Rules, receipt_of
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "Preview",
     "Receipt",
     "RightsNow",
+    "Rounds",
     "Rules",
     "receipt_of",
 ]

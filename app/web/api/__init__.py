@@ -18,11 +18,26 @@ from app.web.answers import tagged
 from app.web.auth import needs
 from app.web.streams import Hub
 
-from . import artifacts, audit, board, commands, inbox, me, reports, rollouts, sources, workloads
+from . import (
+    artifacts,
+    audit,
+    board,
+    commands,
+    commits,
+    dora,
+    inbox,
+    me,
+    pipelines,
+    reports,
+    rollouts,
+    sources,
+    timeline,
+    workloads,
+)
 from .contents import encode
 from .listing import document
 
-RESOURCES = (board, workloads, rollouts, sources, me, audit)
+RESOURCES = (board, workloads, rollouts, pipelines, commits, timeline, dora, sources, me, audit)
 
 
 def router(

@@ -13,6 +13,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.domain.errors import StoreUnavailable
+from app.perform import Perform
 from app.read.fleet import Fleet
 from app.web import auth
 from app.web.answers import VARY, live, refusal, unavailable, wants_stream
@@ -21,14 +22,47 @@ from app.web.render import Renderer
 from app.web.streams import Hub
 from app.web.views import ViewKey
 
-from . import audit, board, patterns, sources, wall, workload
+from . import (
+    audit,
+    board,
+    commands,
+    commit,
+    dora,
+    patterns,
+    pipelines,
+    receipt,
+    run,
+    sources,
+    timeline,
+    wall,
+    workload,
+)
+from .may import may
 from .page import Page, PageContent, RowCache
 
-PAGES: tuple[Page, ...] = (board.PAGE, workload.PAGE, sources.PAGE, wall.PAGE, patterns.PAGE)
+PAGES: tuple[Page, ...] = (
+    board.PAGE,
+    workload.PAGE,
+    receipt.PAGE,
+    pipelines.PAGE,
+    run.PAGE,
+    commit.PAGE,
+    timeline.PAGE,
+    dora.PAGE,
+    sources.PAGE,
+    wall.PAGE,
+    patterns.PAGE,
+)
 
 
-def routes(hub: Hub, renderer: Renderer | None = None) -> APIRouter:
-    """A route for every page of `PAGES`."""
+def routes(
+    hub: Hub,
+    renderer: Renderer | None = None,
+    perform: Perform | None = None,
+    production: frozenset[str] = frozenset(),
+) -> APIRouter:
+    """A route for every page of `PAGES`, and for the dialogs of commands where they can be performed; `production`:
+    environments where a reason is due."""
     router = APIRouter(include_in_schema=False)
     renderer, cache = renderer or Renderer(), RowCache()
     for page in PAGES:
@@ -41,6 +75,8 @@ def routes(hub: Hub, renderer: Renderer | None = None) -> APIRouter:
             dependencies=[needs(page.permission)],
         )
     router.include_router(audit.routes(hub, renderer))
+    if perform:
+        router.include_router(commands.routes(hub, renderer, perform, production))
     return router
 
 
@@ -63,15 +99,16 @@ def _handler(
             try:
                 kept = await page.find(hub.fleet, query)
             except LookupError as error:
-                raise refusal(request, 404, "No such workload", str(error.args[0]), _TODO) from None
+                raise refusal(request, 404, page.absent, str(error.args[0]), _TODO) from None
             except StoreUnavailable as error:
                 raise unavailable(request, error) from None
 
+        held = auth.rights(auth.of(request.scope))
+
         def content(fleet: Fleet, now: datetime, kept: object = kept) -> PageContent:
             projection = page.open(fleet, query, now, hub.environments)
-            return PageContent(page, query, projection, renderer, cache, now, PAGES)
+            return PageContent(page, query, projection, renderer, cache, now, PAGES, may(held))
 
-        held = auth.rights(auth.of(request.scope))
         key = ViewKey(request.url.path, query.query_string(), "text/html", held)
         if wants_stream(request):
             return live(request, hub, key, content, revoked=revoked)
@@ -81,7 +118,7 @@ def _handler(
     return show
 
 
-_TODO = "Look for it on the board: it may run under another name or in another place."
+_TODO = "Look for it on the board: it may be under another name or in another place."
 
 
 def _warming(renderer: Renderer, now: datetime, viewer: auth.Viewer) -> Response:

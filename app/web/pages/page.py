@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
 
-from app.domain.policy import Permission
+from app.domain.policy import Blocker, Permission
 from app.live import Topic
 from app.read.fleet import Fleet
 from app.web.render import MARK, Renderer, aged
@@ -82,7 +82,7 @@ class Page:
     projection is opened (fleet, query, now, order of the environments).
 
     `find` reads what the projection needs besides, before it is opened, and answers what keeps that up; it
-    raises LookupError with a sentence when the page's object is not there.
+    raises LookupError with a sentence when the page's object is not there, which is called `absent` then.
     """
 
     path: str
@@ -93,6 +93,7 @@ class Page:
     open: Callable[[Fleet, Any, datetime, Sequence[str]], Projection]
     find: Callable[[Fleet, Any], Awaitable[object]] | None = None
     permission: Permission = Permission.VIEW
+    absent: str = "No such workload"
 
 
 class RowCache:
@@ -114,7 +115,8 @@ class RowCache:
 
 
 class PageContent:
-    """One page under one query, as the regions of a view. `pages` are those to navigate to."""
+    """One page under one query, as the regions of a view. `pages` are those to navigate to; `may` says what keeps
+    whoever shares this view from a verb in an environment."""
 
     def __init__(
         self,
@@ -125,10 +127,11 @@ class PageContent:
         cache: RowCache,
         now: datetime,
         pages: Sequence[Page] = (),
+        may: Callable[[str, str], Blocker | None] = lambda verb, environment: None,
     ) -> None:
         self._page, self._projection = page, projection
         self._renderer, self._cache = renderer, cache
-        self._context: dict[str, object] = {"query": query, "page": page, "pages": pages}
+        self._context: dict[str, object] = {"query": query, "page": page, "pages": pages, "may": may}
         self._regions: dict[str, str] = {}
         self._rows: dict[str, str] = {}
         self._columns: object = None
@@ -146,12 +149,12 @@ class PageContent:
 
     def body(self) -> bytes:
         """The page."""
-        put = {**self._regions, ROWS: self._table(), "who": BLANK.decode()}
+        put = {**self._texts(), "who": BLANK.decode()}
         return aged(self._renderer.page(self._page.template, self._context, put), self._now).encode()
 
     def whole(self) -> Sequence[bytes]:
         """All regions, the rows as one."""
-        texts = {**self._regions, ROWS: self._table()}
+        texts = self._texts()
         parts = [_partial(name, "outerMorph", texts[name]) for name in self._page.regions]
         return [aged("".join(parts), self._now).encode()]
 
@@ -198,6 +201,9 @@ class PageContent:
 
     def _text(self, ident: str) -> str:
         return self._regions[ident] if ident in self._regions else self._rows[ident]
+
+    def _texts(self) -> dict[str, str]:
+        return {**self._regions, ROWS: self._table()} if ROWS in self._page.regions else self._regions
 
     def _table(self) -> str:
         """The rows in their frame, which is drawn around a single stand-in."""

@@ -209,7 +209,7 @@ async def test_a_board_that_asks_nobody_lets_its_own_machine_do_everything(tmp_p
     async with door(tmp_path, with_(DEMO, modes=(), personas=()), sqlite_template) as here:
         me = (await here.ask("GET", "/api/v1/me")).json()
         assert (me["identity"], me["roles"]) == ("shipboard|local", {EVERYWHERE: sorted(Role)})
-        assert "data-csrf" not in (await here.ask("GET", "/")).text
+        assert 'class="who"' not in (await here.ask("GET", "/")).text
 
 
 async def test_a_board_that_asks_nobody_but_listens_to_others_lets_them_only_look(tmp_path, sqlite_template):
