@@ -72,6 +72,8 @@ def fleet(now: datetime) -> Fleet:
             workloads=rows,
             sources={source.key: source for source in _sources(now)},
             rollouts=rollouts,
+            gates={},
+            freezes=(),
             by_service={name: frozenset(keys) for name, keys in services.items()},
             at=lambda at: next(row for row in rows.values() if row.ref == at),
             past=lambda _: past,
