@@ -126,12 +126,15 @@ class Fleet:
             "app.kubernetes.io/managed-by": "argocd",
             "team": service.team,
         }
-        past = tuple(f"{REGISTRY}/{service.name}:{teller.older(service.version, back)}" for back in (3, 2, 1))
+        version = service.version
+        if not live and place.story is None and PLACES.get((service.name, "production"), place).story:
+            version = teller.newer(version)  # production's first release was here before
+        past = tuple(f"{REGISTRY}/{service.name}:{teller.older(version, back)}" for back in (3, 2, 1))
         usual = service.replicas if live else max(1, service.replicas // 2)
         workload = Workload(
             name=service.name,
             namespace=environment,
-            image=f"{REGISTRY}/{service.name}:{service.version}",
+            image=f"{REGISTRY}/{service.name}:{version}",
             replicas=usual if place.replicas is None else place.replicas,
             labels=labels,
             past=past,
