@@ -13,12 +13,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from socket import gethostname
 from urllib.parse import urlsplit
 
 import structlog
 from fastapi import FastAPI
 
 from app import __version__
+from app.domain.drills import production
 from app.domain.errors import StoreUnavailable
 from app.domain.facts import Fact, SourceObserved
 from app.domain.freshness import Freshness
@@ -27,7 +29,7 @@ from app.engines import ENGINES
 from app.ingest import Ingest
 from app.kube import Cluster
 from app.live import Live
-from app.perform import ClusterLike, Freezer, Freezes, Gatekeeper, Gates, Perform, Rules
+from app.perform import ClusterLike, Freezer, Freezes, Gatekeeper, Gates, Perform, Rounds, Rules
 from app.read.artifacts import Policy
 from app.read.evidence import evidence
 from app.read.fleet import Fleet
@@ -44,7 +46,7 @@ from app.store.ci import CiRules
 from app.store.db import Database
 from app.store.inbox import Inbox
 from app.store.retention import prune
-from app.web import api, errors, files, flagger, headers, hooks, logs, ops, pages, uploads
+from app.web import api, errors, files, flagger, headers, hooks, incidents, logs, ops, pages, uploads
 from app.web.auth import Guard, account, login, oidc, refuse_bare, viewer
 from app.web.auth.doorkeeper import Doorkeeper
 from app.web.auth.holders import standing
@@ -58,8 +60,6 @@ WRITER_BEAT = 10.0
 START_SECONDS = 5.0
 RETENTION_EVERY = 3600.0
 HEAD_EVERY = 60.0
-PRODUCTION = frozenset({"production", "prod", "prd", "live"})
-"""Environments where a reason is due, besides the last one of the order."""
 STOP_SECONDS = 2.0
 """How long the parts may take to stop."""
 
@@ -139,8 +139,7 @@ def create_app(
             reach: dict[str, ClusterLike] = {}
             freezer = Freezer(settings.delivered)
             step_up = timedelta(minutes=settings.auth.step_up_minutes) or None
-            production = frozenset(settings.environments[-1:]) | PRODUCTION
-            rules = Rules(production, (freezer.hold,), step_up=step_up)
+            rules = Rules(production(settings.environments), (freezer.hold,), step_up=step_up)
             policy = Policy(settings.signing, settings.scan_threshold)
             gates = Gates(database, live, freezer, partial(evidence, database), _now, rules=rules)
             perform = Perform(
@@ -151,8 +150,9 @@ def create_app(
                 _now,
                 rights_now=keeper.rights_now,
                 resting=lambda: vitals.draining,
+                place=f"{gethostname()} {settings.host} {settings.port}",
             )
-            app.include_router(pages.routes(hub, renderer, gates))
+            app.include_router(pages.routes(hub, renderer, perform, rules.production, gates))
             inbox = Inbox(database)
             app.include_router(hooks.routes(inbox, settings.hooks))
             decisions = api.Decisions(gates, Freezes(database, live, _now))
@@ -162,6 +162,7 @@ def create_app(
             told = Ingest(database, live, CiRules(settings.services, settings.job_stages))
             door = _reporting(metrics.counted(told), vitals)
             app.include_router(uploads.routes(uploads.Desk(database, door, Signatures(settings.signing))))
+            app.include_router(incidents.routes(database, door))
             refuse_bare(app)
             app.state.hub = vitals.projection = metrics.parts.hub = hub
             metrics.parts.fleet = fleet
@@ -188,6 +189,7 @@ def create_app(
             for cluster in settings.clusters:
                 supervisor.start(f"cluster {cluster.name}", _collecting(cluster, settings, door, reach))
             supervisor.start("perform", perform.run)
+            supervisor.start("rounds", Rounds(perform, database, live, rules, _now).run)
             keeping = Gatekeeper(gates, perform, reach, live, partial(standing, database, settings.auth))
             supervisor.start("gates", keeping.run)
             for name, more in (work or {}).items():

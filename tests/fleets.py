@@ -29,7 +29,9 @@ from app.domain.rollout import (
     attention,
 )
 from app.live import Topic
+from app.read.builds import Builds
 from app.read.fleet import Fleet
+from app.read.origins import Origins
 from app.read.past import Past, Told
 from app.read.rows import RolloutRow, SourceRow, WorkloadRow
 
@@ -58,7 +60,8 @@ class StillFleet(Fleet):
         self._by_service: dict[str, frozenset[str]] = {}
         self._put_workloads((), dict(self._workloads))
         self._pasts = WeakValueDictionary()
-        self.kept: list[Past] = []
+        self.builds, self.origins = Builds(), Origins()
+        self.held: list[Past] = []
 
     def put(self, row: WorkloadRow | SourceRow | RolloutRow) -> Topic:
         """Add or replace a row; the topic that tells of it."""
@@ -81,7 +84,7 @@ class StillFleet(Fleet):
         past = self.past(ref) or Past(ref, told)
         past.told = told
         self._pasts[ref] = past
-        self.kept.append(past)
+        self.held.append(past)
 
 
 def source(

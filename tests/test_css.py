@@ -56,7 +56,7 @@ def test_every_property_that_is_used_is_defined():
 
 def test_the_script_stays_small_and_evaluates_nothing():
     script = (ROOT / "static/js/app.js").read_text()
-    assert len(script.splitlines()) <= 120
+    assert len(script.splitlines()) <= 160
     assert not re.search(r"\beval\(|new Function|innerHTML|fetch\(|\.style\b", script)
 
 

@@ -4,8 +4,10 @@ from pathlib import Path
 
 import yaml
 
+from app.domain.people import Role
 from app.engines import owners, roots
 from app.engines.port import HTTPROUTE, INGRESS, LOG
+from app.settings import Mode, load
 from app.sources.check import verbs
 from app.sources.runner import kinds
 
@@ -58,3 +60,15 @@ def test_the_act_role_grants_what_is_written_and_nothing_else() -> None:
     }
 
     assert granted == needed | {("", "pods", "delete"), ("argoproj.io", "rollouts/status", "patch")}
+
+
+def test_compose_asks_people_who_they_are(tmp_path: Path) -> None:
+    root = MANIFESTS.parents[1]
+    service = yaml.safe_load((root / "docker-compose.yml").read_text())["services"]["shipboard"]
+    assert "--allow-remote-without-login" not in service["command"]
+    assert all(port.startswith("127.0.0.1:") for port in service["ports"])
+    (mounted,) = (each for each in service["volumes"] if each["target"].endswith("shipboard.yaml"))
+    assert mounted["target"] == service["environment"]["SHIPBOARD_CONFIG"]
+    settings = load(root / mounted["source"], {}, tmp_path, {})
+    assert settings.auth.modes == (Mode.LOCAL,)
+    assert {grant.role for grant in settings.auth.grants} == {Role.VIEWER}

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
+from app.demo.ci_past import deployments
 from app.demo.ci_payloads import JOBS, Build, number
 from app.demo.fleet import PLACES, REGISTRY, kind_of
 from app.demo.services import SERVICES
@@ -32,6 +33,14 @@ DAY = 86_400.0
 BRANCH_EVERY = 75.0
 """Seconds between two builds of branches."""
 TRIES = 60
+SHIPPED = 12
+"""Services with deployments of the weeks before."""
+SLOW, RED = "recommendations", "tax-rates"
+"""Services whose pipeline takes too long since a version, and whose newest commit fails."""
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".") if part.isdecimal())
 
 
 class Ci:
@@ -69,6 +78,7 @@ class Ci:
         try:
             await self._history()
             self._spawn(self._branches())
+            self._spawn(self._years())
             while True:
                 self._look()
                 await self._sleep(1.0)
@@ -94,10 +104,30 @@ class Ci:
             age = service.changed * 3600
             known = [self._live[key] for key in self._live if key[0] == service.name]
             past = [older(service.version, back) for back in range(1, PAST + 1)]
-            for back, version in enumerate(dict.fromkeys([*known, service.version, *past])):
-                spread = self._random.uniform(0.4, 1.6) * DAY * back
+            for back, version in enumerate(
+                sorted({*known, service.version, *past}, key=_number, reverse=True)
+            ):
+                spread = (back and back + self._random.uniform(-0.6, 0.0)) * DAY
                 work.append(self._past(service.name, version, now - age - spread - 900))
         await asyncio.gather(*work)
+        red = Build(RED, newer(self._version(RED)), fails="unit tests")
+        await self._past(RED, red.version, now - 2400, red)
+
+    async def _years(self) -> None:
+        """What was deployed in the weeks before, told little by little."""
+        now = self.cluster.clock.now()
+        for service in SERVICES[:SHIPPED]:
+            for event, body in deployments(service.name, service.version, service.changed, now):
+                await self._send(event, body)
+                await asyncio.sleep(0.004)
+
+    def _stretch(self, build: Build) -> None:
+        """Since a while, the integration tests of one service take too long."""
+        if build.service == SLOW and _number(build.version) >= _number(older(self._version(SLOW), 1)):
+            build.jobs[-1].length *= 6
+
+    def _version(self, service: str) -> str:
+        return next(one.version for one in SERVICES if one.name == service)
 
     def _look(self) -> None:
         """Take note of what was shipped since the last look."""
@@ -125,24 +155,29 @@ class Ci:
         if (service, version) not in self._builds:
             self._spawn(self._build(Build(service, version, pace=self._random.uniform(0.8, 1.3))))
 
-    async def _past(self, service: str, version: str, ended: float) -> None:
+    async def _past(self, service: str, version: str, ended: float, build: Build | None = None) -> None:
         """A build that is over."""
         if (service, version) in self._builds:
             return
-        build = Build(service, version, pace=self._random.uniform(0.8, 1.4))
+        build = build or Build(
+            service, version, pace=1.0 if service == SLOW else self._random.uniform(0.8, 1.4)
+        )
+        self._stretch(build)
         self._builds[service, version] = build
         length = max(job.starts + job.length for job in build.jobs)
         build.began, build.ended, build.touched = ended - length, ended, ended
         build.status = "completed"
         for job in build.jobs:
             job.started = build.began + job.starts
-            job.ended, job.conclusion = job.started + job.length, "success"
+            job.ended = job.started + job.length
+            job.conclusion = "failure" if job.name == build.fails else "success"
         await self._send("push", build.push())
         await self._send("pull_request", build.pull_request())
         await self._send("workflow_run", build.workflow_run())
         for job in build.jobs:
             await self._send("workflow_job", build.workflow_job(job))
-        await self._send("registry_package", build.registry_package(f"{REGISTRY}/{service}:{version}"))
+        if not build.fails:
+            await self._send("registry_package", build.registry_package(f"{REGISTRY}/{service}:{version}"))
 
     async def _shipped(self, service: str, environment: str, version: str) -> None:
         """A version went to an environment: its build is over, and the deployment is told."""
@@ -170,6 +205,7 @@ class Ci:
         """A build as it happens; at once where what it makes is shipped already."""
         key = (build.service, build.version if build.branch == "main" else build.branch)
         self._builds[key] = build
+        self._stretch(build)
         clock = self.cluster.clock
         build.began = build.touched = clock.now()
         await self._send("push", build.push())

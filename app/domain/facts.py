@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from .ci import CiFact
+from .dora import IncidentTold
 from .freshness import Freshness
 from .names import Place, WorkloadRef
 from .reports import Reported
@@ -162,4 +163,5 @@ Fact = (
     | SourcesNamed
     | CiFact
     | Reported
+    | IncidentTold
 )

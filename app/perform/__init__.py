@@ -9,6 +9,7 @@ from .freezing import Freezes
 from .gatekeeper import Gatekeeper
 from .gates import Gates
 from .look import ClusterLike
+from .rounds import Rounds
 from .terms import Ask, Blocked, KeyReused, Moved, NotKnown, Preview, Receipt, RightsNow, Rules, receipt_of
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "Preview",
     "Receipt",
     "RightsNow",
+    "Rounds",
     "Rules",
     "receipt_of",
 ]

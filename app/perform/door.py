@@ -7,20 +7,22 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
 
 import msgspec
 
-from app.domain import audit
+from app.domain import audit, drills
 from app.domain.commands import CommandPhase, Offer, Verb
 from app.domain.errors import StoreUnavailable
 from app.domain.names import Topic, WorkloadRef
 from app.domain.people import Principal
-from app.domain.policy import Verdict
+from app.domain.policy import Blocker, Verdict
+from app.domain.rollout import RolloutState
 from app.engines.acting import Plan
 from app.live import Live
-from app.store import commands
+from app.store import commands, readiness
 from app.store.audit import append
 from app.store.commands import Intended, Kept, Known
 from app.store.db import Database
@@ -45,11 +47,14 @@ from .terms import (
 from .worker import POLL, Worker
 from .write import sendings
 
+DRILL = "drill:"
+"""How the keys of the two commands of a drill begin; they end in "back" and "forth"."""
+
 
 class Perform:
     """Judges, records and (by its worker) carries out commands. `clusters` are those connected just now, by name;
     `rights_now` tells what whoever asked may do by the time it is done; while `resting` nothing new is taken on.
-    `dead_after` is as for `Worker`."""
+    `dead_after` and `place` are as for `Worker`."""
 
     def __init__(
         self,
@@ -62,12 +67,13 @@ class Perform:
         rights_now: RightsNow = as_asked,
         resting: Callable[[], bool] = lambda: False,
         dead_after: float | None = None,
+        place: str = "",
     ) -> None:
         self._database, self._live, self._clusters = database, live, clusters
         self._clock, self._resting = clock, resting
-        self._judge = Judge(clusters, rules)
+        self._judge, self._rules = Judge(clusters, rules), rules
         self.worker = Worker(
-            database, live, clusters, rules, clock, rights_now=rights_now, dead_after=dead_after
+            database, live, clusters, rules, clock, rights_now=rights_now, dead_after=dead_after, place=place
         )
 
     async def run(self) -> None:
@@ -80,7 +86,7 @@ class Perform:
         Raises NotKnown, ClusterError, StoreUnavailable.
         """
         known, now = await self.known(ask.ref), self._clock()
-        judged = await self._judge(ask, principal, known, now)
+        judged = await self._judged(ask, principal, known, now)
         if personal(judged.verdict):
             await self._refused(judged, ask, principal, now, "preview")
         plan, seen = judged.plan, judged.seen
@@ -96,6 +102,10 @@ class Perform:
             relevant(ask.verb, seen.expected) if seen else ask.expected,
             judged.dry_run,
             judged.said,
+            plan.from_ if plan else None,
+            plan.to if plan else None,
+            judged.targets,
+            seen.containers if seen else {},
         )
 
     async def ask(self, ask: Ask, principal: Principal) -> Receipt:
@@ -114,7 +124,7 @@ class Perform:
             )
         known, now = await self.known(ask.ref), self._clock()
         try:
-            judged = await self._judge(ask, principal, known, now)
+            judged = await self._judged(ask, principal, known, now)
         except Moved as error:
             bare = command_of(ask, principal, known, now)
             await self._refused(Judged(bare, Verdict()), ask, principal, now, str(error))
@@ -142,6 +152,23 @@ class Perform:
         reached("after_intent")
         self._announce(kept)
         return receipt_of(kept)
+
+    async def drill(self, ask: Ask, principal: Principal) -> Receipt:
+        """Ask to go back, to be brought forward again once that has landed. Raises as `ask` does."""
+        known = await self.known(ask.ref)
+        if blocker := self.undrilled(known.place.environment, known.state):
+            raise Blocked((blocker,))
+        return await self.ask(replace(ask, key=f"{DRILL}{ask.key}:back"), principal)
+
+    def undrilled(self, environment: str, state: RolloutState) -> Blocker | None:
+        """What stands in the way of a drill."""
+        if environment in self._rules.production:
+            return Blocker("drill", "No drill is made in production.", "Drill where it harms nobody.")
+        why = drills.why_not(state)
+        if why == "":
+            return None
+        said = why or "Its strategy has steps that a person answers, so no drill can be made."
+        return Blocker("drill", said, "Wait until it is at rest." if why else "")
 
     async def receipt(
         self, ident: str, *, unlike: CommandPhase | None = None, within: float = 0.0
@@ -181,6 +208,13 @@ class Perform:
         if known is None:
             raise NotKnown(f"Nothing is known of {ref}.", "", "See /api/v1/workloads for all there are.")
         return known
+
+    async def _judged(self, ask: Ask, principal: Principal, known: Known, now: datetime) -> Judged:
+        record = None
+        if ask.verb is Verb.ROLLBACK:
+            async with self._database.reading() as connection:
+                record = await readiness.record(connection, ask.ref)
+        return await self._judge(ask, principal, known, now, record)
 
     async def _asked_before(self, ask: Ask, principal: Principal) -> Receipt | None:
         async with self._database.reading() as connection:

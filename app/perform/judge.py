@@ -15,6 +15,7 @@ from app.domain.names import cut
 from app.domain.people import Principal
 from app.domain.policy import Blocker, Permission, Verdict, permits
 from app.domain.refusals import Absent, Conflict, Denied, Failed, Invalid, Unreachable
+from app.domain.targets import Record, Target, ranked
 from app.engines import ENGINES
 from app.engines.acting import NotOffered, Plan
 from app.store.commands import Known
@@ -40,6 +41,7 @@ class Judged:
     plan: Plan | None = None
     dry_run: str = ""
     said: str = ""
+    targets: tuple[Target, ...] = ()
 
 
 class Judge:
@@ -49,8 +51,11 @@ class Judge:
         self._clusters, self._rules = clusters, rules
         self._access = Access()
 
-    async def __call__(self, ask: Ask, principal: Principal, known: Known, now: datetime) -> Judged:
-        """Hold an ask against everything. Raises Moved, NotKnown, ClusterError."""
+    async def __call__(
+        self, ask: Ask, principal: Principal, known: Known, now: datetime, record: Record | None = None
+    ) -> Judged:
+        """Hold an ask against everything; one that goes back also against the `record` of what was live. Raises Moved,
+        NotKnown, ClusterError."""
         command = command_of(ask, principal, known, now)
         verdict = _permitted(ask.verb, principal, command.environment)
         if not verdict.allowed:  # who may not act learns nothing of what it would do
@@ -60,7 +65,7 @@ class Judge:
             why = "Shipboard is not connected to it"
             raise Unreachable(f"Could not reach {ask.ref.cluster}", why, "See /sources for the reason")
         for _ in range(REHEARSALS):
-            judged = await self._once(cluster, ask, principal, command, now)
+            judged = await self._once(cluster, ask, principal, command, now, record or Record())
             if judged.dry_run != "outrun":
                 return judged
             await asyncio.sleep(0.02)
@@ -85,7 +90,13 @@ class Judge:
         return found
 
     async def _once(
-        self, cluster: ClusterLike, ask: Ask, principal: Principal, command: Command, now: datetime
+        self,
+        cluster: ClusterLike,
+        ask: Ask,
+        principal: Principal,
+        command: Command,
+        now: datetime,
+        record: Record,
     ) -> Judged:
         blocked = [*self._reasoned(command), *self._rules.stale(principal, command.environment, now)]
         seen = await look(cluster, ask.ref)
@@ -98,17 +109,23 @@ class Judge:
         )
         ruled = self._rules.verdict(command, seen.state, now)
         blocked += ruled.blocked_by
+        targets = _targets(ask.verb, seen, record)
+        if targets and not ask.arguments.revision:
+            command = replace(command, arguments=replace(ask.arguments, revision=targets[0].revision.key))
+        asked = command.arguments.revision
+        blocked += [b for target in targets if target.revision.key == asked for b in target.blocked_by]
         try:
-            plan = seen.plan(ask.verb, ask.arguments, now, command.id)
+            plan = seen.plan(ask.verb, command.arguments, now, command.id)
         except NotOffered as error:
-            return Judged(command, Verdict((*blocked, *error.blockers), ruled.warnings), seen)
+            said = Verdict((*blocked, *error.blockers), ruled.warnings)
+            return Judged(command, said, seen, targets=targets)
         blocked += await self._access.blockers(cluster, plan.patches)
-        dry_run = said = ""
-        if not blocked and plan.patches:
-            dry_run, said = await _rehearsed(cluster, plan)
+        dry_run = words = ""
+        if not [b for b in blocked if b.rule != "reason"] and plan.patches:
+            dry_run, words = await _rehearsed(cluster, plan)
         if dry_run == "refused":
-            blocked.append(Blocker("cluster", f"The cluster refuses it: {said}", "Mend what it names."))
-        return Judged(command, Verdict(tuple(blocked), ruled.warnings), seen, plan, dry_run, said)
+            blocked.append(Blocker("cluster", f"The cluster refuses it: {words}", "Mend what it names."))
+        return Judged(command, Verdict(tuple(blocked), ruled.warnings), seen, plan, dry_run, words, targets)
 
     def _reasoned(self, command: Command) -> list[Blocker]:
         rule, place = VERBS[command.verb], command.environment
@@ -155,6 +172,12 @@ async def _rehearsed(cluster: ClusterLike, plan: Plan) -> tuple[str, str]:
     except (Denied, Absent, Failed) as error:
         return "refused", str(error)
     return "accepted", ""
+
+
+def _targets(verb: Verb, seen: Seen, record: Record) -> tuple[Target, ...]:
+    """What a rollback could go to, the version that was live last before all others."""
+    offered = seen.engine.verbs(seen.state).get(verb) if verb is Verb.ROLLBACK else None
+    return ranked(offered.targets, seen.state, record) if offered else ()
 
 
 def _permitted(verb: Verb, principal: Principal, environment: str) -> Verdict:

@@ -67,6 +67,13 @@ class Seen:
         return str(self.look.root["metadata"].get("resourceVersion", ""))
 
     @property
+    def containers(self) -> Mapping[str, str]:
+        """Images by container, where the root has a template of its own."""
+        spec = self.look.root.get("spec") or {}
+        found = ((spec.get("template") or {}).get("spec") or {}).get("containers") or ()
+        return {str(each.get("name", "")): str(each.get("image", "")) for each in found}
+
+    @property
     def expected(self) -> Expected:
         """All that a command can be based on."""
         state = self.state
@@ -159,7 +166,7 @@ def _named(name: str, value: object, seen: Seen) -> str:
     if name in ("revision", "stable"):
         for revision in seen.state.revisions:
             if revision.key == value and revision.version:
-                return f"{revision.version} ({revision.key})"
+                return f"{revision.version} ({revision.key[:8]})"
     return shown(value)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -14,7 +14,8 @@ from app.domain.errors import ShipboardError
 from app.domain.names import WorkloadRef
 from app.domain.people import Principal, PrincipalKind
 from app.domain.policy import ALLOWED, Blocker, Verdict
-from app.domain.rollout import RolloutState
+from app.domain.rollout import Revision, RolloutState
+from app.domain.targets import Target
 from app.engines.acting import Difference
 from app.store.commands import Kept, Sending
 
@@ -45,7 +46,9 @@ class Ask:
 @dataclass(frozen=True, slots=True)
 class Preview:
     """What would be done now, and whether it may. `expected` is what was seen, to be sent along with the ask;
-    `dry_run` is "accepted", "refused" or "" (not tried), `dry_run_said` the server's words."""
+    `dry_run` is "accepted", "refused" or "" (not tried), `dry_run_said` the server's words. `before` and `after` are
+    the revisions it goes from and to, `targets` those that a rollback could go to, best first; `containers` are the
+    images by container, as the template has them."""
 
     verb: Verb
     ref: WorkloadRef
@@ -58,6 +61,10 @@ class Preview:
     expected: Expected = field(default_factory=Expected)
     dry_run: str = ""
     dry_run_said: str = ""
+    before: Revision | None = None
+    after: Revision | None = None
+    targets: tuple[Target, ...] = ()
+    containers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,8 @@ log = structlog.get_logger("shipboard.perform")
 
 
 class Worker:
-    """Runs commands for ever; `wake` it when there is a new one."""
+    """Runs commands for ever; `wake` it when there is a new one. `place` is where only one process can be at a time,
+    so that whoever was there before is dead."""
 
     def __init__(
         self,
@@ -57,8 +58,10 @@ class Worker:
         *,
         rights_now: RightsNow = as_asked,
         dead_after: float | None = None,
+        place: str = "",
     ) -> None:
-        self.owner = token_hex(8)
+        self._before = f"{place}/" if place else ""
+        self.owner = f"{self._before}{token_hex(8)}"
         self._database, self._live, self._clock = database, live, clock
         self._book = Book(database, live, clock, self.owner)
         self._carrier = Carrier(clusters, rules, clock, rights_now)
@@ -117,6 +120,8 @@ class Worker:
     def _due(self, kept: Kept) -> bool:
         """Whether it is ours to take in hand: nobody's, ours, or that of a process that is dead."""
         if kept.phase is CommandPhase.PENDING or kept.owner == self.owner or not self._dead_after:
+            return True
+        if self._before and kept.owner.startswith(self._before):
             return True
         now, mark = time.monotonic(), (kept.owner, kept.beat)
         before, since = self._beats.get(kept.command.id, (mark, now))

@@ -105,7 +105,8 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A service in one environment, told by its worst workload.
+    """A service in one environment, told by its worst workload. `commits` is how many lie between the cell before
+    it and this one, None where they cannot be counted.
 
     `heard_at` is set when the cell cannot be seen: then it was as `was` says ("It was good."). `until` is
     when a pause ends by itself. `progress` (0 to 100) is None where steps say more, or nothing moves.
@@ -130,6 +131,22 @@ class Cell:
     steps: tuple[Segment, ...] = ()
     progress: int | None = None
     pods: Pods | None = None
+    commits: int | None = None
+    commit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """The last build of a service on its main branch. `seconds` None: it runs, since `begun_at`. `over`: it took
+    longer than the budget, as those before it since then did."""
+
+    run: str
+    sha: str
+    attention: Attention
+    word: str
+    begun_at: datetime
+    seconds: int | None
+    over: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +160,14 @@ class BoardRow:
     attention: Attention
     rank: str
     cells: tuple[Cell | None, ...]
+    build: Build | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
     """Something only a person can let go on: what is asked ("Go on from 25 % to 50 %?"), where that is on the
-    way ("Canary step 2 of 4"), of which team, since when. `ref` names the workload, `href` the page that answers it."""
+    way ("Canary step 2 of 4"), of which team, since when. `ref` names the workload, `verb` the command that answers it
+    (empty: none does), `href` the gate that does (empty: there is none)."""
 
     service: str
     slug: str
@@ -160,7 +179,19 @@ class Waiting:
     ref: str
     team: str
     since: datetime
+    verb: str = ""
     href: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Automation of a service that was stopped on purpose, until `until`; `by` names it, `ref` the workload."""
+
+    service: str
+    environment: str
+    ref: str
+    by: str
+    until: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +258,7 @@ class Board:
     total: int
     last_landed_at: datetime | None
     as_of: datetime | None
+    held: tuple[Held, ...] = ()
     frozen: tuple[FrozenLine, ...] = ()
 
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from ..domain.gates import Gate, Origin
 from ..domain.names import cut
 from ..domain.rollout import Attention, Phase, PodCondition, RolloutState, Step, StepState, WaitKind
-from .board import BoardRow, Cell, Column, Gap, Member, Pods, Segment, Square, Waiting
+from .acts import answer, hold
+from .board import BoardRow, Build, Cell, Column, Gap, Held, Member, Pods, Segment, Square, Waiting
+from .builds import ServiceBuilds
+from .origins import Origins, Running
 from .query import version_of
 from .road import segments
 from .rows import WorkloadRow
@@ -58,14 +61,26 @@ class Seen:
         return SEVERITY.index(self.attention), age, str(self.row.ref)
 
 
-def board_row(service: str, seen: Sequence[Seen], columns: Sequence[Column], now: datetime) -> BoardRow:
+def board_row(
+    service: str,
+    seen: Sequence[Seen],
+    columns: Sequence[Column],
+    now: datetime,
+    origins: Origins | None = None,
+    builds: ServiceBuilds | None = None,
+) -> BoardRow:
     """One service over `columns`; `seen` are its workloads in any order, at least one in one of the
-    columns."""
+    columns. `origins` tells their commits, `builds` what CI says of it."""
     cells: list[Cell | None] = []
     before: Cell | None = None
+    runs: Running | None = None
     for column in columns:
         here = sorted((s for s in seen if s.row.place.environment == column.name), key=lambda s: s.key)
         cell = _cell(column, here, before, now) if here else None
+        if cell and origins:
+            mine = origins.running(here[0].row)
+            cell = _told(cell, runs, mine, origins)
+            runs = mine
         before = cell or before
         cells.append(cell)
     shown = [(i, c) for i, c in enumerate(cells) if c]
@@ -78,7 +93,25 @@ def board_row(service: str, seen: Sequence[Seen], columns: Sequence[Column], now
         attention=worst.attention,
         rank=rank(service, worst, from_last=len(columns) - 1 - place),
         cells=tuple(cells),
+        build=_build(builds) if builds else None,
     )
+
+
+def _told(cell: Cell, before: Running | None, mine: Running | None, origins: Origins) -> Cell:
+    """`cell` with its commit and the way to it: versions that are of one commit are the same, whatever they are
+    called."""
+    if mine is None:
+        return cell
+    apart = origins.between(before, mine) if cell.gap is not Gap.NONE else None
+    gap = Gap.SAME if apart == 0 else cell.gap
+    return replace(cell, commit=mine.sha, commits=apart or None if gap is Gap.DIFFERS else None, gap=gap)
+
+
+def _build(builds: ServiceBuilds) -> Build:
+    run = builds.latest
+    over = builds.over is not None and run.seconds is not None and run.over > 0
+    attention = run.attention or Attention.UNKNOWN
+    return Build(run.id, run.sha, attention, run.word, run.begun_at, run.seconds, over)
 
 
 def rank(service: str, cell: Cell, from_last: int) -> str:
@@ -219,6 +252,15 @@ def _shares(counted: Counter[Square], total: int) -> tuple[Square, ...]:
     return tuple(squares)
 
 
+def held(service: str, rows: Sequence[WorkloadRow]) -> tuple[Held, ...]:
+    """What of a service is held."""
+    return tuple(
+        Held(service, row.place.environment, str(row.ref), found.by, found.until)
+        for row in rows
+        if (found := hold(row.state.owner))
+    )
+
+
 def waiting(
     service: str, seen: Sequence[Seen], columns: Sequence[Column], gates: Sequence[Gate] = ()
 ) -> tuple[Waiting, ...]:
@@ -238,6 +280,7 @@ def waiting(
             ref=str(s.row.ref),
             team=s.row.place.team,
             since=s.row.state.waits_for.since or s.row.since,
+            verb=answer(s.row),
             href=f"/gates/{mine[s.row.key].id}" if s.row.key in mine else "",
         )
         for s in rows

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import and_, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.domain.commands import VERBS, CommandPhase, Verb
+from app.domain.names import WorkloadRef
 from app.store.commands import LASTS, Kept, kept_of
 from app.store.db import Database
-from app.store.tables import COMMAND
+from app.store.tables import COMMAND, WORKLOAD
 
 Position = tuple[datetime, str]
 """Where a command stands in the list: when it was asked, its id."""
@@ -22,6 +26,87 @@ class CommandQuery:
     workload: str = ""
     verb: str = ""
     running: bool | None = None
+
+
+LINES = 6
+"""Commands shown with their workload."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A command in one line: what, by whom, why, and how it stands. `seconds` is how long it took, once it is over."""
+
+    id: str
+    verb: str
+    label: str
+    by: str
+    reason: str
+    sentence: str
+    phase: CommandPhase
+    message: str
+    asked_at: datetime
+    over: bool
+    seconds: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Took:
+    """How long a verb took last, and when that was."""
+
+    seconds: float
+    at: datetime
+
+
+def line_of(kept: Kept) -> Line:
+    """A command in one line."""
+    command = kept.command
+    took = (kept.ended_at - command.asked_at).total_seconds() if kept.ended_at else None
+    return Line(
+        command.id,
+        command.verb.value,
+        VERBS[command.verb].label,
+        command.by,
+        command.reason,
+        kept.intended.sentence,
+        kept.phase,
+        kept.message,
+        command.asked_at,
+        kept.final,
+        took,
+    )
+
+
+async def lines(connection: AsyncConnection, keys: Sequence[str]) -> tuple[Line, ...]:
+    """The latest commands about workloads with these keys, newest first."""
+    newest = (COMMAND.c.asked_at.desc(), COMMAND.c.id.desc())
+    query = select(COMMAND).where(COMMAND.c.workload.in_(keys)).order_by(*newest).limit(LINES)
+    return tuple(line_of(kept_of(row)) for row in await connection.execute(query))
+
+
+async def took(database: Database, ref: WorkloadRef, verb: Verb) -> Took | None:
+    """How long `verb` took here the last time that it was seen to work; None when it never was."""
+    mine = select(WORKLOAD.c.key).where(
+        WORKLOAD.c.cluster == ref.cluster,
+        WORKLOAD.c.namespace == ref.namespace,
+        WORKLOAD.c.kind == ref.kind,
+        WORKLOAD.c.name == ref.name,
+    )
+    query = (
+        select(COMMAND.c.asked_at, COMMAND.c.ended_at)
+        .where(
+            COMMAND.c.workload.in_(mine),
+            COMMAND.c.verb == verb.value,
+            COMMAND.c.phase == CommandPhase.DONE.value,
+        )
+        .order_by(COMMAND.c.ended_at.desc())
+        .limit(1)
+    )
+    async with database.reading() as connection:
+        row = (await connection.execute(query)).first()
+    if row is None:
+        return None
+    span: timedelta = row.ended_at - row.asked_at
+    return Took(span.total_seconds(), row.ended_at)
 
 
 async def page(

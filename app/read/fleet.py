@@ -8,7 +8,7 @@ did not.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from weakref import WeakValueDictionary
 
@@ -22,17 +22,30 @@ from app.domain.names import WorkloadRef
 from app.domain.rollout import attention
 from app.live import Topic
 from app.read import past
+from app.read.builds import Builds
+from app.read.kept import Kept
+from app.read.origins import Origins
 from app.read.past import Past, rollout_of
 from app.read.rows import RolloutRow, SourceRow, WorkloadRow
-from app.store import gates as kept
-from app.store import mapping
+from app.store import commands, mapping
+from app.store import gates as asked
 from app.store.db import Database
 from app.store.tables import ROLLOUT, SOURCE, WORKLOAD
 
 KEPT = timedelta(hours=24)
 """How long a rollout that is over stays in the fleet."""
+_CI = frozenset({"workload", "run", "commit", "artifact", "report"})
 _MANY = 2000
 """From so many topics on, reading everything is cheaper than asking for each."""
+
+
+class Errand:
+    """A command as it was `kept` last. The fleet keeps it up for as long as somebody holds it."""
+
+    __slots__ = ("__weakref__", "kept")
+
+    def __init__(self, kept: commands.Kept) -> None:
+        self.kept = kept
 
 
 class Fleet:
@@ -40,6 +53,9 @@ class Fleet:
 
     The maps are changed in place, between two awaits and never during one; keep the mapping, not a copy.
     """
+
+    environments: Sequence[str] = ()
+    """Their promotion order, as settings have it."""
 
     def __init__(
         self,
@@ -56,7 +72,10 @@ class Fleet:
         self._sources: dict[str, SourceRow] = {}
         self._rollouts: dict[str, RolloutRow] = {}
         self._by_service: dict[str, frozenset[str]] = {}
+        self.builds, self.origins = Builds(), Origins()
         self._pasts: WeakValueDictionary[WorkloadRef, Past] = WeakValueDictionary()
+        self._errands: WeakValueDictionary[str, Errand] = WeakValueDictionary()
+        self._kept: WeakValueDictionary[str, Kept] = WeakValueDictionary()
         self._reading = asyncio.Lock()
 
     @property
@@ -102,8 +121,10 @@ class Fleet:
             workloads = await _workloads(connection, WORKLOAD.c.gone_at.is_(None))
             sources = await _sources(connection)
             rollouts = await _rollouts(connection, recent)
-            gates = await kept.current(connection, self._clock() - KEPT)
-            self.by_hand = await kept.freezes(connection, self._clock())
+            await self.builds.load(connection, self._clock())
+            await self.origins.load(connection, workloads.values())
+            gates = await asked.current(connection, self._clock() - KEPT)
+            self.by_hand = await asked.freezes(connection, self._clock())
         self._gates.clear()
         self._gates.update((gate.id, gate) for gate in gates)
         self._workloads.clear()
@@ -114,6 +135,7 @@ class Fleet:
         self._rollouts.clear()
         self._rollouts.update(rollouts)
         await self._remember(set(self._pasts.keys()))
+        await self._look_up(list(self._errands.keys()))
 
     async def follow(self, ref: WorkloadRef) -> Past:
         """The past of the name `ref`, kept up for as long as the caller holds it. Raises StoreUnavailable."""
@@ -125,6 +147,52 @@ class Fleet:
                 self._pasts[ref] = found
             return found
 
+    async def errand(self, ident: str) -> Errand | None:
+        """The command of an id, kept up for as long as the caller holds it; None when there is none. Raises
+        StoreUnavailable."""
+        async with self._reading:
+            found = self._errands.get(ident)
+            if found is None:
+                async with self._database.reading() as connection:
+                    kept = await commands.one(connection, ident)
+                if kept is None:
+                    return None
+                found = self._errands[ident] = Errand(kept)
+            return found
+
+    def errand_of(self, ident: str) -> Errand | None:
+        """The command of an id if somebody follows it."""
+        return self._errands.get(ident)
+
+    async def keep(self, name: str, make: Callable[[], Kept]) -> Kept:
+        """The model called `name`, made and read if nobody holds it yet; kept up for as long as the caller holds it.
+        Raises StoreUnavailable, and what reading it raises."""
+        async with self._reading:
+            found = self._kept.get(name)
+            if found is None:
+                found = make()
+                async with self._database.reading() as connection:
+                    await found.read(connection, self._clock())
+                self._kept[name] = found
+            return found
+
+    def kept(self, name: str) -> Kept | None:
+        """The model called `name` if somebody holds it."""
+        return self._kept.get(name)
+
+    async def renew(self, topics: Iterable[Topic] = ()) -> None:
+        """Read again the held models that `topics` concern or whose time has come. Raises StoreUnavailable."""
+        for topic in topics if self._kept else ():
+            for held in list(self._kept.values()):
+                held.dirty = held.dirty or held.wants(topic)
+        now = self._clock()
+        due = [held for held in list(self._kept.values()) if held.due(now)]
+        if not due:
+            return
+        async with self._reading, self._database.reading() as connection:
+            for held in due:
+                await held.read(connection, now)
+
     def past(self, ref: WorkloadRef) -> Past | None:
         """The past of `ref` if somebody follows it."""
         return self._pasts.get(ref)
@@ -132,19 +200,22 @@ class Fleet:
     async def recall(self, ident: str) -> None:
         """Read a gate that was over long ago; it is kept until the next sweep. Raises StoreUnavailable."""
         async with self._database.reading() as connection:
-            found = await kept.some(connection, [ident])
+            found = await asked.some(connection, [ident])
         self._gates.update((gate.id, gate) for gate in found)
 
-    async def refresh(self, topics: Iterable[Topic]) -> None:
+    async def refresh(self, topics: Iterable[Topic]) -> frozenset[Topic]:
         """Read again the rows that `topics` name; rows that are no longer there leave the maps, and so do
-        rollouts that ended too long ago. Raises StoreUnavailable, and then nothing has changed: refresh the
-        same topics again."""
-        names: dict[str, list[str]] = {"workload": [], "source": [], "rollout": [], "gate": [], "freeze": []}
+        rollouts that ended too long ago. Answers what follows from them: ("build", service) where CI says
+        something else of a service or its commits. Raises StoreUnavailable: refresh the same topics again."""
+        topics = tuple(topics)
+        sorts = ("workload", "source", "rollout", "command", "gate", "freeze")
+        names: dict[str, list[str]] = {sort: [] for sort in sorts}
         for topic in topics:
             names.get(topic.sort, []).append(topic.key)
         if max(map(len, names.values())) > _MANY:
             await self.load()
-            return
+            await self.renew(topics)
+            return frozenset(Topic("build", name) for name in (*self._by_service, *self.builds.by_service))
         workloads: dict[str, WorkloadRow] = {}
         sources: dict[str, SourceRow] = {}
         rollouts: dict[str, RolloutRow] = {}
@@ -157,8 +228,9 @@ class Fleet:
                 sources = await _sources(connection, SOURCE.c.key.in_(keys))
             if keys := names["rollout"]:
                 rollouts = await _rollouts(connection, ROLLOUT.c.id.in_(keys))
-            gates = await kept.some(connection, names["gate"]) if names["gate"] else []
-            by_hand = await kept.freezes(connection, self._clock()) if names["freeze"] else self.by_hand
+            gates = await asked.some(connection, names["gate"]) if names["gate"] else []
+            by_hand = await asked.freezes(connection, self._clock()) if names["freeze"] else self.by_hand
+        await self._look_up(names["command"])
         touched = {row.ref for key in names["workload"] if (row := self._workloads.get(key))}
         await self._remember(touched | {row.ref for row in workloads.values()})
         self._put_workloads(names["workload"], workloads)
@@ -173,6 +245,18 @@ class Fleet:
             self._rollouts.pop(key, None)
         self._rollouts.update(rollouts)
         self.tick(self._clock())
+        services = await self._ci(topics)
+        await self.renew(topics)
+        return frozenset(Topic("build", service) for service in services)
+
+    async def _ci(self, topics: tuple[Topic, ...]) -> set[str]:
+        """Take in what CI told; the services that it is about."""
+        if not any(topic.sort in _CI for topic in topics):
+            return set()
+        async with self._database.reading() as connection:
+            services = set(await self.builds.refresh(connection, topics, self._clock()))
+            keys = await self.origins.refresh(connection, topics, self._workloads)
+        return services | {row.place.service for key in keys if (row := self._workloads.get(key))}
 
     def tick(self, now: datetime) -> None:
         """Let go of the rollouts that ended longer than `KEPT` ago."""
@@ -190,6 +274,16 @@ class Fleet:
             async with self._database.reading() as connection:
                 for found in kept:
                     found.told = await past.told(connection, found.ref)
+
+    async def _look_up(self, idents: Iterable[str]) -> None:
+        """Read again what is followed of these commands."""
+        async with self._reading:
+            followed = [found for ident in idents if (found := self._errands.get(ident))]
+            if not followed:
+                return
+            async with self._database.reading() as connection:
+                for found in followed:
+                    found.kept = await commands.one(connection, found.kept.command.id) or found.kept
 
     def _put_workloads(self, asked: Iterable[str], found: Mapping[str, WorkloadRow]) -> None:
         members: dict[str, set[str]] = {}

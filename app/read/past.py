@@ -19,6 +19,8 @@ from app.domain.stages import Stage, Typical, stages, stood, typical
 from app.store import mapping
 from app.store.tables import EVENT, LOGTAIL, ROLLOUT, TRANSITION, WORKLOAD
 
+from .commands import Line, lines
+from .readiness import Readiness, readiness
 from .rows import RolloutRow
 
 SHOWN = 20
@@ -73,7 +75,8 @@ class LogTail:
 class Told:
     """Rollouts newest first, `total` of all there are; `gone_at` when the workload of that name was deleted,
     if none is there now; the latest `events`, newest first, and `logs` of the one that
-    is there. `known`: a workload of that name is or was there."""
+    is there. `known`: a workload of that name is or was there. `asked` are the latest commands, newest first, and
+    `readiness` what is known of a way back."""
 
     rollouts: tuple[PastRollout, ...] = ()
     total: int = 0
@@ -82,6 +85,8 @@ class Told:
     gone_at: datetime | None = None
     events: tuple[PastEvent, ...] = ()
     logs: tuple[LogTail, ...] = ()
+    asked: tuple[Line, ...] = ()
+    readiness: Readiness | None = None
 
 
 class Past:
@@ -128,6 +133,8 @@ async def told(connection: AsyncConnection, ref: WorkloadRef) -> Told:
         gone_at=None if None in gone else max(at for at in gone if at),
         events=await _events(connection, lives),
         logs=await _logs(connection, [key for key, at in lives.items() if at is None]),
+        asked=await lines(connection, list(lives)),
+        readiness=await readiness(connection, [key for key, at in lives.items() if at is None]),
     )
 
 

@@ -18,8 +18,8 @@ from ..domain.freshness import Freshness
 from ..domain.rollout import Attention, Phase
 from ..engines import required
 from ..live import Topic
-from .board import Board, BoardChange, BoardRow, Column, Empty, FrozenLine, Listening, Sentence, Waiting
-from .cells import LANDED, Seen, Verdict, board_row, waiting
+from .board import Board, BoardChange, BoardRow, Column, Empty, FrozenLine, Held, Listening, Sentence, Waiting
+from .cells import LANDED, Seen, Verdict, board_row, held, waiting
 from .columns import columns
 from .day import DayStrip
 from .empty import why_empty
@@ -67,7 +67,7 @@ class BoardProjection:
         by_sort: defaultdict[str, set[str]] = defaultdict(set)
         for topic in topics:
             by_sort[topic.sort].add(topic.key)
-        touched = self._index(by_sort["workload"])
+        touched = self._index(by_sort["workload"]) | (by_sort["build"] & self._members.keys())
         touched |= self._asked(by_sort["gate"])
         heard = self._listening
         if by_sort["source"]:
@@ -129,6 +129,7 @@ class BoardProjection:
             total=len(self._members),
             last_landed_at=landed,
             as_of=max([*told, landed] if landed else told, default=None),
+            held=tuple(sorted((h for hs in self._held.values() for h in hs), key=lambda h: (h.until, h.ref))),
             frozen=self._frozen,
         )
 
@@ -212,6 +213,7 @@ class BoardProjection:
         self._rollouts_failed: set[str] = set()
         self._glimpsed: set[str] = set()
         self._waiting: dict[str, tuple[Waiting, ...]] = {}
+        self._held: dict[str, tuple[Held, ...]] = {}
         self._passing: list[tuple[datetime, str]] = []
         self._landed: dict[str, datetime] = {}
         self._said: tuple[Sentence, Empty | None, datetime | None] = (Sentence((), ""), None, None)
@@ -235,7 +237,7 @@ class BoardProjection:
         return self._settle_rows(touched)
 
     def _settle_rows(self, touched: set[str]) -> BoardChange:
-        waits, said = dict(self._waiting), self._said
+        waits, said, holds = dict(self._waiting), self._said, dict(self._held)
         rows, removed, added = [], [], []
         for service in sorted(touched):
             old, new = self._rows.pop(service, None), self._make(service)
@@ -263,13 +265,14 @@ class BoardProjection:
             rows=tuple(rows),
             removed=tuple(removed),
             added=tuple(added),
-            sentence=self._said != said,
+            sentence=self._said != said or self._held != holds,
             waiting=self._waiting != waits,
         )
 
     def _make(self, service: str) -> BoardRow | None:
         """The row of a service in this view, None when the query leaves it out."""
         self._waiting.pop(service, None)
+        self._held.pop(service, None)
         self._landed.pop(service, None)
         self._rollouts_failed.discard(service)
         self._glimpsed.discard(service)
@@ -279,9 +282,12 @@ class BoardProjection:
         if not mine or not self._query.finds(mine):
             return None
         seen = [Seen(as_of(w, self._now), self._verdicts[_scope(w)]) for w in mine]
-        row = board_row(service, seen, self._columns, self._now)
+        told = self._fleet.builds.by_service.get(service)
+        row = board_row(service, seen, self._columns, self._now, self._fleet.origins, told)
         if self._query.attention and row.attention not in self._query.attention:
             return None
+        if stopped := held(service, mine):
+            self._held[service] = stopped
         if asked := waiting(service, seen, self._columns, self._gates.get(service, ())):
             self._waiting[service] = asked
         if any(

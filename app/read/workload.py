@@ -10,11 +10,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from ..domain.drills import PRODUCTION, why_not
 from ..domain.freshness import Freshness
 from ..domain.names import Place, WorkloadRef
+from ..domain.policy import Blocker
 from ..domain.rollout import Attention, Caution, Check, PodCondition, Problem
+from ..engines.owners import spoken
 from ..engines.port import POD, REPLICASET
 from ..live import Topic
+from .acts import Acts, Hold, acts, hold
 from .board import Clause, Listening, Sentence
 from .cells import LANDED
 from .conditions import ConditionLine, condition_lines
@@ -23,6 +27,7 @@ from .fleet import Fleet
 from .lines import HistoryLine, history_lines
 from .past import Told
 from .query import version_of
+from .readiness import Proof
 from .restless import as_of
 from .road import road
 from .rows import SourceRow, WorkloadRow
@@ -79,7 +84,8 @@ class KeptRevision:
 class WorkloadPage:
     """All of the page. `gone`: it was deleted while this page was open, and what is shown is how it was.
     `heard_at` is set while it cannot be seen. `rows` are pods, worst first, and `more` is how many are not
-    listed."""
+    listed. `ready`: a rollback was accepted in a dry run of late (None: not looked at of late); `proof` is what the
+    last drill is worth; `drill`, where one can be made, is why not now, or empty."""
 
     ref: WorkloadRef
     place: Place
@@ -113,13 +119,22 @@ class WorkloadPage:
     landed_at: datetime | None
     heard_at: datetime | None
     sources: tuple[Listening, ...]
+    acts: Acts
+    hold: Hold | None = None
+    ready: bool | None = None
+    proof: Proof = Proof.NONE
+    drill: str | None = None
 
 
 class WorkloadProjection:
-    """The page of the workload at `ref`, kept up by topics and by time. KeyError when there is none."""
+    """The page of the workload at `ref`, kept up by topics and by time; no drill is offered in `production`. KeyError
+    when there is none."""
 
-    def __init__(self, fleet: Fleet, ref: WorkloadRef, now: datetime) -> None:
+    def __init__(
+        self, fleet: Fleet, ref: WorkloadRef, now: datetime, production: frozenset[str] = PRODUCTION
+    ) -> None:
         self._fleet, self._ref, self._now = fleet, ref, now
+        self._production = production
         self._past = fleet.past(ref)
         found = fleet.at(ref)
         if found is None:
@@ -228,6 +243,11 @@ class WorkloadProjection:
             landed_at=row.landed_at,
             heard_at=heard_at,
             sources=listening(self._sources),
+            acts=Acts() if self._gone else acts(row, _barred(told)),
+            hold=hold(state.owner),
+            ready=told.readiness.accepted if told.readiness and told.readiness.fresh(self._now) else None,
+            proof=told.readiness.proof(self._now) if told.readiness else Proof.NONE,
+            drill=None if row.place.environment in self._production else why_not(state),
         )
 
     @property
@@ -284,6 +304,16 @@ def _replaces(row: WorkloadRow) -> tuple[tuple[str, str], ...]:
     return (("Replaces", how),) if how else ()
 
 
+def _barred(told: Told) -> Blocker | None:
+    """The cluster lets Shipboard change nothing here, as the last rehearsal found."""
+    ready = told.readiness
+    if ready is None or ready.rule != "access":
+        return None
+    return Blocker(
+        "access", ready.said, "Whoever runs the cluster can bind the role of deploy/act-role.yaml."
+    )
+
+
 def _identity(row: WorkloadRow) -> tuple[tuple[str, str], ...]:
     said = [
         ("Kind", f"{row.ref.kind}, {STRATEGIES[row.state.strategy].lower()}"),
@@ -291,6 +321,8 @@ def _identity(row: WorkloadRow) -> tuple[tuple[str, str], ...]:
         ("Namespace", row.ref.namespace),
         ("Name", row.ref.name),
     ]
+    if owner := row.state.owner:
+        said.append(("Managed by", spoken(owner)))
     return (*said, *((("Team", row.place.team),) if row.place.team else ()))
 
 

@@ -34,6 +34,7 @@ from .conditions import ConditionLine, condition_lines
 from .fleet import Fleet
 from .past import LogTail, PastEvent, PastRollout, Told
 from .query import version_of
+from .readiness import Readiness
 from .restless import as_of, until
 from .rows import SourceRow, WorkloadRow
 from .sources import covering, judged
@@ -114,7 +115,8 @@ class WorkloadDetail:
     states. `history` are the latest of
     `history_total` rollouts, of whatever bore this name; `typical` is how long they usually take. `events`
     are the newest copied from the cluster, which may have forgotten them; `logs` the last lines of
-    containers that crashed."""
+    containers that crashed; `readiness`
+    is what the last dry run of a rollback said, null before the first."""
 
     workload: WorkloadItem
     revisions: tuple[Revision, ...]
@@ -131,6 +133,7 @@ class WorkloadDetail:
     typical: Typical | None
     events: tuple[PastEvent, ...]
     logs: tuple[LogTail, ...]
+    readiness: Readiness | None
 
 
 class Verdicts:
@@ -241,4 +244,5 @@ def detail(row: WorkloadRow, verdicts: Verdicts, told: Told) -> WorkloadDetail:
         typical=told.typical,
         events=told.events,
         logs=told.logs,
+        readiness=told.readiness,
     )

@@ -83,6 +83,7 @@ class PipelineRun(SQLModel, table=True):
         Index(None, "sha"),
         Index(None, "at"),
         Index(None, "phase", "at"),
+        Index(None, "branch", "at"),
     )
 
     id: str = Field(primary_key=True)

@@ -218,6 +218,18 @@ async def workloads(connection: AsyncConnection, keys: Sequence[str]) -> Mapping
     return {row.key: _known(row) for row in await connection.execute(query)}
 
 
+async def keyed(connection: AsyncConnection, prefix: str, since: datetime) -> list[Kept]:
+    """Commands asked since then under a key that begins so."""
+    where = (COMMAND.c.key.startswith(prefix, autoescape=True), COMMAND.c.asked_at > since)
+    return [kept_of(row) for row in await connection.execute(select(COMMAND).where(*where))]
+
+
+async def held(connection: AsyncConnection) -> list[Known]:
+    """Workloads whose owner is held."""
+    where = (WORKLOAD.c.gone_at.is_(None), WORKLOAD.c.state.contains('"held_until":"'))
+    return [_known(row) for row in await connection.execute(select(WORKLOAD).where(*where))]
+
+
 async def of_services(connection: AsyncConnection, services: Sequence[str] | None) -> list[Known]:
     """The workloads of some services (None: of all), as far as they are there."""
     query = select(WORKLOAD).where(WORKLOAD.c.gone_at.is_(None)).order_by(WORKLOAD.c.key)

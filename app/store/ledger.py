@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.domain import history, shutdown
+from app.domain.dora import IncidentTold
 from app.domain.facts import (
     EventObserved,
     Fact,
@@ -33,6 +34,7 @@ from app.domain.rollout import RolloutState
 from app.store import mapping
 from app.store.artifacts import record_artifacts
 from app.store.ci import NO_RULES, CiRules, ci_facts, record_ci
+from app.store.incidents import record_incidents
 from app.store.mapping import Values
 from app.store.reports import record_reports
 from app.store.tables import EVENT, LOGTAIL, ROLLOUT, SOURCE, TRANSITION, WORKLOAD
@@ -190,6 +192,8 @@ class Ledger:
         if looks or uploads:
             told |= await record_reports(await session.connection(), uploads)
             await record_artifacts(await session.connection(), facts)
+        if incidents := [fact for fact in facts if isinstance(fact, IncidentTold)]:
+            told |= await record_incidents(await session.connection(), incidents)
         batch = await self._load(session, facts)
         for fact in facts:
             batch.take(fact)

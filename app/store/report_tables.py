@@ -151,7 +151,7 @@ class ArtifactTag(SQLModel, table=True):
     """That a tag of a repository of images was seen with a digest, first and last."""
 
     __tablename__ = "artifact_tag"
-    __table_args__ = (Index(None, "digest"), Index(None, "at"))
+    __table_args__ = (Index(None, "digest"), Index(None, "at"), Index(None, "tag"))
 
     name: str = Field(primary_key=True)
     tag: str = Field(primary_key=True)

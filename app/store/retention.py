@@ -15,8 +15,9 @@ from sqlalchemy import Delete, Select, delete, exists, func, select, tuple_
 from app.store import audit, commands, gates
 from app.store.ci_tables import ARTIFACT, COMMIT, INBOX, REPORTED, RUN
 from app.store.db import Database
+from app.store.incident_tables import INCIDENT
 from app.store.report_tables import ALIAS, LINK, REPORT, TAG
-from app.store.tables import EVENT, LOGTAIL, ROLLOUT, TRANSITION, WORKLOAD
+from app.store.tables import EVENT, LOGTAIL, READINESS, ROLLOUT, TRANSITION, WORKLOAD
 
 BATCH = 500
 """Rows deleted in one transaction, at most."""
@@ -72,10 +73,14 @@ def _expired(before: datetime, now: datetime | None) -> tuple[Select[Any], ...]:
         select(REPORTED.c.id).where(REPORTED.c.at < before),
         *(select(*table.primary_key.columns).where(table.c.at < before) for table in (LINK, ALIAS, TAG)),
         select(TRANSITION.c.id).where(TRANSITION.c.at < before),
+        select(INCIDENT.c.id).where(INCIDENT.c.started_at < before),
         select(EVENT.c.key).where(EVENT.c.last_at < before),
         select(EVENT.c.key).where(EVENT.c.key.in_(select(ranked.c.key).where(ranked.c.place > EVENTS))),
         select(LOGTAIL.c.key).where(LOGTAIL.c.read_at < before),
         select(ROLLOUT.c.id).where(ROLLOUT.c.ended_at < before),
+        select(READINESS.c.workload).where(
+            READINESS.c.workload.in_(select(WORKLOAD.c.key).where(WORKLOAD.c.gone_at < before))
+        ),
         select(WORKLOAD.c.key).where(
             WORKLOAD.c.gone_at < before, *(~exists().where(of) for of in of_workload)
         ),

@@ -74,7 +74,12 @@ class Transition(SQLModel, table=True):
 class Rollout(SQLModel, table=True):
     """One rollout; running while `ended_at` is null. Place and versions are those of its time."""
 
-    __table_args__ = (Index(None, "workload", "started_at"), Index(None, "ended_at"))
+    __table_args__ = (
+        Index(None, "workload", "started_at"),
+        Index(None, "ended_at"),
+        Index(None, "environment", "ended_at"),
+        Index(None, "service", "environment", "ended_at"),
+    )
 
     id: str = Field(primary_key=True)
     workload: str = Field(foreign_key="workload.key")
@@ -178,6 +183,25 @@ class Command(SQLModel, table=True):
     ended_at: datetime | None
 
 
+class Readiness(SQLModel, table=True):
+    """Whether a rollback would be accepted (store.readiness), as a dry run showed at `checked_at`, with `revision`
+    asked for then; `said` is why not. The drill columns tell of the last one that went back and landed."""
+
+    __table_args__ = (Index(None, "checked_at"),)
+
+    workload: str = Field(primary_key=True)
+    revision: str
+    accepted: bool
+    rule: str
+    said: str = Field(sa_type=Text)
+    target: str
+    version: str
+    checked_at: datetime
+    drilled_at: datetime | None
+    drill_seconds: int | None
+    drill_version: str
+
+
 class Audit(SQLModel, table=True):
     """One audit entry, never changed (store.audit). `mac` chains it to the one before it."""
 
@@ -221,5 +245,6 @@ EVENT: Table = METADATA.tables["event"]
 LOGTAIL: Table = METADATA.tables["logtail"]
 SOURCE: Table = METADATA.tables["source"]
 COMMAND: Table = METADATA.tables["command"]
+READINESS: Table = METADATA.tables["readiness"]
 AUDIT: Table = METADATA.tables["audit"]
 AUDITMARK: Table = METADATA.tables["auditmark"]

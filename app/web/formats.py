@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from ..domain.freshness import Freshness
 from ..domain.remedies import remedy
 from ..domain.rollout import Attention
+from .plots import PLOTS
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _DAY_STRIP = timedelta(hours=24)
@@ -165,4 +166,5 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "capitalize_first": capitalize_first,
     "short": short,
     "remedy": remedy,
+    **PLOTS,
 }

@@ -49,6 +49,7 @@ class Renderer:
         environment.globals.update(asset=_assets(static or resources("static")), safe_url=safe_url)
         environment.globals["scan"] = scanner(public_url)
         environment.globals["ui"] = environment.get_template(MACROS).module
+        environment.globals["ci"] = environment.get_template("ci.html").module
         self._environment = environment
 
     def page(self, template: str, context: Mapping[str, object], put: Mapping[str, str] | None = None) -> str:

@@ -58,6 +58,7 @@ class Hub:
     ) -> None:
         self.database = database
         self.fleet = fleet
+        fleet.environments = environments
         self.clock = clock
         self.environments = environments
         self.ready = False
@@ -157,9 +158,10 @@ class Hub:
     async def _pass(self, dirty: frozenset[Topic]) -> None:
         now = self.clock()
         if dirty:
-            await self.fleet.refresh(dirty)
-            await self._each(lambda view: view.apply(dirty, now))
+            told = dirty | await self.fleet.refresh(dirty)
+            await self._each(lambda view: view.apply(told, now))
         if self.beat_age() >= self._heartbeat:
+            await self.fleet.renew()
             await self._each(lambda view: view.beat(now))
             self._beat_at = time.monotonic()
             self._sweep(self._beat_at)

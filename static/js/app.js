@@ -80,9 +80,32 @@
     if (line && line.textContent !== text) line.textContent = text;
   }
 
-  document.addEventListener("htmx:sse:after:message", () => { heard = Date.now(); say(false); settle(); });
-  document.addEventListener("htmx:sse:error", () => say(true));
-  document.addEventListener("htmx:sse:close", () => say(true));
+  // Only the page's own stream, which stands before the dialog's, says whether the connection is there.
+  const own = (event) => event.target === document.querySelector("[data-stream]");
+  document.addEventListener("htmx:sse:after:message", (event) => { if (own(event)) { heard = Date.now(); say(false); } settle(); });
+  document.addEventListener("htmx:sse:error", (event) => own(event) && say(true));
+  document.addEventListener("htmx:sse:close", (event) => own(event) && say(true));
+
+  // What is asked for opens over the page: the same page as its address shows, cut out.
+  const dialog = () => document.getElementById("dialog");
+  document.addEventListener("htmx:after:swap", () => {
+    const shown = dialog();
+    if (!shown?.firstElementChild) return;
+    if (!shown.open) shown.showModal();
+    if (shown.contains(document.activeElement) && document.activeElement !== shown) return;
+    shown.scrollTop = 0;
+    shown.querySelector("[data-first]")?.focus({ preventScroll: true });
+  });
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest("dialog [data-close]") || event.ctrlKey || event.metaKey) return;
+    event.preventDefault();
+    dialog().close();
+  });
+  document.addEventListener("close", (event) => { if (event.target.id === "dialog") event.target.replaceChildren(); }, true);
+  document.addEventListener("htmx:error", (event) => {
+    const line = event.target.querySelector?.(".unanswered");
+    if (line) line.hidden = false;
+  });
 
   document.addEventListener("change", (event) => {
     if (event.target.name !== "theme") return;
@@ -92,7 +115,9 @@
 
   document.addEventListener("htmx:config:request", (event) => {
     const who = document.querySelector("[data-csrf]");
-    if (who) event.detail.ctx.request.headers["X-CSRF-Token"] = who.dataset.csrf;
+    const { request, sourceElement } = event.detail.ctx;
+    if (who) request.headers["X-CSRF-Token"] = who.dataset.csrf;
+    if (!sourceElement.closest("[data-stream]")) request.headers.Accept = "text/html";
   });
 
   document.addEventListener("keydown", (event) => {

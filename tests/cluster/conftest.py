@@ -7,9 +7,10 @@ to create nodes and namespaces. Tests that stop, starve or reconfigure the contr
 import itertools
 import os
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
@@ -17,11 +18,13 @@ from app.demo import EmbeddedCluster
 from tests import machine
 from tests.cluster import argo as rollouts
 from tests.cluster import flagger
+from tests.cluster.account import account
 from tests.cluster.api import Api
 from tests.cluster.board import Board, watching
 from tests.cluster.building import Unavailable
 from tests.cluster.control_plane import ControlPlane
 from tests.cluster.kubelet import Kubelet
+from tests.cluster.levers import Twins
 from tests.cluster.manifests import HOLLOW
 
 _serial = itertools.count(1)
@@ -144,3 +147,30 @@ async def argo(api: Api, real: RealCluster) -> Api:
     if api is real.api:
         await real.install_argo()
     return api
+
+
+@pytest.fixture(scope="module")
+async def shipboard(real: RealCluster, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Board]:
+    """The account of deploy/, and a board that runs as it and acts."""
+    folder = tmp_path_factory.mktemp("acting")
+    async with account(real, folder) as shipped, watching(shipped.kubeconfig, folder) as board:
+        yield board
+        shipped.used()  # nothing was refused
+
+
+@pytest.fixture
+async def places(real: RealCluster) -> AsyncIterator[list[str]]:
+    """Two namespaces."""
+    found = [await new_namespace(real.api) for _ in range(2)]
+    for place in found:
+        await real.api.until(f"/api/v1/namespaces/{place}/serviceaccounts/default", lambda _: True)
+    yield found
+    for place in found:
+        await real.api.ask("DELETE", f"/api/v1/namespaces/{place}")
+
+
+@pytest.fixture
+def twins(real: RealCluster, shipboard: Board, places: list[str], tmp_path: Path) -> Callable[..., Twins]:
+    """Makes twins of a kind."""
+    mine, theirs = places
+    return lambda kind, name="web": Twins(real.api, shipboard, mine, theirs, tmp_path, kind, name)

@@ -1,8 +1,8 @@
 """Twins: one workload twice, in two namespaces, by the same names. Shipboard acts on one of them, kubectl (or the patch
 that an operator documents) on the other, and then both have to be alike: spec, status and what is below them.
 
-What may differ is taken out by `plain`, and that is all: the annotation by which Shipboard marks its writes, field
-managers, times, addresses.
+What may differ is taken out by `seen` and `plain`: the annotation by which Shipboard marks its writes, field managers,
+times, addresses, the words of conditions, and names with a hash of a template that has the time of a restart in it.
 """
 
 import asyncio
@@ -18,13 +18,12 @@ from app.domain.commands import MOVES, Arguments, CommandPhase, Expected, Verb
 from app.domain.names import WorkloadRef
 from app.domain.people import EVERYWHERE, Principal, PrincipalKind, Role
 from app.engines.acting import STAMP
-from app.engines.owners import HELD_UNTIL
 from app.perform import Ask, NotKnown, Receipt
 from tests import machine
-from tests.cluster.api import JSON_PATCH, MERGE, Api, Obj
+from tests.cluster.api import JSON_PATCH, MERGE, STRATEGIC, Api, Obj
 from tests.cluster.argo import heard
 from tests.cluster.board import NAME, Board
-from tests.cluster.manifests import APPS, ARGO, CORE, FLAGGER
+from tests.cluster.manifests import APPS, ARGO, CORE, FLAGGER, image, pod_template
 from tests.cluster.witness import done
 
 ADA = Principal(
@@ -96,14 +95,8 @@ class Twins:
     def __init__(
         self, api: Api, board: Board, mine: str, theirs: str, folder: Path, kind: str, name: str = "web"
     ) -> None:
-        self.api, self.board, self.mine, self.theirs, self.kind, self.name = (
-            api,
-            board,
-            mine,
-            theirs,
-            kind,
-            name,
-        )
+        self.api, self.board, self.kind, self.name = api, board, kind, name
+        self.mine, self.theirs = mine, theirs
         self.ref = WorkloadRef(NAME, mine, kind, name)
         self.beside: list[tuple[str, str]] = []
         self._home = folder
@@ -262,4 +255,18 @@ def json_patch(*operations: tuple[str, str, Any]) -> tuple[list[Obj], str]:
     return [{"op": op, "path": where, "value": wanted} for op, where, wanted in operations], JSON_PATCH
 
 
-__all__ = ["ADA", "HELD_UNTIL", "Twins", "json_patch", "path"]
+def template(tag: str = "web:1", **hollow: Any) -> Obj:
+    """A template of the workload `web`."""
+    return pod_template("web", tag, **hollow)
+
+
+async def ship(pair: Twins, tag: str, **hollow: str) -> None:
+    """Another image for both, by somebody else."""
+    body = image(tag, **hollow)
+    if pair.kind != "Rollout":
+        await pair.patch_both(body, how=STRATEGIC)
+        return
+    for place in (pair.mine, pair.theirs):
+        containers = (await pair.api.get(pair.at(place)))["spec"]["template"]["spec"]["containers"]
+        body["spec"]["template"]["spec"]["containers"] = [containers[0] | {"image": tag}]
+        await pair.api.patch(pair.at(place), body)

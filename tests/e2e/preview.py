@@ -102,7 +102,9 @@ def workload_page(fleet: StillFleet) -> str:
     """A workload's page."""
     shown = workloads.page(fleet)
     return (
-        templates().get_template("workload.html").render(shown=shown.page, contacts=shown.contacts, now=NOW)
+        templates()
+        .get_template("workload.html")
+        .render(shown=shown.page, contacts=shown.contacts, now=NOW, may=lambda verb, environment: None)
     )
 
 

@@ -1,6 +1,6 @@
 """Every verb against the embedded cluster: what is asked is written, and done when it is seen.
 
-It has no Ingress and nothing that manages workloads; those are in tests/cluster/test_levers.py, on a real one.
+It has no Ingress and nothing that manages workloads; those are in tests/cluster/test_levers_of_*.py, on a real one.
 """
 
 import asyncio

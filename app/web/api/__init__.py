@@ -25,19 +25,23 @@ from . import (
     audit,
     board,
     commands,
+    commits,
+    dora,
     freezing,
     gates,
     inbox,
     me,
+    pipelines,
     reports,
     rollouts,
     sources,
+    timeline,
     workloads,
 )
 from .contents import encode
 from .listing import document
 
-RESOURCES = (board, workloads, rollouts, sources, me, audit)
+RESOURCES = (board, workloads, rollouts, pipelines, commits, timeline, dora, sources, me, audit)
 
 
 @dataclass(frozen=True, slots=True)

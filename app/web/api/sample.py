@@ -29,7 +29,9 @@ from app.domain.rollout import (
     attention,
 )
 from app.domain.stages import Stage, Typical
+from app.read.builds import Builds
 from app.read.fleet import Fleet
+from app.read.origins import Origins
 from app.read.past import LogTail, Past, PastEvent, PastRollout, Told
 from app.read.rows import RolloutRow, WorkloadRow
 
@@ -140,5 +142,7 @@ FLEET = cast(
         freezes=(),
         at=lambda ref: WORKLOAD,
         past=lambda ref: PAST,
+        builds=Builds(),
+        origins=Origins(),
     ),
 )

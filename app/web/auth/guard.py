@@ -118,6 +118,11 @@ class Guard:
                 scope, receive, send, too_large, "Request too large", "Its address or headers are too long."
             )
             return
+        if "\0" in scope["path"] or b"%00" in scope["query_string"]:  # PostgreSQL has no such text
+            await _answer(
+                scope, receive, send, 422, "Invalid request", "Its address holds the character NUL."
+            )
+            return
         if _signed(scope) or (scope["path"].startswith(PROBES) and scope["method"] in csrf.SAFE):
             scope["principal"] = NOBODY
             await self._app(scope, receive, send)

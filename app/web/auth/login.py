@@ -43,9 +43,9 @@ async def form(request: Request) -> FormData:
 
 
 def text(fields: FormData, name: str, most: int = 2000) -> str:
-    """A field's text; empty when it is not there or too long."""
+    """A field's text; empty when it is not there, too long, or holds a NUL, which PostgreSQL has no text for."""
     value = fields.get(name, "")
-    return value if isinstance(value, str) and len(value) <= most else ""
+    return value if isinstance(value, str) and len(value) <= most and "\0" not in value else ""
 
 
 def see_other(path: str, *set_cookies: str) -> Response:

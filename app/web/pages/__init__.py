@@ -14,7 +14,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.domain.errors import StoreUnavailable
-from app.perform import Gates
+from app.perform import Gates, Perform
 from app.read.fleet import Fleet
 from app.read.frost import alarms
 from app.web import auth
@@ -24,12 +24,35 @@ from app.web.render import Renderer
 from app.web.streams import Hub
 from app.web.views import ViewKey
 
-from . import audit, board, gate, gates, patterns, sources, wall, workload
+from . import (
+    audit,
+    board,
+    commands,
+    commit,
+    dora,
+    gate,
+    gates,
+    patterns,
+    pipelines,
+    receipt,
+    run,
+    sources,
+    timeline,
+    wall,
+    workload,
+)
+from .may import may
 from .page import Page, PageContent, RowCache
 
 PAGES: tuple[Page, ...] = (
     board.PAGE,
     workload.PAGE,
+    receipt.PAGE,
+    pipelines.PAGE,
+    run.PAGE,
+    commit.PAGE,
+    timeline.PAGE,
+    dora.PAGE,
     gates.PAGE,
     gate.PAGE,
     sources.PAGE,
@@ -38,8 +61,15 @@ PAGES: tuple[Page, ...] = (
 )
 
 
-def routes(hub: Hub, renderer: Renderer | None = None, deciding: Gates | None = None) -> APIRouter:
-    """A route for every page of `PAGES`; without `deciding` nothing is decided on them."""
+def routes(
+    hub: Hub,
+    renderer: Renderer | None = None,
+    perform: Perform | None = None,
+    production: frozenset[str] = frozenset(),
+    deciding: Gates | None = None,
+) -> APIRouter:
+    """A route for every page of `PAGES`, for the dialogs of commands where they can be performed, and for decisions
+    where there is somebody `deciding`; `production`: environments where a reason is due."""
     router = APIRouter(include_in_schema=False)
     renderer, cache = renderer or Renderer(), RowCache()
     for page in PAGES:
@@ -52,6 +82,8 @@ def routes(hub: Hub, renderer: Renderer | None = None, deciding: Gates | None = 
             dependencies=[needs(page.permission)],
         )
     router.include_router(audit.routes(hub, renderer))
+    if perform:
+        router.include_router(commands.routes(hub, renderer, perform, production))
     if deciding:
         router.include_router(gate.routes(deciding))
     return router
@@ -79,16 +111,16 @@ def _handler(
             try:
                 kept = await page.find(hub.fleet, query)
             except LookupError as error:
-                raise refusal(
-                    request, 404, f"No such {page.title.lower()}", str(error.args[0]), _TODO
-                ) from None
+                raise refusal(request, 404, page.absent, str(error.args[0]), _TODO) from None
             except StoreUnavailable as error:
                 raise unavailable(request, error) from None
+
+        held = auth.rights(auth.of(request.scope))
 
         def content(fleet: Fleet, now: datetime, kept: object = kept) -> PageContent:
             projection = page.open(fleet, query, now, hub.environments)
             shouting = partial(alarms, fleet.gates)
-            return PageContent(page, query, projection, renderer, cache, now, PAGES, shouting)
+            return PageContent(page, query, projection, renderer, cache, now, PAGES, may(held), shouting)
 
         key = ViewKey(request.url.path, query.query_string(), "text/html", held)
         if wants_stream(request):
@@ -101,7 +133,7 @@ def _handler(
     return show
 
 
-_TODO = "Look for it on the board: it may run under another name or in another place."
+_TODO = "Look for it on the board: it may be under another name or in another place."
 
 
 def _warming(renderer: Renderer, now: datetime, viewer: auth.Viewer) -> Response:

@@ -147,4 +147,5 @@ PAGE = Page(
     open=_Gate,
     find=_find,
     mine=_mine,
+    absent="No such gate",
 )

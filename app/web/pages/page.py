@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from starlette.types import Scope
 
-from app.domain.policy import Permission
+from app.domain.policy import Blocker, Permission
 from app.live import Topic
 from app.read.fleet import Fleet
 from app.read.frost import Alarm
@@ -85,8 +85,9 @@ class Page:
     projection is opened (fleet, query, now, order of the environments).
 
     `find` reads what the projection needs besides, before it is opened, and answers what keeps that up; it
-    raises LookupError with a sentence when the page's object is not there. `by_rights` puts what the viewer may do
-    into the query; `mine` draws what is said to one viewer alone, in the block of that name: no part of the stream.
+    raises LookupError with a sentence when the page's object is not there, which is called `absent` then. `by_rights`
+    puts what the viewer may do into the query; `mine` draws what is said to one viewer alone, in the block of that
+    name: no part of the stream.
     """
 
     path: str
@@ -97,6 +98,7 @@ class Page:
     open: Callable[[Fleet, Any, datetime, Sequence[str]], Projection]
     find: Callable[[Fleet, Any], Awaitable[object]] | None = None
     permission: Permission = Permission.VIEW
+    absent: str = "No such workload"
     by_rights: Callable[[Any, frozenset[str]], Query] | None = None
     mine: Callable[[Renderer, Fleet, Any, Scope, datetime], str] | None = None
 
@@ -120,8 +122,8 @@ class RowCache:
 
 
 class PageContent:
-    """One page under one query, as the regions of a view. `pages` are those to navigate to, `alarms` what every screen
-    shows."""
+    """One page under one query, as the regions of a view. `pages` are those to navigate to; `may` says what keeps
+    whoever shares this view from a verb in an environment; `alarms` is what every screen shows."""
 
     def __init__(
         self,
@@ -132,11 +134,12 @@ class PageContent:
         cache: RowCache,
         now: datetime,
         pages: Sequence[Page] = (),
+        may: Callable[[str, str], Blocker | None] = lambda verb, environment: None,
         alarms: Callable[[datetime], Sequence[Alarm]] = lambda now: (),
     ) -> None:
         self._page, self._projection = page, projection
         self._renderer, self._cache, self._alarms = renderer, cache, alarms
-        self._context: dict[str, object] = {"query": query, "page": page, "pages": pages}
+        self._context: dict[str, object] = {"query": query, "page": page, "pages": pages, "may": may}
         self._regions: dict[str, str] = {}
         self._rows: dict[str, str] = {}
         self._columns: object = None

@@ -32,7 +32,9 @@ from app.domain.rollout import (
     Weight,
     attention,
 )
+from app.read.builds import Builds
 from app.read.fleet import Fleet
+from app.read.origins import Origins
 from app.read.past import Past, PastRollout, Told
 from app.read.rows import RolloutRow, WorkloadRow
 
@@ -75,6 +77,10 @@ def fleet(now: datetime) -> Fleet:
             by_service={name: frozenset(keys) for name, keys in services.items()},
             at=lambda at: next(row for row in rows.values() if row.ref == at),
             past=lambda _: past,
+            builds=Builds(),
+            gates={},
+            freezes=(),
+            origins=Origins(),
         ),
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from difflib import get_close_matches
 
+from app.domain.drills import production
 from app.live import Topic
 from app.read.fleet import Fleet
 from app.read.past import Past
@@ -14,7 +15,7 @@ from app.read.workload import WorkloadPage, WorkloadProjection, WorkloadQuery
 
 from .page import Dirty, Page
 
-_REGIONS = ("sentence", "road", "why", "revisions", "pods", "history", "events", "aside")
+_REGIONS = ("sentence", "road", "acts", "why", "revisions", "pods", "history", "asked", "events", "aside")
 
 
 class _Workload:
@@ -25,7 +26,7 @@ class _Workload:
     def __init__(
         self, fleet: Fleet, query: WorkloadQuery, now: datetime, environments: Sequence[str]
     ) -> None:
-        self._projection = WorkloadProjection(fleet, query.ref, now)
+        self._projection = WorkloadProjection(fleet, query.ref, now, production(environments))
 
     @property
     def model(self) -> WorkloadPage:
@@ -77,7 +78,7 @@ PAGE = Page(
     path="/workloads/{cluster}/{namespace}/{kind}/{name}",
     title="Workload",
     template="workload.html",
-    regions=("sentence", "road", "why", "revisions", "pods", "rows", "history", "events", "aside", "foot"),
+    regions=(*_REGIONS[:6], "rows", *_REGIONS[6:], "foot"),
     parse=WorkloadQuery.parse,
     open=_Workload,
     find=_find,

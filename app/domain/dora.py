@@ -1,0 +1,326 @@
+"""The five figures of DORA, each from rows and by a rule that is printed beside it. Pure.
+
+Definitions: dora.dev, "DORA's software delivery performance metrics", January 2026. A deployment is a rollout that
+ended; one to something newer is a change deployment, one back to what ran before is a rollback and counts as
+neither a change nor a lead time. Every figure has its number of rows and a 95 % interval; without rows it is unknown,
+never 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from functools import lru_cache
+from itertools import pairwise
+from math import comb, exp, lgamma, log, log1p, sqrt
+from statistics import median
+
+UNDECIDED = timedelta(hours=24)
+"""How long a deployment is observed before it counts as good."""
+CONFIDENCE = 0.95
+_Z = 1.959964
+EXACT = 400
+"""Most rows of which an interval is worked out exactly."""
+NEAR = 200
+"""How many deployments after one are looked at for what restored it."""
+
+
+class Ending(StrEnum):
+    """How a deployment ended."""
+
+    LANDED = "landed"
+    FAILED = "failed"
+    ABORTED = "aborted"
+    ROLLED_BACK = "rolled_back"
+    SUPERSEDED = "superseded"
+
+
+class Judged(StrEnum):
+    """What a change deployment counts as."""
+
+    GOOD = "good"
+    FAILED = "failed"
+    UNDECIDED = "undecided"
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """Something that needed intervention; `deployment` is the id of the rollout that caused it (empty: not known),
+    `resolved_at` None while it is open."""
+
+    id: str
+    service: str
+    environment: str
+    title: str
+    started_at: datetime
+    resolved_at: datetime | None = None
+    deployment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class IncidentTold:
+    """The fact that somebody tells of an incident: a tool (`source`) or a person by hand, signed in as `by`."""
+
+    incident: Incident
+    source: str = "hand"
+    url: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A rollout as the rules need it. `back`: to what ran before. `committed_at` are the times of the commits that
+    reached this environment with it for the first time."""
+
+    id: str
+    service: str
+    environment: str
+    version: str
+    started_at: datetime
+    ended_at: datetime
+    ending: Ending
+    back: bool = False
+    committed_at: tuple[datetime, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A deployment judged: why it counts as it does, when it failed and when service was restored (None: not yet, or
+    it did not fail), whether it was rework. `young`: it is younger than a day, so that a failure may still show;
+    shares leave it out, whatever became of it so far."""
+
+    deployment: Deployment
+    judged: Judged
+    why: str = ""
+    failed_at: datetime | None = None
+    restored_at: datetime | None = None
+    rework: bool = False
+    young: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A number with what it is worth: `value` None for unknown, `low` to `high` the 95 % interval (None where it
+    has no end within what was seen), from `n` rows; `of` is what they were counted among; `open`: rows that are
+    not over yet."""
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    of: int = 0
+    open: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The five: seconds, deployments a day, seconds, shares. `gap` is the median time between two deployments, in
+    seconds; `undecided` deployments are younger than a day."""
+
+    lead: Figure
+    frequency: Figure
+    recovery: Figure
+    fail: Figure
+    rework: Figure
+    gap: Figure
+    undecided: int
+
+
+def judge(
+    deployments: Iterable[Deployment], incidents: Iterable[Incident], now: datetime
+) -> tuple[Outcome, ...]:
+    """Each deployment judged, oldest first. One failed when it failed, was aborted or rolled back, when the next
+    one in its place went back from it within a day, or when an incident names it. Service is restored when all
+    incidents that name it are resolved, else by the next one that lands."""
+    told: dict[str, list[Incident]] = {}
+    for incident in incidents:
+        told.setdefault(incident.deployment, []).append(incident)
+    places: dict[tuple[str, str], list[Deployment]] = {}
+    for one in sorted(deployments, key=lambda d: (d.ended_at, d.id)):
+        places.setdefault((one.service, one.environment), []).append(one)
+    found: list[Outcome] = []
+    for row in places.values():
+        rework = False
+        for place, one in enumerate(row):
+            outcome = _judge(one, row[place + 1 : place + 1 + NEAR], told.get(one.id, []), now, rework)
+            rework = outcome.judged is Judged.FAILED
+            found.append(outcome)
+    return tuple(sorted(found, key=lambda o: (o.deployment.ended_at, o.deployment.id)))
+
+
+def _judge(
+    one: Deployment, later: Sequence[Deployment], told: Sequence[Incident], now: datetime, rework: bool
+) -> Outcome:
+    rework = rework or one.back
+    why, failed_at = "", None
+    after = next((d for d in later if d.ending is not Ending.SUPERSEDED), None)
+    if told:
+        first = min(told, key=lambda i: (i.started_at, i.id))
+        why, failed_at = "an incident names it", first.started_at
+    elif one.ending in (Ending.FAILED, Ending.ABORTED, Ending.ROLLED_BACK):
+        why, failed_at = _WHY[one.ending], one.ended_at
+    elif after and after.back and not one.back and after.started_at - one.ended_at <= UNDECIDED:
+        why, failed_at = "the next deployment went back from it", after.started_at
+    young = now - one.ended_at < UNDECIDED
+    if failed_at is None:
+        judged = Judged.UNDECIDED if young and not one.back else Judged.GOOD
+        return Outcome(one, judged, rework=rework, young=young)
+    restored = _restored(one, later, told, failed_at)
+    return Outcome(one, Judged.FAILED, why, failed_at, restored, rework, young)
+
+
+_WHY = {
+    Ending.FAILED: "it did not land",
+    Ending.ABORTED: "it was aborted",
+    Ending.ROLLED_BACK: "it was rolled back",
+}
+
+
+def _restored(
+    one: Deployment, later: Sequence[Deployment], told: Sequence[Incident], failed_at: datetime
+) -> datetime | None:
+    if told:
+        ends = [incident.resolved_at for incident in told]
+        return None if None in ends else max(end for end in ends if end)
+    if one.ending is Ending.ROLLED_BACK:
+        return one.ended_at
+    return next((d.ended_at for d in later if d.ending is Ending.LANDED and d.ended_at >= failed_at), None)
+
+
+def figures(outcomes: Sequence[Outcome], since: datetime, until: datetime) -> Figures:
+    """The five figures of deployments that ended in [since, until)."""
+    inside = [o for o in outcomes if since <= o.deployment.ended_at < until]
+    changes = [o for o in inside if not o.deployment.back and o.deployment.ending is not Ending.SUPERSEDED]
+    landed = [o.deployment for o in changes if o.deployment.ending is Ending.LANDED]
+    decided = [o for o in changes if not o.young]
+    failed = [o for o in changes if o.judged is Judged.FAILED]
+    waits = [max(0.0, (d.ended_at - at).total_seconds()) for d in landed for at in d.committed_at]
+    repairs = [
+        max(0.0, (o.restored_at - o.failed_at).total_seconds())
+        for o in failed
+        if o.failed_at and o.restored_at
+    ]
+    open_ = len(failed) - len(repairs)
+    ends = sorted(d.ended_at for d in landed)
+    gaps = [(b - a).total_seconds() for a, b in pairwise(ends)]
+    counted = [o for o in inside if o.deployment.ending is not Ending.SUPERSEDED]
+    return Figures(
+        lead=middle(waits),
+        frequency=rate(len(landed), (until - since) / timedelta(days=1)) if inside else UNKNOWN,
+        recovery=middle(repairs, open_),
+        fail=share(sum(o.judged is Judged.FAILED for o in decided), len(decided)),
+        rework=share(sum(o.rework for o in counted), len(counted)),
+        gap=middle(gaps),
+        undecided=len(changes) - len(decided),
+    )
+
+
+UNKNOWN = Figure(None, None, None, 0)
+
+
+def middle(values: Sequence[float], open_: int = 0) -> Figure:
+    """The median (mean of the two middle ones for an even number) with its distribution-free interval from order
+    statistics. `open_` rows are not over yet: longer than any that is, so they stand at the upper end (censored),
+    and a median among them has no value."""
+    ordered = sorted(values)
+    n = len(ordered) + open_
+    if not n:
+        return UNKNOWN
+    low, high = _ranks(n)
+    reached = (n + 1) // 2 <= len(ordered) and n // 2 + 1 <= len(ordered)
+    value = median([ordered[(n - 1) // 2], ordered[n // 2]]) if reached else None
+    return Figure(
+        value,
+        ordered[low - 1] if 0 < low <= len(ordered) else None,
+        ordered[high - 1] if 0 < high <= len(ordered) else None,
+        n,
+        open=open_,
+    )
+
+
+def _ranks(n: int) -> tuple[int, int]:
+    """Ranks (from 1) of the order statistics that hold the median with at least 95 %; (0, 0) for fewer than six rows,
+    with which there are none. Exact up to 200 rows, by the normal approximation above."""
+    if n > 200:
+        spread = _Z * sqrt(n) / 2
+        low = int(n / 2 - spread)
+        return max(1, low), min(n, n + 1 - max(1, low))
+    tail, low = 0.0, 0
+    while True:
+        tail += comb(n, low) / 2**n
+        if 2 * tail > 1 - CONFIDENCE:
+            break
+        low += 1
+    return (low, n + 1 - low) if low else (0, 0)
+
+
+@lru_cache(4096)
+def share(hits: int, of: int) -> Figure:
+    """A share with its exact interval (Clopper and Pearson 1934): 1 in 4 is 25 %, 0.6 to 80.6 %. Of more than `EXACT`
+    rows that of Wilson (1927), which then differs by less than half a percent and costs nothing."""
+    if not of:
+        return UNKNOWN
+    if of > EXACT:
+        p, spread = hits / of, _Z * _Z / of
+        around = _Z * sqrt(p * (1 - p) / of + spread / (4 * of))
+        low, high = (p + spread / 2 - around) / (1 + spread), (p + spread / 2 + around) / (1 + spread)
+        return Figure(p, max(0.0, min(low, p)), min(1.0, max(high, p)), hits, of)
+    tail = (1 - CONFIDENCE) / 2
+    low = 0.0 if not hits else _root(lambda p: 1 - _below(hits - 1, of, p), tail)
+    high = 1.0 if hits == of else _root(lambda p: 1 - _below(hits, of, p), 1 - tail)
+    return Figure(hits / of, low, high, hits, of)
+
+
+@lru_cache(4096)
+def rate(hits: int, days: float) -> Figure:
+    """Events a day with the exact interval of a Poisson rate (Garwood 1936); of more than `EXACT` events by the
+    approximation of Wilson and Hilferty (1931)."""
+    if days <= 0:
+        return UNKNOWN
+    if hits > EXACT:
+        low = hits * (1 - 1 / (9 * hits) - _Z / (3 * sqrt(hits))) ** 3
+        more = hits + 1
+        high = more * (1 - 1 / (9 * more) + _Z / (3 * sqrt(more))) ** 3
+        return Figure(hits / days, low / days, high / days, hits)
+    tail = (1 - CONFIDENCE) / 2
+    ceiling = hits + 10 * sqrt(hits + 1) + 10
+    low = 0.0 if not hits else _root(lambda u: 1 - _poisson(hits - 1, u * ceiling), tail) * ceiling
+    high = _root(lambda u: 1 - _poisson(hits, u * ceiling), 1 - tail) * ceiling
+    return Figure(hits / days, low / days, high / days, hits)
+
+
+def _below(k: int, n: int, p: float) -> float:
+    """P(X <= k) of a binomial."""
+    if p <= 0:
+        return 1.0
+    if p >= 1:
+        return 1.0 if k >= n else 0.0
+    whole = lgamma(n + 1)
+    return sum(
+        exp(whole - lgamma(i + 1) - lgamma(n - i + 1) + i * log(p) + (n - i) * log1p(-p))
+        for i in range(k + 1)
+    )
+
+
+def _poisson(k: int, mean: float) -> float:
+    """P(X <= k) of a Poisson."""
+    if mean <= 0:
+        return 1.0
+    return sum(exp(i * log(mean) - mean - lgamma(i + 1)) for i in range(k + 1))
+
+
+def _root(rises: Callable[[float], float], goal: float) -> float:
+    """Where a function that rises on [0, 1] reaches `goal`, by bisection."""
+    low, high = 0.0, 1.0
+    for _ in range(44):
+        mid = (low + high) / 2
+        low, high = (mid, high) if rises(mid) < goal else (low, mid)
+    return (low + high) / 2
+
+
+def weeks(until: datetime, count: int) -> tuple[tuple[datetime, datetime], ...]:
+    """The last `count` spans of seven days before `until`, oldest first."""
+    week = timedelta(days=7)
+    return tuple((until - week * (count - i), until - week * (count - i - 1)) for i in range(count))

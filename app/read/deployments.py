@@ -1,0 +1,278 @@
+"""Deployments of a span of time as the rules of DORA need them: rollouts of the cluster, and before Shipboard watched a
+place, what CI reported of it; each with the commits that reached the environment with it.
+
+A version that several workloads of a service take at one time is one deployment. One that asks for the version that
+ran before is left out and counted: it changes nothing that was committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.domain.ci import CiOutcome
+from app.domain.dora import Deployment, Ending, Incident
+from app.domain.rollout import Outcome
+from app.store.ci_tables import ARTIFACT, COMMIT, REPORTED
+from app.store.incident_tables import INCIDENT
+from app.store.report_tables import TAG
+from app.store.tables import ROLLOUT
+
+from .builds import MAIN
+from .fleet import Fleet
+
+BEFORE = timedelta(days=30)
+"""How long before a span is looked at for what ran then."""
+TOGETHER = timedelta(hours=6)
+MOST = 20_000
+"""Most deployments of one answer."""
+_ENDINGS = {
+    Outcome.PROMOTED: Ending.LANDED,
+    Outcome.FAST_PROMOTED: Ending.LANDED,
+    Outcome.FAILED: Ending.FAILED,
+    Outcome.ABORTED: Ending.ABORTED,
+    Outcome.ROLLED_BACK: Ending.ROLLED_BACK,
+    Outcome.SUPERSEDED: Ending.SUPERSEDED,
+}
+_COLUMNS = (
+    *("id", "workload", "service", "environment", "from_version", "to_version"),
+    *("back", "started_at", "ended_at", "outcome"),
+)
+_WORSE = (Ending.ROLLED_BACK, Ending.ABORTED, Ending.FAILED, Ending.SUPERSEDED, Ending.LANDED)
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What was deployed, oldest first, and what is known of incidents. `again` counts rollouts to the version that ran
+    already, `more` that there were more than one answer holds."""
+
+    deployments: tuple[Deployment, ...]
+    incidents: tuple[Incident, ...]
+    again: int
+    more: bool
+
+
+async def read_past(
+    connection: AsyncConnection,
+    fleet: Fleet,
+    environment: str,
+    service: str,
+    since: datetime,
+    until: datetime,
+) -> Past:
+    """Deployments to `environment` that ended in the span and a while before it, of `service` where one is given."""
+    query = select(*(ROLLOUT.c[name] for name in _COLUMNS)).where(
+        ROLLOUT.c.environment == environment, ROLLOUT.c.ended_at >= since - BEFORE, ROLLOUT.c.ended_at < until
+    )
+    if service:
+        query = query.where(ROLLOUT.c.service == service)
+    rows = (await connection.execute(query.order_by(ROLLOUT.c.ended_at.desc()).limit(MOST))).all()
+    found, again = _merged(reversed(rows))
+    repos = repositories(fleet)
+    reported = await _reported(connection, environment, service, since - BEFORE, until, repos)
+    every = sorted([*reported, *found], key=lambda one: (one.deployment.ended_at, one.deployment.id))
+    linked = await _linked(connection, every, repos, since - 2 * BEFORE)
+    incidents = await read_incidents(connection, environment, service, since - BEFORE, until)
+    return Past(tuple(linked), incidents, again, len(rows) == MOST)
+
+
+def repositories(fleet: Fleet) -> Mapping[str, str]:
+    """The repository of each service, as its pipeline says, else as what runs was made from."""
+    found = {name: one.latest.repo for name, one in fleet.builds.by_service.items() if one.latest.repo}
+    for row in fleet.workloads.values():
+        run = fleet.origins.running(row)
+        if run and run.repo:
+            found.setdefault(row.place.service, run.repo)
+    return found
+
+
+async def read_incidents(
+    connection: AsyncConnection, environment: str, service: str, since: datetime, until: datetime
+) -> tuple[Incident, ...]:
+    """Incidents that began in a span."""
+    query = select(INCIDENT).where(INCIDENT.c.started_at >= since, INCIDENT.c.started_at < until)
+    if environment:
+        query = query.where(INCIDENT.c.environment == environment)
+    if service:
+        query = query.where(INCIDENT.c.service == service)
+    rows = await connection.execute(query.order_by(INCIDENT.c.started_at).limit(MOST))
+    return tuple(map(_incident, rows))
+
+
+async def read_incident(connection: AsyncConnection, ident: str) -> Incident | None:
+    """One incident; None when there is none."""
+    row = (await connection.execute(select(INCIDENT).where(INCIDENT.c.id == ident))).first()
+    return _incident(row) if row else None
+
+
+def _incident(row: Any) -> Incident:
+    return Incident(
+        row.id, row.service, row.environment, row.title, row.started_at, row.resolved_at, row.deployment
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _One:
+    """A deployment, and the commit that it took there (empty: not told)."""
+
+    deployment: Deployment
+    sha: str = ""
+
+
+def _merged(rows: Iterable[Any]) -> tuple[list[_One], int]:
+    """Rollouts as deployments, oldest first, those of one version at one time as one; and how many changed nothing."""
+    groups: dict[tuple[str, str], list[tuple[set[str], Deployment]]] = {}
+    again = 0
+    for row in rows:
+        if row.from_version == row.to_version:
+            again += 1
+            continue
+        outcome = Outcome(row.outcome or Outcome.SUPERSEDED)
+        ending = Ending.LANDED if row.back and outcome is Outcome.ROLLED_BACK else _ENDINGS[outcome]
+        one = Deployment(
+            row.id,
+            row.service,
+            row.environment,
+            row.to_version,
+            row.started_at,
+            row.ended_at,
+            ending,
+            row.back,
+        )
+        same = groups.setdefault((row.service, row.to_version), [])
+        if same and row.workload not in same[-1][0] and row.started_at - same[-1][1].started_at < TOGETHER:
+            workloads, known = same[-1]
+            workloads.add(row.workload)
+            worst = min(known.ending, ending, key=_WORSE.index)
+            started, ended = min(known.started_at, one.started_at), max(known.ended_at, one.ended_at)
+            same[-1] = workloads, replace(known, started_at=started, ended_at=ended, ending=worst)
+        else:
+            same.append(({row.workload}, one))
+    return [_One(one) for same in groups.values() for _, one in same], again
+
+
+async def _first_seen(
+    connection: AsyncConnection, environment: str, services: Iterable[str]
+) -> Mapping[str, datetime]:
+    """When the first rollout of each service ended there that Shipboard saw."""
+    found: dict[str, datetime] = {}
+    names = sorted(set(services))
+    for start in range(0, len(names), 500):
+        query = (
+            select(ROLLOUT.c.service, func.min(ROLLOUT.c.ended_at).label("first"))
+            .where(ROLLOUT.c.service.in_(names[start : start + 500]), ROLLOUT.c.environment == environment)
+            .group_by(ROLLOUT.c.service)
+        )
+        found |= {row.service: row.first for row in await connection.execute(query) if row.first}
+    return found
+
+
+async def _reported(
+    connection: AsyncConnection,
+    environment: str,
+    service: str,
+    since: datetime,
+    until: datetime,
+    repos: Mapping[str, str],
+) -> list[_One]:
+    """Deployments that CI told of, from before the cluster was watched: what it says itself counts more."""
+    by_repo = {repo: name for name, repo in repos.items() if not service or name == service}
+    query = select(REPORTED).where(
+        REPORTED.c.at >= since, REPORTED.c.at < until, REPORTED.c.environment == environment
+    )
+    rows = (await connection.execute(query.order_by(REPORTED.c.at.desc()).limit(MOST))).all()
+    named = [(by_repo.get(row.repo, "" if service else row.repo.rpartition("/")[2]), row) for row in rows]
+    first = await _first_seen(connection, environment, (name for name, _ in named if name))
+    found = []
+    for name, row in named:
+        if not name or not row.outcome or not row.finished_at or row.finished_at >= first.get(name, until):
+            continue
+        ending = Ending.LANDED if row.outcome == CiOutcome.SUCCESS else Ending.FAILED
+        if row.outcome in (CiOutcome.CANCELLED, CiOutcome.SKIPPED):
+            ending = Ending.ABORTED
+        version = (row.sha or row.ref or "?")[:12]
+        started = row.created_at or row.at
+        one = Deployment(row.id, name, environment, version, started, row.finished_at, ending)
+        found.append(_One(one, row.sha or ""))
+    return found
+
+
+async def _linked(
+    connection: AsyncConnection, every: Sequence[_One], repos: Mapping[str, str], since: datetime
+) -> list[Deployment]:
+    """Deployments with the times of the commits that each brought: those of the main branch after the commit that ran
+    before. One with nothing before it brings none, since it is not known what was new."""
+    names = {repos[one.deployment.service] for one in every if one.deployment.service in repos}
+    shas = await _shas(connection, names, {one.deployment.version for one in every if not one.sha}, since)
+    trails = await _trails(connection, names, since)
+    latest: dict[str, int] = {}
+    found = []
+    for one in every:
+        deployment = one.deployment
+        repo = repos.get(deployment.service, "")
+        sha = one.sha or shas.get((repo, deployment.version), "")
+        place = trails.get(repo, _NOTHING).places.get(sha)
+        if deployment.ending is not Ending.LANDED or place is None:
+            found.append(deployment)
+            continue
+        before = latest.get(deployment.service)
+        if before is not None and place > before and not deployment.back:
+            times = trails[repo].times[before + 1 : place + 1]
+            deployment = replace(deployment, committed_at=tuple(times))
+        if not deployment.back:
+            latest[deployment.service] = max(place, before if before is not None else place)
+        found.append(deployment)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Trail:
+    times: Sequence[datetime]
+    places: Mapping[str, int]
+
+
+_NOTHING = _Trail((), {})
+
+
+async def _trails(connection: AsyncConnection, repos: Iterable[str], since: datetime) -> dict[str, _Trail]:
+    """Commits of main branches, oldest first."""
+    times: dict[str, list[datetime]] = {}
+    places: dict[str, dict[str, int]] = {}
+    names = sorted(repos)
+    for start in range(0, len(names), 200):
+        query = (
+            select(COMMIT.c.repo, COMMIT.c.sha, COMMIT.c.at)
+            .where(
+                COMMIT.c.repo.in_(names[start : start + 200]), COMMIT.c.at >= since, COMMIT.c.branch.in_(MAIN)
+            )
+            .order_by(COMMIT.c.at, COMMIT.c.sha)
+        )
+        for row in await connection.execute(query):
+            mine = times.setdefault(row.repo, [])
+            places.setdefault(row.repo, {})[row.sha] = len(mine)
+            mine.append(row.at)
+    return {repo: _Trail(mine, places[repo]) for repo, mine in times.items()}
+
+
+async def _shas(
+    connection: AsyncConnection, repos: Iterable[str], versions: Iterable[str], since: datetime
+) -> dict[tuple[str, str], str]:
+    """Commits by repository and tag of the image that was made."""
+    names, wanted = sorted(repos), set(versions)
+    found: dict[tuple[str, str], str] = {}
+    for start in range(0, len(names), 200):
+        query = (
+            select(ARTIFACT.c.repo, TAG.c.tag, ARTIFACT.c.sha)
+            .join(TAG, TAG.c.digest == ARTIFACT.c.digest)
+            .where(ARTIFACT.c.repo.in_(names[start : start + 200]), ARTIFACT.c.at >= since)
+            .where(ARTIFACT.c.sha.is_not(None))
+        )
+        for row in await connection.execute(query):
+            if row.tag in wanted:
+                found[row.repo, row.tag] = row.sha
+    return found

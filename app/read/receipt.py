@@ -1,0 +1,205 @@
+"""One command as a page: asked, taken by the cluster, seen to work; kept up by topics.
+
+Beside what became of it stands how its workload is now, since that is what the person who asked looks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from ..domain.commands import VERBS, CommandPhase, Expected
+from ..domain.names import WorkloadRef
+from ..domain.policy import Blocker
+from ..domain.rollout import Attention
+from ..engines.acting import Difference
+from ..live import Topic
+from ..store.commands import Sending
+from .board import Listening
+from .commands import Line, line_of
+from .fleet import Fleet
+from .query import version_of
+from .restless import as_of
+from .rows import SourceRow
+from .sources import contacts, judged, listening
+from .words import title, word
+from .workloads import Verdicts
+
+_GOOD = (CommandPhase.PENDING, CommandPhase.RUNNING, CommandPhase.SENT, CommandPhase.DONE)
+_WORN = {
+    CommandPhase.DONE: Attention.GOOD,
+    CommandPhase.REFUSED: Attention.FAILED,
+    CommandPhase.FAILED: Attention.FAILED,
+    CommandPhase.SUPERSEDED: Attention.UNKNOWN,
+    CommandPhase.UNKNOWN: Attention.UNKNOWN,
+}
+_HEADS = {
+    CommandPhase.PENDING: "Requested.",
+    CommandPhase.RUNNING: "Being sent to the cluster.",
+    CommandPhase.SENT: "The cluster took it.",
+    CommandPhase.DONE: "Done.",
+    CommandPhase.REFUSED: "Refused: nothing was changed.",
+    CommandPhase.SUPERSEDED: "Something newer took its place.",
+    CommandPhase.FAILED: "It did not work.",
+    CommandPhase.UNKNOWN: "Nobody can tell what became of it.",
+}
+_NEXT = {
+    CommandPhase.REFUSED: "Look at the workload, and ask again if you still want it.",
+    CommandPhase.FAILED: "Look at the workload: the cluster took the change, so it may still come.",
+    CommandPhase.UNKNOWN: "Look at the workload in the cluster before you ask again.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptQuery:
+    """Which command."""
+
+    ident: str
+
+    @classmethod
+    def parse(cls, params: Iterable[tuple[str, str]]) -> ReceiptQuery:
+        """Read the path's (name, value) pairs. Raises ValueError."""
+        ident = dict(reversed([*params]))["ident"]
+        if not 0 < len(ident) <= 64 or not set(ident) <= set("0123456789abcdef"):
+            raise ValueError("A command's id is up to 64 hexadecimal digits.")
+        return cls(ident)
+
+    def query_string(self) -> str:
+        """Always empty."""
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """One of the three that a command passes: `state` is "done", "now", "next", or "failed" where it ended; `seconds`
+    after it was asked."""
+
+    name: str
+    state: str
+    at: datetime | None = None
+    seconds: float | None = None
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptPage:
+    """All of the page. `now_word` and `now_attention` are of the workload as it is seen now (empty: it is gone)."""
+
+    line: Line
+    attention: Attention
+    head: str
+    todo: str
+    ref: WorkloadRef
+    service: str
+    environment: str
+    stations: tuple[Station, ...]
+    blocked_by: tuple[Blocker, ...]
+    patches: tuple[Sending, ...]
+    difference: tuple[Difference, ...]
+    expected: Expected
+    dangerous: bool
+    now_version: str
+    now_word: str
+    now_attention: Attention
+    sources: tuple[Listening, ...]
+    rows: tuple[()] = ()
+
+
+class ReceiptProjection:
+    """The page of a command that somebody follows. KeyError when nobody does."""
+
+    def __init__(self, fleet: Fleet, ident: str, now: datetime) -> None:
+        found = fleet.errand_of(ident)
+        if found is None:
+            raise KeyError(ident)
+        self._fleet, self._errand, self._now = fleet, found, now
+        self._judge(now)
+        self._page = self._make()
+
+    @property
+    def page(self) -> ReceiptPage:
+        """The whole read model."""
+        return self._page
+
+    @property
+    def contacts(self) -> Mapping[str, datetime | None]:
+        """When its cluster was last heard."""
+        return contacts(self._sources)
+
+    def apply(self, topics: Iterable[Topic], now: datetime) -> bool:
+        """Take in what `topics` name; whether the page changed."""
+        command = self._errand.kept.command
+        mine = {Topic("command", command.id), Topic("workload", command.workload)}
+        named = set(topics)
+        if any(topic.sort == "source" for topic in named):
+            self._judge(now)
+        elif not named & mine:
+            return False
+        return self._again(now)
+
+    def tick(self, now: datetime) -> bool:
+        """Take in what time alone changes; whether the page changed."""
+        self._judge(now)
+        return self._again(now)
+
+    def _again(self, now: datetime) -> bool:
+        self._now = now
+        before, self._page = self._page, self._make()
+        return before != self._page
+
+    def _judge(self, now: datetime) -> None:
+        cluster = self._errand.kept.command.ref.cluster
+        self._sources: list[SourceRow] = [
+            judged(row, now) for row in self._fleet.sources.values() if row.cluster == cluster
+        ]
+
+    def _make(self) -> ReceiptPage:
+        kept = self._errand.kept
+        command, phase = kept.command, kept.phase
+        row = self._fleet.at(command.ref)
+        seen = as_of(row, self._now) if row else None
+        worn = Verdicts(self._sources, self._now).attention(row) if row else Attention.UNKNOWN
+        return ReceiptPage(
+            line=line_of(kept),
+            attention=_WORN.get(phase, Attention.MOVING),
+            head=_HEADS[phase],
+            todo=_NEXT.get(phase, ""),
+            ref=command.ref,
+            service=row.place.service if row else command.ref.name,
+            environment=title(command.environment),
+            stations=_stations(kept.phase, command.asked_at, kept.sent_at, kept.ended_at),
+            blocked_by=kept.blocked_by,
+            patches=kept.intended.sendings,
+            difference=kept.intended.difference,
+            expected=command.expected,
+            dangerous=VERBS[command.verb].dangerous,
+            now_version=version_of(seen) if seen else "",
+            now_word=word(seen.state, worn) if seen else "",
+            now_attention=worn,
+            sources=listening(self._sources),
+        )
+
+
+def _stations(
+    phase: CommandPhase, asked_at: datetime, sent_at: datetime | None, ended_at: datetime | None
+) -> tuple[Station, ...]:
+    def after(at: datetime | None) -> float | None:
+        return (at - asked_at).total_seconds() if at else None
+
+    bad = phase not in _GOOD
+    first = Station("Requested", "done", asked_at)
+    if sent_at:
+        second = Station("Taken by the cluster", "done", sent_at, after(sent_at))
+        last = Station("Done", "now", note="its effect is awaited")
+    else:
+        second = Station("Taken by the cluster", "now", note="being sent")
+        last = Station("Done", "next")
+    if ended_at and bad:
+        ended = Station(phase.value.capitalize(), "failed", ended_at, after(ended_at))
+        return (first, second, ended) if sent_at else (first, ended, last)
+    if ended_at:
+        last = Station("Done", "done", ended_at, after(ended_at))
+        if not sent_at:
+            second = Station("Taken by the cluster", "done", ended_at, after(ended_at))
+    return first, second, last

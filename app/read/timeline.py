@@ -1,0 +1,277 @@
+"""The timeline: what was deployed where, when, by whom, and how it ended, newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import urlencode
+
+from sqlalchemy import and_, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.domain.names import cut
+from app.domain.rollout import Attention, Outcome
+from app.store import mapping
+from app.store.ci_tables import COMMIT, REPORTED
+from app.store.incident_tables import INCIDENT
+from app.store.tables import ROLLOUT, WORKLOAD
+
+from .board import Clause, Column, Sentence
+from .commits import versions_of
+from .deployments import repositories
+from .dora import instant, places, stamp
+from .fleet import Fleet
+from .words import number
+
+ROWS = 100
+MARKS = 4_000
+"""Most deployments drawn on the strip."""
+DAYS = {
+    "1d": timedelta(days=1),
+    "7d": timedelta(days=7),
+    "30d": timedelta(days=30),
+    "12w": timedelta(weeks=12),
+}
+_SAID = {
+    Outcome.PROMOTED: ("Landed", Attention.GOOD),
+    Outcome.FAST_PROMOTED: ("Landed, steps skipped", Attention.GOOD),
+    Outcome.FAILED: ("Failed", Attention.FAILED),
+    Outcome.ABORTED: ("Aborted", Attention.FAILED),
+    Outcome.ROLLED_BACK: ("Rolled back", Attention.FAILED),
+    Outcome.SUPERSEDED: ("Superseded", None),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineQuery:
+    """Which deployments: of these environments and services (empty: all), ended as `outcome` says, within `window`
+    before now; from before `before` on."""
+
+    environment: str = ""
+    service: str = ""
+    outcome: str = ""
+    window: str = "7d"
+    before: datetime | None = None
+
+    @classmethod
+    def parse(cls, params: Iterable[tuple[str, str]]) -> TimelineQuery:
+        """Read a query string. Raises ValueError that says what is allowed."""
+        told = {name: cut(value.strip(), 200) for name, value in params}
+        outcome, window = told.get("outcome", ""), told.get("window", "7d")
+        if outcome not in ("", "running", *(o.value for o in Outcome)):
+            raise ValueError(f"outcome={outcome} is none. Use running or one of: {', '.join(Outcome)}.")
+        if window not in DAYS:
+            raise ValueError(f"window={window} is none. Use one of: {', '.join(DAYS)}.")
+        return cls(
+            told.get("environment", ""), told.get("service", ""), outcome, window, instant(told, "before")
+        )
+
+    def pairs(self) -> list[tuple[str, str]]:
+        """What was asked, in canonical order."""
+        found = [(n, getattr(self, n)) for n in ("environment", "service", "outcome") if getattr(self, n)]
+        found += [("window", self.window)] if self.window != "7d" else []
+        return [*found, ("before", stamp(self.before))] if self.before else found
+
+    def query_string(self) -> str:
+        """The canonical query string, without "?"."""
+        return urlencode(self.pairs())
+
+    def choosing(self, **told: str) -> str:
+        """The query string with something else chosen, from the beginning."""
+        return replace(self, before=None, **told).query_string()
+
+
+@dataclass(frozen=True, slots=True)
+class Deployed:
+    """One deployment. `by` is who started it, as CI says; `commit` what it took there; `incident` names one that it
+    caused; `ref` is the workload."""
+
+    id: str
+    service: str
+    environment: str
+    before: str
+    version: str
+    started_at: datetime
+    ended_at: datetime | None
+    seconds: int | None
+    word: str
+    attention: Attention | None
+    cause: str
+    by: str
+    commit: str
+    title: str
+    ref: str
+    incident: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stroke:
+    """A deployment on the strip."""
+
+    at: datetime
+    environment: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """All of the page; `next` is where the rows go on."""
+
+    sentence: Sentence
+    rows: tuple[Deployed, ...]
+    strokes: tuple[Stroke, ...]
+    environments: tuple[Column, ...]
+    since: datetime
+    until: datetime
+    total: int
+    more: bool
+    query: TimelineQuery
+    next: datetime | None
+
+
+async def timeline(
+    connection: AsyncConnection, fleet: Fleet, query: TimelineQuery, now: datetime
+) -> Timeline:
+    """The page as of `now`."""
+    until = now.replace(second=0, microsecond=0) + timedelta(minutes=1)
+    since = until - DAYS[query.window]
+    wanted = [ROLLOUT.c.service == query.service] if query.service else []
+    if query.environment:
+        wanted.append(ROLLOUT.c.environment == query.environment)
+    if query.outcome and query.outcome != "running":
+        wanted.append(ROLLOUT.c.outcome == query.outcome)
+    running = []
+    if query.outcome in ("", "running") and not query.before:
+        live = (
+            select(ROLLOUT).where(ROLLOUT.c.ended_at.is_(None), *wanted).order_by(ROLLOUT.c.started_at.desc())
+        )
+        running = list((await connection.execute(live.limit(ROWS))).all())
+    over = select(ROLLOUT).where(
+        ROLLOUT.c.ended_at < (query.before or until), ROLLOUT.c.ended_at >= since, *wanted
+    )
+    ended: list[Any] = []
+    if query.outcome != "running":
+        ordered = over.order_by(ROLLOUT.c.ended_at.desc(), ROLLOUT.c.id)
+        ended = list((await connection.execute(ordered.limit(ROWS + 1))).all())
+    marked = (
+        select(ROLLOUT.c.ended_at, ROLLOUT.c.environment, ROLLOUT.c.outcome, ROLLOUT.c.back)
+        .where(ROLLOUT.c.ended_at >= since, ROLLOUT.c.ended_at < until, *wanted)
+        .order_by(ROLLOUT.c.ended_at.desc())
+        .limit(MARKS + 1)
+    )
+    marks = (await connection.execute(marked)).all()
+    strokes = [Stroke(row.ended_at, row.environment, _kind(row)) for row in marks[:MARKS]]
+    strokes += [Stroke(row.started_at, row.environment, "moving") for row in running]
+    shown = [*running, *ended[:ROWS]]
+    return Timeline(
+        sentence=_sentence(strokes, query.window),
+        rows=tuple(await _rows(connection, fleet, shown)),
+        strokes=tuple(reversed(strokes)),
+        environments=places(fleet),
+        since=since,
+        until=until,
+        total=len(marks[:MARKS]) + len(running),
+        more=len(marks) > MARKS,
+        query=query,
+        next=ended[ROWS - 1].ended_at if len(ended) > ROWS else None,
+    )
+
+
+def _kind(row: Any) -> str:
+    if row.outcome in (Outcome.FAILED, Outcome.ABORTED) or (
+        row.outcome == Outcome.ROLLED_BACK and not row.back
+    ):
+        return "failed"
+    return "back" if row.back else "other" if row.outcome == Outcome.SUPERSEDED else "landed"
+
+
+async def _rows(connection: AsyncConnection, fleet: Fleet, rows: Sequence[Any]) -> list[Deployed]:
+    repos = repositories(fleet)
+    shas: dict[tuple[str, str], str] = {}
+    versions: dict[str, set[str]] = {}
+    for row in rows:
+        if row.service in repos:
+            versions.setdefault(repos[row.service], set()).add(row.to_version)
+    for repo, some in versions.items():
+        shas |= {(repo, version): sha for version, sha in (await versions_of(connection, repo, some)).items()}
+    titles = await _titles(connection, shas.values())
+    by = await _by(connection, shas.values())
+    refs = await _refs(connection, {row.workload for row in rows})
+    told = await connection.execute(
+        select(INCIDENT.c.deployment, INCIDENT.c.title).where(
+            INCIDENT.c.deployment.in_([row.id for row in rows])
+        )
+    )
+    incidents = {row.deployment: row.title for row in told}
+    found = []
+    for row in rows:
+        sha = shas.get((repos.get(row.service, ""), row.to_version), "")
+        outcome = Outcome(row.outcome) if row.outcome else None
+        word, attention = _SAID[outcome] if outcome else ("Moving", Attention.MOVING)
+        if row.back and outcome in (Outcome.PROMOTED, Outcome.ROLLED_BACK):
+            word, attention = "Went back", Attention.GOOD
+        seconds = round((row.ended_at - row.started_at).total_seconds()) if row.ended_at else None
+        found.append(
+            Deployed(
+                row.id,
+                row.service,
+                row.environment,
+                row.from_version,
+                row.to_version,
+                row.started_at,
+                row.ended_at,
+                seconds,
+                word,
+                attention,
+                cut(row.cause, 200),
+                by.get((sha, row.environment), ""),
+                sha,
+                titles.get(sha, ""),
+                refs.get(row.workload, ""),
+                incidents.get(row.id, ""),
+            )
+        )
+    return found
+
+
+async def _titles(connection: AsyncConnection, shas: Iterable[str]) -> Mapping[str, str]:
+    query = select(COMMIT.c.sha, COMMIT.c.title).where(COMMIT.c.sha.in_(sorted(set(shas))))
+    return {row.sha: cut(row.title or "", 120) for row in await connection.execute(query)}
+
+
+async def _by(connection: AsyncConnection, shas: Iterable[str]) -> Mapping[tuple[str, str], str]:
+    query = select(REPORTED.c.sha, REPORTED.c.environment, REPORTED.c.actor).where(
+        and_(REPORTED.c.sha.in_(sorted(set(shas))), REPORTED.c.actor.is_not(None))
+    )
+    return {(row.sha, row.environment): cut(row.actor, 60) for row in await connection.execute(query)}
+
+
+async def _refs(connection: AsyncConnection, keys: Iterable[str]) -> Mapping[str, str]:
+    query = select(WORKLOAD.c.key, *(WORKLOAD.c[n] for n in ("cluster", "namespace", "kind", "name"))).where(
+        or_(WORKLOAD.c.key.in_(sorted(keys)))
+    )
+    return {row.key: str(mapping.ref_of(row)) for row in await connection.execute(query)}
+
+
+def _sentence(strokes: Sequence[Stroke], window: str) -> Sentence:
+    spans = {"1d": "a day", "7d": "seven days", "30d": "thirty days", "12w": "twelve weeks"}
+    count = {kind: sum(s.kind == kind for s in strokes) for kind in ("landed", "failed", "back", "moving")}
+    if not strokes:
+        return Sentence(
+            (Clause(None, f"Nothing was deployed in {spans[window]}", "."),), "Nothing was deployed."
+        )
+    clauses = []
+    landed = count["landed"]
+    what = f"{number(landed).capitalize()} deployment{'' if landed == 1 else 's'} landed in {spans[window]}"
+    clauses.append(Clause(Attention.GOOD, what, "." if not count["failed"] else ","))
+    if n := count["failed"]:
+        clauses.append(Clause(Attention.FAILED, f"{number(n)} failed", "."))
+    if n := count["moving"]:
+        clauses.append(
+            Clause(Attention.MOVING, f"{number(n).capitalize()} {'is' if n == 1 else 'are'} moving", ".")
+        )
+    if n := count["back"]:
+        clauses.append(Clause(None, f"{number(n).capitalize()} went back", "."))
+    return Sentence(tuple(clauses), " ".join(c.text + c.end for c in clauses))

@@ -1,0 +1,333 @@
+"""The stops of a commit's road, from what is known of its push, its runs and its rollouts. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from app.domain.budget import Verdict
+from app.domain.rollout import SETTLED, Attention, Outcome
+
+from .board import Clause, Column, Sentence
+from .fleet import Fleet
+from .origins import Running, TrailCommit
+from .past import PastRollout
+from .pipelines import minutes
+from .rows import WorkloadRow
+from .runs import NEVER, RunLine
+from .words import word
+
+TRAVELS = 12
+"""Most commits named that went the same way."""
+LANDED = frozenset({Outcome.PROMOTED, Outcome.FAST_PROMOTED})
+
+
+@dataclass(frozen=True, slots=True)
+class WayStep:
+    """One stop of the road. `seconds` is how long it took to get there, `what` of; where it still lasts, `since`.
+    `ref` leads to a workload, `run` to a run. No `at`: it is to come, or nobody saw when it was."""
+
+    title: str
+    at: datetime | None
+    attention: Attention | None
+    detail: str = ""
+    seconds: int | None = None
+    what: str = ""
+    since: datetime | None = None
+    ref: str = ""
+    run: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceNow:
+    """Whether an environment has the commit: `has` None where that cannot be told."""
+
+    environment: str
+    title: str
+    has: bool | None
+    attention: Attention
+    word: str
+    version: str
+    at: datetime | None
+    ref: str
+
+
+@dataclass(frozen=True, slots=True)
+class CommitShown:
+    """A commit as pushes told of it."""
+
+    repo: str
+    sha: str
+    title: str
+    author: str
+    branch: str
+    change: str
+    url: str
+    committed_at: datetime | None
+    pushed_at: datetime | None
+    opened_at: datetime | None
+    merged_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image made from the commit, and what proves it ("claimed", "verified" …; empty: nothing)."""
+
+    name: str
+    tag: str
+    digest: str
+    proof: str
+
+
+def push_steps(commit: CommitShown) -> list[WayStep]:
+    """The push."""
+    at = commit.pushed_at or commit.committed_at
+    if at is None:
+        return []
+    where = f" to {commit.branch}" if commit.branch else ""
+    who = f" by {commit.author}" if commit.author else ""
+    detail = f"It came by change {commit.change}." if commit.change else ""
+    if commit.opened_at and commit.merged_at:
+        detail += f" Opened {commit.opened_at:%b %d, %H:%M}, merged {commit.merged_at:%b %d, %H:%M}."
+    return [
+        WayStep(
+            f"{'Pushed' if commit.pushed_at else 'Committed'}{where}{who}", at, Attention.GOOD, detail.strip()
+        )
+    ]
+
+
+def build_steps(lines: Sequence[RunLine], images: Sequence[Image], tests: str) -> list[WayStep]:
+    """The pipeline with the most stages, and what came of it."""
+    if not lines:
+        return [WayStep("No pipeline was told of", None, None, "Point a webhook of its CI at Shipboard.")]
+    run = max(lines, key=lambda r: (len(r.stages), r.begun_at))
+    name = run.pipeline or "Pipeline"
+    steps = [WayStep(f"{name} started", run.begun_at, Attention.GOOD, run=run.id)]
+    if run.queued:
+        first = run.begun_at + timedelta(seconds=run.queued)
+        steps.append(
+            WayStep("First job began", first, Attention.GOOD, seconds=run.queued, what="queue", run=run.id)
+        )
+    made = next(
+        (f"Image {i.tag or i.name}{', signed' if i.proof == 'verified' else ''}." for i in images), ""
+    )
+    if run.ended_at is None:
+        steps.append(
+            WayStep(
+                f"{name}: {run.word.lower()}",
+                run.begun_at,
+                Attention.MOVING,
+                tests,
+                since=run.begun_at,
+                what="so far",
+                run=run.id,
+            )
+        )
+    else:
+        over = f" {minutes(run.over)} over the budget." if run.over else ""
+        detail = f"{tests} {made}{over}".strip()
+        took = None if run.seconds is None else run.seconds - run.queued
+        steps.append(
+            WayStep(
+                f"{name} {run.word[:1].lower()}{run.word[1:]}",
+                run.ended_at,
+                run.attention,
+                detail,
+                took,
+                "pipeline",
+                run=run.id,
+            )
+        )
+    return steps
+
+
+def brought_by(
+    told: Sequence[PastRollout], shas: Mapping[str, str], places: Mapping[str, int], sha: str
+) -> list[PastRollout]:
+    """Rollouts that took the commit along, oldest first: to the first that landed, and the one that runs."""
+    mine = places.get(sha)
+    found: list[PastRollout] = []
+    for one in reversed(told):
+        of = shas.get(one.rollout.to_version)
+        place = places.get(of or "")
+        if of == sha or (mine is not None and place is not None and place <= mine and not one.rollout.back):
+            found.append(one)
+            if one.rollout.outcome in LANDED:
+                break
+    return found[-4:]
+
+
+def holds(running: Running | None, places: Mapping[str, int], commit: CommitShown) -> bool | None:
+    """Whether what runs holds the commit; None where that cannot be told."""
+    if running is None or running.repo not in ("", commit.repo):
+        return None
+    if running.sha == commit.sha:
+        return True
+    mine, theirs = places.get(commit.sha), places.get(running.sha)
+    return None if mine is None or theirs is None else theirs < mine
+
+
+def rollout_steps(
+    title: str, brought: Sequence[PastRollout], row: WorkloadRow, actor: str
+) -> tuple[list[WayStep], tuple[int, int]]:
+    """Steps of one environment, and how long it stood and rolled in seconds."""
+    steps: list[WayStep] = []
+    stood = rolled = 0
+    ref, where = str(row.ref), title.lower() if title.istitle() else title
+    for one in brought:
+        rollout = one.rollout
+        who = f"Started by {actor}." if actor else ""
+        steps.append(
+            WayStep(
+                f"{rollout.to_version} begins in {where}",
+                rollout.started_at,
+                Attention.GOOD,
+                who,
+                ref=ref,
+                what="until start",
+            )
+        )
+        for stage in one.stages:
+            if stage.waits and stage.ended_at:
+                length = round((stage.ended_at - stage.started_at).total_seconds())
+                steps.append(
+                    WayStep(
+                        f"Waited{' at ' + stage.label if stage.label else ''}",
+                        stage.ended_at,
+                        Attention.GOOD,
+                        seconds=length,
+                        what="waiting",
+                        ref=ref,
+                    )
+                )
+        stood += one.waited or 0
+        rolled += max(0, (one.seconds or 0) - (one.waited or 0))
+        if rollout.ended_at is None:
+            now = one.stages[-1] if one.stages else None
+            attention = Attention.WAITING if now and now.waits else row.attention
+            at = now.started_at if now else rollout.started_at
+            said, why = word(row.state, row.attention), row.state.message[:200]
+            steps.append(
+                WayStep(
+                    f"{said} in {where}",
+                    at,
+                    attention,
+                    why,
+                    since=at,
+                    what="so far",
+                    ref=ref,
+                )
+            )
+        else:
+            landed = rollout.outcome in LANDED
+            end = {
+                Outcome.SUPERSEDED: "Superseded",
+                Outcome.ROLLED_BACK: "Rolled back",
+                Outcome.ABORTED: "Aborted",
+            }
+            said = "Live" if landed else end.get(rollout.outcome or Outcome.FAILED, "Failed")
+            how = Attention.GOOD if landed else None if said == "Superseded" else Attention.FAILED
+            steps.append(
+                WayStep(
+                    f"{said} in {where}",
+                    rollout.ended_at,
+                    how,
+                    "",
+                    one.seconds,
+                    "until live" if landed else "until then",
+                    ref=ref,
+                )
+            )
+    return steps, (stood, rolled)
+
+
+def place_now(column: Column, row: WorkloadRow, has: bool | None, landed: datetime | None) -> PlaceNow:
+    """How an environment stands to the commit."""
+    settled = row.state.phase in SETTLED
+    version = row.state.revision.version if row.state.revision else ""
+    attention = row.attention if has else Attention.UNKNOWN
+    if has is None:
+        said = "cannot be told"
+    elif not has:
+        said = "not yet"
+    else:
+        said = (
+            "live" if settled and row.attention is Attention.GOOD else word(row.state, row.attention).lower()
+        )
+    return PlaceNow(column.name, column.title, has, attention, said, version, landed, str(row.ref))
+
+
+def steps_ahead(shown: Sequence[PlaceNow], lines: Sequence[RunLine]) -> list[WayStep]:
+    """What is to come."""
+    if any(run.verdict is Verdict.RED for run in lines[:1]):
+        return [WayStep("Nothing goes on from a red pipeline", None, None)]
+    todo = [place for place in shown if place.has is False]
+    return [
+        WayStep(f"Live in {place.environment}", None, None, f"{place.version} is there now.")
+        for place in todo
+    ]
+
+
+def handed_over(steps: Sequence[WayStep]) -> list[WayStep]:
+    """Steps in the order of time, each hand-over with how long nobody was at it."""
+    timed = sorted((s for s in steps if s.at), key=lambda s: s.at or NEVER)
+    found: list[WayStep] = []
+    for step in timed:
+        before = found[-1].at if found else None
+        if step.what == "until start" and before and step.at:
+            step = replace(step, seconds=max(0, round((step.at - before).total_seconds())))
+        found.append(step)
+    return found + [s for s in steps if not s.at]
+
+
+def travelling(
+    line: Sequence[TrailCommit], at: int, mine: Sequence[WorkloadRow], fleet: Fleet, places: Mapping[str, int]
+) -> tuple[TrailCommit, ...]:
+    """Commits between this one and what production had before: they go the same way."""
+    runs_at = [
+        p for row in mine if (run := fleet.origins.running(row)) and (p := places.get(run.sha)) is not None
+    ]
+    behind = [place for place in runs_at if place > at]
+    end = min(behind, default=at + 1)
+    start = max((place for place in runs_at if place <= at), default=at)
+    return tuple(one for place, one in enumerate(line[start:end], start) if place != at)[:TRAVELS]
+
+
+def said_of(
+    commit: CommitShown, lines: Sequence[RunLine], shown: Sequence[PlaceNow], steps: Sequence[WayStep]
+) -> Sentence:
+    """Where its road stands, in words."""
+    red = next((run for run in lines[:1] if run.verdict is Verdict.RED), None)
+    stuck = next(
+        (place for place in shown if place.has and place.attention in (Attention.FAILED, Attention.WAITING)),
+        None,
+    )
+    moving = next((place for place in shown if place.has and place.attention is Attention.MOVING), None)
+    have = [place for place in shown if place.has]
+    if red:
+        clause = Clause(Attention.FAILED, f"Its road stops at the pipeline: {red.word.lower()}", ".")
+    elif stuck:
+        verb = "stops" if stuck.attention is Attention.WAITING else "ends"
+        clause = Clause(stuck.attention, f"Its road {verb} in {stuck.environment}: {stuck.word}", ".")
+    elif moving:
+        clause = Clause(Attention.MOVING, f"It is on its way into {moving.environment}", ".")
+    elif lines and lines[0].verdict is Verdict.RUNS:
+        clause = Clause(Attention.MOVING, "Its pipeline runs", ".")
+    elif shown and len(have) == len(shown):
+        clause = Clause(
+            Attention.GOOD, f"It is live in {shown[-1].environment}" if len(shown) > 1 else "It is live", "."
+        )
+    elif have:
+        clause = Clause(
+            None,
+            f"It is live in {have[-1].environment}, not in {next(p.environment for p in shown if not p.has)}",
+            ".",
+        )
+    elif shown:
+        clause = Clause(
+            None, "It is built, and nowhere yet" if lines else "It is pushed, and nowhere yet", "."
+        )
+    else:
+        clause = Clause(Attention.UNKNOWN, "Nothing that runs is known to come from its repository", ".")
+    return Sentence((clause,), clause.text + clause.end)

@@ -1,0 +1,254 @@
+"""Years of runs cost the pages what weeks of them cost: the same reads over a small and a large database.
+
+Runs, jobs, commits, images and rollouts come at one rate, so a larger database reaches further back. SHIPBOARD_RUNS
+says how many runs the larger one has (default 1,000,000; 5,500,000 is three years of 5,000 a day). The rate is such
+that the small one fills the twelve weeks and more that DORA looks at.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import sqlite3
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from app.domain.facts import WorkloadObserved
+from app.domain.names import Place, WorkloadRef
+from app.domain.rollout import Health, Phase, Revision, RolloutState, Strategy
+from app.ingest import Ingest
+from app.live import Live, Topic
+from app.read import dora
+from app.read.commits import commit_page
+from app.read.dora import DoraQuery
+from app.read.fleet import Fleet
+from app.read.pipelines import PipelinesQuery, of_service, pipelines
+from app.read.projection import BoardProjection
+from app.read.query import BoardQuery
+from app.read.timeline import TimelineQuery, timeline
+from app.store.db import Database
+
+from .rig import Row
+
+SMALL, LARGE = 50_000, int(os.environ.get("SHIPBOARD_RUNS", "1000000"))
+SERVICES, A_DAY, TIMES, JOBS = 100, 300, 5, ("lint", "unit", "build", "security")
+EVERY = timedelta(days=1) / A_DAY
+TABLES = ("git_commit", "pipeline_run", "run_service", "pipeline_job", "artifact", "artifact_tag", "rollout")
+Reads = dict[str, float]
+
+
+def run() -> list[Row]:
+    """Milliseconds of each read over both databases; no ratio may be above 2."""
+    small, _ = asyncio.run(_measure(SMALL))
+    large, size = asyncio.run(_measure(LARGE))
+    rows = [Row(f"{LARGE:,} runs with {len(JOBS) * LARGE:,} jobs", f"{size / 1e6:,.0f} MB")]
+    for name, spent in large.items():
+        ratio = spent / max(small[name], 1e-4)
+        rows.append(
+            Row(
+                name,
+                f"{spent * 1000:.1f} ms",
+                f"{ratio:.2f} x {SMALL:,} runs",
+                "<= 2 x",
+                ratio <= 2 or spent < 0.002,
+            )
+        )
+    return rows
+
+
+async def _measure(count: int) -> tuple[Reads, int]:
+    with tempfile.TemporaryDirectory(
+        prefix="shipboard-bench-", dir=os.environ.get("SHIPBOARD_BENCH_DIR")
+    ) as folder:
+        path = Path(folder) / "years.db"
+        database = await Database.open(f"sqlite:///{path}")
+        live, now = Live(), datetime.now(UTC).replace(microsecond=0)
+        await Ingest(database, live)(
+            [_look(n, environment, now) for n in range(SERVICES) for environment in _PLACES]
+        )
+        await database.close()
+        fill(path, count, now)
+        size = path.stat().st_size
+        database = await Database.open(f"sqlite:///{path}")
+        fleet = Fleet(database)
+        fleet.environments = _PLACES
+        found = {"load of the fleet with builds and commits": await _timed(fleet.load)}
+        found |= {name: await _timed(read) for name, read in _reads(database, fleet, now, count)}
+        await database.close()
+        return found, size
+
+
+def _reads(
+    database: Database, fleet: Fleet, now: datetime, count: int
+) -> Iterator[tuple[str, Callable[[], Awaitable[Any]]]]:
+    sha, key = _sha(count - 1 - SERVICES), f"{count - 1:024x}"
+
+    async def with_connection(work: Callable[[Any], Awaitable[Any]]) -> None:
+        async with database.reading() as connection:
+            await work(connection)
+
+    async def board() -> None:
+        await fleet.refresh([Topic("run", key)])
+        assert BoardProjection(fleet, BoardQuery(), now, _PLACES).board.rows[0].build
+
+    async def services() -> None:
+        assert len(pipelines(fleet.builds.by_service, PipelinesQuery()).services) == SERVICES
+
+    yield "board after one run", board
+    yield "pipelines of all services", services
+    for name, work in (
+        ("pipelines of one service", lambda c: of_service(c, PipelinesQuery(service="service-000"))),
+        ("commit", lambda c: commit_page(c, fleet, sha, now)),
+        ("timeline of seven days", lambda c: timeline(c, fleet, TimelineQuery(), now)),
+        ("dora of thirty days", lambda c: dora.figures(c, fleet, DoraQuery(service="service-000"), now)),
+        ("dora of all services", lambda c: dora.figures(c, fleet, DoraQuery(window="7d"), now)),
+    ):
+        yield name, lambda work=work: with_connection(work)  # type: ignore[misc]
+
+
+async def _timed(work: Callable[[], Awaitable[Any]]) -> float:
+    spent = []
+    for _ in range(TIMES):
+        started = time.perf_counter()
+        await work()
+        spent.append(time.perf_counter() - started)
+    return median(spent)
+
+
+_PLACES = ("staging", "production")
+
+
+def _sha(n: int) -> str:
+    return hashlib.sha1(str(n).encode(), usedforsecurity=False).hexdigest()
+
+
+def _look(n: int, environment: str, now: datetime) -> WorkloadObserved:
+    name, version = f"service-{n:03d}", f"1.0.{LARGE}"
+    ref, place = WorkloadRef("bench", environment, "Deployment", name), Place(name, environment, "team")
+    revision = Revision(version, 1, (f"registry.example/{name}:{version}",), version)
+    state = RolloutState(Phase.IDLE, Health.HEALTHY, "", Strategy.ROLLING, revision=revision)
+    return WorkloadObserved(ref, f"{name}-{environment}", place, "deployment", state, now)
+
+
+def fill(path: Path, count: int, now: datetime) -> None:
+    """Insert `count` runs and all that goes with them, the last one at `now`; every tenth ships."""
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA synchronous = OFF")
+        connection.execute("PRAGMA journal_mode = MEMORY")
+        connection.execute("PRAGMA cache_size = -400000")
+        indexes = connection.execute(
+            f"SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL "
+            f"AND tbl_name IN ({','.join('?' * len(TABLES))})",
+            TABLES,
+        ).fetchall()
+        for name, _ in indexes:
+            connection.execute(f"DROP INDEX {name}")
+        keys = [f"bench:service-{n:03d}-production" for n in range(SERVICES)]
+        for table in TABLES:
+            columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+            marks = ",".join("?" * len(columns))
+            names = ",".join(f'"{name}"' for name in columns)
+            rows = (tuple(row.get(c) for c in columns) for row in _rows(table, count, now, keys))
+            connection.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", rows)
+        for _, sql in indexes:
+            connection.execute(sql)
+        connection.execute("ANALYZE")
+        connection.execute("PRAGMA journal_mode = WAL")
+
+
+def _rows(table: str, count: int, now: datetime, keys: list[str]) -> Iterator[dict[str, Any]]:
+    for n in range(count):
+        service, at = f"service-{n % SERVICES:03d}", now - EVERY * (count - n)
+        repo, sha, ident = f"github.com/acme/{service}", _sha(n), f"{n:024x}"
+        start, end = _text(at), _text(at + timedelta(seconds=300))
+        ended = {"phase": "done", "outcome": "success", "raw": "success", "marks": "{}"}
+        told = {
+            "provider": "github",
+            "host": "github.com",
+            "repo": repo,
+            "created_at": start,
+            "started_at": start,
+        }
+        told |= {"finished_at": end, **ended}
+        ships = n // SERVICES % 10 == 0
+        match table:
+            case "git_commit":
+                yield {
+                    "id": ident,
+                    "repo": repo,
+                    "sha": sha,
+                    "at": start,
+                    "title": "A change",
+                    "author": "ada",
+                } | {"branch": "main", "committed_at": start, "pushed_at": start, "marks": "{}"}
+            case "pipeline_run":
+                yield (
+                    told
+                    | {"id": ident, "project": service, "run": ident, "attempt": 1, "at": start, "sha": sha}
+                    | {"pipeline": "CI", "branch": "main", "actor": "ada", "services": f'["{service}"]'}
+                )
+            case "run_service":
+                yield {"service": service, "run": ident, "at": start}
+            case "pipeline_job":
+                for place, job in enumerate(JOBS):
+                    yield told | {
+                        "id": f"{n * 8 + place:024x}",
+                        "run": ident,
+                        "job": job,
+                        "name": job,
+                        "stage": job,
+                    }
+            case "artifact" if ships:
+                yield {
+                    "digest": f"sha256:{n:064x}",
+                    "at": start,
+                    "name": f"acme/{service}",
+                    "tag": f"1.0.{n}",
+                } | {"repo": repo, "sha": sha, "built_at": start, "marks": "{}"}
+            case "artifact_tag" if ships:
+                name = f"registry.example/{service}"
+                yield {
+                    "name": name,
+                    "tag": f"1.0.{n}",
+                    "digest": f"sha256:{n:064x}",
+                    "first_at": start,
+                    "at": start,
+                }
+            case "rollout" if ships:
+                yield (
+                    {
+                        "id": ident,
+                        "workload": keys[n % SERVICES],
+                        "service": service,
+                        "environment": "production",
+                    }
+                    | {
+                        "team": "team",
+                        "strategy": "rolling",
+                        "from_revision": "a",
+                        "to_revision": "b",
+                        "back": 0,
+                    }
+                    | {
+                        "from_version": f"1.0.{n - 10 * SERVICES}",
+                        "to_version": f"1.0.{n}",
+                        "started_at": start,
+                    }
+                    | {
+                        "ended_at": end,
+                        "outcome": "failed" if n % 13 == 0 else "promoted",
+                        "cause": "",
+                        "killed": 0,
+                    }
+                    | {"overran": 0}
+                )
+
+
+def _text(at: datetime) -> str:
+    return at.strftime("%Y-%m-%d %H:%M:%S.%f")
