@@ -78,8 +78,6 @@ def fleet(now: datetime) -> Fleet:
             at=lambda at: next(row for row in rows.values() if row.ref == at),
             past=lambda _: past,
             builds=Builds(),
-            gates={},
-            freezes=(),
             origins=Origins(),
         ),
     )
