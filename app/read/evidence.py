@@ -1,8 +1,7 @@
 """What the database knows of the thing a gate asks about: CI, tests, scan and signature of its version, how long it ran
 in the environment before, and the way back.
 
-What nobody reports stays unknown, and closes the gates that ask for it. `_reported` is the one place where the tables
-of CI are asked.
+What nobody reports stays unknown, and closes the gates that ask for it.
 """
 
 from __future__ import annotations
@@ -19,13 +18,15 @@ from app.store import mapping
 from app.store.db import Database
 from app.store.tables import ROLLOUT, WORKLOAD
 
+from .reported import reported
+
 LANDED = (Outcome.PROMOTED, Outcome.FAST_PROMOTED, Outcome.ROLLED_BACK)
 
 
 async def evidence(database: Database, gate: Gate) -> Evidence:
     """All that is known for `gate`, now. Raises StoreUnavailable."""
     async with database.reading() as connection:
-        found = await _reported(connection, gate)
+        found = await reported(connection, gate)
         since, soak = await _soaking(connection, gate)
         back = await _way_back(connection, gate)
     people = found.people
@@ -43,11 +44,6 @@ async def evidence(database: Database, gate: Gate) -> Evidence:
         found.commits,
         found.left_out,
     )
-
-
-async def _reported(connection: AsyncConnection, gate: Gate) -> Evidence:
-    """What CI, scanners and the Git host told of `gate.subject.commit` and of the images of `gate.subject.after`."""
-    return Evidence()
 
 
 async def _soaking(connection: AsyncConnection, gate: Gate) -> tuple[datetime | None, str]:

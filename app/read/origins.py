@@ -129,7 +129,7 @@ class Origins:
         todo = sorted(wanted)
         for start in range(0, len(todo), _CHUNK):
             some = todo[start : start + _CHUNK]
-            tagged = await _digests(connection, some)
+            tagged = await tagged_digests(connection, some)
             running = {
                 str(n): artifacts.Running(asked[0], asked[1], (*asked[2], *tagged.get(asked, ())))
                 for n, asked in enumerate(some)
@@ -179,7 +179,7 @@ async def trail(connection: AsyncConnection, repo: str, limit: int = TRAIL) -> t
     )
 
 
-async def _digests(connection: AsyncConnection, some: Sequence[Asked]) -> dict[Asked, tuple[str, ...]]:
+async def tagged_digests(connection: AsyncConnection, some: Sequence[Asked]) -> dict[Asked, tuple[str, ...]]:
     """Digests that the tags of images were seen with: under the very name, else under one with the same last part,
     since registries are mirrored."""
     tags = {ref.tag for _, images, _ in some for ref in map(ImageRef.parse, images) if ref.tag}

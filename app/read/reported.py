@@ -1,0 +1,174 @@
+"""What CI, scanners and the Git host told of the version that a gate asks about.
+
+The commit is told by whoever asked, else by what links the images with one (`artifacts.origins`); without a commit
+nothing is known of CI, and a gate that asks for it stays closed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.domain.budget import Verdict
+from app.domain.evidence import Change, Evidence, Holds, Person, Proof, Scan, Severity
+from app.domain.gates import Gate, Version
+from app.domain.names import ImageRef
+from app.domain.repositories import full_digest
+from app.store.ci_tables import COMMIT, RUN
+
+from . import artifacts, origins, reports, runs
+from .reports import ReportLine
+
+RUNS = 50
+"""Most runs of one commit that are looked at."""
+_SEVERITIES = (
+    ("critical", Severity.CRITICAL),
+    ("high", Severity.HIGH),
+    ("medium", Severity.MEDIUM),
+    ("low", Severity.LOW),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Built:
+    """A version with its digests, and the commit it is of (empty: not told)."""
+
+    digests: tuple[str, ...] = ()
+    repo: str = ""
+    sha: str = ""
+
+
+async def reported(connection: AsyncConnection, gate: Gate) -> Evidence:
+    """The part of the evidence for `gate` that the tables of CI hold."""
+    subject = gate.subject
+    after, before = await _built(connection, subject.after), await _built(connection, subject.before)
+    if subject.commit and subject.commit != after.sha:
+        after = _Built(after.digests, await _repo_of(connection, subject.commit), subject.commit)
+    told = await _reports(connection, after)
+    ci, starters = await _runs(connection, after)
+    people = await _people(connection, after)
+    going, left = await _commits(connection, before, after)
+    return Evidence(
+        ci=ci,
+        tests=_tests(told),
+        scan=_scan(told),
+        signature=_signature(told, after.digests),
+        people=(*people, *starters) if people is not None else None,
+        commits=going,
+        left_out=left,
+    )
+
+
+async def _built(connection: AsyncConnection, version: Version) -> _Built:
+    if not version.images:
+        return _Built()
+    asked = (version.name, version.images, ())
+    digests = (await origins.tagged_digests(connection, [asked])).get(asked, ())
+    own = [full_digest(ImageRef.parse(image).digest) for image in version.images]
+    digests = tuple(dict.fromkeys([*(d for d in own if d), *digests]))
+    running = artifacts.Running(version.name, version.images, digests)
+    origin = (await artifacts.origins(connection, {"": running})).get("")
+    return _Built(digests, origin.repo, origin.sha) if origin else _Built(digests)
+
+
+async def _repo_of(connection: AsyncConnection, sha: str) -> str:
+    for table in (COMMIT, RUN):
+        if repo := await connection.scalar(select(table.c.repo).where(table.c.sha == sha).limit(1)):
+            return str(repo)
+    return ""
+
+
+async def _runs(connection: AsyncConnection, built: _Built) -> tuple[Proof, tuple[Person, ...]]:
+    """How the pipelines of the commit ended, and who started them."""
+    if not built.sha:
+        return Proof(), ()
+    query = select(RUN).where(RUN.c.sha == built.sha).order_by(RUN.c.at.desc()).limit(RUNS)
+    if built.repo:
+        query = query.where(RUN.c.repo == built.repo)
+    rows = runs.latest_attempts((await connection.execute(query)).all())
+    found = [line for line in await runs.lines(connection, rows) if line.verdict is not Verdict.NOTHING]
+    starters = tuple(Person("starter", name) for name in sorted({line.actor for line in found if line.actor}))
+    if not found:
+        return Proof(), starters
+    at = max((line.ended_at for line in found if line.ended_at), default=None)
+    for verdict, holds in ((Verdict.RED, Holds.NO), (Verdict.RUNS, Holds.UNKNOWN)):
+        if odd := next((line for line in found if line.verdict is verdict), None):
+            return Proof(holds, f"{odd.title}: {odd.word} at {built.sha[:7]}", at), starters
+    many = f"all {len(found)} runs" if len(found) > 1 else "the run"
+    return Proof(Holds.YES, f"{many} of {built.sha[:7]} passed", at), starters
+
+
+async def _reports(connection: AsyncConnection, built: _Built) -> list[ReportLine]:
+    """Reports of the commit and of its images, the newest first."""
+    found = {line.id: line for line in await reports.lines(connection, sha=built.sha)} if built.sha else {}
+    for digest in built.digests:
+        found |= {line.id: line for line in await reports.lines(connection, digest=digest)}
+    taken = [line for line in found.values() if line.state == "taken"]
+    return sorted(taken, key=lambda line: (line.received_at, line.id), reverse=True)
+
+
+def _tests(told: Sequence[ReportLine]) -> Proof:
+    """The newest report of each job: all of them must be without failures."""
+    newest: dict[str, ReportLine] = {}
+    for line in told:
+        if line.tests:
+            newest.setdefault(line.job, line)
+    counts = [line.tests for line in newest.values() if line.tests]
+    if not counts:
+        return Proof()
+    bad = sum(each.failed + each.errors for each in counts)
+    passed = sum(each.passed for each in counts)
+    said = f"{bad} failed, {passed} passed" if bad else f"{passed} passed"
+    return Proof(Holds.NO if bad else Holds.YES, said, max(line.received_at for line in newest.values()))
+
+
+def _scan(told: Sequence[ReportLine]) -> Scan:
+    """The newest scan that worked; a bill of materials is none."""
+    for line in told:
+        if line.scan is None or line.scan.components is not None or line.scan.failed:
+            continue
+        counts = [(word, getattr(line.scan, word), severity) for word, severity in _SEVERITIES]
+        worst = next((severity for _, count, severity in counts if count), Severity.NONE)
+        said = ", ".join(f"{count} {word}" for word, count, _ in counts if count) or "nothing found"
+        return Scan(worst, f"{said}, by {line.scan.tool}", line.received_at)
+    return Scan()
+
+
+def _signature(told: Sequence[ReportLine], digests: Sequence[str]) -> Proof:
+    """Whether a signature of one of the images holds."""
+    found: list[tuple[Any, ReportLine]] = [
+        (each, line) for line in told for each in line.signatures if each.subject in digests
+    ]
+    for each, line in found:
+        if each.proof == "verified":
+            return Proof(Holds.YES, f"signed by {each.identity}", each.signed_at or line.received_at)
+    if found:
+        each, line = found[0]
+        return Proof(Holds.NO, each.reason or "its signature is not verified", line.received_at)
+    return Proof()
+
+
+async def _people(connection: AsyncConnection, built: _Built) -> tuple[Person, ...] | None:
+    """Who wrote the commit; None where nobody told."""
+    query = select(COMMIT.c.author).where(COMMIT.c.sha == built.sha, COMMIT.c.author.is_not(None))
+    author = await connection.scalar(query.limit(1)) if built.sha else None
+    return (Person("author", author),) if author else None
+
+
+async def _commits(
+    connection: AsyncConnection, before: _Built, after: _Built
+) -> tuple[tuple[Change, ...] | None, tuple[Change, ...] | None]:
+    """Commits that go in, and newer ones that do not; None where the way between cannot be told."""
+    if not after.sha or before.repo != after.repo:
+        return None, None
+    trail = await origins.trail(connection, after.repo)
+    places = {commit.sha: place for place, commit in enumerate(trail)}
+    new, old = places.get(after.sha), places.get(before.sha)
+    if new is None or old is None or old < new:
+        return None, None
+    changes = [Change(commit.sha, commit.title, commit.author, commit.at) for commit in trail]
+    return tuple(changes[new:old]), tuple(changes[:new])
