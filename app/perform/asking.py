@@ -49,9 +49,17 @@ def questions(seen: Sequence[Known], delivery: Delivery, now: datetime) -> Mappi
     return {question.key: question for question in found}
 
 
-def holds_still(gate: Gate, raised: Mapping[str, Question]) -> bool:
-    """Whether a gate's question is still raised."""
-    return gate.key.partition("#")[0] in raised
+def holds_still(gate: Gate, raised: Mapping[str, Question], seen: Mapping[str, Known]) -> bool:
+    """Whether a gate's question is still raised; that of a promotion is also while its version only stumbles: a rule
+    says so then, and votes are kept."""
+    if gate.key.partition("#")[0] in raised:
+        return True
+    if gate.origin is not Origin.PROMOTION:
+        return False
+    source, target = seen.get(gate.subject.source), seen.get(gate.subject.workload)
+    new, live = source and source.state.revision, target and target.state.revision
+    same = bool(new and set(new.images) == set(gate.subject.after.images))
+    return same and bool(live and live.key == gate.subject.expected.revision)
 
 
 def moving(seen: Iterable[Known], gate: Gate) -> tuple[str, ...]:

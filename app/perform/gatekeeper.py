@@ -157,10 +157,12 @@ class Gatekeeper:
                 self._bell.set()
 
     async def _open(self, question: Question) -> Gate:
-        """The question as a gate. A rollout that still waits after its gate came to nothing is asked about again."""
+        """The question as a gate. What still stands after its gate came to nothing is asked about again; but what
+        failed by rule alone would fail for ever."""
         gate = await self._gates.ask(question, SYSTEM)
+        alone = self._gates.delivery.of(question.subject.environment).mode is Mode.AUTOMATIC
         n = 1
-        while gate.phase in _AGAIN and question.origin is Origin.ROLLOUT and n < 100:
+        while gate.phase in _AGAIN and n < 100 and not (alone and gate.phase is GatePhase.FAILED):
             n += 1
             gate = await self._gates.ask(replace(question, key=f"{question.key}#{n}"), SYSTEM)
         return gate
@@ -171,7 +173,7 @@ class Gatekeeper:
             self._executor.carry(gate)
             return
         ours = gate.origin in (Origin.PROMOTION, Origin.ROLLOUT)
-        if ours and not holds_still(gate, raised):
+        if ours and not holds_still(gate, raised, self._seen):
             await self._end(
                 gate, GatePhase.VOID, "It is no longer so: it moved on, or something newer took its place."
             )
