@@ -88,10 +88,12 @@ class Acting:
         return sorted(mine, key=lambda row: row["asked_at"])
 
     def audited(self, name: str) -> list[str]:
-        """Kinds of the audit entries about a workload, oldest first."""
+        """Kinds of the audit entries about commands for a workload, oldest first; a gate has its own."""
         rows = self.do(self.board.rows(AUDIT))
         return [
-            row["kind"] for row in sorted(rows, key=lambda r: r["seq"]) if row["object"].endswith(f"/{name}")
+            row["kind"]
+            for row in sorted(rows, key=lambda r: r["seq"])
+            if row["object"].endswith(f"/{name}") and row["kind"] not in ("opened", "void")
         ]
 
     def _made(self, kind: str, name: str, body: Obj) -> str:
