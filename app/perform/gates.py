@@ -15,7 +15,18 @@ from secrets import token_hex
 from app.domain import audit
 from app.domain.delivery import Delivery
 from app.domain.evidence import canonical, difference
-from app.domain.gates import Answer, Basis, Decision, Gate, GatePhase, Vote, may_move, sheet, withdrawn
+from app.domain.gates import (
+    Answer,
+    Basis,
+    Decision,
+    Gate,
+    GatePhase,
+    Origin,
+    Vote,
+    may_move,
+    sheet,
+    withdrawn,
+)
 from app.domain.names import Topic, WorkloadRef, cut
 from app.domain.people import Principal
 from app.domain.policy import Blocker, Permission, permits
@@ -60,8 +71,11 @@ class Gates:
         return self.freezer.delivery
 
     async def ask(self, question: Question, by: Principal, expires_at: datetime | None = None) -> Gate:
-        """Put a question down; the same key gives the same gate. Raises StoreUnavailable."""
+        """Put a question down; the same key gives the same gate. Raises Blocked where `by` may not ask, KeyReused where
+        a pipeline asks something else with a key of its own, StoreUnavailable."""
         now, subject = self.clock(), question.subject
+        if blocked := permits(by, Permission.REPORT, subject.environment).blocked_by:
+            raise Blocked(blocked)
         rules = self.delivery.of(subject.environment)
         since, ends = min(question.since or now, now), expires_at or now + rules.expires
         gate = Gate(token_hex(8), question.key, question.origin, subject, since, ends)
@@ -73,6 +87,12 @@ class Gates:
             async with self.database.reading() as connection:
                 found = await kept.by_key(connection, question.key)
             assert found is not None
+            if question.origin is Origin.PIPELINE and found.subject != subject:
+                raise KeyReused(
+                    "This key was used to ask something else.",
+                    f"It asked: {found.subject.question}",
+                    "Take a key for each run, such as the run's number.",
+                )
             return found
         self.tell(gate)
         return gate

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 from sqlalchemy import ColumnElement, func, or_, select
 
+from app.domain import instants
 from app.domain.audit import Entry
 from app.store.audit import HEAD, link_of, marks
 from app.store.audit import lines as whole
@@ -83,11 +84,11 @@ class AuditQuery:
             return now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})
         try:
             at = datetime.fromisoformat(self.since)
+            return instants.in_utc(at if at.tzinfo else at.replace(tzinfo=UTC))
         except ValueError:
             raise ValueError(
                 f"since is a time like 2026-11-23T14:00Z or an age like 24h, not {self.since!r}."
             ) from None
-        return at if at.tzinfo else at.replace(tzinfo=UTC)
 
     def conditions(self, now: datetime) -> list[ColumnElement[bool]]:
         """The same for the database."""

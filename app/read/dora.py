@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.domain import dora
+from app.domain import dora, instants
 from app.domain.dora import Figures, Judged
 from app.domain.dora import Outcome as Told
 from app.domain.names import cut
@@ -78,12 +78,9 @@ def instant(told: dict[str, str], name: str) -> datetime | None:
     if not text:
         return None
     try:
-        found = datetime.fromisoformat(text)
+        return instants.read(text)
     except ValueError:
-        found = None
-    if found is None or found.tzinfo is None:
-        raise ValueError(f"{name}= is no instant. Use one like 2026-11-25T12:00:00Z.")
-    return found.astimezone(UTC)
+        raise ValueError(f"{name}= is no instant. Use one like 2026-11-25T12:00:00Z.") from None
 
 
 def stamp(at: datetime) -> str:

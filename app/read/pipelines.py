@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.domain import instants
 from app.domain.budget import BUDGET, Verdict
 from app.domain.names import cut
 from app.domain.rollout import Attention
@@ -54,11 +55,9 @@ class PipelinesQuery:
         before = None
         if text := told.get("before", ""):
             try:
-                before = datetime.fromisoformat(text)
+                before = instants.read(text)
             except ValueError:
                 raise ValueError("before= is no instant. Use one like 2026-11-25T12:00:00Z.") from None
-            if before.tzinfo is None:
-                raise ValueError("before= has no time zone. Use one like 2026-11-25T12:00:00Z.")
         return cls(
             " ".join(told.get("q", "").split()),
             state,

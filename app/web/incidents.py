@@ -10,30 +10,31 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Request
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from starlette.responses import Response
 
 from app.domain.dora import Incident, IncidentTold
 from app.domain.errors import StoreUnavailable
 from app.domain.facts import Fact
 from app.domain.names import cut
-from app.domain.policy import Permission
+from app.domain.policy import Permission, permits
 from app.read.deployments import read_incident, read_incidents
 from app.store.db import Database
 
 from .answers import refusal, tagged, unavailable
 from .api.contents import encode
 from .auth import needs, of
+from .auth.access import refuse_unless
+from .fields import Body, Instant
 
 Short = Annotated[str, Field(max_length=200)]
 Door = Callable[[Sequence[Fact]], Awaitable[None]]
 
 
-class IncidentBody(BaseModel):
+class IncidentBody(Body):
     """An incident."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "example": {
                 "id": "pagerduty-Q2X9",
@@ -50,8 +51,8 @@ class IncidentBody(BaseModel):
     service: Annotated[str, Field(min_length=1, max_length=200)]
     environment: Annotated[str, Field(min_length=1, max_length=200)]
     title: Short = ""
-    started_at: AwareDatetime
-    resolved_at: AwareDatetime | None = None
+    started_at: Instant
+    resolved_at: Instant | None = None
     deployment: Annotated[str, Field(max_length=64)] = ""
     source: Annotated[str, Field(max_length=60)] = "hand"
     url: Annotated[str, Field(max_length=500)] = ""
@@ -77,6 +78,7 @@ def routes(database: Database, ingest: Door) -> APIRouter:
             body.deployment,
         )
         who = of(request.scope)
+        await refuse_unless(permits(who, Permission.REPORT, body.environment), request.scope)
         try:
             await ingest([IncidentTold(incident, cut(body.source), body.url, who.identity)])
             async with database.reading() as connection:
@@ -90,8 +92,8 @@ def routes(database: Database, ingest: Door) -> APIRouter:
     )
     async def many(
         request: Request,
-        since: AwareDatetime,
-        until: AwareDatetime,
+        since: Instant,
+        until: Instant,
         environment: Short = "",
         service: Short = "",
     ) -> Response:

@@ -196,3 +196,14 @@ async def test_wait_survives_a_restart(tmp_path):
     async with door(tmp_path, AUTH, **settings) as board:
         assert (await Pipeline(board, token).ask()).json()["line"]["id"] == ident
         assert (await Pipeline(board, token).wait(ident, 0)).json()["line"]["phase"] == "open"
+
+
+async def test_pipeline_asks_only_where_its_token_holds_and_once_a_key(here):
+    dev = Pipeline(here, await here.token(role="operator", environments=("dev",)))
+    refused = await dev.ask()
+    assert (refused.status_code, refused.json()["blocked_by"][0]["rule"]) == (403, "role")
+    pipeline = Pipeline(here, await here.token(role="operator"))
+    assert (await pipeline.ask()).status_code == 201
+    reused = await pipeline.ask(version="2.9.0")
+    assert (reused.status_code, "May 2.8.0" in reused.json()["detail"]) == (422, True)
+    assert (await pipeline.ask(key="k\0")).status_code == 422

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Header, Path, Query, Request
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import ConfigDict, Field, TypeAdapter
 from starlette.responses import Response
 
 from app.domain.commands import Arguments, CommandPhase, Expected, Verb
@@ -37,6 +37,7 @@ from app.web.answers import refusal, unavailable
 from app.web.auth import needs, of
 from app.web.errors import MEDIA_TYPE as PROBLEM
 from app.web.errors import Refusal
+from app.web.fields import Body, Instant
 from app.web.streams import Hub
 
 from . import sample
@@ -48,21 +49,17 @@ _POSITION = msgspec.json.Decoder(read.Position)
 Short = Annotated[str, Field(max_length=300)]
 
 
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-
-class ArgumentsBody(_Body):
+class ArgumentsBody(Body):
     """What a verb needs beside the workload."""
 
     revision: Short = ""
     images: dict[Short, Annotated[str, Field(max_length=500)]] = Field(default_factory=dict, max_length=50)
     weight: int | None = Field(default=None, ge=0, le=100)
     delete_blocking: bool = False
-    until: datetime | None = None
+    until: Instant | None = None
 
 
-class ExpectedBody(_Body):
+class ExpectedBody(Body):
     """What was seen; if any of it no longer holds, nothing is done. Take it from a dry run."""
 
     uid: Short = ""
@@ -70,10 +67,10 @@ class ExpectedBody(_Body):
     stable: Short = ""
     step: int | None = Field(default=None, ge=0, le=10_000)
     phase: Phase | None = None
-    paused_at: datetime | None = None
+    paused_at: Instant | None = None
 
 
-class CommandBody(_Body):
+class CommandBody(Body):
     """A command."""
 
     model_config = ConfigDict(

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from starlette.responses import Response
 
 from app.domain.errors import ShipboardError
 from app.domain.freezes import Freeze
 from app.domain.policy import Permission
 from app.perform import Freezes
+from app.web.answers import refusal
 from app.web.auth import needs, of
+from app.web.fields import Body, Instant
 
 from .commands import refused
 from .contents import encode
@@ -22,17 +24,20 @@ from .listing import answers
 _EXAMPLE = Freeze("3f9ac2100b1d", "Incident 4711", "production", "payments-*", by="Ada")
 
 
-class FreezeBody(BaseModel):
+_PATTERN = r"^[\w.*?/-]+$"
+"""Names, with * and ? for any."""
+
+
+class FreezeBody(Body):
     """A freeze: shell patterns for environment and service, why, and until when (null: until it is lifted)."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={"example": {"environment": "production", "reason": "Incident 4711"}},
     )
-    environment: str = Field(min_length=1, max_length=100)
-    service: str = Field(default="*", min_length=1, max_length=100)
+    environment: str = Field(max_length=100, pattern=_PATTERN)
+    service: str = Field(default="*", max_length=100, pattern=_PATTERN)
     reason: str = Field(min_length=1, max_length=500)
-    until: datetime | None = None
+    until: Instant | None = None
 
 
 def add(router: APIRouter, freezes: Freezes) -> None:
@@ -47,8 +52,9 @@ def add(router: APIRouter, freezes: Freezes) -> None:
     )
     async def freeze(request: Request, body: FreezeBody) -> Response:
         """Freeze: what goes forward needs an override from now on; going back never does."""
-        until = body.until.astimezone() if body.until else None
-        made = Freeze("", body.reason, body.environment, body.service, until=until)
+        if body.until and body.until <= datetime.now(UTC):
+            raise refusal(request, 422, "Invalid freeze", "It would be over already.", "Look at `until`.")
+        made = Freeze("", body.reason, body.environment, body.service, until=body.until)
         try:
             found = await freezes.freeze(made, of(request.scope))
         except ShipboardError as error:

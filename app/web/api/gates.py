@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Path, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ConfigDict, Field
 from starlette.responses import Response
 
 from app.domain.errors import ShipboardError
@@ -23,6 +23,7 @@ from app.perform.asking import Question
 from app.read.gates import GateDetail, GateLine, detail, judged, line
 from app.web.answers import refusal, tagged
 from app.web.auth import needs, of
+from app.web.fields import Body
 from app.web.streams import Hub
 
 from .commands import refused
@@ -43,11 +44,10 @@ _EXAMPLE_GATE = Gate(
 _LINE = line(_EXAMPLE_GATE, ())
 
 
-class QuestionBody(BaseModel):
+class QuestionBody(Body):
     """What is asked. The same `key` by the same caller is the same question."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={
             "example": {
                 "service": "pricing",
@@ -69,11 +69,10 @@ class QuestionBody(BaseModel):
     minutes: int | None = Field(default=None, ge=1, le=60 * 24 * 30)
 
 
-class BallotBody(BaseModel):
+class BallotBody(Body):
     """An answer: "approve", "reject", "withdraw" or "break-glass", on the evidence whose digest was shown."""
 
     model_config = ConfigDict(
-        extra="forbid",
         json_schema_extra={"example": {"answer": "approve", "evidence": "3f9a…", "reason": "Looks good."}},
     )
     answer: Answer
