@@ -71,11 +71,9 @@ class Gates:
         return self.freezer.delivery
 
     async def ask(self, question: Question, by: Principal, expires_at: datetime | None = None) -> Gate:
-        """Put a question down; the same key gives the same gate. Raises Blocked where `by` may not ask, KeyReused where
-        a pipeline asks something else with a key of its own, StoreUnavailable."""
+        """Put a question down; the same key gives the same gate. Raises KeyReused where a pipeline asks something else
+        with it, StoreUnavailable."""
         now, subject = self.clock(), question.subject
-        if blocked := permits(by, Permission.REPORT, subject.environment).blocked_by:
-            raise Blocked(blocked)
         rules = self.delivery.of(subject.environment)
         since, ends = min(question.since or now, now), expires_at or now + rules.expires
         gate = Gate(token_hex(8), question.key, question.origin, subject, since, ends)

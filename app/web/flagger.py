@@ -21,7 +21,7 @@ from app.domain.commands import Expected
 from app.domain.errors import ShipboardError
 from app.domain.gates import Gate, GatePhase, Origin, Subject, Version
 from app.domain.names import WorkloadRef, cut
-from app.domain.people import EVERYWHERE, Principal, PrincipalKind, Role
+from app.domain.people import Principal, PrincipalKind
 from app.domain.policy import Permission
 from app.domain.refusals import ClusterError
 from app.domain.rollout import Revision, RolloutState
@@ -37,9 +37,7 @@ LOOK_SECONDS = 4.0
 """Flagger waits 10 s for an answer."""
 AT_WORK = ("Progressing", "WaitingPromotion")
 """Phases in which Flagger acts on a rollback."""
-FLAGGER = Principal(
-    PrincipalKind.SYSTEM, "shipboard", "flagger", "Flagger", roles={EVERYWHERE: frozenset({Role.OPERATOR})}
-)
+FLAGGER = Principal(PrincipalKind.SYSTEM, "shipboard", "flagger", "Flagger")
 
 log = structlog.get_logger("shipboard.flagger")
 

@@ -56,7 +56,7 @@ async def test_no_parameter_of_a_list_is_sql_or_a_pattern(tmp_path):
                     asked += 1
                     status, _, body = await here.get(f"{path}?{name}={quote(word)}")
                     where = (path, name, word, body[:300])
-                    assert status in (200, 400, 422), where
+                    assert status in (200, 400, 404, 422), where  # 404: no service of that name
                     assert status != 200 or msgspec.json.decode(body).get("items", []) == none, where
         assert asked > 20 * len(WORDS)
 

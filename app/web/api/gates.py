@@ -23,6 +23,7 @@ from app.perform.asking import Question
 from app.read.gates import GateDetail, GateLine, detail, judged, line
 from app.web.answers import refusal, tagged
 from app.web.auth import needs, of
+from app.web.auth.access import refuse_unless
 from app.web.fields import Body
 from app.web.streams import Hub
 
@@ -146,6 +147,7 @@ def add(router: APIRouter, hub: Hub, gates: Gates) -> None:
     async def ask(request: Request, body: QuestionBody) -> Response:
         """Ask whether something may go on. Asked again with its key, it is the same gate."""
         who = of(request.scope)
+        await refuse_unless(permits(who, Permission.REPORT, body.environment), request.scope)
         ends = hub.clock() + timedelta(minutes=body.minutes) if body.minutes else None
         try:
             return shown(await gates.ask(question_of(body, who.identity), who, ends), 201)

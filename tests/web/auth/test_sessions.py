@@ -164,14 +164,13 @@ async def test_who_asked_is_looked_up_again_by_session_and_by_token(board):
     (session,), (token,) = await board.rows(people.SESSION), await board.rows(people.TOKEN)
     person = Principal(PrincipalKind.PERSON, session=session["ident"])
     program = Principal(PrincipalKind.TOKEN, session=token["ident"])
-    assert Role.OPERATOR in (await board.keeper.still(person)).roles_in(STAGING)
-    assert Role.OPERATOR in (await board.keeper.still(program)).roles_in(STAGING)
-    assert await board.keeper.still(replace(person, session="")) == replace(person, session="")
-    assert await board.keeper.still(replace(person, session="another")) is None
+    assert Role.OPERATOR in (await board.keeper.rights_now(person)).roles_in(STAGING)
+    assert Role.OPERATOR in (await board.keeper.rights_now(program)).roles_in(STAGING)
+    assert await board.keeper.rights_now(replace(person, session="another")) is None
     await board.ask("POST", "/logout", cookie, data={"csrf": await board.csrf(cookie)})
-    assert await board.keeper.still(person) is None
+    assert await board.keeper.rights_now(person) is None
     board.later(days=4000)
-    assert await board.keeper.still(program) is None
+    assert await board.keeper.rights_now(program) is None
 
 
 async def test_nobody_ends_what_is_not_theirs(board):
