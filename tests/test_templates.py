@@ -55,7 +55,7 @@ def drawn(request) -> Page:
 
 
 def test_every_template_compiles():
-    environment = preview.templates()
+    environment = preview.renderer()._environment
     assert [environment.get_template(name).name for name in environment.list_templates()]
 
 
@@ -93,12 +93,11 @@ def test_a_region_drawn_alone_is_one_element_with_its_name(template, regions):
     fleet = preview.busy()
     board = BoardProjection(fleet, BoardQuery(), NOW)
     sources = SourcesProjection(fleet, NOW)
-    loaded = preview.templates().get_template(template)
     shown = workloads.page(workloads.stuck()).page
-    context = {"board": board.board, "sources": sources.sources, "shown": shown}
-    context |= {"contacts": board.contacts, "now": NOW, "may": lambda verb, environment: None}
+    context = preview.told("board", board.board, board.contacts)
+    context |= {"sources": sources.sources, "shown": shown}
     for name in regions:
-        text = "".join(loaded.blocks[name](loaded.new_context(context))).strip()
+        text = preview.renderer().region(template, name, context)
         region = Page(text)
         assert region.tags[0][1].get("id") == name
         assert region.stack == []
@@ -109,11 +108,8 @@ def test_a_region_drawn_alone_is_one_element_with_its_name(template, regions):
 def test_a_row_drawn_alone_is_the_row_on_the_page():
     fleet = preview.busy()
     shown = BoardProjection(fleet, BoardQuery(), NOW).board
-    loaded = preview.templates().get_template("board.html")
-    text = "".join(
-        loaded.blocks["row"](loaded.new_context({"board": shown, "row": shown.rows[0], "now": NOW}))
-    )
-    assert text.strip().startswith('<tr id="s-payments-worker" data-rank="0-')
+    text = preview.renderer().region("board.html", "row", {"board": shown, "row": shown.rows[0], "now": NOW})
+    assert text.startswith('<tr id="s-payments-worker" data-rank="0-')
     assert text in preview.board(fleet)
 
 
@@ -140,10 +136,8 @@ def test_hostile_text_is_inert():
     fleet = StillFleet(rows, sources)
     query = BoardQuery.parse([("q", EVIL), ("team", EVIL)])
     shown = BoardProjection(fleet, query, NOW)
-    narrowed = (
-        preview.templates()
-        .get_template("board.html")
-        .render(board=shown.board, contacts=shown.contacts, now=NOW)
+    narrowed = preview.renderer().page(
+        "board.html", preview.told("board", shown.board, shown.contacts, f"/?{query.query_string()}")
     )
     for text in (preview.board(fleet), preview.sources(fleet), preview.error(404, EVIL, EVIL), narrowed):
         page = Page(text)

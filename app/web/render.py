@@ -21,6 +21,7 @@ from .formats import FILTERS, ago, timer
 from .qr import scanner
 
 MACROS = "ui.html"
+FRAME = "live.html"
 MARK = "\x00"
 """Stands for what is filled in later. Templates escape or cut everything from outside, so it comes from
 nowhere else."""
@@ -62,8 +63,11 @@ class Renderer:
     def region(
         self, template: str, block: str, context: Mapping[str, object], put: Mapping[str, str] | None = None
     ) -> str:
-        """One block of `template`; blocks inside it that are named in `put` are that text instead."""
+        """One block of `template`, or of what all pages with a stream begin with; blocks inside it that are named in
+        `put` are that text instead."""
         loaded = self._environment.get_template(template)
+        if block not in loaded.blocks:
+            loaded = self._environment.get_template(FRAME)
         drawn = loaded.new_context(dict(context))
         _put(drawn, put or {})
         return "".join(loaded.blocks[block](drawn)).strip()

@@ -6,16 +6,15 @@ Pictures go to test-results/preview. Needs the vendored assets (make setup) and 
 from __future__ import annotations
 
 import http.server
-import json
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import timedelta
-from functools import partial
+from datetime import datetime, timedelta
+from functools import cache, partial
 from pathlib import Path
+from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from playwright.sync_api import Browser, sync_playwright
 
 from app.domain.freshness import Freshness
@@ -25,9 +24,8 @@ from app.read.query import BoardQuery
 from app.read.rows import SourceRow
 from app.read.sources import SourcesProjection
 from app.read.wall import WallProjection
-from app.web.formats import FILTERS
-from app.web.pages import patterns
-from app.web.qr import scanner
+from app.web import pages
+from app.web.render import Renderer
 from tests import fleets, machine, workloads
 from tests.fleets import (
     NOW,
@@ -48,73 +46,54 @@ DESK, WIDE, HUGE, LAPTOP, PHONE = (1440, 900), (1920, 1080), (3840, 2160), (1280
 ROOM, UPRIGHT = (WIDE, HUGE), (1080, 1920)
 
 
-def templates() -> Environment:
+@cache
+def renderer() -> Renderer:
     """The templates as the server has them."""
-    manifest = ROOT / "static/vendor/manifest.json"
-    names: dict[str, str] = json.loads(manifest.read_text()) if manifest.is_file() else {}
-    environment = Environment(
-        loader=FileSystemLoader(ROOT / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(FILTERS)
-    environment.globals["asset"] = lambda name: (
-        f"/static/{f'vendor/{names[name]}' if name in names else name}"
-    )
-    environment.globals["scan"] = scanner("https://shipboard.example.org")
-    environment.globals["ui"] = environment.get_template("ui.html").module
-    return environment
+    return Renderer(ROOT / "templates", ROOT / "static", "https://shipboard.example.org")
 
 
-def board(fleet: StillFleet, query: str = "", told: tuple[str, ...] = ()) -> str:
+def told(
+    name: str, model: Any, contacts: Mapping[str, datetime | None], address: str = "/"
+) -> dict[str, Any]:
+    """What a page that is a stream is drawn from: its `model`, called `name`, and what all of them say."""
+    frame = {"listening": model.sources, "contacts": contacts, "alarms": (), "address": address, "now": NOW}
+    return {name: model, "page": pages.board.PAGE, "may": lambda verb, environment: None, **frame}
+
+
+def board(fleet: StillFleet, query: str = "", order: tuple[str, ...] = ()) -> str:
     """The board's page."""
     asked = BoardQuery.parse(tuple(pair.split("=")) for pair in query.split("&") if pair)  # type: ignore[misc]
-    shown = BoardProjection(fleet, asked, NOW, told)
-    return templates().get_template("board.html").render(board=shown.board, contacts=shown.contacts, now=NOW)
+    shown = BoardProjection(fleet, asked, NOW, order)
+    return renderer().page("board.html", told("board", shown.board, shown.contacts))
 
 
 def sources(fleet: StillFleet) -> str:
     """The sources' page."""
     shown = SourcesProjection(fleet, NOW)
-    return (
-        templates()
-        .get_template("sources.html")
-        .render(sources=shown.sources, contacts=shown.contacts, now=NOW)
-    )
+    return renderer().page("sources.html", told("sources", shown.sources, shown.contacts))
 
 
 def wall(fleet: StillFleet) -> str:
     """The wall's page."""
     shown = WallProjection(fleet, BoardQuery(), NOW)
-    told = {"wall": shown.wall, "contacts": shown.contacts, "now": NOW, "query": BoardQuery()}
-    return templates().get_template("wall.html").render(told)
+    return renderer().page("wall.html", told("wall", shown.wall, shown.contacts))
 
 
 def pattern_book() -> str:
     """The page of patterns."""
-    shown = patterns.patterns(NOW)
-    return templates().get_template("patterns.html").render(patterns=shown, contacts={}, now=NOW)
+    return renderer().page("patterns.html", told("patterns", pages.patterns.patterns(NOW), {}))
 
 
 def workload_page(fleet: StillFleet) -> str:
     """A workload's page."""
     shown = workloads.page(fleet)
-    return (
-        templates()
-        .get_template("workload.html")
-        .render(shown=shown.page, contacts=shown.contacts, now=NOW, may=lambda verb, environment: None)
-    )
+    return renderer().page("workload.html", told("shown", shown.page, shown.contacts))
 
 
 def error(status: int, title: str, detail: str) -> str:
     """An error's page."""
-    return (
-        templates()
-        .get_template("error.html")
-        .render(status=status, title=title, detail=detail, request_id="01JD9Z3K7W", now=NOW)
-    )
+    said = {"status": status, "title": title, "detail": detail, "request_id": "01JD9Z3K7W", "now": NOW}
+    return renderer().page("error.html", said)
 
 
 TWO, FIVE = ("staging", "production"), ("dev", "test", "qa", "staging", "production")

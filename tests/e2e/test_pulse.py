@@ -36,10 +36,10 @@ class Site:
 
     def regions(self, *names: str) -> str:
         shown = BoardProjection(self.fleet, BoardQuery(), NOW)
-        loaded = preview.templates().get_template("board.html")
-        context = loaded.new_context({"board": shown.board, "contacts": shown.contacts, "now": NOW})
+        context = preview.told("board", shown.board, shown.contacts)
+        draw = preview.renderer().region
         return "".join(
-            partial_of(f"#{name}", "outerMorph", "".join(loaded.blocks[name](context))) for name in names
+            partial_of(f"#{name}", "outerMorph", draw("board.html", name, context)) for name in names
         )
 
 

@@ -104,8 +104,7 @@ async def test_the_pattern_book_is_a_page_with_a_real_foot(tmp_path):
 
 def drawn(public_url: str) -> str:
     shown = WallProjection(preview.busy(), BoardQuery(), NOW)
-    context = {"wall": shown.wall, "contacts": shown.contacts, "now": NOW, "query": BoardQuery()}
-    return Renderer(public_url=public_url).page("wall.html", {**context, "pages": ()})
+    return Renderer(public_url=public_url).page("wall.html", preview.told("wall", shown.wall, shown.contacts))
 
 
 def test_a_code_leads_to_the_public_address_of_what_is_in_trouble():

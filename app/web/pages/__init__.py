@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import partial
+from urllib.parse import quote
 
 from fastapi import APIRouter, Request
 from starlette.responses import Response
@@ -115,14 +116,17 @@ def _handler(
             except StoreUnavailable as error:
                 raise unavailable(request, error) from None
 
-        held = auth.rights(auth.of(request.scope))
+        asked = query.query_string()
+        address = quote(request.url.path) + (f"?{asked}" if asked else "")
 
         def content(fleet: Fleet, now: datetime, kept: object = kept) -> PageContent:
             projection = page.open(fleet, query, now, hub.environments)
             shouting = partial(alarms, fleet.gates)
-            return PageContent(page, query, projection, renderer, cache, now, PAGES, may(held), shouting)
+            return PageContent(
+                page, query, projection, renderer, cache, now, PAGES, may(held), shouting, address
+            )
 
-        key = ViewKey(request.url.path, query.query_string(), "text/html", held)
+        key = ViewKey(request.url.path, asked, "text/html", held)
         if wants_stream(request):
             return live(request, hub, key, content, revoked=revoked)
         fill = [renderer.page("who.html", {"viewer": auth.viewer(request.scope)})]

@@ -123,7 +123,8 @@ class RowCache:
 
 class PageContent:
     """One page under one query, as the regions of a view. `pages` are those to navigate to; `may` says what keeps
-    whoever shares this view from a verb in an environment; `alarms` is what every screen shows."""
+    whoever shares this view from a verb in an environment; `alarms` is what every screen shows; `address` is where the
+    page is, and its stream."""
 
     def __init__(
         self,
@@ -136,10 +137,17 @@ class PageContent:
         pages: Sequence[Page] = (),
         may: Callable[[str, str], Blocker | None] = lambda verb, environment: None,
         alarms: Callable[[datetime], Sequence[Alarm]] = lambda now: (),
+        address: str = "/",
     ) -> None:
         self._page, self._projection = page, projection
         self._renderer, self._cache, self._alarms = renderer, cache, alarms
-        self._context: dict[str, object] = {"query": query, "page": page, "pages": pages, "may": may}
+        self._context: dict[str, object] = {
+            "query": query,
+            "page": page,
+            "pages": pages,
+            "may": may,
+            "address": address,
+        }
         self._regions: dict[str, str] = {}
         self._rows: dict[str, str] = {}
         self._columns: object = None
@@ -198,7 +206,7 @@ class PageContent:
     def _look(self, now: datetime) -> None:
         shown, self._now = self._projection, now
         self._context |= {shown.name: shown.model, "contacts": shown.contacts, "now": now}
-        self._context["alarms"] = self._alarms(now)
+        self._context |= {"alarms": self._alarms(now), "listening": shown.model.sources}
 
     def _draw(self, name: str) -> str:
         return self._renderer.region(self._page.template, name, self._context)
