@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -24,6 +25,7 @@ from .deployments import repositories
 from .dora import instant, places, stamp
 from .fleet import Fleet
 from .words import number
+from .workloads import Verdicts
 
 ROWS = 100
 MARKS = 4_000
@@ -42,6 +44,18 @@ _SAID = {
     Outcome.ROLLED_BACK: ("Rolled back", Attention.FAILED),
     Outcome.SUPERSEDED: ("Superseded", None),
 }
+_WORDS = {
+    Attention.FAILED: "Failing",
+    Attention.WAITING: "Waits for a person",
+    Attention.UNKNOWN: "Cannot be seen",
+}
+"""What is said of a rollout that has not ended, by how its workload is; else it moves."""
+_UNDER_WAY = (
+    (Attention.FAILED, "is under way and failing", "are under way and failing"),
+    (Attention.WAITING, "waits for a person", "wait for a person"),
+    (Attention.MOVING, "is moving", "are moving"),
+    (Attention.UNKNOWN, "cannot be seen", "cannot be seen"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +122,8 @@ class Deployed:
 
 @dataclass(frozen=True, slots=True)
 class Stroke:
-    """A deployment on the strip."""
+    """A deployment on the strip; `kind` is "landed", "failed", "back" or "other", or "now " and how it is for
+    one that has not ended."""
 
     at: datetime
     environment: str
@@ -163,11 +178,14 @@ async def timeline(
     )
     marks = (await connection.execute(marked)).all()
     strokes = [Stroke(row.ended_at, row.environment, _kind(row)) for row in marks[:MARKS]]
-    strokes += [Stroke(row.started_at, row.environment, "moving") for row in running]
+    stands = _standing(fleet, running, now)
+    strokes += [
+        Stroke(row.started_at, row.environment, f"now {_under_way(stands.get(row.id))[1]}") for row in running
+    ]
     shown = [*running, *ended[:ROWS]]
     return Timeline(
         sentence=_sentence(strokes, query.window),
-        rows=tuple(await _rows(connection, fleet, shown)),
+        rows=tuple(await _rows(connection, fleet, shown, stands)),
         strokes=tuple(reversed(strokes)),
         environments=places(fleet),
         since=since,
@@ -187,7 +205,21 @@ def _kind(row: Any) -> str:
     return "back" if row.back else "other" if row.outcome == Outcome.SUPERSEDED else "landed"
 
 
-async def _rows(connection: AsyncConnection, fleet: Fleet, rows: Sequence[Any]) -> list[Deployed]:
+def _standing(fleet: Fleet, running: Sequence[Any], now: datetime) -> Mapping[str, Attention]:
+    """How the workloads of rollouts that have not ended are, by the rollout's id; those that are gone are missing."""
+    found = {row.id: workload for row in running if (workload := fleet.workloads.get(row.workload))}
+    verdicts = Verdicts(fleet.sources.values(), now, found.values())
+    return {ident: verdicts.attention(workload) for ident, workload in found.items()}
+
+
+def _under_way(stands: Attention | None) -> tuple[str, Attention]:
+    """What is said of a rollout that has not ended: what is good at the moment, or gone, still moves."""
+    return (_WORDS[stands], stands) if stands in _WORDS else ("Moving", Attention.MOVING)
+
+
+async def _rows(
+    connection: AsyncConnection, fleet: Fleet, rows: Sequence[Any], stands: Mapping[str, Attention]
+) -> list[Deployed]:
     repos = repositories(fleet)
     shas: dict[tuple[str, str], str] = {}
     versions: dict[str, set[str]] = {}
@@ -209,7 +241,7 @@ async def _rows(connection: AsyncConnection, fleet: Fleet, rows: Sequence[Any]) 
     for row in rows:
         sha = shas.get((repos.get(row.service, ""), row.to_version), "")
         outcome = Outcome(row.outcome) if row.outcome else None
-        word, attention = _SAID[outcome] if outcome else ("Moving", Attention.MOVING)
+        word, attention = _SAID[outcome] if outcome else _under_way(stands.get(row.id))
         if row.back and outcome in (Outcome.PROMOTED, Outcome.ROLLED_BACK):
             word, attention = "Went back", Attention.GOOD
         seconds = round((row.ended_at - row.started_at).total_seconds()) if row.ended_at else None
@@ -257,7 +289,7 @@ async def _refs(connection: AsyncConnection, keys: Iterable[str]) -> Mapping[str
 
 def _sentence(strokes: Sequence[Stroke], window: str) -> Sentence:
     spans = {"1d": "a day", "7d": "seven days", "30d": "thirty days", "12w": "twelve weeks"}
-    count = {kind: sum(s.kind == kind for s in strokes) for kind in ("landed", "failed", "back", "moving")}
+    count = Counter(stroke.kind for stroke in strokes)
     if not strokes:
         return Sentence(
             (Clause(None, f"Nothing was deployed in {spans[window]}", "."),), "Nothing was deployed."
@@ -268,10 +300,9 @@ def _sentence(strokes: Sequence[Stroke], window: str) -> Sentence:
     clauses.append(Clause(Attention.GOOD, what, "." if not count["failed"] else ","))
     if n := count["failed"]:
         clauses.append(Clause(Attention.FAILED, f"{number(n)} failed", "."))
-    if n := count["moving"]:
-        clauses.append(
-            Clause(Attention.MOVING, f"{number(n).capitalize()} {'is' if n == 1 else 'are'} moving", ".")
-        )
+    for attention, one, many in _UNDER_WAY:
+        if n := count[f"now {attention}"]:
+            clauses.append(Clause(attention, f"{number(n).capitalize()} {one if n == 1 else many}", "."))
     if n := count["back"]:
         clauses.append(Clause(None, f"{number(n).capitalize()} went back", "."))
     return Sentence(tuple(clauses), " ".join(c.text + c.end for c in clauses))

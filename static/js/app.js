@@ -131,6 +131,7 @@
   document.addEventListener("DOMContentLoaded", () => {
     const chosen = document.querySelector(`.theme [value="${CSS.escape(root.dataset.theme)}"]`);
     if (chosen) chosen.checked = true;
+    document.querySelector(".mast [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
     for (const origin of document.querySelectorAll("[data-origin]")) origin.textContent = location.origin;
     settle();
     tick();

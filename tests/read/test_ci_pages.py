@@ -1,7 +1,7 @@
 """What CI tells as read models over a real database: builds, the way between versions, a commit's road, figures."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -170,6 +170,12 @@ async def test_timeline_tells_what_went_where_and_how_it_ended(ship):
         assert (page.rows[0].word, page.rows[0].before, page.rows[0].version) == ("Moving", "1", "2")
         assert page.rows[0].commit == sha_of("cart 2")
         assert page.sentence.text.endswith("One is moving.")
+    waits = replace(look("cart", version="2", phase=Phase.AWAITING_APPROVAL), seen_at=datetime.now(UTC))
+    await ship.tell(waits)
+    async with ship.database.reading() as connection:
+        page = await timeline(connection, ship.fleet, TimelineQuery(), datetime.now(UTC))
+        assert (page.rows[0].word, page.rows[0].attention) == ("Waits for a person", Attention.WAITING)
+        assert page.sentence.text.endswith("One waits for a person.")
         none = await timeline(connection, ship.fleet, TimelineQuery(environment="moon"), datetime.now(UTC))
         assert (none.rows, none.total) == ((), 0)
 

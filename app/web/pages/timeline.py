@@ -22,8 +22,9 @@ async def find(fleet: Fleet, query: TimelineQuery) -> Kept:
         f"timeline?{query.query_string()}",
         lambda: Kept(
             lambda connection, now: timeline(connection, fleet, query, now),
-            lambda topic: topic.sort in ("rollout", "deployment", "incident"),
+            lambda topic: topic.sort in ("rollout", "workload", "source", "deployment", "incident"),
             lasts=timedelta(minutes=1),
+            rest=timedelta(seconds=3),
         ),
     )
 
