@@ -27,8 +27,8 @@ from app.read.kept import Kept
 from app.read.origins import Origins
 from app.read.past import Past, rollout_of
 from app.read.rows import RolloutRow, SourceRow, WorkloadRow
-from app.store import commands, mapping
 from app.store import gates as asked
+from app.store import mapping
 from app.store.db import Database
 from app.store.tables import ROLLOUT, SOURCE, WORKLOAD
 
@@ -37,15 +37,6 @@ KEPT = timedelta(hours=24)
 _CI = frozenset({"workload", "run", "commit", "artifact", "report"})
 _MANY = 2000
 """From so many topics on, reading everything is cheaper than asking for each."""
-
-
-class Errand:
-    """A command as it was `kept` last. The fleet keeps it up for as long as somebody holds it."""
-
-    __slots__ = ("__weakref__", "kept")
-
-    def __init__(self, kept: commands.Kept) -> None:
-        self.kept = kept
 
 
 class Fleet:
@@ -74,7 +65,6 @@ class Fleet:
         self._by_service: dict[str, frozenset[str]] = {}
         self.builds, self.origins = Builds(), Origins()
         self._pasts: WeakValueDictionary[WorkloadRef, Past] = WeakValueDictionary()
-        self._errands: WeakValueDictionary[str, Errand] = WeakValueDictionary()
         self._kept: WeakValueDictionary[str, Kept] = WeakValueDictionary()
         self._reading = asyncio.Lock()
 
@@ -135,7 +125,6 @@ class Fleet:
         self._rollouts.clear()
         self._rollouts.update(rollouts)
         await self._remember(set(self._pasts.keys()))
-        await self._look_up(list(self._errands.keys()))
 
     async def follow(self, ref: WorkloadRef) -> Past:
         """The past of the name `ref`, kept up for as long as the caller holds it. Raises StoreUnavailable."""
@@ -146,23 +135,6 @@ class Fleet:
                     found = Past(ref, await past.told(connection, ref))
                 self._pasts[ref] = found
             return found
-
-    async def errand(self, ident: str) -> Errand | None:
-        """The command of an id, kept up for as long as the caller holds it; None when there is none. Raises
-        StoreUnavailable."""
-        async with self._reading:
-            found = self._errands.get(ident)
-            if found is None:
-                async with self._database.reading() as connection:
-                    kept = await commands.one(connection, ident)
-                if kept is None:
-                    return None
-                found = self._errands[ident] = Errand(kept)
-            return found
-
-    def errand_of(self, ident: str) -> Errand | None:
-        """The command of an id if somebody follows it."""
-        return self._errands.get(ident)
 
     async def keep(self, name: str, make: Callable[[], Kept]) -> Kept:
         """The model called `name`, made and read if nobody holds it yet; kept up for as long as the caller holds it.
@@ -208,7 +180,7 @@ class Fleet:
         rollouts that ended too long ago. Answers what follows from them: ("build", service) where CI says
         something else of a service or its commits. Raises StoreUnavailable: refresh the same topics again."""
         topics = tuple(topics)
-        sorts = ("workload", "source", "rollout", "command", "gate", "freeze")
+        sorts = ("workload", "source", "rollout", "gate", "freeze")
         names: dict[str, list[str]] = {sort: [] for sort in sorts}
         for topic in topics:
             names.get(topic.sort, []).append(topic.key)
@@ -230,7 +202,6 @@ class Fleet:
                 rollouts = await _rollouts(connection, ROLLOUT.c.id.in_(keys))
             gates = await asked.some(connection, names["gate"]) if names["gate"] else []
             by_hand = await asked.freezes(connection, self._clock()) if names["freeze"] else self.by_hand
-        await self._look_up(names["command"])
         touched = {row.ref for key in names["workload"] if (row := self._workloads.get(key))}
         await self._remember(touched | {row.ref for row in workloads.values()})
         self._put_workloads(names["workload"], workloads)
@@ -274,16 +245,6 @@ class Fleet:
             async with self._database.reading() as connection:
                 for found in kept:
                     found.told = await past.told(connection, found.ref)
-
-    async def _look_up(self, idents: Iterable[str]) -> None:
-        """Read again what is followed of these commands."""
-        async with self._reading:
-            followed = [found for ident in idents if (found := self._errands.get(ident))]
-            if not followed:
-                return
-            async with self._database.reading() as connection:
-                for found in followed:
-                    found.kept = await commands.one(connection, found.kept.command.id) or found.kept
 
     def _put_workloads(self, asked: Iterable[str], found: Mapping[str, WorkloadRow]) -> None:
         members: dict[str, set[str]] = {}

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..domain.commands import VERBS, CommandPhase, Expected
 from ..domain.names import WorkloadRef
@@ -15,10 +17,12 @@ from ..domain.policy import Blocker
 from ..domain.rollout import Attention
 from ..engines.acting import Difference
 from ..live import Topic
+from ..store import commands
 from ..store.commands import Sending
 from .board import Listening
 from .commands import Line, line_of
 from .fleet import Fleet
+from .kept import Kept
 from .query import version_of
 from .restless import as_of
 from .rows import SourceRow
@@ -106,16 +110,39 @@ class ReceiptPage:
     rows: tuple[()] = ()
 
 
+_NAME = "command {}"
+
+
+async def follow(fleet: Fleet, ident: str) -> Kept:
+    """The command of an id, kept up for as long as the caller holds it. Raises LookupError when there is none,
+    StoreUnavailable."""
+    topic = Topic("command", ident)
+
+    async def read(connection: AsyncConnection, _: datetime) -> commands.Kept | None:
+        return await commands.one(connection, ident) or found.value  # one that is forgotten stays as it was
+
+    found = Kept(read, lambda each: each == topic, rest=timedelta())
+    held = await fleet.keep(_NAME.format(ident), lambda: found)
+    if held.value is None:
+        raise LookupError(f"There is no command {ident}. Old ones are forgotten.")
+    return held
+
+
 class ReceiptProjection:
     """The page of a command that somebody follows. KeyError when nobody does."""
 
     def __init__(self, fleet: Fleet, ident: str, now: datetime) -> None:
-        found = fleet.errand_of(ident)
+        found = fleet.kept(_NAME.format(ident))
         if found is None:
             raise KeyError(ident)
-        self._fleet, self._errand, self._now = fleet, found, now
+        self._fleet, self._followed, self._now = fleet, found, now
         self._judge(now)
         self._page = self._make()
+
+    @property
+    def _command(self) -> commands.Kept:
+        kept: commands.Kept = self._followed.value
+        return kept
 
     @property
     def page(self) -> ReceiptPage:
@@ -129,7 +156,7 @@ class ReceiptProjection:
 
     def apply(self, topics: Iterable[Topic], now: datetime) -> bool:
         """Take in what `topics` name; whether the page changed."""
-        command = self._errand.kept.command
+        command = self._command.command
         mine = {Topic("command", command.id), Topic("workload", command.workload)}
         named = set(topics)
         if any(topic.sort == "source" for topic in named):
@@ -149,13 +176,13 @@ class ReceiptProjection:
         return before != self._page
 
     def _judge(self, now: datetime) -> None:
-        cluster = self._errand.kept.command.ref.cluster
+        cluster = self._command.command.ref.cluster
         self._sources: list[SourceRow] = [
             judged(row, now) for row in self._fleet.sources.values() if row.cluster == cluster
         ]
 
     def _make(self) -> ReceiptPage:
-        kept = self._errand.kept
+        kept = self._command
         command, phase = kept.command, kept.phase
         row = self._fleet.at(command.ref)
         seen = as_of(row, self._now) if row else None

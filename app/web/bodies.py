@@ -22,11 +22,14 @@ _STEP = 1 << 16
 
 @dataclass(slots=True)
 class Intake:
-    """Receives bodies. `limit` is the most bytes of one, packed or not; `together` of all in reception."""
+    """Receives bodies. `limit` is the most bytes of one, packed or not; `together` of all in reception. `noun` is what
+    one is called, `smaller` what to do about one that is too large."""
 
     limit: int
     together: int
     seconds: float
+    noun: str = "upload"
+    smaller: str = "Send it in parts, one report each."
     receiving: int = 0
 
     async def body(self, request: Request) -> bytes:
@@ -36,12 +39,13 @@ class Intake:
         if packing not in ("identity", "gzip", ""):
             why = f"A body packed with {packing[:40]!r} is not taken."
             raise refusal(request, 415, "Packed otherwise", why, "Send it plain or with gzip.")
-        packed = await self._received(request)
+        packed = await self.received(request)
         if packing != "gzip":
             return packed
         return await asyncio.to_thread(self._unpacked, request, packed)
 
-    async def _received(self, request: Request) -> bytes:
+    async def received(self, request: Request) -> bytes:
+        """All of the body as it was sent. Raises Refusal: too long, too slow, broken off, or too many at a time."""
         found = bytearray()
         try:
             async with asyncio.timeout(self.seconds):
@@ -52,7 +56,7 @@ class Intake:
                         raise self._large(request)
                     if self.receiving > self.together:
                         wait = {"retry-after": "5"}
-                        why = "More uploads arrive than are taken at one time."
+                        why = f"More {self.noun}s arrive than are taken at one time."
                         raise refusal(request, 503, "Busy", why, "Try again in a few seconds.", wait)
         except TimeoutError:
             why = f"The body did not arrive within {self.seconds:.0f} s."
@@ -64,8 +68,8 @@ class Intake:
         return bytes(found)
 
     def _large(self, request: Request) -> Exception:
-        why = f"An upload may have {self.limit >> 20} MiB, unpacked."
-        return refusal(request, 413, "Too large", why, "Send it in parts, one report each.")
+        why = f"{self.noun.capitalize()}s may have {self.limit >> 20} MiB, unpacked."
+        return refusal(request, 413, "Too large", why, self.smaller)
 
     def _unpacked(self, request: Request, packed: bytes) -> bytes:
         unpacking, found, rest = zlib.decompressobj(wbits=31), bytearray(), packed

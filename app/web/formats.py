@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from ..domain.freshness import Freshness
 from ..domain.remedies import remedy
 from ..domain.rollout import Attention
+from ..read.words import number
 from .plots import PLOTS
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
@@ -112,26 +113,6 @@ def weekday(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%a %H:%M")
 
 
-def number_word(n: int) -> str:
-    """A small number as a word: "three"; others in figures."""
-    words = (
-        "no",
-        "one",
-        "two",
-        "three",
-        "four",
-        "five",
-        "six",
-        "seven",
-        "eight",
-        "nine",
-        "ten",
-        "eleven",
-        "twelve",
-    )
-    return words[n] if 0 <= n < len(words) else thousands(n)
-
-
 def capitalize_first(text: str) -> str:
     """The first letter large, all others as they are."""
     return text[:1].upper() + text[1:]
@@ -162,7 +143,7 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "length_of": length,
     "day": day,
     "weekday": weekday,
-    "number_word": number_word,
+    "number_word": number,
     "capitalize_first": capitalize_first,
     "short": short,
     "remedy": remedy,

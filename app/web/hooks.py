@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import APIRouter, Request
-from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from app.domain.errors import StoreUnavailable
@@ -28,6 +27,7 @@ from app.store.inbox import Inbox, Letter
 
 from .answers import refusal, unavailable
 from .auth import needs, remember
+from .bodies import Intake
 
 MAX_BODY = 4 << 20
 """Largest webhook. GitHub's of 25 MB are pushes of thousands of commits; the poll has what they tell."""
@@ -45,8 +45,7 @@ class Reception:
 
     inbox: Inbox
     hooks: Mapping[str, HookSettings]
-    body_seconds: float = BODY_SECONDS
-    receiving: int = 0
+    intake: Intake
 
     async def take(self, request: Request, provider: str, ident: str, strict: bool = False) -> Response:
         """Take one webhook in. `strict` reads it at once and refuses (422) what says nothing. Raises
@@ -55,7 +54,7 @@ class Reception:
         if hook is None or known is None or hook.provider != provider or not hook.secrets:
             what, why = "No such hook", "There is no hook of this name here, or it has no secret and is off."
             raise refusal(request, 404, what, why, "Compare the address with `hooks` in the settings.")
-        body = await self._body(request)
+        body = await self.intake.received(request)
         now = datetime.now(UTC)
         headers = _headers(request)
         kind = ", ".join(headers.get("content-type", ()))
@@ -81,30 +80,6 @@ class Reception:
         except StoreUnavailable as error:
             raise unavailable(request, error) from None
         return Response(b'{"status":"taken"}', 202, {"cache-control": "no-store"}, "application/json")
-
-    async def _body(self, request: Request) -> bytes:
-        """All of the body. Raises Refusal: too long, too slow, broken off, or too many at a time."""
-        found = bytearray()
-        try:
-            async with asyncio.timeout(self.body_seconds):
-                async for part in request.stream():
-                    found += part
-                    self.receiving += len(part)
-                    if len(found) > MAX_BODY:
-                        why = f"A webhook may have {MAX_BODY >> 20} MiB."
-                        raise refusal(request, 413, "Too large", why, "Send less, or rely on polling.")
-                    if self.receiving > MAX_UNPROVEN:
-                        why = "More webhooks arrive than are taken at one time."
-                        wait = {"retry-after": "5"}
-                        raise refusal(request, 503, "Busy", why, "Try again in a few seconds.", wait)
-        except TimeoutError:
-            why = f"The body did not arrive within {self.body_seconds:.0f} s."
-            raise refusal(request, 408, "Too slow", why, "Send it again.") from None
-        except ClientDisconnect:
-            raise refusal(request, 400, "Broken off", "The body ended early.", "Send it again.") from None
-        finally:
-            self.receiving -= len(found)
-        return bytes(found)
 
 
 _REPORT = {
@@ -141,7 +116,8 @@ _REPORT = {
 
 def routes(inbox: Inbox, hooks: Iterable[HookSettings], *, body_seconds: float = BODY_SECONDS) -> APIRouter:
     """The two doors for webhooks."""
-    reception = Reception(inbox, {hook.id: hook for hook in hooks}, body_seconds)
+    intake = Intake(MAX_BODY, MAX_UNPROVEN, body_seconds, "webhook", "Send less, or rely on polling.")
+    reception = Reception(inbox, {hook.id: hook for hook in hooks}, intake)
     router = APIRouter(tags=["hooks"], dependencies=[needs(Permission.OPEN)])
 
     @router.post(

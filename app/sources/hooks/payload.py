@@ -13,6 +13,8 @@ from urllib.parse import parse_qsl
 
 import msgspec
 
+from app.sources.nesting import deeper
+
 from .port import Refused
 
 MAX_DEPTH = 100
@@ -40,7 +42,7 @@ def decoded(text: bytes) -> Any:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
         why = "it is nested too deep" if isinstance(error, RecursionError) else str(error)[:120]
         raise Refused(f"The body is no JSON that is read here: {why}.") from None
-    if text.count(b"{") + text.count(b"[") > MAX_DEPTH and _deeper(value, MAX_DEPTH):
+    if text.count(b"{") + text.count(b"[") > MAX_DEPTH and deeper(value, MAX_DEPTH):
         raise Refused(f"The body is nested deeper than {MAX_DEPTH} levels.")
     return value
 
@@ -49,18 +51,3 @@ def _distinct(pairs: Sequence[tuple[str, Any]]) -> bool:
     if len({name for name, _ in pairs}) < len(pairs):
         raise ValueError("a name stands twice in one object")
     return True
-
-
-def _deeper(value: Any, levels: int) -> bool:
-    """Whether `value` nests deeper than `levels`; level by level, so that no depth can exhaust the stack."""
-    level = [value]
-    while level and levels:
-        level = [
-            inner
-            for each in level
-            if isinstance(each, dict | list)
-            for inner in (each.values() if isinstance(each, dict) else each)
-            if isinstance(inner, dict | list)
-        ]
-        levels -= 1
-    return bool(level)

@@ -14,6 +14,8 @@ from xml.parsers import expat
 
 import msgspec
 
+from app.sources.nesting import deeper
+
 MAX_BYTES = 32 << 20
 MAX_DEPTH = 200
 MAX_NODES = 2_000_000
@@ -109,24 +111,9 @@ def _json(body: bytes, text: str) -> Any:
         raise Refused(f"It is nested deeper than {MAX_DEPTH} levels.") from None
     except (msgspec.DecodeError, UnicodeEncodeError, ValueError) as error:
         raise Refused(f"It is no whole JSON document: {str(error)[:120]}.") from None
-    if text.count("{") + text.count("[") > MAX_DEPTH and _deep(value):
+    if text.count("{") + text.count("[") > MAX_DEPTH and deeper(value, MAX_DEPTH):
         raise Refused(f"It is nested deeper than {MAX_DEPTH} levels.")
     return value
-
-
-def _deep(value: Any) -> bool:
-    """Whether it nests deeper than is read; level by level, so that no depth can exhaust the stack."""
-    level, levels = [value], MAX_DEPTH
-    while level and levels:
-        level = [
-            inner
-            for each in level
-            if isinstance(each, dict | list)
-            for inner in (each.values() if isinstance(each, dict) else each)
-            if isinstance(inner, dict | list)
-        ]
-        levels -= 1
-    return bool(level)
 
 
 def _walk(body: bytes, visitor: Visitor) -> None:

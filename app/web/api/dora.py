@@ -15,14 +15,14 @@ from app.domain.errors import StoreUnavailable
 from app.domain.policy import Permission
 from app.read import dora as read
 from app.read.dora import Dora, DoraQuery, DoraRow
-from app.web.answers import live, refusal, tagged, unavailable
+from app.web.answers import tagged, unavailable
 from app.web.auth import needs
 from app.web.pages import dora as page
 from app.web.streams import Hub
-from app.web.views import ViewKey
 
 from . import sample_ci
-from .contents import ResourceContent, encode
+from .contents import encode
+from .held import parsed, resource
 from .listing import answers, starting
 
 Text = Annotated[str, Query(max_length=200)]
@@ -49,15 +49,8 @@ def add(router: APIRouter, hub: Hub) -> None:
     ) -> Response:
         """The five figures of one environment with n and 95 % interval, by weeks and by service; null is unknown. With
         `figure` also its newest rows. As a stream: the whole, whenever it changed."""
-        query = _query(request)
-        if not hub.ready:
-            return starting()
-        try:
-            held = await page.find(hub.fleet, query)
-        except StoreUnavailable as error:
-            raise unavailable(request, error) from None
-        key = ViewKey(request.url.path, query.query_string(), "application/json")
-        return live(request, hub, key, lambda fleet, now: ResourceContent(lambda _: held.value, now))
+        query = parsed(request, DoraQuery.parse)
+        return await resource(request, hub, query, page.find, query.query_string())
 
     @router.get(
         "/dora/rows",
@@ -88,15 +81,8 @@ def add(router: APIRouter, hub: Hub) -> None:
         return tagged(request, to_csv(found).encode(), media_type="text/csv; charset=utf-8", headers=named)
 
 
-def _query(request: Request) -> DoraQuery:
-    try:
-        return DoraQuery.parse(request.query_params.multi_items())
-    except ValueError as error:
-        raise refusal(request, 400, "Invalid parameter", str(error), "Change it, or leave it out.") from None
-
-
 async def _rows(request: Request, hub: Hub) -> Sequence[DoraRow]:
-    query = _query(request)
+    query = parsed(request, DoraQuery.parse)
     try:
         async with hub.database.reading() as connection:
             return await read.rows(connection, hub.fleet, query, hub.clock())

@@ -8,11 +8,10 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from app.domain.errors import StoreUnavailable
 from app.domain.policy import Permission
 from app.read import pipelines as read
 from app.read.pipelines import Pipelines, PipelinesQuery, RunPage
-from app.web.answers import live, refusal, unavailable, wants_stream
+from app.web.answers import live, wants_stream
 from app.web.auth import needs
 from app.web.pages import pipelines as page
 from app.web.pages import run as run_page
@@ -21,6 +20,7 @@ from app.web.views import ViewKey
 
 from . import sample_ci
 from .contents import ResourceContent
+from .held import find, parsed, resource
 from .listing import answers, starting
 
 Text = Annotated[str, Query(max_length=200)]
@@ -47,22 +47,10 @@ def add(router: APIRouter, hub: Hub) -> None:
     ) -> Response:
         """The latest twelve runs of each service on its main branch with since when it is red or over its budget,
         worst first; with `service` that service's runs, newest first. As a stream: the whole, whenever it changed."""
-        try:
-            query = PipelinesQuery.parse(request.query_params.multi_items())
-        except ValueError as error:
-            raise refusal(
-                request, 400, "Invalid parameter", str(error), "Change it, or leave it out."
-            ) from None
+        query = parsed(request, PipelinesQuery.parse)
         if not hub.ready and (query.service or not wants_stream(request)):
             return starting()
-        try:
-            held = await page.find(hub.fleet, query)
-        except LookupError as error:
-            raise refusal(
-                request, 404, "No such service", str(error.args[0]), "See GET /api/v1/pipelines."
-            ) from None
-        except StoreUnavailable as error:
-            raise unavailable(request, error) from None
+        held = await find(request, hub, query, page.find, "No such service")
 
         def make(_: object) -> Pipelines:
             if held is not None:
@@ -82,15 +70,5 @@ def add(router: APIRouter, hub: Hub) -> None:
     async def one(request: Request, run: Annotated[str, Path(pattern="^[0-9a-f]{24}$")]) -> Response:
         """One run with its jobs, failing tests, images and other attempts. As a stream: the whole, whenever it
         changed."""
-        if not hub.ready:
-            return starting()
-        try:
-            held = await run_page.find(hub.fleet, run_page.RunQuery(run))
-        except LookupError as error:
-            raise refusal(
-                request, 404, "No such run", str(error.args[0]), "See GET /api/v1/pipelines."
-            ) from None
-        except StoreUnavailable as error:
-            raise unavailable(request, error) from None
-        key = ViewKey(request.url.path, "", "application/json")
-        return live(request, hub, key, lambda fleet, now: ResourceContent(lambda _: held.value, now))
+        query = run_page.RunQuery(run)
+        return await resource(request, hub, query, run_page.find, absent="No such run")

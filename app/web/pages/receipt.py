@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from app.live import Topic
-from app.read.fleet import Errand, Fleet
-from app.read.receipt import ReceiptPage, ReceiptProjection, ReceiptQuery
+from app.read.fleet import Fleet
+from app.read.kept import Kept
+from app.read.receipt import ReceiptPage, ReceiptProjection, ReceiptQuery, follow
 
 from .page import Dirty, Page
 
@@ -44,11 +45,8 @@ class _Receipt:
         return _ALL if self._projection.tick(now) else Dirty()
 
 
-async def _find(fleet: Fleet, query: ReceiptQuery) -> Errand:
-    found = await fleet.errand(query.ident)
-    if found is None:
-        raise LookupError(f"There is no command {query.ident}. Old ones are forgotten.")
-    return found
+async def _find(fleet: Fleet, query: ReceiptQuery) -> Kept:
+    return await follow(fleet, query.ident)
 
 
 PAGE = Page(
