@@ -7,9 +7,7 @@ start in the order they need one another and end in the reverse of it.
 from __future__ import annotations
 
 import asyncio
-import random
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -46,6 +44,7 @@ from app.store.ci import CiRules
 from app.store.db import Database
 from app.store.inbox import Inbox
 from app.store.retention import prune
+from app.supervisor import Supervisor, Work
 from app.web import api, errors, files, flagger, headers, hooks, incidents, logs, ops, pages, uploads
 from app.web.auth import Guard, account, login, oidc, refuse_bare, viewer
 from app.web.auth.doorkeeper import Doorkeeper
@@ -60,54 +59,8 @@ WRITER_BEAT = 10.0
 START_SECONDS = 5.0
 RETENTION_EVERY = 3600.0
 HEAD_EVERY = 60.0
-STOP_SECONDS = 2.0
-"""How long the parts may take to stop."""
 
-Work = Callable[[], Awaitable[None]]
 log = structlog.get_logger("shipboard")
-
-
-class Supervisor:
-    """Keeps tasks running: one that ends or fails is started again after 1 to 30 s, sooner after a long good
-    life."""
-
-    def __init__(self) -> None:
-        self.down: dict[str, str] = {}
-        """Tasks waiting to be started again, by name, with the reason."""
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-
-    def start(self, name: str, work: Work) -> None:
-        """Run `work` for ever under `name`."""
-        self._tasks[name] = asyncio.create_task(self._keep(name, work), name=name)
-
-    async def stop(self) -> None:
-        """Cancel all tasks and wait for their end, within bounds."""
-        for task in self._tasks.values():
-            task.cancel()
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks.values(), timeout=STOP_SECONDS)
-            for task in late:
-                log.error("a task does not end", task=task.get_name())
-        self._tasks.clear()
-
-    async def _keep(self, name: str, work: Work) -> None:
-        wait = 1.0
-        while True:
-            began = time.monotonic()
-            try:
-                await work()
-                reason = "ended by itself"
-                log.error("a task ended by itself; it is started again", task=name)
-            except (ClusterError, StoreUnavailable) as error:
-                reason = str(error)
-                log.warning("a task cannot go on; it is started again", task=name, reason=reason)
-            except Exception as error:
-                reason = type(error).__name__
-                log.exception("a task failed; it is started again", task=name)
-            wait = 1.0 if time.monotonic() - began > 60 else min(wait * 2, 30.0)
-            self.down[name] = reason
-            await asyncio.sleep(wait * random.uniform(0.5, 1.0))
-            self.down.pop(name, None)
 
 
 def create_app(

@@ -12,8 +12,9 @@ from starlette.routing import Mount
 
 from app.demo.cluster import EmbeddedCluster
 from app.domain.errors import DatabaseRefused, StoreUnavailable
-from app.main import Supervisor, create_app
+from app.main import create_app
 from app.settings import ClusterSettings, Settings
+from app.supervisor import Supervisor
 from app.web import headers
 
 pytestmark = pytest.mark.anyio

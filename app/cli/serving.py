@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
-from app.main import Work, create_app
+from app.main import create_app
 from app.settings import Settings
+from app.supervisor import Work
 from app.web import logs, server
 
 log = structlog.get_logger("shipboard")
