@@ -91,7 +91,7 @@ def _promote(task: Task) -> Plan:
         return _both(task, {}, {_PAUSES: REMOVE}, tests, Effect(task.origin, answered=since))
     wanted = {_PAUSES: REMOVE, ("status", "controllerPause"): False, _STEP: at + 1}
     tests[_STEP] = value(task.root, *_STEP)
-    return _both(task, {}, wanted, tests, Effect(task.origin, passed=at, answered=since))
+    return _both(task, {}, wanted, tests, Effect(task.origin, passed=at))
 
 
 def _promote_full(task: Task) -> Plan:

@@ -45,6 +45,7 @@ from app.store.audit import append
 from app.store.db import Database
 from tests.e2e.boards import Running
 from tests.e2e.payloads import payloads
+from tests.e2e.waiting import until
 
 PAYLOADS = payloads()
 WORKLOADS = 16
@@ -281,7 +282,7 @@ def test_what_a_stream_brings_is_text_too(page: Page, running: Running, witness:
     hub = running.here.app.state.hub
     for path in ("/", "/workloads/east/ns-1/Deployment/w1"):
         page.goto(running.here.url + path)
-        page.wait_for_function("document.querySelector('[data-stream]')._htmx?.sse?.reader")
+        until(page, "document.querySelector('[data-stream]')._htmx?.sse?.reader")
         before = page.evaluate(SHAPE)
         for turn in range(4):
             say = Words()

@@ -9,6 +9,7 @@ from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-unt
 from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.boards import Running
+from tests.e2e.waiting import until
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def test_an_open_page_is_taken_away_when_its_session_ends(page: Page, running: R
     be(page, running, "viewer")
     expect(page.locator("[data-stream]")).to_have_count(1)
     expect(page.locator(".dial, .foot").first).to_be_visible()
-    page.wait_for_function("document.querySelector('[data-stream]')._htmx?.sse")
+    until(page, "document.querySelector('[data-stream]')._htmx?.sse")
     running.end_all_sessions()
     expect(page.locator("h1")).to_have_text("You are no longer signed in.", timeout=8000)
     expect(page.locator("[data-stream]")).to_have_count(0)
