@@ -160,7 +160,12 @@ class Outbox:
         due_at: datetime | None = None, reason: str = "", ref: str = "",
     ) -> None:  # fmt: skip
         """Record what became of messages: "sent", "aside", or "waiting" until `due_at`. Raises StoreUnavailable."""
-        values = {"state": state, "tries": MESSAGE.c.tries + 1, "reason": cut(reason), "ref": cut(ref, 200)}
+        values: dict[str, Any] = {
+            "state": state,
+            "tries": MESSAGE.c.tries + 1,
+            "reason": cut(reason),
+            "ref": cut(ref, 200),
+        }
         values |= {"due_at": due_at} if due_at else {"done_at": now}
         async with self._database.writing() as session:
             mine = update(MESSAGE).where(MESSAGE.c.id.in_([each.id for each in some]))

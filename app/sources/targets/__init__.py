@@ -2,6 +2,27 @@
 
 from __future__ import annotations
 
-from .port import Message, Target
+from app.settings import TargetSettings
 
-__all__ = ["Message", "Target"]
+from ..outbound import Outbound
+from .chat import Chat
+from .port import Message, Target
+from .slack import Bot, IncomingWebhook
+from .webhook import CdEvents, Webhook
+
+__all__ = ["Message", "Target", "opened"]
+
+
+def opened(settings: TargetSettings) -> Target:
+    """The target that `settings` describe; nothing is connected yet."""
+    private, secret = settings.private, settings.secret
+    bearer = {"authorization": f"Bearer {secret}"} if secret else {}
+    if settings.sort == "apprise":
+        return Chat(secret, private)
+    if settings.sort == "webhook":
+        return Webhook(Outbound(settings.url, {}, private), secret)
+    if settings.sort == "cdevents":
+        return CdEvents(Outbound(settings.url, bearer, private))
+    if settings.channel:
+        return Bot(Outbound(settings.url, bearer, private), settings.channel)
+    return IncomingWebhook(Outbound(secret, {}, private))
