@@ -22,6 +22,7 @@ from app.domain.drills import production
 from app.domain.errors import StoreUnavailable
 from app.domain.facts import Fact, SourceObserved
 from app.domain.freshness import Freshness
+from app.domain.people import Principal
 from app.domain.refusals import ClusterError, Misconfigured
 from app.engines import ENGINES
 from app.ingest import Ingest
@@ -31,7 +32,7 @@ from app.perform import ClusterLike, Freezer, Freezes, Gatekeeper, Gates, Perfor
 from app.read.artifacts import Policy
 from app.read.evidence import evidence
 from app.read.fleet import Fleet
-from app.settings import ClusterSettings, HookSettings, Settings
+from app.settings import AuthSettings, ClusterSettings, HookSettings, Settings, SlackPerson, SlackSettings
 from app.sources.announced import Announcer
 from app.sources.hooked import Hook, Hooked
 from app.sources.outbound import Outbound
@@ -48,10 +49,10 @@ from app.store.inbox import Inbox
 from app.store.outbox import Outbox
 from app.store.retention import prune
 from app.supervisor import Supervisor, Work
-from app.web import api, errors, files, flagger, headers, hooks, incidents, logs, ops, pages, uploads
+from app.web import api, errors, files, flagger, headers, hooks, incidents, logs, ops, pages, slack, uploads
 from app.web.auth import Guard, account, login, oidc, refuse_bare, viewer
 from app.web.auth.doorkeeper import Doorkeeper
-from app.web.auth.holders import standing
+from app.web.auth.holders import person_named, standing
 from app.web.metrics import Door, Metrics
 from app.web.render import Renderer
 from app.web.streams import Hub
@@ -87,6 +88,7 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         database = await Database.open(settings.database, new=new_database, audit_key=settings.audit_key)
+        desks: list[slack.Desk] = []
         try:
             keeper.database = database
             live = Live()
@@ -110,6 +112,10 @@ def create_app(
             )
             app.include_router(pages.routes(hub, renderer, perform, rules.production, gates))
             inbox = Inbox(database)
+            here = settings.public_url or f"http://{settings.host}:{settings.port}"
+            desks += [_desk(each, gates, database, settings.auth, here) for each in settings.notify.slack]
+            if desks:
+                app.include_router(slack.routes(desks))
             app.include_router(hooks.routes(inbox, settings.hooks))
             decisions = api.Decisions(gates, Freezes(database, live, _now))
             outbox = Outbox(database)
@@ -139,7 +145,6 @@ def create_app(
                         api_ = Outbound(hook.poll.url, _bearer(hook.poll.secret), hook.poll.private)
                         polled = Polled(_hook(hook), api_, door, database, inbox, hooked)
                         supervisor.start(f"polling {hook.id}", polled.run)
-            here = settings.public_url or f"http://{settings.host}:{settings.port}"
             for number, sink in enumerate(settings.events):
                 out = Outbound(sink.url, _bearer(sink.secret), sink.private)
                 supervisor.start(f"events {number}", Announcer(database, out, here).run)
@@ -163,6 +168,8 @@ def create_app(
             yield
             hub.closing.set()
         finally:
+            for desk in desks:
+                await desk.close()
             await supervisor.stop()
             await keeper.end()
             await database.close()
@@ -273,6 +280,18 @@ def _hook(hook: HookSettings) -> Hook:
     """The hook as the worker needs it."""
     silent = timedelta(hours=hook.silent_hours)
     return Hook(hook.id, hook.provider, hook.repositories, silent, bool(hook.secrets))
+
+
+def _desk(
+    workspace: SlackSettings, gates: Gates, database: Database, auth: AuthSettings, here: str
+) -> slack.Desk:
+    """What answers a Slack workspace."""
+
+    async def who(person: SlackPerson, session: str, at: datetime) -> Principal | None:
+        groups = frozenset(person.groups)
+        return await person_named(database, auth, person.identity, groups, session=session, signed_in_at=at)
+
+    return slack.Desk(workspace, gates, who, here, Outbound(workspace.hooks, {}, workspace.private))
 
 
 def _bearer(token: str) -> dict[str, str]:

@@ -1,0 +1,93 @@
+"""What Slack sends, read: a slash command, or a click. Pure; whatever is not as Slack sends it is refused."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import parse_qsl
+
+import msgspec
+
+_WORDS = re.compile(r"\s*(\w+)?\s*(\S+)?\s*(.*)", re.DOTALL)
+_BECAUSE = re.compile(r"because\b[:\s]*", re.IGNORECASE)
+
+
+class Unreadable(Exception):
+    """It is not what Slack sends."""
+
+
+class _Named(msgspec.Struct):
+    id: str = ""
+
+
+class _Action(msgspec.Struct):
+    action_id: str = ""
+    action_ts: str = ""
+    value: str = ""
+
+
+class _Payload(msgspec.Struct):
+    type: str
+    user: _Named
+    team: _Named | None = None
+    response_url: str = ""
+    actions: list[_Action] = []
+
+
+_payload = msgspec.json.Decoder(_Payload)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who of which workspace wants what: `verb` ("gates", "approve", "reject", "show", "help", "open") at which gate
+    (`ident`, or the beginning of it) and why. A click names the evidence (`digest`) it was shown with; `click` tells
+    one from the next. Answers may go to `answer_to`."""
+
+    user: str
+    team: str
+    verb: str
+    ident: str = ""
+    reason: str = ""
+    digest: str = ""
+    click: str = ""
+    answer_to: str = ""
+
+
+def read(body: bytes) -> Asked:
+    """A request's body. Raises Unreadable."""
+    try:
+        found = dict(parse_qsl(body.decode("utf-8"), keep_blank_values=True, max_num_fields=50))
+        if "payload" in found:
+            return _clicked(_payload.decode(found["payload"].encode()))
+    except (UnicodeDecodeError, ValueError, msgspec.DecodeError, RecursionError):
+        raise Unreadable from None
+    if not found.get("user_id"):
+        raise Unreadable
+    words = _WORDS.fullmatch(found.get("text", ""))
+    verb, ident, rest = (part or "" for part in words.groups()) if words else ("", "", "")
+    return Asked(
+        found["user_id"][:40],
+        found.get("team_id", "")[:40],
+        verb.lower() or "help",
+        ident.lower()[:64],
+        _BECAUSE.sub("", rest.strip(), count=1)[:500],
+        answer_to=found.get("response_url", "")[:500],
+    )
+
+
+def _clicked(payload: _Payload) -> Asked:
+    team = payload.team.id if payload.team else ""
+    if payload.type != "block_actions" or not payload.actions or not payload.user.id:
+        raise Unreadable
+    action = payload.actions[0]
+    ident, _, digest = action.value.partition(":")
+    return Asked(
+        payload.user.id[:40],
+        team[:40],
+        action.action_id[:40],
+        ident[:64],
+        "",
+        digest[:64],
+        f"{payload.user.id} {action.action_ts} {action.value}"[:200],
+        payload.response_url[:500],
+    )
