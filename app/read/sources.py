@@ -104,6 +104,11 @@ class SourceLine:
     installed: bool = True
 
     @property
+    def where(self) -> str:
+        """The namespace in words; empty for what is no part of a cluster."""
+        return self.namespace or ("" if self.kind in (WEBHOOKS, POLLING, TELLING) else "all namespaces")
+
+    @property
     def word(self) -> str:
         """How it is, in a word or two."""
         return self.freshness.value if self.installed else "not installed"

@@ -38,6 +38,8 @@ from .targets import Message, Target
 EVERY_SECONDS = 2.0
 REPORT_SECONDS = 15.0
 """A source that has not described itself for 30 s counts as stale."""
+SETTLING = timedelta(seconds=60)
+"""How long a board that never noticed anything looks around first: what it meets then was there before it."""
 TAKEN_FOR = timedelta(seconds=60)
 """How long a message belongs to who took it; longer than any target is waited for."""
 log = structlog.get_logger("shipboard.telling")
@@ -64,6 +66,7 @@ class Teller:
         self._fleet, self._outbox, self._routes = fleet, outbox, routes
         self._clock, self._leads = clock, leads
         self._up_since = clock()
+        self._quiet_until = self._up_since
         self._known: frozenset[str] = frozenset()
 
     async def run(self) -> None:
@@ -74,7 +77,7 @@ class Teller:
             await asyncio.sleep(EVERY_SECONDS)
 
     async def look(self) -> int:
-        """Note what is new; how many messages that makes. At the first look ever, all there is is no news. Raises
+        """Note what is new; how many messages that makes. In the first minute ever, all there is is no news. Raises
         StoreUnavailable."""
         now = self._clock()
         found = notices(self._fleet, now, self._up_since)
@@ -85,14 +88,16 @@ class Teller:
             known |= await self._outbox.known([*asked, BEGAN])
         if BEGAN not in known | self._known:
             began = Notice(NoticeKind.TEST, BEGAN, "", now, "From here on, changes are noticed.")
-            await self._outbox.note([(notice, ()) for notice in (began, *found)], now)
-            self._known = frozenset({*keys, BEGAN})
-            return 0
+            await self._outbox.note([(began, ())], now)
+            self._quiet_until = now + SETTLING
         told, noted = fresh(found, known, now)
         made = 0
         if told or noted:
-            rows: list[tuple[Notice, Sequence[str]]] = [(n, routed(n, self._routes)) for n in told]
-            made = await self._outbox.note([*rows, *((n, ()) for n in noted)], now)
+            quiet = now < self._quiet_until
+            rows: list[tuple[Notice, Sequence[str]]] = [
+                (notice, () if quiet else routed(notice, self._routes)) for notice in told
+            ]
+            made = await self._outbox.note([*rows, *((notice, ()) for notice in noted)], now)
         self._known = frozenset({*keys, BEGAN})
         return made
 
@@ -184,7 +189,8 @@ def observed(name: str, sort: str, standing: TargetStanding, now: datetime) -> S
     """How a target is, as a source: heard is when it last took something, objects are what waits."""
     said = []
     if standing.reason:
-        said.append(standing.reason)
+        many = "One message waits" if standing.waiting == 1 else f"{standing.waiting} messages wait"
+        said.append(f"{many} and will be sent again. {standing.reason}")
     if standing.aside:
         many = "One message is" if standing.aside == 1 else f"{standing.aside} messages are"
         said.append(f"{many} set aside: GET /api/v1/messages?state=aside.")
