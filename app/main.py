@@ -291,7 +291,9 @@ def _desk(
         groups = frozenset(person.groups)
         return await person_named(database, auth, person.identity, groups, session=session, signed_in_at=at)
 
-    return slack.Desk(workspace, gates, who, here, Outbound(workspace.hooks, {}, workspace.private))
+    back = Outbound(workspace.hooks, {}, workspace.private)
+    bot = Outbound(workspace.api, _bearer(workspace.token), workspace.private) if workspace.token else None
+    return slack.Desk(workspace, gates, who, here, back, bot)
 
 
 def _bearer(token: str) -> dict[str, str]:

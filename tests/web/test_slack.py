@@ -46,11 +46,16 @@ class Channel:
     url: str = ""
     posted: list[Any] = field(default_factory=list)
     answered: asyncio.Queue[Any] = field(default_factory=asyncio.Queue)
+    opened: list[Any] = field(default_factory=list)
 
     async def take(self, request: web.Request) -> web.Response:
         told = await request.json()
         if request.path == "/services/x":
             self.posted.append(told)
+        elif request.path == "/api/views.open":
+            assert request.headers["authorization"] == "Bearer xoxb-1"
+            self.opened.append(told)
+            return web.json_response({"ok": True})
         else:
             self.answered.put_nowait(told)
         return web.Response(text="ok")
@@ -84,6 +89,7 @@ class Talk:
     async def clicks(self, action: Any, user: str = "UADA", at: str = "1.0", url: str = "") -> Any:
         """Push a button; what is said to its response address."""
         body = {"type": "block_actions", "user": {"id": user}, "team": {"id": "T1"}}
+        body["trigger_id"] = "13.7"
         body |= {
             "response_url": url or f"{self.channel.url}/actions/1",
             "actions": [action | {"action_ts": at}],
@@ -91,6 +97,16 @@ class Talk:
         answer = await self.raw(urlencode({"payload": json.dumps(body)}).encode())
         assert (answer.status_code, answer.content) == (200, b"")
         return None if url else await self.channel.heard()
+
+    async def fills(self, view: Any, why: str, user: str = "UADA") -> Any:
+        """Answer a dialog."""
+        body: dict[str, Any] = {"type": "view_submission", "user": {"id": user}, "team": {"id": "T1"}}
+        body["view"] = {
+            "id": "V1",
+            "private_metadata": view["private_metadata"],
+            "state": {"values": {"why": {"why": {"value": why}}}},
+        }
+        return (await self.raw(urlencode({"payload": json.dumps(body)}).encode())).json()
 
     async def gate(self, version: str) -> str:
         asked: dict[str, str] = {
@@ -141,7 +157,9 @@ async def talking(directory: Path, template: Path, **more: Any) -> AsyncIterator
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     channel.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
     told: dict[str, Any] = {"team": "T1", "people": PEOPLE, "counts_as_sign_in": True, "secrets": (SECRET,)}
-    workspace = SlackSettings("acme", hooks=channel.url, private=True, **(told | more))
+    workspace = SlackSettings(
+        "acme", hooks=channel.url, api=channel.url + "/api", private=True, **(told | more)
+    )
     target = TargetSettings("releases", "slack", private=True, secret=f"{channel.url}/services/x")
     notify = NotifySettings((target,), (Route(("releases",)),), (workspace,))
     delivery = Delivery(rules={"production": RULES})
@@ -246,6 +264,21 @@ async def test_click_is_no_sign_in_unless_the_settings_say_so(tmp_path, sqlite_t
         assert "takes a sign-in of the last 15 min" in text(seen)
         said = await talk.clicks({"action_id": "approve", "value": f"{ident}:{'0' * 64}"})
         assert (said["replace_original"], await talk.phase(ident)) == (True, "open")
+
+
+async def test_bot_asks_why_in_a_dialog_that_holds_the_evidence(tmp_path, sqlite_template):
+    async with talking(tmp_path, sqlite_template, token="xoxb-1") as talk:
+        ident = await talk.gate("2.8.9")
+        seen = await talk.says(f"show {ident}")
+        await talk.clicks(button(seen, "reject"), url="none")
+        ((opened_),) = talk.channel.opened
+        view = opened_["view"]
+        moved = {"private_metadata": f"{ident}:{'0' * 64}"}
+        assert "It has changed since you looked" in (await talk.fills(moved, "no"))["errors"]["why"]
+        assert "takes a reason" in (await talk.fills(view, " "))["errors"]["why"]
+        assert "does not know who you are" in (await talk.fills(view, "no", "UNEW"))["errors"]["why"]
+        assert await talk.fills(view, "it is Friday") == {"response_action": "clear"}
+        assert await talk.phase(ident) == "rejected"
 
 
 async def test_channel_is_told_of_a_gate_with_buttons_that_work(talk):

@@ -42,6 +42,7 @@ BODY_SECONDS = 2.0
 PROMPT_SECONDS = 2.4
 """How long an answer may take before it goes to the response address; Slack gives up after three seconds."""
 MAX_SEEN = 10_000
+SLOW = "That takes a moment. Look what became of it before you try again."
 
 Who = Callable[[SlackPerson, str, datetime], Awaitable[Principal | None]]
 """Who somebody of Slack is here, by now: the entry of the settings, the session's name, when they proved it."""
@@ -51,13 +52,15 @@ _encode = msgspec.json.Encoder().encode
 
 @dataclass(slots=True)
 class Desk:
-    """Answers one workspace. `base` is the board's address."""
+    """Answers one workspace. `base` is the board's address, `back` where answers go later; with a `bot` a no is asked
+    why in a dialog."""
 
     settings: SlackSettings
     gates: Gates
     who: Who
     base: str
     back: Outbound
+    bot: Outbound | None = None
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     _seen: dict[str, float] = field(default_factory=dict)
     _tasks: set[asyncio.Task[Said | None]] = field(default_factory=set)
@@ -82,17 +85,17 @@ class Desk:
         task = asyncio.create_task(self._whatever(asked, request), name="slack")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        if not asked.click:
+        if asked.dialog or not asked.click:
             done, _ = await asyncio.wait({task}, timeout=PROMPT_SECONDS)
-            if done:
-                return task.result()
+            if done or asked.dialog:
+                return task.result() if done else said.wrong(SLOW)
         later = asyncio.create_task(self._later(asked, task), name="slack: later")
         self._tasks.add(later)
         later.add_done_callback(self._tasks.discard)
         if asked.click:
             await asyncio.wait({task}, timeout=PROMPT_SECONDS)
             return None
-        return said.private("That takes a moment.")
+        return said.private(SLOW)
 
     async def close(self) -> None:
         """Give what is on its way a moment, then let go."""
@@ -101,6 +104,8 @@ class Desk:
             for task in late:
                 task.cancel()
         await self.back.close()
+        if self.bot:
+            await self.bot.close()
 
     async def _later(self, asked: Asked, task: asyncio.Task[Said | None]) -> None:
         told = await task
@@ -113,22 +118,19 @@ class Desk:
             log.warning("an answer did not reach slack", workspace=self.settings.id, reason=str(error))
 
     async def _whatever(self, asked: Asked, request: str) -> Said | None:
+        page = f"{self.base}/gates/{asked.ident}" if asked.click else ""
         try:
-            return await self._answer(asked, request)
+            told = await self._answer(asked, request)
+        except NotKnown as error:
+            told = said.failed(error)
         except ShipboardError as error:
-            found = (
-                ""
-                if isinstance(error, NotKnown)
-                else f"{self.base}/gates/{asked.ident}"
-                if asked.click
-                else ""
-            )
-            return said.failed(error, found)
+            told = said.failed(error, "" if asked.dialog else page)
         except Exception:
             log.exception("slack could not be answered", workspace=self.settings.id)
-            return said.private(
+            told = said.private(
                 "Something went wrong here. Its log says more; on the page you can try again."
             )
+        return said.wrong(told["text"]) if asked.dialog and told and told is not said.DONE else told
 
     async def _answer(self, asked: Asked, request: str) -> Said | None:
         if self.settings.team and asked.team != self.settings.team:
@@ -150,7 +152,9 @@ class Desk:
                 return await self._shown(await self._meant(asked.ident), who)
             case "approve":
                 return await self._approved(asked, who, request)
-            case "reject" if asked.click:
+            case "reject" if asked.click and not asked.dialog:
+                if await self._dialog(asked):
+                    return None
                 ident = escaped(asked.ident[:6])
                 return said.private(f"Say why, and it is rejected: `/deploy reject {ident} because …`")
             case "reject":
@@ -187,10 +191,26 @@ class Desk:
 
     async def _rejected(self, asked: Asked, who: Principal, request: str) -> Said:
         gate = await self._meant(asked.ident)
-        gate = await self.gates.answer(
-            gate.id, Ballot(Answer.REJECT, gate.digest, asked.reason, request=request), who
+        ballot = Ballot(Answer.REJECT, asked.digest or gate.digest, asked.reason, request=request)
+        gate = await self.gates.answer(gate.id, ballot, who)
+        return (
+            said.DONE
+            if asked.dialog
+            else said.private(f"{escaped(gate.subject.service)}: {escaped(said.ended(gate))}")
         )
-        return said.private(f"{escaped(gate.subject.service)}: {escaped(said.ended(gate))}")
+
+    async def _dialog(self, asked: Asked) -> bool:
+        """Ask why in a dialog, if there is a bot to open one; whether it is open."""
+        if self.bot is None or not asked.trigger:
+            return False
+        told = {"trigger_id": asked.trigger, "view": said.dialog(asked.ident, asked.digest)}
+        headers = {"content-type": "application/json; charset=utf-8"}
+        try:
+            answer = await self.bot.ask("POST", "views.open", headers, _encode(told), heeded=True)
+        except ClusterError as error:
+            log.warning("a dialog could not be opened", workspace=self.settings.id, reason=str(error))
+            return False
+        return isinstance(answer.body, dict) and answer.body.get("ok") is True
 
 
 def routes(desks: Iterable[Desk]) -> APIRouter:

@@ -1,4 +1,4 @@
-"""What Slack sends, read: a slash command, or a click. Pure; whatever is not as Slack sends it is refused."""
+"""What Slack sends, read: a slash command, a click, or a dialog that was filled in. Pure; all else is refused."""
 
 from __future__ import annotations
 
@@ -26,12 +26,28 @@ class _Action(msgspec.Struct):
     value: str = ""
 
 
+class _Field(msgspec.Struct):
+    value: str | None = None
+
+
+class _State(msgspec.Struct):
+    values: dict[str, dict[str, _Field]] = {}
+
+
+class _View(msgspec.Struct):
+    id: str = ""
+    private_metadata: str = ""
+    state: _State | None = None
+
+
 class _Payload(msgspec.Struct):
     type: str
     user: _Named
     team: _Named | None = None
     response_url: str = ""
     actions: list[_Action] = []
+    trigger_id: str = ""
+    view: _View | None = None
 
 
 _payload = msgspec.json.Decoder(_Payload)
@@ -41,7 +57,7 @@ _payload = msgspec.json.Decoder(_Payload)
 class Asked:
     """Who of which workspace wants what: `verb` ("gates", "approve", "reject", "show", "help", "open") at which gate
     (`ident`, or the beginning of it) and why. A click names the evidence (`digest`) it was shown with; `click` tells
-    one from the next. Answers may go to `answer_to`."""
+    one from the next, and by `trigger` a dialog may be opened; `dialog`: it was. Answers may go to `answer_to`."""
 
     user: str
     team: str
@@ -51,6 +67,8 @@ class Asked:
     digest: str = ""
     click: str = ""
     answer_to: str = ""
+    trigger: str = ""
+    dialog: bool = False
 
 
 def read(body: bytes) -> Asked:
@@ -77,6 +95,8 @@ def read(body: bytes) -> Asked:
 
 def _clicked(payload: _Payload) -> Asked:
     team = payload.team.id if payload.team else ""
+    if payload.type == "view_submission" and payload.view and payload.user.id:
+        return _filled(payload.user.id[:40], team[:40], payload.view)
     if payload.type != "block_actions" or not payload.actions or not payload.user.id:
         raise Unreadable
     action = payload.actions[0]
@@ -90,4 +110,14 @@ def _clicked(payload: _Payload) -> Asked:
         digest[:64],
         f"{payload.user.id} {action.action_ts} {action.value}"[:200],
         payload.response_url[:500],
+        payload.trigger_id[:200],
+    )
+
+
+def _filled(user: str, team: str, view: _View) -> Asked:
+    fields = (field for block in (view.state or _State()).values.values() for field in block.values())
+    reason = next((field.value for field in fields if field.value), "")
+    ident, _, digest = view.private_metadata.partition(":")
+    return Asked(
+        user, team, "reject", ident[:64], reason[:500], digest[:64], f"{user} {view.id}"[:200], dialog=True
     )

@@ -7,6 +7,7 @@ from typing import Any
 
 from app.domain.errors import ShipboardError
 from app.domain.gates import Gate, GatePhase
+from app.domain.names import cut
 from app.domain.policy import Blocker
 from app.domain.rulings import Ruling
 from app.sources.targets.slack import Block, buttons, escaped, linked, section
@@ -87,6 +88,34 @@ def ended(gate: Gate) -> str:
     word = "approved" if decision.phase is GatePhase.APPROVED else decision.phase.value
     why = f": {decision.reason}" if decision.reason else "."
     return f"{word.capitalize()} by {decision.by or 'a rule'}{why}"
+
+
+def dialog(gate: str, digest: str) -> Block:
+    """Asks why, on the evidence that was shown."""
+
+    def plain(text: str) -> Block:
+        return {"type": "plain_text", "text": text}
+
+    field = {"type": "plain_text_input", "action_id": "why", "multiline": True, "max_length": 500}
+    return {
+        "type": "modal",
+        "private_metadata": f"{gate}:{digest}",
+        "title": plain("Reject"),
+        "submit": plain("Reject"),
+        "close": plain("Cancel"),
+        "blocks": [
+            {"type": "input", "block_id": "why", "label": plain("Why? Everyone sees it."), "element": field}
+        ],
+    }
+
+
+DONE: Said = {"response_action": "clear"}
+"""Closes a dialog."""
+
+
+def wrong(text: str) -> Said:
+    """Why a dialog was not taken; plain text."""
+    return {"response_action": "errors", "errors": {"why": cut(text, 300)}}
 
 
 def instead(blocks: list[Block], text: str) -> Said:
