@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import secrets
 import time
+from dataclasses import asdict
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
 
-from app.domain.commands import Verb
+from app.domain.commands import Arguments, Verb, ignored, takers
 
 from .say import FAILED, WRONG, refuse
 
@@ -22,11 +24,21 @@ def act(
     verb: Annotated[Verb, typer.Argument(help="What is to be done.")],
     workload: Annotated[str, typer.Argument(help="CLUSTER/NAMESPACE/KIND/NAME, as in the page's address.")],
     reason: Annotated[str, typer.Option(help="Why; due in production.")] = "",
-    revision: Annotated[str, typer.Option(help="For rollback and sync: the revision's key.")] = "",
+    revision: Annotated[str, typer.Option(help=f"The key of a revision, for: {takers('revision')}.")] = "",
     image: Annotated[
-        list[str] | None, typer.Option(help="For set-image: CONTAINER=IMAGE; repeatable.")
+        list[str] | None, typer.Option(help=f"CONTAINER=IMAGE, repeatable, for: {takers('images')}.")
     ] = None,
-    weight: Annotated[int | None, typer.Option(help="For set-weight, in percent.")] = None,
+    weight: Annotated[int | None, typer.Option(help=f"In percent, for: {takers('weight')}.")] = None,
+    delete_blocking: Annotated[
+        bool,
+        typer.Option(
+            "--delete-blocking",
+            help=f"Delete broken pods that block an ordered set, for: {takers('delete_blocking')}.",
+        ),
+    ] = False,
+    hours: Annotated[
+        float | None, typer.Option(min=0.01, max=168, help=f"How long, for: {takers('until')}.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only tell what would be done.")] = False,
     key: Annotated[
         str, typer.Option(help="Idempotency key: the same again is the same command (default: a new one).")
@@ -41,7 +53,13 @@ def act(
     if len(parts) != 4:
         refuse(f"{workload!r} is no workload.", "It is CLUSTER/NAMESPACE/KIND/NAME.", code=WRONG)
     images = dict(each.partition("=")[::2] for each in image or ())
-    arguments: dict[str, Any] = {"revision": revision, "images": images, "weight": weight}
+    until = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=hours) if hours else None
+    given = Arguments(revision, images, weight, delete_blocking, until)
+    if why := ignored(verb, given):
+        refuse("Nothing was asked.", why, "Leave out what it does not take.", code=WRONG)
+    arguments = {name: value for name, value in asdict(given).items() if value not in (None, "", {}, False)}
+    if until:
+        arguments["until"] = until.isoformat()
     body = {"verb": verb.value, "arguments": arguments, "reason": reason}
     where = f"/api/v1/workloads/{'/'.join(quote(part, safe='') for part in parts)}/commands"
     signed = {"authorization": f"Bearer {token}"} if token else {}

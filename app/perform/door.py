@@ -41,6 +41,7 @@ from .terms import (
     Receipt,
     RightsNow,
     Rules,
+    Unsuited,
     as_asked,
     receipt_of,
 )
@@ -83,8 +84,9 @@ class Perform:
     async def preview(self, ask: Ask, principal: Principal) -> Preview:
         """What would happen now. Only a denial for who asks is recorded.
 
-        Raises NotKnown, ClusterError, StoreUnavailable.
+        Raises Unsuited, NotKnown, ClusterError, StoreUnavailable.
         """
+        Unsuited.check(ask)
         known, now = await self.known(ask.ref), self._clock()
         judged = await self._judged(ask, principal, known, now)
         if personal(judged.verdict):
@@ -111,11 +113,12 @@ class Perform:
     async def ask(self, ask: Ask, principal: Principal) -> Receipt:
         """Record what is asked, to be carried out at once. The same key with the same ask gives the same receipt.
 
-        Raises KeyReused, Blocked, Moved, NotKnown, ClusterError, StoreUnavailable; nothing was changed then, and an ask
-        that raised StoreUnavailable may be repeated with its key.
+        Raises Unsuited, KeyReused, Blocked, Moved, NotKnown, ClusterError, StoreUnavailable; nothing was changed then,
+        and an ask that raised StoreUnavailable may be repeated with its key.
         """
         if not 0 < len(ask.key) <= MAX_KEY:
             raise ValueError(f"an idempotency key has 1 to {MAX_KEY} characters")
+        Unsuited.check(ask)
         if before := await self._asked_before(ask, principal):
             return before
         if self._resting():

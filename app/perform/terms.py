@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from app.domain.commands import Arguments, Command, CommandPhase, Expected, Verb
+from app.domain.commands import Arguments, Command, CommandPhase, Expected, Verb, ignored
 from app.domain.errors import ShipboardError
 from app.domain.names import WorkloadRef
 from app.domain.people import Principal, PrincipalKind
@@ -170,6 +170,16 @@ class NotKnown(ShipboardError):
 
 class KeyReused(ShipboardError):
     """The idempotency key was used for something else."""
+
+
+class Unsuited(ShipboardError):
+    """The verb does not take one of the arguments; nothing was done."""
+
+    @classmethod
+    def check(cls, ask: Ask) -> None:
+        """Raise it for an ask that holds such an argument: what is ignored is not what was meant."""
+        if why := ignored(ask.verb, ask.arguments):
+            raise cls("This was not understood.", why, "Leave out what it does not take.")
 
 
 class Blocked(ShipboardError):

@@ -108,6 +108,12 @@ async def test_what_stands_in_the_way_is_told(here):
     assert not_now.json()["blocked_by"]
     assert (await operator.post({"verb": "restart", "expcted": {}}, "k")).status_code == 422
     assert (await operator.post({"verb": "fly"}, "k")).status_code == 422
+    for query in ({}, {"dry_run": 1}):
+        not_its = await operator.post(
+            {"verb": "pause", "arguments": {"images": {"web": "x:1"}, "weight": 0}}, "k3", **query
+        )
+        assert not_its.status_code == 422
+        assert not_its.json()["why"] == "Pause (pause) takes no arguments, not images and weight."
     nobody = COMMANDS.replace("/web/", "/nobody/")
     assert (await operator.post({"verb": "restart"}, "k", nobody)).status_code == 404
     assert (await operator.get("/api/v1/commands/abc")).status_code == 404

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Header, Path, Query, Request
 from pydantic import ConfigDict, Field, TypeAdapter
 from starlette.responses import Response
 
-from app.domain.commands import Arguments, CommandPhase, Expected, Verb
+from app.domain.commands import Arguments, CommandPhase, Expected, Verb, takers
 from app.domain.errors import ShipboardError, StoreUnavailable
 from app.domain.names import WorkloadRef
 from app.domain.policy import Permission
@@ -28,6 +28,7 @@ from app.perform import (
     Perform,
     Preview,
     Receipt,
+    Unsuited,
     receipt_of,
 )
 from app.read import commands as read
@@ -50,13 +51,18 @@ Short = Annotated[str, Field(max_length=300)]
 
 
 class ArgumentsBody(Body):
-    """What a verb needs beside the workload."""
+    """What a verb needs beside the workload; one that it does not take is refused with 422."""
 
-    revision: Short = ""
-    images: dict[Short, Annotated[str, Field(max_length=500)]] = Field(default_factory=dict, max_length=50)
-    weight: int | None = Field(default=None, ge=0, le=100)
-    delete_blocking: bool = False
-    until: Instant | None = None
+    revision: Short = Field(default="", description=f"The key of a revision: {takers('revision')}.")
+    images: dict[Short, Annotated[str, Field(max_length=500)]] = Field(
+        default_factory=dict, max_length=50, description=f"Images by container: {takers('images')}."
+    )
+    weight: int | None = Field(default=None, ge=0, le=100, description=f"Percent: {takers('weight')}.")
+    delete_blocking: bool = Field(
+        default=False,
+        description=f"Delete broken pods that block an ordered set: {takers('delete_blocking')}.",
+    )
+    until: Instant | None = Field(default=None, description=f"When it ends: {takers('until')}.")
 
 
 class ExpectedBody(Body):
@@ -142,7 +148,7 @@ def _documented() -> dict[int | str, dict[str, Any]]:
         (404, "Not found"),
         (409, "Not possible now: see blocked_by, or difference if it has changed"),
         (414, "Request too large"),
-        (422, "Invalid request, or the key of another command"),
+        (422, "Invalid request, an argument that the verb does not take, or the key of another command"),
         (429, "Too many requests"),
         (503, "The cluster or the database cannot be reached"),
     ):
@@ -250,7 +256,7 @@ def refused(request: Request, error: ShipboardError | ClusterError) -> Refusal:
     match error:
         case Blocked():
             reasons = {b.rule for b in error.blocked_by}
-            status = 403 if error.forbidden else 422 if reasons == {"reason"} else 409
+            status = 403 if error.forbidden else 422 if reasons <= {"reason", "argument"} else 409
             blocked = msgspec.to_builtins(error.blocked_by)
             return Refusal(status, "Not possible now", str(error), blocked_by=blocked, **members)
         case EvidenceChanged():
@@ -261,6 +267,8 @@ def refused(request: Request, error: ShipboardError | ClusterError) -> Refusal:
         case Moved():
             difference = msgspec.to_builtins(error.difference)
             return Refusal(409, "It has changed", str(error), difference=difference, blocked_by=[], **members)
+        case Unsuited():
+            return Refusal(422, "Argument not taken", str(error), **members)
         case KeyReused():
             return Refusal(422, "Key used before", str(error), **members)
         case NotKnown():

@@ -25,7 +25,7 @@ from app.domain.errors import ShipboardError, StoreUnavailable
 from app.domain.names import WorkloadRef
 from app.domain.policy import Blocker, Permission
 from app.domain.refusals import ClusterError
-from app.perform import Ask, Blocked, KeyReused, Moved, NotKnown, Perform
+from app.perform import Ask, Blocked, KeyReused, Moved, NotKnown, Perform, Unsuited
 from app.read import acts
 from app.read import commands as read
 from app.read.rows import WorkloadRow
@@ -92,7 +92,7 @@ class Dialog:
         verb, ref = _target(request)
         drill = verb is Verb.ROLLBACK and request.query_params.get("drill") == "1"
         return await self._page(
-            request, Shown(verb, ref, _arguments(request.query_params, self._hub), Expected(), drill)
+            request, Shown(verb, ref, _arguments(verb, request.query_params, self._hub), Expected(), drill)
         )
 
     async def ask(self, request: Request) -> Response:
@@ -200,8 +200,8 @@ def _target(request: Request) -> tuple[Verb, WorkloadRef]:
     return verb, WorkloadRef(at["cluster"], at["namespace"], at["kind"], at["name"])
 
 
-def _arguments(params: Mapping[str, str], hub: Hub) -> Arguments:
-    """What was chosen in the address; what makes no sense counts as not chosen."""
+def _arguments(verb: Verb, params: Mapping[str, str], hub: Hub) -> Arguments:
+    """What was chosen in the address; what makes no sense for the verb counts as not chosen."""
     images = {
         name.removeprefix("image."): value.strip()
         for name, value in params.items()
@@ -211,13 +211,14 @@ def _arguments(params: Mapping[str, str], hub: Hub) -> Arguments:
     until = None
     if hours := _hours(params) if "hours" in params else 0:
         until = (hub.clock() + timedelta(hours=hours)).replace(microsecond=0)
-    return Arguments(
-        revision=params.get("revision", "")[:300],
-        images=images,
-        weight=int(weight) if weight.isdecimal() and int(weight) <= 100 else None,
-        delete_blocking=params.get("delete_blocking", "") == "yes",
-        until=until,
-    )
+    given = {
+        "revision": params.get("revision", "")[:300],
+        "images": images,
+        "weight": int(weight) if weight.isdecimal() and int(weight) <= 100 else None,
+        "delete_blocking": params.get("delete_blocking", "") == "yes",
+        "until": until,
+    }
+    return Arguments(**{name: value for name, value in given.items() if name in VERBS[verb].takes})
 
 
 def _hours(params: Mapping[str, str]) -> int:
@@ -239,6 +240,8 @@ def _problem(request: Request, error: ShipboardError) -> Problem:
                 "This form was sent before, with another reason. What was asked then stands; ask anew below."
             )
             return Problem(422, said)
+        case Unsuited():
+            return Problem(422, str(error))
         case NotKnown():
             raise refusal(request, 404, "No such workload", str(error), _TODO)
     return Problem(503, f"{error} Nothing was changed; ask again in a moment.")
