@@ -17,7 +17,9 @@ from .say import FAILED, WRONG, refuse
 
 PATIENCE = 180.0
 """Seconds after which it is no longer waited."""
-_OVER = {"done": 0, "refused": FAILED, "failed": FAILED, "superseded": FAILED, "unknown": 3}
+LANDING = 1800.0
+"""The same for pods that move."""
+_OVER = {"refused": FAILED, "failed": FAILED, "superseded": FAILED, "unknown": 3}
 
 
 def act(
@@ -43,6 +45,9 @@ def act(
     key: Annotated[
         str, typer.Option(help="Idempotency key: the same again is the same command (default: a new one).")
     ] = "",
+    landed: Annotated[
+        bool, typer.Option("--landed", help="Wait also for the pods that it moves; stuck is not done.")
+    ] = False,
     url: Annotated[str, typer.Option(envvar="SHIPBOARD_URL")] = "http://127.0.0.1:8000",
     token: Annotated[str, typer.Option(envvar="SHIPBOARD_TOKEN", help="Made by `shipboard token`.")] = "",
 ) -> None:
@@ -79,20 +84,41 @@ def act(
             key = key or secrets.token_hex(16)
             body["expected"] = {k: v for k, v in seen["expected"].items() if v is not None}
             receipt = _said(http.post(where, json=body, headers={"idempotency-key": key}))
-            _follow(http, receipt)
+            receipt = _follow(http, receipt)
+            if landed:
+                _landed(http, receipt)
         except httpx2.HTTPError as error:
             todo = f"Look at {url}, and ask again with --key {key}." if key else "Is SHIPBOARD_URL right?"
             refuse(f"No answer from {url}.", f"{type(error).__name__}: {error}", todo)
 
 
-def _follow(http: Any, receipt: dict[str, Any]) -> None:
-    """Print each phase until the last, and end with its exit code."""
+def _landed(http: Any, receipt: dict[str, Any]) -> None:
+    """Print how the pods move until they are there; ends with its exit code where they do not get there."""
+    ends, shown = time.monotonic() + LANDING, ""
+    while (goes := receipt.get("landing")) and time.monotonic() < ends:
+        if goes["said"] != shown:
+            shown = goes["said"]
+            typer.echo(f"{goes['state']}: {shown}")
+        if goes["state"] in ("stuck", "overtaken", "waiting"):
+            refuse("It did not land.", shown, goes["todo"])
+        if goes["state"] == "landed":
+            return
+        time.sleep(1.0)
+        receipt = _said(http.get(f"/api/v1/commands/{receipt['id']}"))
+    if goes:
+        refuse("Its pods still move.", "They go on by themselves.", f"See /commands/{receipt['id']}.", 3)
+
+
+def _follow(http: Any, receipt: dict[str, Any]) -> dict[str, Any]:
+    """Print each phase until the last; the receipt if that is done, else ends with its exit code."""
     ends = time.monotonic() + PATIENCE
     shown = ""
     while True:
         if receipt["phase"] != shown:
             shown = receipt["phase"]
             typer.echo(f"{shown}{': ' + receipt['message'] if receipt['message'] else ''}")
+        if shown == "done":
+            return dict(_said(http.get(f"/api/v1/commands/{receipt['id']}")))
         if shown in _OVER:
             raise typer.Exit(_OVER[shown])
         if time.monotonic() > ends:

@@ -47,8 +47,8 @@ class Reason(StrEnum):
 @dataclass(frozen=True, slots=True)
 class VerbRule:
     """One row of the table: the button's word, the least role, when a reason is due, whether the workload's name must
-    be typed, whether it brings a newer version forward (a freeze holds it), what undoes it (None: nothing), and which
-    `Arguments` it takes."""
+    be typed, whether it brings a newer version forward (a freeze holds it), what undoes it (None: nothing), which
+    `Arguments` it takes, and whether pods move once the cluster took it."""
 
     label: str
     role: Role
@@ -57,27 +57,47 @@ class VerbRule:
     forward: bool = False
     undo: Verb | None = None
     takes: tuple[str, ...] = ()
+    moves: bool = False
 
 
 VERBS: Mapping[Verb, VerbRule] = {
     Verb.PAUSE: VerbRule("Pause", Role.OPERATOR, Reason.PRODUCTION, undo=Verb.RESUME),
-    Verb.RESUME: VerbRule("Resume", Role.OPERATOR, Reason.PRODUCTION, forward=True, undo=Verb.PAUSE),
-    Verb.PROMOTE: VerbRule("Promote", Role.OPERATOR, Reason.PRODUCTION, forward=True, undo=Verb.ABORT),
+    Verb.RESUME: VerbRule(
+        "Resume", Role.OPERATOR, Reason.PRODUCTION, forward=True, undo=Verb.PAUSE, moves=True
+    ),
+    Verb.PROMOTE: VerbRule(
+        "Promote", Role.OPERATOR, Reason.PRODUCTION, forward=True, undo=Verb.ABORT, moves=True
+    ),
     Verb.PROMOTE_FULL: VerbRule(
-        "Promote fully", Role.OPERATOR, Reason.ALWAYS, dangerous=True, forward=True, undo=Verb.ROLLBACK
+        "Promote fully",
+        Role.OPERATOR,
+        Reason.ALWAYS,
+        dangerous=True,
+        forward=True,
+        undo=Verb.ROLLBACK,
+        moves=True,
     ),
     Verb.ABORT: VerbRule("Abort", Role.OPERATOR, Reason.PRODUCTION, undo=Verb.RETRY),
-    Verb.RETRY: VerbRule("Retry", Role.OPERATOR, Reason.PRODUCTION, forward=True, undo=Verb.ABORT),
+    Verb.RETRY: VerbRule(
+        "Retry", Role.OPERATOR, Reason.PRODUCTION, forward=True, undo=Verb.ABORT, moves=True
+    ),
     Verb.ROLLBACK: VerbRule(
         "Roll back",
         Role.OPERATOR,
         Reason.ALWAYS,
         undo=Verb.ROLLBACK,
         takes=("revision", "delete_blocking"),
+        moves=True,
     ),
-    Verb.RESTART: VerbRule("Restart", Role.OPERATOR, Reason.PRODUCTION),
+    Verb.RESTART: VerbRule("Restart", Role.OPERATOR, Reason.PRODUCTION, moves=True),
     Verb.SET_IMAGE: VerbRule(
-        "Set image", Role.OPERATOR, Reason.ALWAYS, forward=True, undo=Verb.ROLLBACK, takes=("images",)
+        "Set image",
+        Role.OPERATOR,
+        Reason.ALWAYS,
+        forward=True,
+        undo=Verb.ROLLBACK,
+        takes=("images",),
+        moves=True,
     ),
     Verb.SET_WEIGHT: VerbRule(
         "Set weight",
@@ -91,7 +111,7 @@ VERBS: Mapping[Verb, VerbRule] = {
         "Switch", Role.OPERATOR, Reason.ALWAYS, forward=True, undo=Verb.SWITCH, takes=("revision",)
     ),
     Verb.SYNC: VerbRule(
-        "Sync to a revision", Role.OPERATOR, Reason.ALWAYS, undo=Verb.SYNC, takes=("revision",)
+        "Sync to a revision", Role.OPERATOR, Reason.ALWAYS, undo=Verb.SYNC, takes=("revision",), moves=True
     ),
     Verb.HOLD: VerbRule("Hold automation", Role.OPERATOR, Reason.ALWAYS, undo=Verb.RELEASE, takes=("until",)),
     Verb.RELEASE: VerbRule(

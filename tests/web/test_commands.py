@@ -91,6 +91,12 @@ async def test_command_is_rehearsed_asked_once_and_done(kube, here):
     done = await operator.over(first.json()["id"])
     assert done["phase"] == "done", done
     assert stored(kube, "deployments", "web")["metadata"]["generation"] == before + 1
+    async with asyncio.timeout(60):
+        while (landing := done["landing"])["state"] != "landed":
+            assert landing["state"] == "moving", landing
+            await asyncio.sleep(0.05)
+            done = (await operator.get(f"/api/v1/commands/{done['id']}")).json()
+    assert (landing["state"], landing["seconds"] > 0) == ("landed", True)
     (listed,) = (await operator.get("/api/v1/commands")).json()["items"]
     assert listed == done
     assert (await operator.get("/api/v1/commands", params={"running": True})).json()["items"] == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -33,6 +34,9 @@ from app.perform import (
 )
 from app.read import commands as read
 from app.read.commands import CommandQuery
+from app.read.landing import Landing, Whither
+from app.read.receipt import landings
+from app.store import commands as stored
 from app.store.commands import Sending
 from app.web.answers import refusal, unavailable
 from app.web.auth import needs, of
@@ -91,6 +95,13 @@ class CommandBody(Body):
     reason: str = Field(default="", max_length=500)
 
 
+@dataclass(frozen=True, slots=True)
+class Followed(Receipt):
+    """A receipt with what becomes of the pods that it moves, once the cluster took it; null where it moves none."""
+
+    landing: Landing | None = None
+
+
 _SENDING = Sending(
     "PATCH",
     "/apis/argoproj.io/v1alpha1/namespaces/shop/rollouts/checkout/status",
@@ -117,6 +128,10 @@ _RECEIPT = Receipt(
     (_SENDING,),
     (),
     (),
+)
+_FOLLOWED = Followed(
+    **{f.name: getattr(_RECEIPT, f.name) for f in fields(Receipt)},
+    landing=Landing(Whither.MOVING, "2 of 4 pods on 1.1 are ready.", "", 2, 4),
 )
 _PREVIEW = Preview(
     Verb.ABORT,
@@ -206,8 +221,8 @@ def add(router: APIRouter, hub: Hub, perform: Perform) -> None:
     @router.get(
         "/commands",
         dependencies=[needs(Permission.VIEW)],
-        response_model=Listed[Receipt],
-        responses=answers(Listed((_RECEIPT,), None), (), 400),
+        response_model=Listed[Followed],
+        responses=answers(Listed((_FOLLOWED,), None), (), 400),
     )
     async def commands(
         request: Request,
@@ -222,15 +237,17 @@ def add(router: APIRouter, hub: Hub, perform: Perform) -> None:
         query = CommandQuery(workload, verb.value if verb else "", running)
         try:
             rows, end = await read.page(hub.database, query, after, limit)
+            found = await landings(hub.database, hub.fleet, rows, hub.clock())
         except StoreUnavailable as error:
             raise unavailable(request, error) from None
-        return listed(request, _NAME, [receipt_of(row) for row in rows], end)
+        both = zip(rows, found, strict=True)
+        return listed(request, _NAME, [_followed(receipt_of(row), goes) for row, goes in both], end)
 
     @router.get(
         "/commands/{ident}",
         dependencies=[needs(Permission.VIEW)],
-        response_model=Receipt,
-        responses=answers(_RECEIPT, (), 404),
+        response_model=Followed,
+        responses=answers(_FOLLOWED, (), 404),
     )
     async def one(
         request: Request,
@@ -238,9 +255,14 @@ def add(router: APIRouter, hub: Hub, perform: Perform) -> None:
         unlike: Annotated[CommandPhase | None, Query(description="Wait until the phase is another.")] = None,
         within: Annotated[float, Query(ge=0, le=30, description="Seconds to wait at most.")] = 20.0,
     ) -> Response:
-        """One command. With `unlike` the answer waits until its phase is another one."""
+        """One command. With `unlike` the answer waits until its phase is another one. It is done when its effect is
+        seen; `landing` tells how the pods go on."""
         try:
-            return _json(await perform.receipt(ident, unlike=unlike, within=within))
+            receipt = await perform.receipt(ident, unlike=unlike, within=within)
+            async with hub.database.reading() as connection:
+                kept = await stored.one(connection, ident)
+            found = await landings(hub.database, hub.fleet, [kept] if kept else [], hub.clock())
+            return _json(_followed(receipt, *found))
         except ShipboardError as error:
             raise refused(request, error) from None
 
@@ -277,6 +299,10 @@ def refused(request: Request, error: ShipboardError | ClusterError) -> Refusal:
             return unavailable(request, error)
     headers = {"retry-after": "5"}
     return Refusal(503, "The cluster cannot be asked", str(error), headers=headers, **members)
+
+
+def _followed(receipt: Receipt, goes: Landing | None = None) -> Followed:
+    return Followed(**{f.name: getattr(receipt, f.name) for f in fields(Receipt)}, landing=goes)
 
 
 def _json(body: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:

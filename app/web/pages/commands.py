@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from hashlib import sha256
 from secrets import token_urlsafe
+from typing import Any
 
 import msgspec
 from fastapi import APIRouter, Request
@@ -211,7 +212,7 @@ def _arguments(verb: Verb, params: Mapping[str, str], hub: Hub) -> Arguments:
     until = None
     if hours := _hours(params) if "hours" in params else 0:
         until = (hub.clock() + timedelta(hours=hours)).replace(microsecond=0)
-    given = {
+    given: dict[str, Any] = {
         "revision": params.get("revision", "")[:300],
         "images": images,
         "weight": int(weight) if weight.isdecimal() and int(weight) <= 100 else None,
