@@ -20,6 +20,7 @@ from app.domain.names import Topic, WorkloadRef
 from app.domain.people import Principal
 from app.domain.policy import Blocker, Verdict
 from app.domain.rollout import RolloutState
+from app.engines import owners
 from app.engines.acting import Plan
 from app.live import Live
 from app.store import commands, readiness
@@ -107,6 +108,7 @@ class Perform:
             plan.from_ if plan else None,
             plan.to if plan else None,
             judged.targets,
+            owners.source(seen.state, seen.look) if seen else None,
             seen.containers if seen else {},
         )
 

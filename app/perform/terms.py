@@ -12,6 +12,7 @@ from typing import Any
 from app.domain.commands import Arguments, Command, CommandPhase, Expected, Verb, ignored
 from app.domain.errors import ShipboardError
 from app.domain.names import WorkloadRef
+from app.domain.owners import Source
 from app.domain.people import Principal, PrincipalKind
 from app.domain.policy import ALLOWED, Blocker, Verdict
 from app.domain.rollout import Revision, RolloutState
@@ -47,8 +48,9 @@ class Ask:
 class Preview:
     """What would be done now, and whether it may. `expected` is what was seen, to be sent along with the ask;
     `dry_run` is "accepted", "refused" or "" (not tried), `dry_run_said` the server's words. `before` and `after` are
-    the revisions it goes from and to, `targets` those that a rollback could go to, best first; `containers` are the
-    images by container, as the template has them."""
+    the revisions it goes from and to, `targets` those that a rollback or a sync could go to, best first; `source` is
+    the commit that the owner follows, where there is one; `containers` are the images by container, as the template
+    has them."""
 
     verb: Verb
     ref: WorkloadRef
@@ -64,6 +66,7 @@ class Preview:
     before: Revision | None = None
     after: Revision | None = None
     targets: tuple[Target, ...] = ()
+    source: Source | None = None
     containers: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -26,8 +26,9 @@ from app.domain.errors import ShipboardError, StoreUnavailable
 from app.domain.names import WorkloadRef
 from app.domain.policy import Blocker, Permission
 from app.domain.refusals import ClusterError
-from app.perform import Ask, Blocked, KeyReused, Moved, NotKnown, Perform, Unsuited
-from app.read import acts
+from app.engines import owners
+from app.perform import Ask, Blocked, KeyReused, Moved, NotKnown, Perform, Preview, Unsuited
+from app.read import acts, changes
 from app.read import commands as read
 from app.read.rows import WorkloadRow
 from app.web import auth
@@ -37,7 +38,7 @@ from app.web.auth.login import form
 from app.web.render import Renderer
 from app.web.streams import Hub
 
-from .asking import Asking, Problem, Told, asking, drilling
+from .asking import Asking, Problem, Told, asking, drilling, ends
 from .may import personal
 
 PATH = "/workloads/{cluster}/{namespace}/{kind}/{name}/commands/{verb}"
@@ -170,15 +171,20 @@ class Dialog:
                 barred.append(Blocker("cluster", str(error), "See /sources for how the cluster is."))
         if form.drill and (blocker := self._perform.undrilled(row.place.environment, row.state)):
             barred.append(blocker)
-        told = await self._told(row, verb)
+        told = await self._told(row, verb, preview)
         found = asking(row, offer, preview, arguments, barred, told, self._production, self._hub.clock())
         return drilling(found) if form.drill else found
 
-    async def _told(self, row: WorkloadRow, verb: Verb) -> Told:
+    async def _told(self, row: WorkloadRow, verb: Verb, preview: Preview | None) -> Told:
         fleet = self._hub.fleet
         past = await fleet.follow(row.ref)
         took = await read.took(self._hub.database, row.ref, verb)
-        return Told(acts.others(fleet.workloads.values(), row), took, past.told.readiness)
+        before, after = ends(row, verb, preview)
+        source = preview.source if preview and verb in owners.UNDONE | {Verb.SYNC, Verb.HOLD} else None
+        async with self._hub.database.reading() as connection:
+            lies = await changes.between(connection, before, after) if before and after else None
+            lost = await changes.revert(connection, source) if source else None
+        return Told(acts.others(fleet.workloads.values(), row), took, past.told.readiness, lies, lost)
 
 
 def routes(hub: Hub, renderer: Renderer, perform: Perform, production: frozenset[str]) -> APIRouter:
