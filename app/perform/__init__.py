@@ -10,7 +10,19 @@ from .gatekeeper import Gatekeeper
 from .gates import Gates
 from .look import ClusterLike
 from .rounds import Rounds
-from .terms import Ask, Blocked, KeyReused, Moved, NotKnown, Preview, Receipt, RightsNow, Rules, receipt_of
+from .terms import (
+    Ask,
+    Blocked,
+    KeyReused,
+    Moved,
+    NotKnown,
+    Preview,
+    Receipt,
+    RightsNow,
+    Rules,
+    Unsuited,
+    receipt_of,
+)
 
 __all__ = [
     "Ask",
@@ -32,5 +44,6 @@ __all__ = [
     "RightsNow",
     "Rounds",
     "Rules",
+    "Unsuited",
     "receipt_of",
 ]
