@@ -36,7 +36,7 @@ from app.sources.announced import Announcer
 from app.sources.hooked import Hook, Hooked
 from app.sources.outbound import Outbound
 from app.sources.polled import Polled
-from app.sources.polls import POLLS
+from app.sources.polls import POLLS, credential
 from app.sources.runner import Collector
 from app.sources.signatures import Signatures
 from app.store import audit
@@ -132,7 +132,9 @@ def create_app(
                 supervisor.start("webhooks", hooked.run)
                 for hook in settings.hooks:
                     if hook.poll and hook.provider in POLLS:
-                        api_ = Outbound(hook.poll.url, _bearer(hook.poll.secret), hook.poll.private)
+                        api_ = Outbound(
+                            hook.poll.url, credential(hook.provider, hook.poll.secret), hook.poll.private
+                        )
                         polled = Polled(_hook(hook), api_, door, database, inbox, hooked)
                         supervisor.start(f"polling {hook.id}", polled.run)
             here = settings.public_url or f"http://{settings.host}:{settings.port}"
