@@ -27,11 +27,12 @@ from app.engines import ENGINES
 from app.ingest import Ingest
 from app.kube import Cluster
 from app.live import Live
-from app.perform import ClusterLike, Freezer, Freezes, Gatekeeper, Gates, Perform, Rounds, Rules
+from app.perform import ClusterLike, Freezer, Freezes, Gatekeeper, Gates, Incidents, Perform, Rounds, Rules
 from app.read.artifacts import Policy
 from app.read.evidence import evidence
 from app.read.fleet import Fleet
 from app.settings import ClusterSettings, HookSettings, Settings
+from app.sources.alerted import Alerts
 from app.sources.announced import Announcer
 from app.sources.hooked import Hook, Hooked
 from app.sources.outbound import Outbound
@@ -105,7 +106,8 @@ def create_app(
                 resting=lambda: vitals.draining,
                 place=f"{gethostname()} {settings.host} {settings.port}",
             )
-            app.include_router(pages.routes(hub, renderer, perform, rules.production, gates))
+            marking = Incidents(database, live, _now)
+            app.include_router(pages.routes(hub, renderer, perform, rules.production, gates, marking))
             inbox = Inbox(database)
             app.include_router(hooks.routes(inbox, settings.hooks))
             decisions = api.Decisions(gates, Freezes(database, live, _now))
@@ -115,7 +117,7 @@ def create_app(
             told = Ingest(database, live, CiRules(settings.services, settings.job_stages))
             door = _reporting(metrics.counted(told), vitals)
             app.include_router(uploads.routes(uploads.Desk(database, door, Signatures(settings.signing))))
-            app.include_router(incidents.routes(database, door))
+            app.include_router(incidents.routes(database, marking))
             refuse_bare(app)
             app.state.hub = vitals.projection = metrics.parts.hub = hub
             metrics.parts.fleet = fleet
@@ -262,7 +264,9 @@ async def _forget(database: Database, days: int) -> None:
 def _hook(hook: HookSettings) -> Hook:
     """The hook as the worker needs it."""
     silent = timedelta(hours=hook.silent_hours)
-    return Hook(hook.id, hook.provider, hook.repositories, silent, bool(hook.secrets))
+    names = tuple((each.name, each.service) for each in hook.service_names)
+    alerts = Alerts(hook.environments, names, hook.blame)
+    return Hook(hook.id, hook.provider, hook.repositories, silent, bool(hook.secrets), alerts)
 
 
 def _bearer(token: str) -> dict[str, str]:

@@ -67,12 +67,12 @@ async def _pipeline(
             "project": {"slug": slug},
         }
         try:
-            found += read(Delivery("", body, {}, now, repo)).facts
+            found += read(Delivery("", body, {}, now, repo)).of_ci
             if memory.changed(f"flow {key}", f"{tree.text(flow, 'status')} {tree.text(flow, 'stopped_at')}"):
                 jobs = await memory.get(api, f"{root}/workflow/{quote(key, safe='')}/job")
                 for job in tree.nodes(jobs.body, "items"):
                     told = read(Delivery("", {**body, "type": "job-completed", "job": job}, {}, now, repo))
-                    found += [fact for fact in told.facts if fact not in found]
+                    found += [fact for fact in told.of_ci if fact not in found]
         except Refused:
             continue
     return found
