@@ -27,16 +27,17 @@ from app.engines import ENGINES
 from app.ingest import Ingest
 from app.kube import Cluster
 from app.live import Live
-from app.perform import ClusterLike, Freezer, Freezes, Gatekeeper, Gates, Perform, Rounds, Rules
+from app.perform import ClusterLike, Freezer, Freezes, Gatekeeper, Gates, Incidents, Perform, Rounds, Rules
 from app.read.artifacts import Policy
 from app.read.evidence import evidence
 from app.read.fleet import Fleet
 from app.settings import ClusterSettings, HookSettings, Settings
+from app.sources.alerted import Alerts
 from app.sources.announced import Announcer
 from app.sources.hooked import Hook, Hooked
 from app.sources.outbound import Outbound
 from app.sources.polled import Polled
-from app.sources.polls import POLLS
+from app.sources.polls import POLLS, credential
 from app.sources.runner import Collector
 from app.sources.signatures import Signatures
 from app.store import audit
@@ -105,7 +106,8 @@ def create_app(
                 resting=lambda: vitals.draining,
                 place=f"{gethostname()} {settings.host} {settings.port}",
             )
-            app.include_router(pages.routes(hub, renderer, perform, rules.production, gates))
+            marking = Incidents(database, live, _now)
+            app.include_router(pages.routes(hub, renderer, perform, rules.production, gates, marking))
             inbox = Inbox(database)
             app.include_router(hooks.routes(inbox, settings.hooks))
             decisions = api.Decisions(gates, Freezes(database, live, _now))
@@ -115,7 +117,7 @@ def create_app(
             told = Ingest(database, live, CiRules(settings.services, settings.job_stages))
             door = _reporting(metrics.counted(told), vitals)
             app.include_router(uploads.routes(uploads.Desk(database, door, Signatures(settings.signing))))
-            app.include_router(incidents.routes(database, door))
+            app.include_router(incidents.routes(database, marking))
             refuse_bare(app)
             app.state.hub = vitals.projection = metrics.parts.hub = hub
             metrics.parts.fleet = fleet
@@ -132,7 +134,9 @@ def create_app(
                 supervisor.start("webhooks", hooked.run)
                 for hook in settings.hooks:
                     if hook.poll and hook.provider in POLLS:
-                        api_ = Outbound(hook.poll.url, _bearer(hook.poll.secret), hook.poll.private)
+                        api_ = Outbound(
+                            hook.poll.url, credential(hook.provider, hook.poll.secret), hook.poll.private
+                        )
                         polled = Polled(_hook(hook), api_, door, database, inbox, hooked)
                         supervisor.start(f"polling {hook.id}", polled.run)
             here = settings.public_url or f"http://{settings.host}:{settings.port}"
@@ -260,7 +264,9 @@ async def _forget(database: Database, days: int) -> None:
 def _hook(hook: HookSettings) -> Hook:
     """The hook as the worker needs it."""
     silent = timedelta(hours=hook.silent_hours)
-    return Hook(hook.id, hook.provider, hook.repositories, silent, bool(hook.secrets))
+    names = tuple((each.name, each.service) for each in hook.service_names)
+    alerts = Alerts(hook.environments, names, hook.blame)
+    return Hook(hook.id, hook.provider, hook.repositories, silent, bool(hook.secrets), alerts)
 
 
 def _bearer(token: str) -> dict[str, str]:

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from app.domain.ci import ArtifactSeen, CiFact
+from app.domain.dora import IncidentTold
 from app.domain.errors import StoreUnavailable
 from app.domain.facts import WEBHOOKS, Fact, SourceObserved
 from app.domain.freshness import Freshness
@@ -23,6 +24,7 @@ from app.domain.names import cut
 from app.domain.repositories import within
 from app.store.inbox import TRIES, Inbox, Letter, Post, Result
 
+from .alerted import NOWHERE, Alerts, located
 from .hooks import PROVIDERS, Delivery, Refused
 from .hooks.payload import decoded, unwrapped
 
@@ -44,6 +46,7 @@ class Hook:
     scope: tuple[str, ...]
     silent_after: timedelta = timedelta(hours=24)
     on: bool = True
+    alerts: Alerts = NOWHERE
 
     @property
     def only(self) -> str:
@@ -103,7 +106,7 @@ class Hooked:
         await self._inbox.settle(results, self._clock())
         return sum(result.state != "new" for result in results)
 
-    async def _alone(self, letter: Letter, result: Result, facts: Sequence[CiFact]) -> Result:
+    async def _alone(self, letter: Letter, result: Result, facts: Sequence[CiFact | IncidentTold]) -> Result:
         try:
             if result.state == "done":
                 await self._ingest(facts)
@@ -113,7 +116,7 @@ class Hooked:
             return _failed(letter, error)
         return result
 
-    def _read(self, letter: Letter) -> tuple[Result, Sequence[CiFact]]:
+    def _read(self, letter: Letter) -> tuple[Result, Sequence[CiFact | IncidentTold]]:
         """What a letter says, and so what becomes of it; never raises."""
         self._counted[letter.hook] = self._counted.get(letter.hook, 0) + 1
         hook, provider = self._hooks.get(letter.hook), PROVIDERS.get(letter.provider)
@@ -126,7 +129,7 @@ class Hooked:
                 letter.event, decoded(text), letter.headers, letter.received_at, hook.only, unknown
             )
             reading = provider.read(delivery)
-            facts = in_scope(reading.facts, hook.scope)
+            facts = placed(reading.facts, hook)
         except Refused as refused:
             return Result(letter.id, "dead", str(refused), tries=letter.tries + 1), ()
         except Exception as error:
@@ -187,6 +190,12 @@ class Hooked:
         if now - last > hook.silent_after:
             return Freshness.STALE, f"Webhooks silent since {_moment(last)}."
         return Freshness.LIVE, ""
+
+
+def placed(facts: Sequence[CiFact | IncidentTold], hook: Hook) -> Sequence[CiFact | IncidentTold]:
+    """`facts`, all of them within what `hook` may tell of, incidents under our names. Raises Refused."""
+    in_scope([fact for fact in facts if not isinstance(fact, IncidentTold)], hook.scope)
+    return [located(fact, hook.id, hook.alerts) if isinstance(fact, IncidentTold) else fact for fact in facts]
 
 
 def in_scope(facts: Sequence[CiFact], scope: Sequence[str]) -> Sequence[CiFact]:
