@@ -40,10 +40,13 @@ from app.sources.polled import Polled
 from app.sources.polls import POLLS, credential
 from app.sources.runner import Collector
 from app.sources.signatures import Signatures
+from app.sources.targets import opened
+from app.sources.telling import Courier, Teller
 from app.store import audit
 from app.store.ci import CiRules
 from app.store.db import Database
 from app.store.inbox import Inbox
+from app.store.outbox import Outbox
 from app.store.retention import prune
 from app.supervisor import Supervisor, Work
 from app.web import api, errors, files, flagger, headers, hooks, incidents, logs, ops, pages, uploads
@@ -111,7 +114,8 @@ def create_app(
             inbox = Inbox(database)
             app.include_router(hooks.routes(inbox, settings.hooks))
             decisions = api.Decisions(gates, Freezes(database, live, _now))
-            app.include_router(api.router(hub, perform, inbox, database, policy, decisions))
+            outbox = Outbox(database)
+            app.include_router(api.router(hub, perform, inbox, database, policy, decisions, outbox))
             if settings.flagger_secret:
                 app.include_router(flagger.routes(gates, reach, settings.flagger_secret))
             told = Ingest(database, live, CiRules(settings.services, settings.job_stages))
@@ -143,6 +147,14 @@ def create_app(
             for number, sink in enumerate(settings.events):
                 out = Outbound(sink.url, _bearer(sink.secret), sink.private)
                 supervisor.start(f"events {number}", Announcer(database, out, here).run)
+            if targets := [target for target in settings.notify.targets if target.on]:
+                teller = Teller(fleet, outbox, settings.notify.routes, leads=lambda: hub.ready)
+                supervisor.start("notices", teller.run)
+                most = settings.notify.per_minute
+                for target in targets:
+                    name, port = target.name, opened(target)
+                    courier = Courier(name, port, outbox, door, here, per_minute=most)
+                    supervisor.start(f"telling {name}", courier.run)
             for cluster in settings.clusters:
                 supervisor.start(f"cluster {cluster.name}", _collecting(cluster, settings, door, reach))
             supervisor.start("perform", perform.run)

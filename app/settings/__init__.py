@@ -10,6 +10,7 @@ from .auth import AuthSettings, Mode, OidcSettings, Persona, ProxySettings, Secr
 from .hooks import HookSettings, PollSettings, SecretPlace
 from .load import VARIABLES, load
 from .model import ClusterSettings, Settings
+from .notify import NotifySettings, SlackPerson, SlackSettings, TargetSettings
 from .problems import Problem, SettingsRefused
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "ClusterSettings",
     "HookSettings",
     "Mode",
+    "NotifySettings",
     "OidcSettings",
     "Persona",
     "PollSettings",
@@ -27,5 +29,8 @@ __all__ = [
     "SecretPlace",
     "Settings",
     "SettingsRefused",
+    "SlackPerson",
+    "SlackSettings",
+    "TargetSettings",
     "load",
 ]

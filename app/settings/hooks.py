@@ -65,12 +65,12 @@ class PollSettings:
         """This with its token."""
         if self.token is None:
             return self
-        token = _placed(self.token, base)
+        token = placed(self.token, base)
         return replace(self, token=token, secret=token.read(environ))
 
     def shown(self) -> dict[str, Any]:
         """In the shape of the file, without secrets."""
-        token = {"token": _shown(self.token)} if self.token else {}
+        token = {"token": shown_place(self.token)} if self.token else {}
         return {"url": self.url, **({"private": True} if self.private else {}), **token}
 
 
@@ -112,7 +112,7 @@ class HookSettings:
 
     def opened(self, environ: Mapping[str, str], base: Path) -> tuple[HookSettings, tuple[str, ...]]:
         """This hook with its secrets, and what is odd: secrets that are not there."""
-        places = tuple(_placed(place, base) for place in self.places)
+        places = tuple(placed(place, base) for place in self.places)
         secrets = tuple(dict.fromkeys(secret for place in places if (secret := place.read(environ))))
         odd = [f"hooks: {self.id}: {place} holds no secret." for place in places if not place.read(environ)]
         if not secrets:
@@ -127,7 +127,7 @@ class HookSettings:
         return {
             "id": self.id,
             "provider": self.provider,
-            "secrets": [_shown(place) for place in self.places],
+            "secrets": [shown_place(place) for place in self.places],
             **({"repositories": list(self.repositories)} if self.repositories else {}),
             **({"environments": list(self.environments)} if self.environments else {}),
             **(
@@ -139,11 +139,13 @@ class HookSettings:
         }
 
 
-def _placed(place: SecretPlace, base: Path) -> SecretPlace:
+def placed(place: SecretPlace, base: Path) -> SecretPlace:
+    """The place, with a file that is relative to the settings found from them."""
     return replace(place, file=base / place.file) if place.file else place
 
 
-def _shown(place: SecretPlace) -> dict[str, str]:
+def shown_place(place: SecretPlace) -> dict[str, str]:
+    """In the shape of the file."""
     return {"env": place.env} if place.env else {"file": str(place.file)}
 
 
@@ -168,7 +170,8 @@ def _provider(text: str) -> str:
     return text
 
 
-def _api(text: str) -> str:
+def address(text: str) -> str:
+    """An http(s) address without user and query. Raises ValueError."""
     parts = urlsplit(text)
     try:
         fine = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
@@ -191,7 +194,7 @@ _GLOB = Scalar(
     scalars.matching(re.compile(r"[^\x00-\x20]{1,300}"), "a glob without spaces"), "github.com/acme/*"
 )
 _WORDS = Scalar(scalars.matching(re.compile(r"[^\x00-\x1f]{1,200}"), "a glob"), "'*nightly*'")
-_PLACE = Table(
+PLACE = Table(
     {
         "env": Scalar(
             scalars.matching(re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}"), "a variable"), "env: CI_SECRET"
@@ -206,7 +209,7 @@ HOOKS = Many(
         {
             "id": Scalar(_ID, "id: acme-github"),
             "provider": Scalar(_provider, "provider: github"),
-            "secrets": Many(_PLACE, "secrets: [{env: CI_SECRET}, {file: /run/secrets/ci-next}]"),
+            "secrets": Many(PLACE, "secrets: [{env: CI_SECRET}, {file: /run/secrets/ci-next}]"),
             "repositories": Many(_GLOB, "repositories: ['github.com/acme/*']"),
             "environments": Many(Scalar(scalars.name, "production"), "environments: [production]"),
             "service_names": Many(
@@ -222,8 +225,8 @@ HOOKS = Many(
             "silent_hours": Scalar(scalars.number(1, 8760), "silent_hours: 24", frozenset({"int"})),
             "poll": Table(
                 {
-                    "url": Scalar(_api, "url: https://api.github.example.org"),
-                    "token": _PLACE,
+                    "url": Scalar(address, "url: https://api.github.example.org"),
+                    "token": PLACE,
                     "private": Scalar(scalars.boolean, "private: true", frozenset({"bool"})),
                 },
                 "poll: {url: https://git.example.org/api/v4, token: {env: CI_TOKEN}}",
@@ -240,8 +243,8 @@ HOOKS = Many(
 EVENTS = Many(
     Table(
         {
-            "url": Scalar(_api, "url: https://events.example.org/shipboard"),
-            "token": _PLACE,
+            "url": Scalar(address, "url: https://events.example.org/shipboard"),
+            "token": PLACE,
             "private": Scalar(scalars.boolean, "private: true", frozenset({"bool"})),
         },
         "- {url: https://events.example.org/shipboard, token: {env: EVENTS_TOKEN}}",

@@ -81,10 +81,17 @@ class Outbound:
         return await self.ask("GET", path, more)
 
     async def ask(
-        self, method: str, path: str, headers: Mapping[str, str] | None = None, content: bytes = b""
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str] | None = None,
+        content: bytes = b"",
+        *,
+        heeded: bool = False,
     ) -> Answer:
-        """One request. Raises ClusterError: Misconfigured for another origin or a forbidden address, Throttled
-        with the wait that was asked for, and the others as they are named."""
+        """One request; what a GET answers is decoded, and what others do if it is `heeded`. Raises ClusterError:
+        Misconfigured for another origin or a forbidden address, Throttled with the wait that was asked for, and the
+        others as they are named."""
         url = path if path == self.base else urljoin(f"{self.base.rstrip('/')}/", path)
         parts, base = urlsplit(url), urlsplit(self.base)
         if (parts.scheme, parts.netloc) != (base.scheme, base.netloc):
@@ -111,7 +118,7 @@ class Outbound:
         )
         try:
             async with asyncio.timeout(ALL_SECONDS):
-                return await self._sent(request, host)
+                return await self._sent(request, host, heeded or method == "GET")
         except (TimeoutError, httpx2.HTTPError) as error:
             raise Unreachable(f"{host} does not answer", type(error).__name__) from None
 
@@ -134,7 +141,7 @@ class Outbound:
             )
         return addresses[0]
 
-    async def _sent(self, request: httpx2.Request, host: str) -> Answer:
+    async def _sent(self, request: httpx2.Request, host: str, heeded: bool) -> Answer:
         assert self._client is not None
         answer = await self._client.send(request, stream=True)
         try:
@@ -147,7 +154,7 @@ class Outbound:
             await answer.aclose()
         headers = {name.lower(): value for name, value in answer.headers.items()}
         _refuse(host, answer.status_code, headers)
-        if answer.status_code == 304 or not body or request.method != "GET":
+        if answer.status_code == 304 or not body or not heeded:
             return Answer(answer.status_code, headers)
         try:
             return Answer(answer.status_code, headers, decoded(bytes(body)))
