@@ -23,6 +23,7 @@ from app.domain.policy import Permission, permits
 from app.domain.rulings import Ruling, missing
 from app.live import Listener, Live
 from app.store import commands
+from app.store import freezes as frost
 from app.store import gates as kept
 from app.store.audit import append
 from app.store.commands import Known
@@ -101,7 +102,7 @@ class Gatekeeper:
                     found = {k.key: k for k in await commands.of_services(connection, None)}
                 else:
                     found = dict(await commands.workloads(connection, tuple(dirty))) if dirty else {}
-                gates.freezer.by_hand = await kept.freezes(connection, now)
+                gates.freezer.by_hand = await frost.freezes(connection, now)
                 current = await kept.current(connection, now - PATIENCE)
         except StoreUnavailable:
             self._dirty |= dirty

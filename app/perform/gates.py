@@ -33,6 +33,7 @@ from app.domain.policy import Blocker, Permission, permits
 from app.domain.rulings import Around, Ruling, barred, missing, rulings
 from app.live import Live
 from app.store import commands
+from app.store import freezes as frost
 from app.store import gates as kept
 from app.store.audit import append
 from app.store.commands import Known
@@ -134,7 +135,7 @@ class Gates:
         """Every rule of a gate, as it stands now. Raises StoreUnavailable."""
         async with self.database.reading() as connection:
             seen = await commands.of_services(connection, [gate.subject.service])
-            by_hand = await kept.freezes(connection, self.clock())
+            by_hand = await frost.freezes(connection, self.clock())
         around = Around((*self.delivery.freezes, *by_hand), moving(seen, gate))
         return rulings(gate, self.delivery, around, self.clock())
 
