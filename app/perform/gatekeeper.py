@@ -171,7 +171,8 @@ class Gatekeeper:
     async def _settle(self, gate: Gate, raised: Mapping[str, Question]) -> None:
         now = self._gates.clock()
         if gate.phase is GatePhase.EXECUTING:
-            self._executor.carry(gate)
+            if not gate.subject.call:  # else it is on its way to the forge
+                self._executor.carry(gate)
             return
         ours = gate.origin in (Origin.PROMOTION, Origin.ROLLOUT)
         if ours and not holds_still(gate, raised, self._seen):
@@ -185,7 +186,7 @@ class Gatekeeper:
         gate = await self._standing_now(await self._gates.fresh(gate))
         if gate.phase is GatePhase.OPEN:
             await self._by_rule(gate)
-        elif ours:
+        elif ours or gate.subject.call:
             await self._begin(gate)
 
     async def _by_rule(self, gate: Gate) -> None:
@@ -221,7 +222,7 @@ class Gatekeeper:
                 await append(session, entry(gate, SYSTEM, "reopened", now, result=why))
         if moved:
             self._gates.tell(gate)
-            if not why:
+            if not why and not gate.subject.call:
                 self._executor.carry(replace(gate, phase=GatePhase.EXECUTING))
 
     async def _end(self, gate: Gate, phase: GatePhase, said: str) -> None:

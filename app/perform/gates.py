@@ -80,7 +80,7 @@ class Gates:
         gate = Gate(token_hex(8), question.key, question.origin, subject, since, ends)
         gate = gate.showing(await self._gather(gate), rules.version)
         async with self.database.writing() as session:
-            if new := await kept.ask(session, gate):
+            if new := await kept.ask(session, gate, question.thread):
                 await append(session, entry(gate, by, "opened", now, result=subject.question))
         if not new:
             async with self.database.reading() as connection:

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.domain.evidence import Evidence
+from app.domain.forges import CallState
 from app.domain.gates import (
     MOVES,
     Basis,
@@ -31,7 +32,8 @@ from app.domain.gates import (
     sheet,
 )
 from app.domain.people import Principal
-from app.store.gate_tables import GATE, GATEDECISION, GATESHEET, GATEVOTE
+from app.store import gate_calls
+from app.store.gate_tables import GATE, GATECALL, GATEDECISION, GATESHEET, GATEVOTE
 from app.store.mapping import AnyRow
 
 LASTS = tuple(MOVES)
@@ -42,8 +44,9 @@ _evidence = msgspec.json.Decoder(Evidence)
 _principal = msgspec.json.Decoder(Principal)
 
 
-async def ask(session: AsyncSession, gate: Gate) -> bool:
-    """Put a new gate down; False when there is one with its key, whatever became of it."""
+async def ask(session: AsyncSession, gate: Gate, thread: str = "") -> bool:
+    """Put a new gate down, with its call where it has one; False when there is one with its key, whatever became of
+    it."""
     connection = await session.connection()
     into = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(GATE)
     subject = gate.subject
@@ -67,6 +70,8 @@ async def ask(session: AsyncSession, gate: Gate) -> bool:
     if (await connection.scalar(statement.returning(GATE.c.id))) is None:
         return False
     await _keep_sheet(connection, gate, gate.opened_at)
+    if subject.call:
+        await gate_calls.put(connection, gate.id, thread, gate.opened_at)
     return True
 
 
@@ -210,7 +215,7 @@ async def forget(session: AsyncSession, before: datetime, batch: int) -> int:
     connection = await session.connection()
     old = select(GATE.c.id).where(GATE.c.ended_at < before).order_by(GATE.c.ended_at).limit(batch)
     idents = list(await connection.scalars(old))
-    for table in (GATESHEET, GATEVOTE, GATEDECISION):
+    for table in (GATESHEET, GATEVOTE, GATEDECISION, GATECALL):
         await connection.execute(delete(table).where(table.c.gate.in_(idents)))
     await connection.execute(delete(GATE).where(GATE.c.id.in_(idents)))
     return len(idents)
@@ -239,10 +244,11 @@ async def _gates(connection: AsyncConnection, where: ColumnElement[bool]) -> lis
         cast.setdefault(row.gate, []).append(_vote(row))
     decided = select(GATEDECISION).where(GATEDECISION.c.gate.in_(idents))
     decisions = {row.gate: _decision(row) for row in await connection.execute(decided)}
-    return [_gate(row, tuple(cast.get(row.id, ())), decisions.get(row.id)) for row in rows]
+    told = await gate_calls.states(connection, idents)
+    return [_gate(row, tuple(cast.get(row.id, ())), decisions.get(row.id), told.get(row.id)) for row in rows]
 
 
-def _gate(row: AnyRow, votes: tuple[Vote, ...], decision: Decision | None) -> Gate:
+def _gate(row: AnyRow, votes: tuple[Vote, ...], decision: Decision | None, told: CallState | None) -> Gate:
     return Gate(
         row.id,
         row.key,
@@ -259,6 +265,7 @@ def _gate(row: AnyRow, votes: tuple[Vote, ...], decision: Decision | None) -> Ga
         row.message,
         row.command,
         row.ended_at,
+        told,
     )
 
 
