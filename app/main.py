@@ -34,6 +34,8 @@ from app.read.fleet import Fleet
 from app.settings import ClusterSettings, HookSettings, Settings
 from app.sources.alerted import Alerts
 from app.sources.announced import Announcer
+from app.sources.answering import Answering
+from app.sources.asked import Asker
 from app.sources.hooked import Hook, Hooked
 from app.sources.outbound import Outbound
 from app.sources.polled import Polled
@@ -49,7 +51,7 @@ from app.store.inbox import Inbox
 from app.store.outbox import Outbox
 from app.store.retention import prune
 from app.supervisor import Supervisor, Work
-from app.web import api, errors, files, flagger, headers, hooks, incidents, logs, ops, pages, uploads
+from app.web import api, errors, files, flagger, forges, headers, hooks, incidents, logs, ops, pages, uploads
 from app.web.auth import Guard, account, login, oidc, refuse_bare, viewer
 from app.web.auth.doorkeeper import Doorkeeper
 from app.web.auth.holders import standing
@@ -134,7 +136,8 @@ def create_app(
             supervisor.start("retention", lambda: _forget(database, settings.retention_days))
             supervisor.start("audit head", lambda: _tell_head(database))
             if settings.hooks:
-                hooked = Hooked(inbox, door, map(_hook, settings.hooks))
+                asker = Asker(gates, forges.namings(settings.hooks), settings.services)
+                hooked = Hooked(inbox, door, map(_hook, settings.hooks), asker=asker)
                 supervisor.start("webhooks", hooked.run)
                 for hook in settings.hooks:
                     if hook.poll and hook.provider in POLLS:
@@ -144,6 +147,7 @@ def create_app(
                         polled = Polled(_hook(hook), api_, door, database, inbox, hooked)
                         supervisor.start(f"polling {hook.id}", polled.run)
             here = settings.public_url or f"http://{settings.host}:{settings.port}"
+            supervisor.start("forges", Answering(gates, forges.opened(settings.hooks), here).run)
             for number, sink in enumerate(settings.events):
                 out = Outbound(sink.url, _bearer(sink.secret), sink.private)
                 supervisor.start(f"events {number}", Announcer(database, out, here).run)
