@@ -22,22 +22,24 @@ from app.domain.drills import production
 from app.domain.errors import StoreUnavailable
 from app.domain.facts import Fact, SourceObserved
 from app.domain.freshness import Freshness
-from app.domain.people import Principal
 from app.domain.refusals import ClusterError, Misconfigured
 from app.engines import ENGINES
 from app.ingest import Ingest
 from app.kube import Cluster
 from app.live import Live
-from app.perform import ClusterLike, Freezer, Freezes, Gatekeeper, Gates, Perform, Rounds, Rules
+from app.perform import ClusterLike, Freezer, Freezes, Gatekeeper, Gates, Incidents, Perform, Rounds, Rules
 from app.read.artifacts import Policy
 from app.read.evidence import evidence
 from app.read.fleet import Fleet
-from app.settings import AuthSettings, ClusterSettings, HookSettings, Settings, SlackPerson, SlackSettings
+from app.settings import ClusterSettings, HookSettings, Settings
+from app.sources.alerted import Alerts
 from app.sources.announced import Announcer
+from app.sources.answering import Answering
+from app.sources.asked import Asker
 from app.sources.hooked import Hook, Hooked
 from app.sources.outbound import Outbound
 from app.sources.polled import Polled
-from app.sources.polls import POLLS
+from app.sources.polls import POLLS, credential
 from app.sources.runner import Collector
 from app.sources.signatures import Signatures
 from app.sources.targets import opened
@@ -46,13 +48,28 @@ from app.store import audit
 from app.store.ci import CiRules
 from app.store.db import Database
 from app.store.inbox import Inbox
+from app.store.lease import Leases
 from app.store.outbox import Outbox
 from app.store.retention import prune
 from app.supervisor import Supervisor, Work
-from app.web import api, errors, files, flagger, headers, hooks, incidents, logs, ops, pages, slack, uploads
+from app.web import (
+    api,
+    errors,
+    files,
+    flagger,
+    forges,
+    headers,
+    hooks,
+    incidents,
+    logs,
+    ops,
+    pages,
+    slack,
+    uploads,
+)
 from app.web.auth import Guard, account, login, oidc, refuse_bare, viewer
 from app.web.auth.doorkeeper import Doorkeeper
-from app.web.auth.holders import person_named, standing
+from app.web.auth.holders import standing
 from app.web.metrics import Door, Metrics
 from app.web.render import Renderer
 from app.web.streams import Hub
@@ -110,10 +127,13 @@ def create_app(
                 resting=lambda: vitals.draining,
                 place=f"{gethostname()} {settings.host} {settings.port}",
             )
-            app.include_router(pages.routes(hub, renderer, perform, rules.production, gates))
+            marking = Incidents(database, live, _now)
+            app.include_router(pages.routes(hub, renderer, perform, rules.production, gates, marking))
             inbox = Inbox(database)
             here = settings.public_url or f"http://{settings.host}:{settings.port}"
-            desks += [_desk(each, gates, database, settings.auth, here) for each in settings.notify.slack]
+            desks += [
+                slack.opened(each, gates, database, settings.auth, here) for each in settings.notify.slack
+            ]
             if desks:
                 app.include_router(slack.routes(desks))
             app.include_router(hooks.routes(inbox, settings.hooks))
@@ -125,7 +145,7 @@ def create_app(
             told = Ingest(database, live, CiRules(settings.services, settings.job_stages))
             door = _reporting(metrics.counted(told), vitals)
             app.include_router(uploads.routes(uploads.Desk(database, door, Signatures(settings.signing))))
-            app.include_router(incidents.routes(database, door))
+            app.include_router(incidents.routes(database, marking))
             refuse_bare(app)
             app.state.hub = vitals.projection = metrics.parts.hub = hub
             metrics.parts.fleet = fleet
@@ -138,24 +158,30 @@ def create_app(
             supervisor.start("retention", lambda: _forget(database, settings.retention_days))
             supervisor.start("audit head", lambda: _tell_head(database))
             if settings.hooks:
-                hooked = Hooked(inbox, door, map(_hook, settings.hooks))
+                asker = Asker(gates, forges.namings(settings.hooks), settings.services)
+                hooked = Hooked(inbox, door, map(_hook, settings.hooks), asker=asker)
                 supervisor.start("webhooks", hooked.run)
                 for hook in settings.hooks:
                     if hook.poll and hook.provider in POLLS:
-                        api_ = Outbound(hook.poll.url, _bearer(hook.poll.secret), hook.poll.private)
+                        api_ = Outbound(
+                            hook.poll.url, credential(hook.provider, hook.poll.secret), hook.poll.private
+                        )
                         polled = Polled(_hook(hook), api_, door, database, inbox, hooked)
                         supervisor.start(f"polling {hook.id}", polled.run)
+            supervisor.start("forges", Answering(gates, forges.opened(settings.hooks), here).run)
             for number, sink in enumerate(settings.events):
                 out = Outbound(sink.url, _bearer(sink.secret), sink.private)
                 supervisor.start(f"events {number}", Announcer(database, out, here).run)
             if targets := [target for target in settings.notify.targets if target.on]:
-                teller = Teller(fleet, outbox, settings.notify.routes, leads=lambda: hub.ready)
-                supervisor.start("notices", teller.run)
-                most = settings.notify.per_minute
+                leases = Leases(database)
+                teller = Teller(fleet, outbox, settings.notify.routes, ready=lambda: hub.ready)
+                supervisor.start("notices", leases.alone("notices", teller.run))
                 for target in targets:
-                    name, port = target.name, opened(target)
-                    courier = Courier(name, port, outbox, door, here, per_minute=most)
-                    supervisor.start(f"telling {name}", courier.run)
+                    courier = Courier(
+                        target.name, opened(target), outbox, door, here, per_minute=settings.notify.per_minute
+                    )
+                    work_ = leases.alone(f"telling {target.name}", courier.run)
+                    supervisor.start(f"telling {target.name}", work_)
             for cluster in settings.clusters:
                 supervisor.start(f"cluster {cluster.name}", _collecting(cluster, settings, door, reach))
             supervisor.start("perform", perform.run)
@@ -279,21 +305,9 @@ async def _forget(database: Database, days: int) -> None:
 def _hook(hook: HookSettings) -> Hook:
     """The hook as the worker needs it."""
     silent = timedelta(hours=hook.silent_hours)
-    return Hook(hook.id, hook.provider, hook.repositories, silent, bool(hook.secrets))
-
-
-def _desk(
-    workspace: SlackSettings, gates: Gates, database: Database, auth: AuthSettings, here: str
-) -> slack.Desk:
-    """What answers a Slack workspace."""
-
-    async def who(person: SlackPerson, session: str, at: datetime) -> Principal | None:
-        groups = frozenset(person.groups)
-        return await person_named(database, auth, person.identity, groups, session=session, signed_in_at=at)
-
-    back = Outbound(workspace.hooks, {}, workspace.private)
-    bot = Outbound(workspace.api, _bearer(workspace.token), workspace.private) if workspace.token else None
-    return slack.Desk(workspace, gates, who, here, back, bot)
+    names = tuple((each.name, each.service) for each in hook.service_names)
+    alerts = Alerts(hook.environments, names, hook.blame)
+    return Hook(hook.id, hook.provider, hook.repositories, silent, bool(hook.secrets), alerts)
 
 
 def _bearer(token: str) -> dict[str, str]:

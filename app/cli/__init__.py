@@ -31,7 +31,7 @@ from .choose import (
     refuse_without_clusters,
     settings_from,
 )
-from .personas import DEMO_AUTH, DEMO_DELIVERY
+from .personas import DEMO
 from .say import FAILED, expected
 
 cli = typer.Typer(
@@ -141,9 +141,7 @@ def demo(host: Host = None, port: Port = None, database: Storage = None) -> None
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shipboard-demo-")))
         given = {"host": host, "port": port, "database": database or str(home / "shipboard.db")}
         overrides = {name: value for name, value in given.items() if value is not None}
-        settings = replace(
-            load(None, {}, home, overrides), drain_seconds=0.0, auth=DEMO_AUTH, delivery=DEMO_DELIVERY
-        )
+        settings = replace(load(None, {}, home, overrides), drain_seconds=0.0, **DEMO)
         refuse_remote(settings, allowed=False, demo=True)
 
         from app.web.server import PortRefused, open_port
@@ -159,9 +157,9 @@ def demo(host: Host = None, port: Port = None, database: Storage = None) -> None
             opened = open_port(settings.host, 0)
             typer.echo(f"Port {settings.port} is taken, so this is on another.", err=True)
         stack.enter_context(opened)
-        secret = token_urlsafe(32)
-        own = f"{address(settings, opened)}/hooks/github/{HOOK}"
-        cluster = stack.enter_context(EmbeddedCluster(home / "kubeconfig", own, secret))
+        secret, own = token_urlsafe(32), address(settings, opened)
+        token = people.token_of_ci("the demo's CI", settings)
+        cluster = stack.enter_context(EmbeddedCluster(home / "kubeconfig", own, secret, token))
         hook = HookSettings(HOOK, "github", repositories=("github.com/acme/*",), secrets=(secret,))
         watched = ClusterSettings("demo", cluster.kubeconfig, cluster.context)
         settings = replace(settings, clusters=(watched,), hooks=(hook,))

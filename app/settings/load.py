@@ -279,8 +279,17 @@ def load(
     secrets |= {place.env for hook in hooks for place in hook.secret_places}
     secrets |= {sink.token.env for sink in values["events"] if sink.token}
     found = Settings(**values, hooks=hooks, file=file, warnings=(*_unknown(environ, secrets), *warnings))
-    return (
-        replace(found, warnings=(*found.warnings, *lint(found.delivered))) if found.delivery.rules else found
+    odd = (*lint(found.delivered), *_nowhere(found)) if found.delivery.rules else ()
+    return replace(found, warnings=(*found.warnings, *odd))
+
+
+def _nowhere(found: Settings) -> tuple[str, ...]:
+    """Workflows that cannot be started, since no hook has an API for them."""
+    known = {hook.id for hook in found.hooks if hook.gates}
+    return tuple(
+        f"{name}: dispatch names the hook {rules.dispatch.hook!r}, which is not there or has no `gates`."
+        for name, rules in found.delivery.rules.items()
+        if rules.dispatch and rules.dispatch.hook not in known
     )
 
 

@@ -15,10 +15,10 @@ from typing import Any
 from app.domain.notices import PER_MINUTE, NoticeKind, Route
 
 from . import scalars
-from .hooks import PLACE, SecretPlace, address, placed, shown_place
 from .problems import suggestion
 from .reader import Many, Table
 from .scalars import Scalar
+from .secret_places import PLACE, SecretPlace, address, placed, shown
 
 SLACK_API = "https://slack.com/api"
 SLACK_HOOKS = "https://hooks.slack.com"
@@ -51,7 +51,7 @@ class TargetSettings:
 
     def shown(self) -> dict[str, Any]:
         """In the shape of the file, without secrets."""
-        place = shown_place(self.place) if self.place else {}
+        place = shown(self.place) if self.place else {}
         key = {"webhook": "secret", "cdevents": "token"}.get(self.sort, "token" if self.channel else "url")
         more = {"private": True} if self.private else {}
         if self.sort == "apprise":
@@ -106,10 +106,10 @@ class SlackSettings:
         return {
             "id": self.id,
             **({"team": self.team} if self.team else {}),
-            "secrets": [shown_place(place) for place in self.places],
+            "secrets": [shown(place) for place in self.places],
             "people": people,
             **({"counts_as_sign_in": True} if self.counts_as_sign_in else {}),
-            **({"bot": shown_place(self.bot)} if self.bot else {}),
+            **({"bot": shown(self.bot)} if self.bot else {}),
             **({"api": self.api} if self.api != SLACK_API else {}),
             **({"hooks": self.hooks} if self.hooks != SLACK_HOOKS else {}),
             **({"private": True} if self.private else {}),

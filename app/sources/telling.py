@@ -45,14 +45,9 @@ TAKEN_FOR = timedelta(seconds=60)
 log = structlog.get_logger("shipboard.telling")
 
 
-def always() -> bool:
-    """Leads: there is nobody else."""
-    return True
-
-
 class Teller:
-    """Puts into the outbox what the fleet shows, for the targets that `routes` name. `leads` tells whether this
-    process is the one to do it; where several are, each change is still told once."""
+    """Puts into the outbox what the fleet shows, for the targets that `routes` name, once the fleet is `ready`. Where
+    several processes do, each change is still told once."""
 
     def __init__(
         self,
@@ -61,10 +56,10 @@ class Teller:
         routes: Sequence[Route],
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        leads: Callable[[], bool] = always,
+        ready: Callable[[], bool] = lambda: True,
     ) -> None:
         self._fleet, self._outbox, self._routes = fleet, outbox, routes
-        self._clock, self._leads = clock, leads
+        self._clock, self._ready = clock, ready
         self._up_since = clock()
         self._quiet_until = self._up_since
         self._known: frozenset[str] = frozenset()
@@ -72,7 +67,7 @@ class Teller:
     async def run(self) -> None:
         """For ever. Raises StoreUnavailable."""
         while True:
-            if self._leads():
+            if self._ready():
                 await self.look()
             await asyncio.sleep(EVERY_SECONDS)
 
@@ -115,10 +110,9 @@ class Courier:
         *,
         per_minute: int = PER_MINUTE,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        leads: Callable[[], bool] = always,
     ) -> None:
         self.name, self._target, self._outbox, self._ingest = name, target, outbox, ingest
-        self._base, self._per_minute, self._clock, self._leads = base, per_minute, clock, leads
+        self._base, self._per_minute, self._clock = base, per_minute, clock
         self._bell = outbox.bell()
 
     async def run(self) -> None:
@@ -128,11 +122,10 @@ class Courier:
         try:
             while True:
                 self._bell.clear()
-                if self._leads():
-                    sent = await self.round()
-                    if sent or loop.time() - reported > REPORT_SECONDS:
-                        await self.report()
-                        reported = loop.time()
+                sent = await self.round()
+                if sent or loop.time() - reported > REPORT_SECONDS:
+                    await self.report()
+                    reported = loop.time()
                 with suppress(TimeoutError):
                     async with asyncio.timeout(EVERY_SECONDS):
                         await self._bell.wait()

@@ -114,7 +114,7 @@ class Bot:
             told["thread_ts"] = message.root
             told["reply_broadcast"] = message.notices[0].kind in LOUD
         headers = {"content-type": "application/json; charset=utf-8"}
-        answer = (await self.api.ask("POST", "chat.postMessage", headers, _encode(told), heeded=True)).body
+        answer = (await self.api.ask("POST", "chat.postMessage", headers, _encode(told), reads=True)).body
         if not isinstance(answer, dict):
             raise Broken("Slack answers something else")
         if answer.get("ok") is not True:

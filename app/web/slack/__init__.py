@@ -25,12 +25,14 @@ from app.domain.people import Principal
 from app.domain.policy import Permission, permits
 from app.domain.refusals import ClusterError
 from app.perform import Ballot, EvidenceChanged, Gates, NotKnown, Over
-from app.settings import SlackPerson, SlackSettings
+from app.settings import AuthSettings, SlackPerson, SlackSettings
 from app.sources.hooks.verify import SLACK, TOLERANCE, Signed
 from app.sources.outbound import Outbound
 from app.sources.targets.slack import escaped
+from app.store.db import Database
 from app.web.answers import refusal
 from app.web.auth import needs, remember
+from app.web.auth.holders import person_named
 from app.web.bodies import Intake
 
 from . import said
@@ -206,11 +208,24 @@ class Desk:
         told = {"trigger_id": asked.trigger, "view": said.dialog(asked.ident, asked.digest)}
         headers = {"content-type": "application/json; charset=utf-8"}
         try:
-            answer = await self.bot.ask("POST", "views.open", headers, _encode(told), heeded=True)
+            answer = await self.bot.ask("POST", "views.open", headers, _encode(told), reads=True)
         except ClusterError as error:
             log.warning("a dialog could not be opened", workspace=self.settings.id, reason=str(error))
             return False
         return isinstance(answer.body, dict) and answer.body.get("ok") is True
+
+
+def opened(workspace: SlackSettings, gates: Gates, database: Database, auth: AuthSettings, base: str) -> Desk:
+    """The desk of a workspace; nothing is connected yet."""
+
+    async def who(person: SlackPerson, session: str, at: datetime) -> Principal | None:
+        groups = frozenset(person.groups)
+        return await person_named(database, auth, person.identity, groups, session=session, signed_in_at=at)
+
+    back = Outbound(workspace.hooks, {}, workspace.private)
+    bearer = {"authorization": f"Bearer {workspace.token}"}
+    bot = Outbound(workspace.api, bearer, workspace.private) if workspace.token else None
+    return Desk(workspace, gates, who, base, back, bot)
 
 
 def routes(desks: Iterable[Desk]) -> APIRouter:

@@ -6,7 +6,7 @@ from alembic import op
 from sqlalchemy import Column, DateTime, ForeignKeyConstraint, Integer, PrimaryKeyConstraint, String, Text
 
 revision = "0017"
-down_revision = "0012"
+down_revision = "0015"
 
 
 def text(*names: str) -> list[Column[str]]:
