@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ..domain.commands import Offer, Verb
+from ..domain.counts import among
 from ..domain.owners import Owner
 from ..domain.policy import Blocker
 from ..domain.rollout import Attention, Phase, RolloutState
@@ -144,4 +145,4 @@ def _how(row: WorkloadRow) -> str:
     if state.weight is not None:
         return f"{version}, {state.weight.wanted} %"
     counts = state.counts
-    return f"{version}, {min(counts.updated, counts.wanted)} of {counts.wanted} pods"
+    return f"{version}, {among(min(counts.updated, counts.wanted), counts.wanted)}"
