@@ -8,6 +8,7 @@ from .freezer import Freezer
 from .freezing import Freezes
 from .gatekeeper import Gatekeeper
 from .gates import Gates
+from .incidents import Incidents
 from .look import ClusterLike
 from .rounds import Rounds
 from .terms import (
@@ -34,6 +35,7 @@ __all__ = [
     "Freezes",
     "Gatekeeper",
     "Gates",
+    "Incidents",
     "KeyReused",
     "Moved",
     "NotKnown",

@@ -64,6 +64,11 @@ def share(at: datetime, now: datetime) -> str:
     return f"{min(1.0, max(0.0, part)) * 100:.2f}"
 
 
+def day_before(now: datetime) -> datetime:
+    """Where the 24 hours before `now` begin."""
+    return now - _DAY_STRIP
+
+
 def hours_before(now: datetime, step: int = 3) -> list[datetime]:
     """The full hours of the last 24, each `step`-th of the day, that leave room for their label at both
     ends."""
@@ -138,6 +143,7 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "ago": ago,
     "timer": timer,
     "share": share,
+    "day_before": day_before,
     "hours_before": hours_before,
     "beat": beat,
     "phase": phase,
