@@ -19,10 +19,12 @@ class Permission(StrEnum):
 
     OPEN = "open"  # anybody: probes, sign-in, static files, hooks (which check a signature instead)
     VIEW = "view"
+    DEEDS = "deeds"  # what was asked of workloads, by whom and why, and the webhooks that came
     ACT = "act"
     DECIDE = "decide"
     REPORT = "report"  # machines that tell results of CI
     AUDIT = "audit"
+    ADDRESSES = "addresses"  # from where people came, in the audit
     SELF = "self"  # a person's own sessions and tokens
     ADMIN = "admin"
 
@@ -30,14 +32,19 @@ class Permission(StrEnum):
 LEAST: dict[Permission, Role | None] = {
     Permission.OPEN: None,
     Permission.VIEW: Role.VIEWER,
+    Permission.DEEDS: Role.VIEWER,
     Permission.ACT: Role.OPERATOR,
     Permission.DECIDE: Role.APPROVER,
     Permission.REPORT: Role.OPERATOR,
     Permission.AUDIT: Role.VIEWER,
+    Permission.ADDRESSES: Role.ADMIN,
     Permission.SELF: Role.VIEWER,
     Permission.ADMIN: Role.ADMIN,
 }
-"""The role each permission takes; an admin has them all, and whoever has any role may view."""
+"""The role each permission takes; an admin has them all, and whoever has any role may view. What people did and why
+(DEEDS, AUDIT) is told only to somebody who says who they are, whatever strangers and screens may look at."""
+LOOKS = frozenset({Permission.VIEW, Permission.DEEDS})
+"""What a token narrowed to some commands may do besides: whoever asks for something has to see what became of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +100,7 @@ def permits(
             return Verdict((Blocker("token", "A token cannot do this.", "Sign in as a person."),))
         if (
             principal.verbs is not None
-            and permission is not Permission.VIEW
+            and permission not in LOOKS
             and not ({verb, permission.value} & principal.verbs)
         ):
             return Verdict(

@@ -30,7 +30,7 @@ SILENCE = 10.0
 GIVE_UP: Mapping[Verb, float] = {
     Verb.ROLLBACK: 120.0,
     Verb.SET_IMAGE: 120.0,
-    Verb.PROMOTE_FULL: 120.0,
+    Verb.PROMOTE_FULL: 600.0,  # of a blue-green nothing shows it but the switch
     Verb.SYNC: 300.0,
 }
 """Seconds after which a verb's effect is no longer waited for; 60 for the others."""

@@ -11,6 +11,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.domain.counts import every
 from app.domain.evidence import Evidence, Person, Rollback
 from app.domain.gates import Gate, Origin
 from app.domain.rollout import SETTLED, Health, Outcome, PodCondition, RolloutState
@@ -75,7 +76,7 @@ async def _soaking(connection: AsyncConnection, gate: Gate) -> tuple[datetime | 
     moments = [pod.since for pod in state.pods if pod.since]
     begun = [at for at in (row.landed_at, state.settled_at, row.revision_at) if at]
     since = max(moments + begun[:1], default=row.since)
-    return since, f"all {state.counts.wanted} pods ready in {row.environment}"
+    return since, f"{every(state.counts.wanted)} ready in {row.environment}"
 
 
 def _not_ready(state: RolloutState) -> bool:

@@ -7,7 +7,7 @@ together, and each tells which one it belongs to.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 
 from sqlalchemy import func, select
@@ -16,7 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.domain.history import Transition
 from app.domain.names import WorkloadRef
 from app.domain.stages import Stage, Typical, stages, stood, typical
+from app.domain.targets import Record
 from app.store import mapping
+from app.store.readiness import record
 from app.store.tables import EVENT, LOGTAIL, ROLLOUT, TRANSITION, WORKLOAD
 
 from .commands import latest
@@ -77,7 +79,7 @@ class Told:
     """Rollouts newest first, `total` of all there are; `gone_at` when the workload of that name was deleted,
     if none is there now; the latest `events`, newest first, and `logs` of the one that
     is there. `known`: a workload of that name is or was there. `asked` are the latest commands, newest first, and
-    `readiness` what is known of a way back."""
+    `readiness` what is known of a way back, `record` what of its revisions."""
 
     rollouts: tuple[PastRollout, ...] = ()
     total: int = 0
@@ -88,6 +90,7 @@ class Told:
     logs: tuple[LogTail, ...] = ()
     asked: tuple[Asked, ...] = ()
     readiness: Readiness | None = None
+    record: Record = field(default_factory=Record)
 
 
 class Past:
@@ -136,6 +139,7 @@ async def told(connection: AsyncConnection, ref: WorkloadRef) -> Told:
         logs=await _logs(connection, [key for key, at in lives.items() if at is None]),
         asked=await latest(connection, list(lives)),
         readiness=await readiness(connection, [key for key, at in lives.items() if at is None]),
+        record=await record(connection, ref),
     )
 
 

@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 
+from ..domain.counts import among, every
 from ..domain.freshness import Freshness
 from ..domain.names import WorkloadRef
 from ..domain.rollout import Attention, CautionKind, Health, Phase, Pod, RolloutState, Strategy, WaitKind
@@ -58,10 +59,10 @@ def ready(n: int, wanted: int, version: str) -> str:
     if not wanted:
         return "It is scaled to zero: no pod is to be ready."
     if wanted == 1:
-        return f"Its one pod{on} is {'ready' if n else 'not ready yet'}."
+        return f"{every(wanted).capitalize()}{on} is {'ready' if n else 'not ready yet'}."
     if n >= wanted:
-        return f"{'Both' if n == 2 else f'All {n:,}'} pods{on} are ready."
-    return f"{n:,} of {wanted:,} pods{on} {'is' if n == 1 else 'are'} ready."
+        return f"{'Both pods' if n == 2 else every(n).capitalize()}{on} are ready."
+    return f"{among(n, wanted)}{on} {'is' if n == 1 else 'are'} ready."
 
 
 def slug(text: str) -> str:

@@ -43,7 +43,7 @@ from . import (
     wall,
     workload,
 )
-from .may import may
+from .may import knows, may
 from .page import Page, PageContent, RowCache
 
 PAGES: tuple[Page, ...] = (
@@ -128,7 +128,17 @@ def _handler(
             projection = page.open(fleet, query, now, hub.environments)
             shouting = partial(alarms, fleet.gates)
             return PageContent(
-                page, query, projection, renderer, cache, now, PAGES, may(held), shouting, address
+                page,
+                query,
+                projection,
+                renderer,
+                cache,
+                now,
+                PAGES,
+                may(held),
+                shouting,
+                address,
+                knows(held),
             )
 
         key = ViewKey(request.url.path, asked, "text/html", held)
