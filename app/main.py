@@ -123,6 +123,10 @@ def create_app(
             supervisor.start("watchdog", watchdog.run)
             supervisor.start("projection", hub.run)
             supervisor.start("sessions", keeper.run)
+            for cluster in settings.clusters:
+                supervisor.start(f"cluster {cluster.name}", _collecting(cluster, settings, door, reach))
+            keeping = Gatekeeper(gates, perform, reach, live, partial(standing, database, settings.auth))
+            supervisor.start("perform", lambda: _acting(perform, keeping))
             await _until_read(hub)
             supervisor.start("writer", lambda: _prove_writing(database, vitals))
             supervisor.start("retention", lambda: _forget(database, settings.retention_days))
@@ -139,11 +143,7 @@ def create_app(
             for number, sink in enumerate(settings.events):
                 out = Outbound(sink.url, _bearer(sink.secret), sink.private)
                 supervisor.start(f"events {number}", Announcer(database, out, here).run)
-            for cluster in settings.clusters:
-                supervisor.start(f"cluster {cluster.name}", _collecting(cluster, settings, door, reach))
-            supervisor.start("perform", perform.run)
             supervisor.start("rounds", Rounds(perform, database, live, rules, _now).run)
-            keeping = Gatekeeper(gates, perform, reach, live, partial(standing, database, settings.auth))
             supervisor.start("gates", keeping.run)
             for name, more in (work or {}).items():
                 supervisor.start(name, more)
@@ -203,6 +203,12 @@ def _hosts(settings: Settings) -> frozenset[str]:
     """The names this board answers to."""
     public = urlsplit(settings.public_url).hostname
     return headers.LOOPBACK | ({f"[{public}]" if ":" in public else public} if public else set())
+
+
+async def _acting(perform: Perform, keeping: Gatekeeper) -> None:
+    """Carry out commands once it is known what is frozen."""
+    await keeping.look()
+    await perform.run()
 
 
 def _reporting(ingest: Door, vitals: ops.Vitals) -> Door:

@@ -32,7 +32,11 @@ def engine(address: URL, *, wait: float, read_only: bool = False) -> AsyncEngine
         address,
         connect_args={
             "connect_timeout": 3,
-            "tcp_user_timeout": 5000,  # or a network that swallows packets would hold it for 15 minutes
+            # Or a network that swallows packets would hold it: 15 minutes for what was sent, hours for an answer.
+            "tcp_user_timeout": 5000,
+            "keepalives_idle": 5,
+            "keepalives_interval": 2,
+            "keepalives_count": 3,
             "application_name": "shipboard",
             "options": options,
         },
