@@ -43,6 +43,8 @@ from app.store import audit
 from app.store.ci import CiRules
 from app.store.db import Database
 from app.store.inbox import Inbox
+from app.store.lease import Leases
+from app.store.notices import Notices
 from app.store.retention import prune
 from app.supervisor import Supervisor, Work
 from app.web import api, errors, files, flagger, headers, hooks, incidents, logs, ops, pages, uploads
@@ -90,6 +92,8 @@ def create_app(
             fleet = Fleet(database, delivery=settings.delivered)
             hub = Hub(database, live, fleet, environments=settings.environments)
             reach: dict[str, ClusterLike] = {}
+            place = f"{gethostname()} {settings.host} {settings.port}"
+            leases, crew = Leases(database, place=place), dict[str, Work]()
             freezer = Freezer(settings.delivered)
             step_up = timedelta(minutes=settings.auth.step_up_minutes) or None
             rules = Rules(production(settings.environments), (freezer.hold,), step_up=step_up)
@@ -103,7 +107,7 @@ def create_app(
                 _now,
                 rights_now=keeper.rights_now,
                 resting=lambda: vitals.draining,
-                place=f"{gethostname()} {settings.host} {settings.port}",
+                place=place,
             )
             app.include_router(pages.routes(hub, renderer, perform, rules.production, gates))
             inbox = Inbox(database)
@@ -122,28 +126,34 @@ def create_app(
             vitals.heard = lambda: any(source.lists for source in fleet.sources.values())
             supervisor.start("watchdog", watchdog.run)
             supervisor.start("projection", hub.run)
+            if database.dialect == "postgresql":
+                notices = Notices(database)
+                live.relay = notices.tell
+                supervisor.start("notices", lambda: notices.run(live.hear))
             supervisor.start("sessions", keeper.run)
             for cluster in settings.clusters:
-                supervisor.start(f"cluster {cluster.name}", _collecting(cluster, settings, door, reach))
+                collecting = _collecting(cluster, settings, door, reach, leases)
+                supervisor.start(f"cluster {cluster.name}", collecting)
             keeping = Gatekeeper(gates, perform, reach, live, partial(standing, database, settings.auth))
             supervisor.start("perform", lambda: _acting(perform, keeping))
             await _until_read(hub)
             supervisor.start("writer", lambda: _prove_writing(database, vitals))
-            supervisor.start("retention", lambda: _forget(database, settings.retention_days))
+            crew["retention"] = lambda: _forget(database, settings.retention_days)
             supervisor.start("audit head", lambda: _tell_head(database))
             if settings.hooks:
                 hooked = Hooked(inbox, door, map(_hook, settings.hooks))
-                supervisor.start("webhooks", hooked.run)
+                crew["webhooks"] = hooked.run
                 for hook in settings.hooks:
                     if hook.poll and hook.provider in POLLS:
                         api_ = Outbound(hook.poll.url, _bearer(hook.poll.secret), hook.poll.private)
                         polled = Polled(_hook(hook), api_, door, database, inbox, hooked)
-                        supervisor.start(f"polling {hook.id}", polled.run)
+                        crew[f"polling {hook.id}"] = polled.run
             here = settings.public_url or f"http://{settings.host}:{settings.port}"
             for number, sink in enumerate(settings.events):
                 out = Outbound(sink.url, _bearer(sink.secret), sink.private)
-                supervisor.start(f"events {number}", Announcer(database, out, here).run)
-            supervisor.start("rounds", Rounds(perform, database, live, rules, _now).run)
+                crew[f"events {number}"] = Announcer(database, out, here).run
+            crew["rounds"] = Rounds(perform, database, live, rules, _now).run
+            supervisor.start_crew("leader", leases, crew)
             supervisor.start("gates", keeping.run)
             for name, more in (work or {}).items():
                 supervisor.start(name, more)
@@ -274,10 +284,14 @@ def _bearer(token: str) -> dict[str, str]:
 
 
 def _collecting(
-    cluster: ClusterSettings, settings: Settings, ingest: Door, reach: dict[str, ClusterLike]
+    cluster: ClusterSettings,
+    settings: Settings,
+    ingest: Door,
+    reach: dict[str, ClusterLike],
+    leases: Leases,
 ) -> Work:
-    """The work of following one cluster, which is within `reach` of commands for so long; where it cannot even be
-    tried, its sources say why."""
+    """The work of following one cluster, by one process at a time; it is within `reach` of commands in each. Where it
+    cannot even be tried, its sources say why."""
 
     async def work() -> None:
         try:
@@ -287,7 +301,11 @@ def _collecting(
             raise
         try:
             reach[cluster.name] = opened
-            await Collector(opened, ingest, settings.place_rules, namespaces=cluster.namespaces).run()
+
+            async def collect() -> None:
+                await Collector(opened, ingest, settings.place_rules, namespaces=cluster.namespaces).run()
+
+            await leases.alone(f"cluster {cluster.name}", collect)()
         finally:
             reach.pop(cluster.name, None)
             await opened.close()

@@ -21,7 +21,7 @@ from app.domain.gates import Basis, Decision, Gate, GatePhase, Origin
 from app.domain.people import SYSTEM
 from app.domain.policy import Permission, permits
 from app.domain.rulings import Ruling, missing
-from app.live import Listener, Live
+from app.live import EVERYTHING, Listener, Live
 from app.store import commands
 from app.store import gates as kept
 from app.store.audit import append
@@ -164,6 +164,9 @@ class Gatekeeper:
         while True:
             changed = await listener.changes(60.0)
             self._dirty |= {topic.key for topic in changed if topic.sort == "workload"}
+            if EVERYTHING in changed:
+                self._read_at = float("-inf")
+                self._bell.set()
             if any(topic.sort in ("workload", "gate", "freeze") for topic in changed):
                 self._bell.set()
 

@@ -15,7 +15,7 @@ import structlog
 
 from app.domain.commands import CommandPhase, Verb
 from app.domain.errors import StoreUnavailable
-from app.domain.names import Topic
+from app.domain.names import EVERYTHING, Topic
 from app.domain.refusals import Absent, ClusterError
 from app.live import Listener
 from app.store import commands
@@ -74,7 +74,10 @@ class Observer:
         while True:
             topics = await listener.changes(within=1.0)
             try:
-                await self._round({topic.key for topic in topics if topic.sort == "workload"})
+                changed = {topic.key for topic in topics if topic.sort == "workload"}
+                if EVERYTHING in topics:
+                    changed |= {each.kept.command.workload for each in self._waiting.values()}
+                await self._round(changed)
             except StoreUnavailable as error:
                 log.warning("effects cannot be looked for", reason=str(error))
                 await asyncio.sleep(1.0)

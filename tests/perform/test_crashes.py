@@ -158,7 +158,7 @@ async def test_frozen_process_that_was_taken_for_dead_does_nothing_twice(kube, u
             await client.call("POST", "/apis/apps/v1/namespaces/default/deployments", deployment())
         before = stored(kube, plural)["metadata"]["generation"]
         async with process(kube, url, kind, verb, f"perform.{step}:stop") as frozen:
-            await until(lambda: state_of(frozen.pid) == "T", "it is stopped")
+            await until(lambda: state_of(frozen.pid) == "T", "it is stopped", 60)
             assert await lives(kube, url, kind) == 0
             frozen.send_signal(signal.SIGCONT)
             assert await frozen.wait() == 0

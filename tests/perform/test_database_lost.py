@@ -1,7 +1,6 @@
 """The database goes in the middle of a command: on its COMMIT, before it is through or after it was done, or for a
 while. What is asked for happens once; who asked is told so, or to ask again (F-35, F-37)."""
 
-import asyncio
 import itertools
 import os
 from collections.abc import Callable, Iterator
@@ -82,8 +81,7 @@ async def test_command_waits_for_a_database_that_is_away(url, tmp_path):
         between.leave()
         with pytest.raises(StoreUnavailable):
             await board.perform.ask(ask(Verb.RESTART, key="away"), ADA)
-        asking = asyncio.create_task(asked(board, "away"))
         between.come_back()
         assert (await ended(board, receipt)).phase is CommandPhase.DONE
-        assert (await ended(board, await asking)).phase is CommandPhase.DONE
+        assert (await ended(board, await asked(board, "away"))).phase is CommandPhase.DONE
         assert board.stored()["metadata"]["generation"] == before + 2
