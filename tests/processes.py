@@ -82,14 +82,14 @@ class Shipboard:
         """Why /ready says no."""
         return list(json.loads(self.get("/ready")[2]).get("reasons", []))
 
-    def until_serving(self, path: str = "/") -> None:
+    def until_serving(self, path: str = "/", patience: float = PATIENCE) -> None:
         """Wait for a page."""
 
         def serving() -> bool:
             assert self.process.poll() is None, self.log.read_text()
             return self.status(path) == 200
 
-        until(serving, f"{path} answers")
+        until(serving, f"{path} answers", patience)
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal."""

@@ -59,6 +59,10 @@ class Told:
     _up: float = 0.0
     _since: float | None = None
 
+    def so_far(self) -> str:
+        """A line for who waits."""
+        return f"{sum(self.phases.values())} commands, {len(self.lost)} lost, {len(self.stuck)} stuck"
+
     def works(self) -> None:
         """The board can work from now on."""
         self._since = self._since or time.monotonic()
@@ -186,7 +190,7 @@ class Bench:
     async def start(self) -> None:
         """A new process, until it serves."""
         self.board = await asyncio.to_thread(self.forks.fork, *self.serve, port=self.port)
-        await asyncio.to_thread(self.board.until_serving, "/ready")
+        await asyncio.to_thread(self.board.until_serving, "/ready", 600.0)
         self.told.works()
 
     async def kill(self) -> None:
@@ -246,8 +250,8 @@ async def harm(url: str, times: int, home: Path, how: str, proxy: PostgresProxy 
             asking = [asyncio.create_task(asker.run(over)) for asker in askers]
             for number in range(times):
                 await getattr(bench, how)()
-                if number % 50 == 49:
-                    print(f"{number + 1} in {time.monotonic() - began:.0f} s", flush=True)
+                if number % 10 == 9:
+                    print(f"{number + 1} in {time.monotonic() - began:.0f} s, {told.so_far()}", flush=True)
             if proxy:
                 proxy.fate = str
             over.set()

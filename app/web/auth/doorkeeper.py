@@ -81,6 +81,7 @@ class Doorkeeper:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._acts = acts
+        self.proxy_stream = PROXY_STREAM
         self.settings = settings
         self.cookies = cookies.Cookies(https)
         self.limits = Limits()
@@ -101,8 +102,6 @@ class Doorkeeper:
         if self._database is None:
             raise StoreUnavailable("Nobody can be recognised yet.", "Shipboard is starting.", "Try again.")
         return self._database
-
-    proxy_stream = PROXY_STREAM
 
     @database.setter
     def database(self, opened: Database) -> None:
