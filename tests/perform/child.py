@@ -33,7 +33,7 @@ async def main(url: str, server: str, token: str, namespace: str, kind: str, ver
     collector = Collector(cluster, Ingest(database, live), timing=TIMING, namespaces=(namespace,))
     tasks = [asyncio.create_task(perform.run()), asyncio.create_task(collector.run())]
     ref = WorkloadRef(NAME, namespace, kind, "web")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while True:
             try:
                 await perform.known(ref)

@@ -49,7 +49,7 @@ async def process(
         *command, env=environ, cwd=ROOT, stdout=asyncio.subprocess.DEVNULL
     )
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(180):
             yield running
     finally:
         if running.returncode is None:
