@@ -49,6 +49,7 @@ from app.store.ci import CiRules
 from app.store.db import Database
 from app.store.inbox import Inbox
 from app.store.lease import Leases
+from app.store.notices import Notices
 from app.store.outbox import Outbox
 from app.store.retention import prune
 from app.supervisor import Supervisor, Work
@@ -112,6 +113,8 @@ def create_app(
             fleet = Fleet(database, delivery=settings.delivered)
             hub = Hub(database, live, fleet, environments=settings.environments)
             reach: dict[str, ClusterLike] = {}
+            place = f"{gethostname()} {settings.host} {settings.port}"
+            leases, crew = Leases(database, place=place), dict[str, Work]()
             freezer = Freezer(settings.delivered)
             step_up = timedelta(minutes=settings.auth.step_up_minutes) or None
             rules = Rules(production(settings.environments), (freezer.hold,), step_up=step_up)
@@ -125,7 +128,7 @@ def create_app(
                 _now,
                 rights_now=keeper.rights_now,
                 resting=lambda: vitals.draining,
-                place=f"{gethostname()} {settings.host} {settings.port}",
+                place=place,
             )
             marking = Incidents(database, live, _now)
             app.include_router(pages.routes(hub, renderer, perform, rules.production, gates, marking))
@@ -152,41 +155,44 @@ def create_app(
             vitals.heard = lambda: any(source.lists for source in fleet.sources.values())
             supervisor.start("watchdog", watchdog.run)
             supervisor.start("projection", hub.run)
+            if database.dialect == "postgresql":
+                notices = Notices(database)
+                live.relay = notices.tell
+                supervisor.start("replicas", lambda: notices.run(live.hear))
             supervisor.start("sessions", keeper.run)
+            for cluster in settings.clusters:
+                collecting = _collecting(cluster, settings, door, reach, leases)
+                supervisor.start(f"cluster {cluster.name}", collecting)
+            keeping = Gatekeeper(gates, perform, reach, live, partial(standing, database, settings.auth))
+            supervisor.start("perform", lambda: _acting(perform, keeping))
             await _until_read(hub)
             supervisor.start("writer", lambda: _prove_writing(database, vitals))
-            supervisor.start("retention", lambda: _forget(database, settings.retention_days))
+            crew["retention"] = lambda: _forget(database, settings.retention_days)
             supervisor.start("audit head", lambda: _tell_head(database))
             if settings.hooks:
                 asker = Asker(gates, forges.namings(settings.hooks), settings.services)
                 hooked = Hooked(inbox, door, map(_hook, settings.hooks), asker=asker)
-                supervisor.start("webhooks", hooked.run)
+                crew["webhooks"] = hooked.run
                 for hook in settings.hooks:
                     if hook.poll and hook.provider in POLLS:
                         api_ = Outbound(
                             hook.poll.url, credential(hook.provider, hook.poll.secret), hook.poll.private
                         )
                         polled = Polled(_hook(hook), api_, door, database, inbox, hooked)
-                        supervisor.start(f"polling {hook.id}", polled.run)
-            supervisor.start("forges", Answering(gates, forges.opened(settings.hooks), here).run)
+                        crew[f"polling {hook.id}"] = polled.run
+            crew["forges"] = Answering(gates, forges.opened(settings.hooks), here).run
             for number, sink in enumerate(settings.events):
                 out = Outbound(sink.url, _bearer(sink.secret), sink.private)
-                supervisor.start(f"events {number}", Announcer(database, out, here).run)
+                crew[f"events {number}"] = Announcer(database, out, here).run
             if targets := [target for target in settings.notify.targets if target.on]:
-                leases = Leases(database)
                 teller = Teller(fleet, outbox, settings.notify.routes, ready=lambda: hub.ready)
-                supervisor.start("notices", leases.alone("notices", teller.run))
+                crew["notices"] = teller.run
+                most = settings.notify.per_minute
                 for target in targets:
-                    courier = Courier(
-                        target.name, opened(target), outbox, door, here, per_minute=settings.notify.per_minute
-                    )
-                    work_ = leases.alone(f"telling {target.name}", courier.run)
-                    supervisor.start(f"telling {target.name}", work_)
-            for cluster in settings.clusters:
-                supervisor.start(f"cluster {cluster.name}", _collecting(cluster, settings, door, reach))
-            supervisor.start("perform", perform.run)
-            supervisor.start("rounds", Rounds(perform, database, live, rules, _now).run)
-            keeping = Gatekeeper(gates, perform, reach, live, partial(standing, database, settings.auth))
+                    name, port = target.name, opened(target)
+                    crew[f"telling {name}"] = Courier(name, port, outbox, door, here, per_minute=most).run
+            crew["rounds"] = Rounds(perform, database, live, rules, _now).run
+            supervisor.start_crew("leader", leases, crew)
             supervisor.start("gates", keeping.run)
             for name, more in (work or {}).items():
                 supervisor.start(name, more)
@@ -248,6 +254,12 @@ def _hosts(settings: Settings) -> frozenset[str]:
     """The names this board answers to."""
     public = urlsplit(settings.public_url).hostname
     return headers.LOOPBACK | ({f"[{public}]" if ":" in public else public} if public else set())
+
+
+async def _acting(perform: Perform, keeping: Gatekeeper) -> None:
+    """Carry out commands once it is known what is frozen."""
+    await keeping.look()
+    await perform.run()
 
 
 def _reporting(ingest: Door, vitals: ops.Vitals) -> Door:
@@ -315,10 +327,14 @@ def _bearer(token: str) -> dict[str, str]:
 
 
 def _collecting(
-    cluster: ClusterSettings, settings: Settings, ingest: Door, reach: dict[str, ClusterLike]
+    cluster: ClusterSettings,
+    settings: Settings,
+    ingest: Door,
+    reach: dict[str, ClusterLike],
+    leases: Leases,
 ) -> Work:
-    """The work of following one cluster, which is within `reach` of commands for so long; where it cannot even be
-    tried, its sources say why."""
+    """The work of following one cluster, by one process at a time; it is within `reach` of commands in each. Where it
+    cannot even be tried, its sources say why."""
 
     async def work() -> None:
         try:
@@ -328,7 +344,11 @@ def _collecting(
             raise
         try:
             reach[cluster.name] = opened
-            await Collector(opened, ingest, settings.place_rules, namespaces=cluster.namespaces).run()
+
+            async def collect() -> None:
+                await Collector(opened, ingest, settings.place_rules, namespaces=cluster.namespaces).run()
+
+            await leases.alone(f"cluster {cluster.name}", collect)()
         finally:
             reach.pop(cluster.name, None)
             await opened.close()

@@ -127,6 +127,13 @@ class Fleet:
         self._rollouts.update(rollouts)
         await self._remember(set(self._pasts.keys()))
 
+    async def reload(self) -> None:
+        """Read everything again, and what is held beside it. Raises StoreUnavailable."""
+        await self.load()
+        for held in list(self._kept.values()):
+            held.at = None
+        await self.renew()
+
     async def follow(self, ref: WorkloadRef) -> Past:
         """The past of the name `ref`, kept up for as long as the caller holds it. Raises StoreUnavailable."""
         async with self._reading:
