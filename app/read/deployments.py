@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.ci import CiOutcome
 from app.domain.dora import Deployment, Ending, Incident
-from app.domain.rollout import Outcome
+from app.domain.rollout import Outcome, RolloutKind
 from app.store.ci_tables import ARTIFACT, COMMIT, REPORTED
 from app.store.incident_tables import INCIDENT
 from app.store.incidents import incident_of
@@ -43,7 +43,7 @@ _ENDINGS = {
 }
 _COLUMNS = (
     *("id", "workload", "service", "environment", "from_version", "to_version"),
-    *("back", "started_at", "ended_at", "outcome"),
+    *("back", "started_at", "ended_at", "outcome", "nature"),
 )
 _WORSE = (Ending.ROLLED_BACK, Ending.ABORTED, Ending.FAILED, Ending.SUPERSEDED, Ending.LANDED)
 
@@ -137,7 +137,7 @@ def _merged(rows: Iterable[Any]) -> tuple[list[_One], int]:
     groups: dict[tuple[str, str], list[tuple[set[str], Deployment]]] = {}
     again = 0
     for row in rows:
-        if row.from_version == row.to_version:
+        if row.from_version == row.to_version or row.nature == RolloutKind.RESTART:
             again += 1
             continue
         outcome = Outcome(row.outcome or Outcome.SUPERSEDED)
