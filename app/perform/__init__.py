@@ -11,7 +11,19 @@ from .gates import Gates
 from .incidents import Incidents
 from .look import ClusterLike
 from .rounds import Rounds
-from .terms import Ask, Blocked, KeyReused, Moved, NotKnown, Preview, Receipt, RightsNow, Rules, receipt_of
+from .terms import (
+    Ask,
+    Blocked,
+    KeyReused,
+    Moved,
+    NotKnown,
+    Preview,
+    Receipt,
+    RightsNow,
+    Rules,
+    Unsuited,
+    receipt_of,
+)
 
 __all__ = [
     "Ask",
@@ -34,5 +46,6 @@ __all__ = [
     "RightsNow",
     "Rounds",
     "Rules",
+    "Unsuited",
     "receipt_of",
 ]

@@ -11,14 +11,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from app.domain.jobs import JobRule, JobStage
 from app.domain.repositories import Ships
 
 from . import scalars
+from .gates import GATES, GateSettings
 from .reader import Many, Table
 from .scalars import Scalar
+from .secret_places import PLACE, WORDS, SecretPlace, address, placed, shown
 
 ALERTING = ("pagerduty", "opsgenie", "alertmanager", "grafana")
 """Those that tell of incidents in environments, not of repositories."""
@@ -27,28 +28,6 @@ PROVIDERS = (
     *("gitea", "drone", "woodpecker", "tekton", "cdevents", "generic"),
     *ALERTING,
 )
-MAX_SECRET = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class SecretPlace:
-    """Where a secret is: in the variable `env`, or in `file` (without the line end)."""
-
-    env: str = ""
-    file: Path | None = None
-
-    def read(self, environ: Mapping[str, str]) -> str:
-        """The secret; empty when it is not there."""
-        if self.env:
-            return environ.get(self.env, "").strip()
-        try:
-            assert self.file is not None
-            return self.file.read_text("utf-8")[:MAX_SECRET].strip()
-        except (OSError, UnicodeDecodeError):
-            return ""
-
-    def __str__(self) -> str:
-        return self.env or str(self.file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +44,12 @@ class PollSettings:
         """This with its token."""
         if self.token is None:
             return self
-        token = _placed(self.token, base)
+        token = placed(self.token, base)
         return replace(self, token=token, secret=token.read(environ))
 
     def shown(self) -> dict[str, Any]:
         """In the shape of the file, without secrets."""
-        token = {"token": _shown(self.token)} if self.token else {}
+        token = {"token": shown(self.token)} if self.token else {}
         return {"url": self.url, **({"private": True} if self.private else {}), **token}
 
 
@@ -102,17 +81,19 @@ class HookSettings:
     blame: bool = True
     silent_hours: int = 24
     poll: PollSettings | None = None
+    gates: GateSettings | None = None
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def secret_places(self) -> tuple[SecretPlace, ...]:
-        """Where all its secrets are, the poll's token too."""
+        """Where all its secrets are, those of poll and gates too."""
         token = self.poll.token if self.poll else None
-        return (*self.places, token) if token else self.places
+        found = (*self.places, token) if token else self.places
+        return (*found, *self.gates.places.values()) if self.gates else found
 
     def opened(self, environ: Mapping[str, str], base: Path) -> tuple[HookSettings, tuple[str, ...]]:
         """This hook with its secrets, and what is odd: secrets that are not there."""
-        places = tuple(_placed(place, base) for place in self.places)
+        places = tuple(placed(place, base) for place in self.places)
         secrets = tuple(dict.fromkeys(secret for place in places if (secret := place.read(environ))))
         odd = [f"hooks: {self.id}: {place} holds no secret." for place in places if not place.read(environ)]
         if not secrets:
@@ -120,14 +101,17 @@ class HookSettings:
         poll = self.poll.opened(environ, base) if self.poll else None
         if poll and poll.token and not poll.secret:
             odd.append(f"hooks: {self.id}: {poll.token} holds no token to poll with.")
-        return replace(self, places=places, secrets=secrets, poll=poll), tuple(odd)
+        gates = self.gates.opened(environ, base) if self.gates else None
+        if gates:
+            odd += [f"hooks: {self.id}: {text}" for text in gates.odd(self.provider)]
+        return replace(self, places=places, secrets=secrets, poll=poll, gates=gates), tuple(odd)
 
     def shown(self) -> dict[str, Any]:
         """In the shape of the file, without secrets."""
         return {
             "id": self.id,
             "provider": self.provider,
-            "secrets": [_shown(place) for place in self.places],
+            "secrets": [shown(place) for place in self.places],
             **({"repositories": list(self.repositories)} if self.repositories else {}),
             **({"environments": list(self.environments)} if self.environments else {}),
             **(
@@ -136,21 +120,8 @@ class HookSettings:
             **({} if self.blame else {"blame": False}),
             "silent_hours": self.silent_hours,
             **({"poll": self.poll.shown()} if self.poll else {}),
+            **({"gates": self.gates.shown()} if self.gates else {}),
         }
-
-
-def _placed(place: SecretPlace, base: Path) -> SecretPlace:
-    return replace(place, file=base / place.file) if place.file else place
-
-
-def _shown(place: SecretPlace) -> dict[str, str]:
-    return {"env": place.env} if place.env else {"file": str(place.file)}
-
-
-def _secret(**found: Any) -> SecretPlace:
-    if len(found) != 1:
-        raise ValueError("names either env or file")
-    return SecretPlace(**found)
 
 
 def _hook(**found: Any) -> HookSettings:
@@ -168,17 +139,6 @@ def _provider(text: str) -> str:
     return text
 
 
-def _api(text: str) -> str:
-    parts = urlsplit(text)
-    try:
-        fine = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        fine = False
-    if not fine or parts.query or parts.fragment or "@" in parts.netloc:
-        raise ValueError(f"{text[:80]!r} is not an http(s) address without user and query")
-    return text.rstrip("/")
-
-
 def _stage(text: str) -> JobStage:
     try:
         return JobStage(text)
@@ -190,28 +150,17 @@ _ID = scalars.matching(re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}"), "an id of 
 _GLOB = Scalar(
     scalars.matching(re.compile(r"[^\x00-\x20]{1,300}"), "a glob without spaces"), "github.com/acme/*"
 )
-_WORDS = Scalar(scalars.matching(re.compile(r"[^\x00-\x1f]{1,200}"), "a glob"), "'*nightly*'")
-_PLACE = Table(
-    {
-        "env": Scalar(
-            scalars.matching(re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}"), "a variable"), "env: CI_SECRET"
-        ),
-        "file": Scalar(scalars.path, "file: /run/secrets/ci"),
-    },
-    "{env: CI_SECRET}",
-    build=_secret,
-)
 HOOKS = Many(
     Table(
         {
             "id": Scalar(_ID, "id: acme-github"),
             "provider": Scalar(_provider, "provider: github"),
-            "secrets": Many(_PLACE, "secrets: [{env: CI_SECRET}, {file: /run/secrets/ci-next}]"),
+            "secrets": Many(PLACE, "secrets: [{env: CI_SECRET}, {file: /run/secrets/ci-next}]"),
             "repositories": Many(_GLOB, "repositories: ['github.com/acme/*']"),
             "environments": Many(Scalar(scalars.name, "production"), "environments: [production]"),
             "service_names": Many(
                 Table(
-                    {"name": _WORDS, "service": Scalar(scalars.name, "service: cart")},
+                    {"name": WORDS, "service": Scalar(scalars.name, "service: cart")},
                     "- {name: 'Cart*', service: cart}",
                     required=("name", "service"),
                     build=ServiceName,
@@ -222,14 +171,15 @@ HOOKS = Many(
             "silent_hours": Scalar(scalars.number(1, 8760), "silent_hours: 24", frozenset({"int"})),
             "poll": Table(
                 {
-                    "url": Scalar(_api, "url: https://api.github.example.org"),
-                    "token": _PLACE,
+                    "url": Scalar(address, "url: https://api.github.example.org"),
+                    "token": PLACE,
                     "private": Scalar(scalars.boolean, "private: true", frozenset({"bool"})),
                 },
                 "poll: {url: https://git.example.org/api/v4, token: {env: CI_TOKEN}}",
                 required=("url",),
                 build=PollSettings,
             ),
+            "gates": GATES,
         },
         "- {id: acme, provider: github, secrets: [{env: CI_SECRET}], repositories: ['github.com/acme/*']}",
         required=("id", "provider"),
@@ -240,8 +190,8 @@ HOOKS = Many(
 EVENTS = Many(
     Table(
         {
-            "url": Scalar(_api, "url: https://events.example.org/shipboard"),
-            "token": _PLACE,
+            "url": Scalar(address, "url: https://events.example.org/shipboard"),
+            "token": PLACE,
             "private": Scalar(scalars.boolean, "private: true", frozenset({"bool"})),
         },
         "- {url: https://events.example.org/shipboard, token: {env: EVENTS_TOKEN}}",
@@ -254,7 +204,7 @@ SERVICES = Many(
     Table(
         {
             "repository": _GLOB,
-            "pipeline": _WORDS,
+            "pipeline": WORDS,
             "services": Many(Scalar(scalars.name, "[cart]"), "services: [cart]"),
         },
         "- {repository: github.com/acme/shop, services: [cart, checkout]}",
@@ -265,7 +215,7 @@ SERVICES = Many(
 )
 STAGES = Many(
     Table(
-        {"job": _WORDS, "stage": Scalar(_stage, "stage: unit")},
+        {"job": WORDS, "stage": Scalar(_stage, "stage: unit")},
         "- {job: 'check *', stage: unit}",
         required=("job", "stage"),
         build=JobRule,

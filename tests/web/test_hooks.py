@@ -341,7 +341,13 @@ async def test_secret_may_end_the_address_where_senders_can_set_no_header_and_is
         for provider in PROVIDERS:
             good = await http.post(f"/hooks/{provider}/my-{provider}/{secret}", content=body)
             assert good.status_code == (202 if provider in ("jenkins", "tekton") else 404), provider
-            for wrong in (secret[:-1], f"{secret}x", "p4th-s3cret-c\u00e4nary", f"{secret}/more", f"{secret}%00"):
+            for wrong in (
+                secret[:-1],
+                f"{secret}x",
+                "p4th-s3cret-c\u00e4nary",
+                f"{secret}/more",
+                f"{secret}%00",
+            ):
                 bad = await http.post(f"/hooks/{provider}/my-{provider}/{wrong}", content=body)
                 assert bad.status_code in (401, 404, 422), (provider, wrong)
                 told += bad.text + str(bad.headers)

@@ -13,6 +13,7 @@ from typing import Any
 from app.domain.ci import CiFact, CiOutcome, CiPhase, JobSeen, RunSeen, Status, ident
 from app.domain.converge import mark
 from app.domain.dora import IncidentTold
+from app.domain.forges import Asked
 from app.domain.names import cut
 
 from .verify import Scheme
@@ -64,10 +65,11 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a webhook says: facts, or why there are none that we keep."""
+    """What a webhook says: facts, or why there are none that we keep; and what it asks of us."""
 
     facts: tuple[CiFact | IncidentTold, ...] = ()
     ignored: str = ""
+    asked: tuple[Asked, ...] = ()
 
     @property
     def of_ci(self) -> tuple[CiFact, ...]:
@@ -117,7 +119,12 @@ def weighed(status: Status | None, *times: datetime | None) -> Any:
     return mark(status.rank if status else 0, *times)
 
 
-def told(facts: Iterable[CiFact | None]) -> Reading:
-    """A reading of those of `facts` that are there."""
+def told(facts: Iterable[CiFact | None], asked: Iterable[Asked | None] = ()) -> Reading:
+    """A reading of those of `facts` that are there, and of what is `asked`."""
     found = tuple(fact for fact in facts if fact is not None)
-    return Reading(found, "" if found else "It names nothing that is kept: no whole commit id, no run.")
+    questions = tuple(each for each in asked if each is not None)
+    return Reading(
+        found,
+        asked=questions,
+        ignored="" if found else "It names nothing that is kept: no whole commit id, no run.",
+    )
