@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from .people import Principal, PrincipalKind, Role
+from .repositories import within
 
 
 class Permission(StrEnum):
@@ -110,6 +111,11 @@ def permits(
                     ),
                 )
             )
+        if principal.repositories is not None and (
+            environment if permission is Permission.REPORT else permission is not Permission.VIEW
+        ):
+            said = f"This token only reports for {', '.join(principal.repositories)}."
+            return Verdict((Blocker("scope", said, "Take another token."),))
     least = role or LEAST[permission]
     held = _held(principal, environment)
     if Role.ADMIN in held or least in held or (least is Role.VIEWER and held):
@@ -124,6 +130,20 @@ def permits(
             ),
         )
     )
+
+
+def may_report(principal: Principal, repo: str) -> Verdict:
+    """Whether a report about `repo` (a repository key; empty: not told) is within what a token is narrowed to. What
+    `permits` says comes on top."""
+    if principal.repositories is None or within(repo, principal.repositories):
+        return ALLOWED
+    named = ", ".join(principal.repositories)
+    said = (
+        f"This token only reports for {named}, not for {repo}."
+        if repo
+        else f"This token only reports for {named}, and neither the address nor the report names a repository."
+    )
+    return Verdict((Blocker("scope", said, "Say repo=…, or take another token."),))
 
 
 def _held(principal: Principal, environment: str) -> frozenset[Role]:

@@ -173,6 +173,7 @@ def rollout_of(row: mapping.AnyRow) -> RolloutRow:
         cause=row.cause,
         killed=row.killed,
         overran=row.overran,
+        kind=mapping.rollout_kind_of(row),
     )
 
 

@@ -72,7 +72,8 @@ class Transition(SQLModel, table=True):
 
 
 class Rollout(SQLModel, table=True):
-    """One rollout; running while `ended_at` is null. Place and versions are those of its time."""
+    """One rollout; running while `ended_at` is null. Place and versions are those of its time, `nature` is
+    its kind (domain.rollout.RolloutKind)."""
 
     __table_args__ = (
         Index(None, "workload", "started_at"),
@@ -98,6 +99,7 @@ class Rollout(SQLModel, table=True):
     cause: str = Field(sa_column_kwargs={"server_default": ""})
     killed: int = Field(sa_column_kwargs={"server_default": "0"})
     overran: int = Field(sa_column_kwargs={"server_default": "0"})
+    nature: str = Field(sa_column_kwargs={"server_default": "deployment"})
 
 
 class Event(SQLModel, table=True):

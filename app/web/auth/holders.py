@@ -86,6 +86,7 @@ async def bearer_of(database: Database, settings: AuthSettings, row: people.Row)
         f"{row['name']} ({row['owner']})" if row["owner"] else row["name"],
         roles=narrowed(held, scope, environments),
         verbs=None if verbs is None else frozenset(verbs),
+        repositories=tuple(json.loads(row["repositories"])) if row["repositories"] else None,
         session=row["ident"],
     )
 

@@ -43,6 +43,7 @@ OPEN_BY_NAME = {
     "/oidc/callback",
     "/kiosk/{secret}",
     "/hooks/{provider}/{hook_id}",
+    "/hooks/{provider}/{hook_id}/{secret}",
     SIGNED,
 }
 _PARAMETERS = {"cluster": "east", "namespace": "shop", "kind": "Deployment", "name": "cart", "path": "x"}
