@@ -107,10 +107,11 @@ def create_app(
                 resting=lambda: vitals.draining,
                 place=f"{gethostname()} {settings.host} {settings.port}",
             )
-            app.include_router(pages.routes(hub, renderer, perform, rules.production, gates))
+            freezing = Freezes(database, live, _now, settings.delivery.freezes)
+            app.include_router(pages.routes(hub, renderer, perform, rules.production, gates, freezing))
             inbox = Inbox(database)
             app.include_router(hooks.routes(inbox, settings.hooks))
-            decisions = api.Decisions(gates, Freezes(database, live, _now))
+            decisions = api.Decisions(gates, freezing)
             app.include_router(api.router(hub, perform, inbox, database, policy, decisions))
             if settings.flagger_secret:
                 app.include_router(flagger.routes(gates, reach, settings.flagger_secret))

@@ -10,7 +10,8 @@ from ..domain.forges import CallPhase
 from ..domain.gates import Basis, GatePhase, Origin
 from ..domain.policy import Blocker
 from ..domain.rollout import Attention
-from .board import FrozenLine, Listening
+from .board import Listening
+from .frost import FreezeLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +155,12 @@ class GateDetail:
 @dataclass(frozen=True, slots=True)
 class Inbox:
     """The page of all gates: those that wait, those of the viewer first and then the oldest; then those decided within
-    a day, newest first. `mine` is how many of them the viewer may decide; `frozen` what is frozen now."""
+    a day, newest first. `mine` is how many of them the viewer may decide; `freezes` what is frozen or will be."""
 
     rows: tuple[GateLine, ...]
     waiting: int
     mine: int
-    frozen: tuple[FrozenLine, ...]
+    freezes: tuple[FreezeLine, ...]
     sources: tuple[Listening, ...]
 
     @property

@@ -18,7 +18,7 @@ from ..domain.rollout import Attention
 from ..domain.rulings import Around, Ruling, barred, missing, rulings, valid
 from .board import Listening
 from .fleet import Fleet
-from .frost import frozen
+from .frost import calendar
 from .gate_models import (
     CallLine as CallLine,
 )
@@ -70,7 +70,7 @@ def inbox(fleet: Fleet, who: Principal, now: datetime, heard: tuple[Listening, .
         replace(line(g, judged(fleet, g, now) if g.phase is GatePhase.OPEN else ()), yours=g.id in mine)
         for g in (*waiting, *over)
     )
-    return Inbox(rows, len(waiting), len(mine), frozen(fleet.freezes, now), heard)
+    return Inbox(rows, len(waiting), len(mine), calendar(fleet.freezes, now), heard)
 
 
 def _decided_at(gate: Gate) -> tuple[datetime, str]:

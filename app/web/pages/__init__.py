@@ -15,7 +15,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.domain.errors import StoreUnavailable
-from app.perform import Gates, Perform
+from app.perform import Freezes, Gates, Perform
 from app.read.fleet import Fleet
 from app.read.frost import alarms
 from app.web import auth
@@ -31,6 +31,7 @@ from . import (
     commands,
     commit,
     dora,
+    freezes,
     gate,
     gates,
     patterns,
@@ -68,9 +69,10 @@ def routes(
     perform: Perform | None = None,
     production: frozenset[str] = frozenset(),
     deciding: Gates | None = None,
+    freezing: Freezes | None = None,
 ) -> APIRouter:
     """A route for every page of `PAGES`, for the dialogs of commands where they can be performed, and for decisions
-    where there is somebody `deciding`; `production`: environments where a reason is due."""
+    where there is somebody `deciding` or `freezing`; `production`: environments where a reason is due."""
     router = APIRouter(include_in_schema=False)
     renderer, cache = renderer or Renderer(), RowCache()
     for page in PAGES:
@@ -87,6 +89,8 @@ def routes(
         router.include_router(commands.routes(hub, renderer, perform, production))
     if deciding:
         router.include_router(gate.routes(deciding))
+    if freezing:
+        router.include_router(freezes.routes(freezing))
     return router
 
 
