@@ -27,7 +27,7 @@ from app.engines import ENGINES
 from app.ingest import Ingest
 from app.kube import Cluster
 from app.live import Live
-from app.perform import ClusterLike, Freezer, Freezes, Gatekeeper, Gates, Perform, Rounds, Rules
+from app.perform import ClusterLike, Freezer, Freezes, Gatekeeper, Gates, Gathering, Perform, Rounds, Rules
 from app.read.artifacts import Policy
 from app.read.evidence import evidence
 from app.read.fleet import Fleet
@@ -96,7 +96,9 @@ def create_app(
             step_up = timedelta(minutes=settings.auth.step_up_minutes) or None
             rules = Rules(production(settings.environments), (freezer.hold,), step_up=step_up)
             policy = Policy(settings.signing, settings.scan_threshold)
-            gates = Gates(database, live, freezer, partial(evidence, database), _now, rules=rules)
+            facts = partial(evidence, database, delivery=settings.delivered, clock=_now)
+            gathering = Gathering(facts, reach)
+            gates = Gates(database, live, freezer, gathering, _now, rules=rules)
             perform = Perform(
                 database,
                 live,

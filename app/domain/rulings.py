@@ -201,6 +201,11 @@ def _soak(evidence: Evidence, wanted: timedelta, before: str, now: datetime) -> 
         return Ruling(
             "soak", "Soak", Holds.UNKNOWN, said, "", f"This version in {where}, with all pods ready."
         )
+    if evidence.soak_broke_at is not None:
+        clears = "All pods ready again soon; else it begins anew."
+        return Ruling(
+            "soak", "Soak", Holds.NO, evidence.soak or f"not all pods are ready in {where}", "", clears
+        )
     ends = since + wanted
     if now < ends:
         said = f"all pods ready in {where}, but not yet for {_span(wanted)}"

@@ -8,6 +8,7 @@ from .freezer import Freezer
 from .freezing import Freezes
 from .gatekeeper import Gatekeeper
 from .gates import Gates
+from .gathering import Gathering
 from .look import ClusterLike
 from .rounds import Rounds
 from .terms import Ask, Blocked, KeyReused, Moved, NotKnown, Preview, Receipt, RightsNow, Rules, receipt_of
@@ -22,6 +23,7 @@ __all__ = [
     "Freezes",
     "Gatekeeper",
     "Gates",
+    "Gathering",
     "KeyReused",
     "Moved",
     "NotKnown",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..domain.evidence import Change, Holds
+from ..domain.evidence import Change, Changed, Holds
 from ..domain.forges import CallPhase
 from ..domain.gates import Basis, GatePhase, Origin
 from ..domain.policy import Blocker
@@ -48,12 +48,15 @@ class ProofLine:
 
 @dataclass(frozen=True, slots=True)
 class ImageLine:
-    """An image before and after: "changed", "new", "removed" or "unchanged"."""
+    """An image before and after, as tags, and by digest where that is known: "changed", "new", "removed" or
+    "unchanged"."""
 
     how: str
     repository: str
     before: str
     after: str
+    before_digest: str = ""
+    after_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +153,9 @@ class GateDetail:
     policy: str
     frozen: bool
     told: CallLine | None = None
+    lost: tuple[Change, ...] | None = None
+    configuration: tuple[Changed, ...] | None = None
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

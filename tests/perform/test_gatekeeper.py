@@ -13,7 +13,7 @@ from app.domain.delivery import Approvals, Delivery, Mode, Rules
 from app.domain.freezes import Freeze
 from app.domain.gates import Answer, Gate, GatePhase
 from app.domain.people import EVERYWHERE, SYSTEM, Principal, PrincipalKind, Role
-from app.perform import Ballot, Blocked, Freezer, Gatekeeper, Gates
+from app.perform import Ballot, Blocked, Freezer, Gatekeeper, Gates, Gathering
 from app.perform import Rules as Holds
 from app.read import audit
 from app.read.audit import AuditQuery
@@ -33,7 +33,9 @@ class Watched:
     def __init__(self, here: Rig, rules: Rules, freezer: Freezer) -> None:
         self.here, self.freezer = here, freezer
         self.freezer.delivery = Delivery((PLACE,), {PLACE: rules})
-        self.gates = Gates(here.database, here.live, freezer, partial(evidence, here.database), now)
+        self.gates = Gates(
+            here.database, here.live, freezer, Gathering(partial(evidence, here.database), here.clusters), now
+        )
 
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
