@@ -14,7 +14,7 @@ from .evidence import Evidence, Holds, Proof, Severity
 from .eyes import involved, resolved
 from .freezes import Freeze, holding
 from .gates import Gate, Origin, Vote
-from .people import Principal, PrincipalKind
+from .people import Principal
 from .policy import Blocker, Permission, permits
 
 
@@ -92,7 +92,7 @@ def barred(gate: Gate, who: Principal, delivery: Delivery) -> tuple[Blocker, ...
     """Why `who` may not approve this gate; empty: they may."""
     subject, rules = gate.subject, delivery.of(gate.subject.environment)
     found = list(permits(who, Permission.DECIDE, subject.environment).blocked_by)
-    if not found and who.kind is not PrincipalKind.PERSON:
+    if not found and not who.decides:
         found.append(Blocker("token", "Only a person may decide.", "Sign in as a person."))
     groups = {g for a in rules.asked_of_people for g in a.groups}
     if not found and groups and all(a.groups for a in rules.asked_of_people) and not groups & who.groups:

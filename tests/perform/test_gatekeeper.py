@@ -33,9 +33,8 @@ class Watched:
     def __init__(self, here: Rig, rules: Rules, freezer: Freezer) -> None:
         self.here, self.freezer = here, freezer
         self.freezer.delivery = Delivery((PLACE,), {PLACE: rules})
-        self.gates = Gates(
-            here.database, here.live, freezer, Gathering(partial(evidence, here.database), here.clusters), now
-        )
+        gathering = Gathering(partial(evidence, here.database), here.clusters)
+        self.gates = Gates(here.database, here.live, freezer, gathering, now)
 
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
@@ -93,6 +92,7 @@ async def test_paused_canary_opens_a_gate_and_a_yes_lets_it_go_on(database_url):
         gate = await board.opened()
         assert (gate.subject.target, gate.subject.verb) == (CANARY, Verb.PROMOTE)
         assert "20 % to 60 %" in gate.subject.question
+        assert gate.evidence.configuration == (), "known, and nothing but the image changes"
         await board.say(gate)
         done = await board.became(gate, GatePhase.EXECUTED)
         assert board.here.stored(CANARY)["status"]["currentStepIndex"] > 1
