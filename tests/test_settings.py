@@ -366,7 +366,9 @@ def test_hook_whose_secrets_are_not_there_is_off_and_says_so(tmp_path):
     [
         ("hooks: [{id: a, provider: hudson, repositories: [x/y]}]", "none of github"),
         ("hooks: [{id: a, provider: github, repositories: []}]", "names no repository"),
-        ("hooks: [{id: a, provider: github}]", "is missing"),
+        ("hooks: [{id: a, provider: github}]", "names no repository"),
+        ("hooks: [{id: a}]", "is missing"),
+        ("hooks: [{id: a, provider: grafana, repositories: [x/y]}]", "names no environment"),
         ("hooks: [{id: 'a b', provider: github, repositories: [x/y]}]", "not an id"),
         ("hooks: [{id: a, provider: github, repositories: [x/y], secrets: [{}]}]", "either env or file"),
         ("hooks: [{id: a, provider: github, repositories: [x/y], secrets: [plain]}]", "keys with values"),

@@ -9,9 +9,22 @@ from .freezing import Freezes
 from .gatekeeper import Gatekeeper
 from .gates import Gates
 from .gathering import Gathering
+from .incidents import Incidents
 from .look import ClusterLike
 from .rounds import Rounds
-from .terms import Ask, Blocked, KeyReused, Moved, NotKnown, Preview, Receipt, RightsNow, Rules, receipt_of
+from .terms import (
+    Ask,
+    Blocked,
+    KeyReused,
+    Moved,
+    NotKnown,
+    Preview,
+    Receipt,
+    RightsNow,
+    Rules,
+    Unsuited,
+    receipt_of,
+)
 
 __all__ = [
     "Ask",
@@ -24,6 +37,7 @@ __all__ = [
     "Gatekeeper",
     "Gates",
     "Gathering",
+    "Incidents",
     "KeyReused",
     "Moved",
     "NotKnown",
@@ -34,5 +48,6 @@ __all__ = [
     "RightsNow",
     "Rounds",
     "Rules",
+    "Unsuited",
     "receipt_of",
 ]

@@ -11,6 +11,7 @@ from .gates import GateSettings
 from .hooks import HookSettings, PollSettings
 from .load import VARIABLES, load
 from .model import ClusterSettings, Settings
+from .notify import NotifySettings, SlackPerson, SlackSettings, TargetSettings
 from .problems import Problem, SettingsRefused
 from .secret_places import SecretPlace
 
@@ -21,6 +22,7 @@ __all__ = [
     "GateSettings",
     "HookSettings",
     "Mode",
+    "NotifySettings",
     "OidcSettings",
     "Persona",
     "PollSettings",
@@ -30,5 +32,8 @@ __all__ = [
     "SecretPlace",
     "Settings",
     "SettingsRefused",
+    "SlackPerson",
+    "SlackSettings",
+    "TargetSettings",
     "load",
 ]

@@ -21,9 +21,12 @@ from .reader import Many, Table
 from .scalars import Scalar
 from .secret_places import PLACE, WORDS, SecretPlace, address, placed, shown
 
+ALERTING = ("pagerduty", "opsgenie", "alertmanager", "grafana")
+"""Those that tell of incidents in environments, not of repositories."""
 PROVIDERS = (
     *("github", "gitlab", "jenkins", "buildkite", "circleci", "azure", "bitbucket"),
     *("gitea", "drone", "woodpecker", "tekton", "cdevents", "generic"),
+    *ALERTING,
 )
 
 
@@ -51,14 +54,31 @@ class PollSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ServiceName:
+    """A name (glob) that an alerting tool has for `service`."""
+
+    name: str
+    service: str
+
+    def shown(self) -> dict[str, str]:
+        """In the shape of the file."""
+        return {"name": self.name, "service": self.service}
+
+
+@dataclass(frozen=True, slots=True)
 class HookSettings:
     """One hook, `/hooks/PROVIDER/ID`. `repositories` are globs of repository keys that it may report for;
-    `secrets` are read from `places` at the start. `silent_hours`: after how long without one it is told."""
+    `secrets` are read from `places` at the start. `silent_hours`: after how long without one it is told. One that tells
+    of incidents has `environments` instead, the first being that of those that name none, the tool's `service_names`,
+    and `blame`: whether what was deployed last there caused them."""
 
     id: str = ""
     provider: str = ""
     places: tuple[SecretPlace, ...] = ()
     repositories: tuple[str, ...] = ()
+    environments: tuple[str, ...] = ()
+    service_names: tuple[ServiceName, ...] = ()
+    blame: bool = True
     silent_hours: int = 24
     poll: PollSettings | None = None
     gates: GateSettings | None = None
@@ -92,7 +112,12 @@ class HookSettings:
             "id": self.id,
             "provider": self.provider,
             "secrets": [shown(place) for place in self.places],
-            "repositories": list(self.repositories),
+            **({"repositories": list(self.repositories)} if self.repositories else {}),
+            **({"environments": list(self.environments)} if self.environments else {}),
+            **(
+                {"service_names": [each.shown() for each in self.service_names]} if self.service_names else {}
+            ),
+            **({} if self.blame else {"blame": False}),
             "silent_hours": self.silent_hours,
             **({"poll": self.poll.shown()} if self.poll else {}),
             **({"gates": self.gates.shown()} if self.gates else {}),
@@ -100,7 +125,10 @@ class HookSettings:
 
 
 def _hook(**found: Any) -> HookSettings:
-    if not found["repositories"]:
+    if found["provider"] in ALERTING:
+        if not found.get("environments"):
+            raise ValueError("names no environment it may tell of incidents in")
+    elif not found.get("repositories"):
         raise ValueError("names no repository it may report for")
     return HookSettings(places=found.pop("secrets", ()), **found)
 
@@ -129,6 +157,17 @@ HOOKS = Many(
             "provider": Scalar(_provider, "provider: github"),
             "secrets": Many(PLACE, "secrets: [{env: CI_SECRET}, {file: /run/secrets/ci-next}]"),
             "repositories": Many(_GLOB, "repositories: ['github.com/acme/*']"),
+            "environments": Many(Scalar(scalars.name, "production"), "environments: [production]"),
+            "service_names": Many(
+                Table(
+                    {"name": WORDS, "service": Scalar(scalars.name, "service: cart")},
+                    "- {name: 'Cart*', service: cart}",
+                    required=("name", "service"),
+                    build=ServiceName,
+                ),
+                "service_names: [{name: 'Cart*', service: cart}]",
+            ),
+            "blame": Scalar(scalars.boolean, "blame: false", frozenset({"bool"})),
             "silent_hours": Scalar(scalars.number(1, 8760), "silent_hours: 24", frozenset({"int"})),
             "poll": Table(
                 {
@@ -143,7 +182,7 @@ HOOKS = Many(
             "gates": GATES,
         },
         "- {id: acme, provider: github, secrets: [{env: CI_SECRET}], repositories: ['github.com/acme/*']}",
-        required=("id", "provider", "repositories"),
+        required=("id", "provider"),
         build=_hook,
     ),
     "hooks: [{id: acme, provider: github, secrets: [{env: CI_SECRET}], repositories: ['github.com/acme/*']}]",

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from app.domain.ci import ArtifactSeen, CiFact
+from app.domain.dora import IncidentTold
 from app.domain.errors import StoreUnavailable
 from app.domain.facts import WEBHOOKS, Fact, SourceObserved
 from app.domain.freshness import Freshness
@@ -23,6 +24,7 @@ from app.domain.names import cut
 from app.domain.repositories import within
 from app.store.inbox import TRIES, Inbox, Letter, Post, Result
 
+from .alerted import NOWHERE, Alerts, located
 from .asked import Asker
 from .hooks import PROVIDERS, Delivery, Reading, Refused
 from .hooks.payload import decoded, unwrapped
@@ -46,6 +48,7 @@ class Hook:
     scope: tuple[str, ...]
     silent_after: timedelta = timedelta(hours=24)
     on: bool = True
+    alerts: Alerts = NOWHERE
 
     @property
     def only(self) -> str:
@@ -133,7 +136,7 @@ class Hooked:
                 letter.event, decoded(text), letter.headers, letter.received_at, hook.only, unknown
             )
             reading = provider.read(delivery)
-            facts = in_scope(reading.facts, hook.scope)
+            reading = replace(reading, facts=tuple(placed(reading.facts, hook)))
             if any(not within(each.repo, hook.scope) for each in reading.asked):
                 raise Refused("It asks for a repository outside what this hook may report for.")
         except Refused as refused:
@@ -148,10 +151,10 @@ class Hooked:
             why = "What it asks cannot be answered: its hook has no `gates` in the settings."
             ignored = why if any(each.call for each in reading.asked) else reading.ignored
             reading = replace(reading, asked=(), ignored=ignored)
-        if not facts and not reading.asked:
+        if not reading.facts and not reading.asked:
             return Result(letter.id, "ignored", reading.ignored), reading
         odd = f"Words that are not known here: {cut(', '.join(sorted(unknown)), 200)}." if unknown else ""
-        return Result(letter.id, "done", odd, len(facts), letter.tries + 1), reading
+        return Result(letter.id, "done", odd, len(reading.facts), letter.tries + 1), reading
 
     def note_missed(self, hook: str, runs: int, at: datetime) -> None:
         """Polling found so many runs that webhooks had not told."""
@@ -200,6 +203,12 @@ class Hooked:
         if now - last > hook.silent_after:
             return Freshness.STALE, f"Webhooks silent since {_moment(last)}."
         return Freshness.LIVE, ""
+
+
+def placed(facts: Sequence[CiFact | IncidentTold], hook: Hook) -> Sequence[CiFact | IncidentTold]:
+    """`facts`, all of them within what `hook` may tell of, incidents under our names. Raises Refused."""
+    in_scope([fact for fact in facts if not isinstance(fact, IncidentTold)], hook.scope)
+    return [located(fact, hook.id, hook.alerts) if isinstance(fact, IncidentTold) else fact for fact in facts]
 
 
 def in_scope(facts: Sequence[CiFact], scope: Sequence[str]) -> Sequence[CiFact]:

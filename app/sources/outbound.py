@@ -174,7 +174,7 @@ def _refuse(host: str, status: int, headers: Mapping[str, str]) -> None:
     wait = _wait(headers)
     if status in (403, 429) and wait is not None:
         raise Throttled(what, "It asks to wait", wait)
-    if status == 401:
+    if status in (401, 203):  # Azure DevOps gives its sign-in page to a token that it does not know
         raise Unauthorized(what, "It does not accept the token")
     if status == 403:
         raise Denied(what, "The token may not do this")

@@ -1,4 +1,4 @@
-"""What a provider of CI is to Shipboard: how its webhooks are signed, and what one says. All pure.
+"""What a provider of CI or of alerts is to Shipboard: how its webhooks are signed, and what one says. All pure.
 
 A new provider is one module with a `PROVIDER`, and a line in `PROVIDERS`.
 """
@@ -12,6 +12,7 @@ from typing import Any
 
 from app.domain.ci import CiFact, CiOutcome, CiPhase, JobSeen, RunSeen, Status, ident
 from app.domain.converge import mark
+from app.domain.dora import IncidentTold
 from app.domain.forges import Asked
 from app.domain.names import cut
 
@@ -66,9 +67,14 @@ class Delivery:
 class Reading:
     """What a webhook says: facts, or why there are none that we keep; and what it asks of us."""
 
-    facts: tuple[CiFact, ...] = ()
+    facts: tuple[CiFact | IncidentTold, ...] = ()
     ignored: str = ""
     asked: tuple[Asked, ...] = ()
+
+    @property
+    def of_ci(self) -> tuple[CiFact, ...]:
+        """Those that are not of incidents."""
+        return tuple(fact for fact in self.facts if not isinstance(fact, IncidentTold))
 
 
 @dataclass(frozen=True, slots=True)

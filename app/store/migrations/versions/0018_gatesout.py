@@ -6,7 +6,7 @@ from alembic import op
 from sqlalchemy import Column, DateTime, ForeignKeyConstraint, Integer, PrimaryKeyConstraint, String, Text
 
 revision = "0018"
-down_revision = "0012"
+down_revision = "0017"
 
 
 def upgrade() -> None:
