@@ -27,7 +27,18 @@ from app.engines import ENGINES
 from app.ingest import Ingest
 from app.kube import Cluster
 from app.live import Live
-from app.perform import ClusterLike, Freezer, Freezes, Gatekeeper, Gates, Incidents, Perform, Rounds, Rules
+from app.perform import (
+    ClusterLike,
+    Freezer,
+    Freezes,
+    Gatekeeper,
+    Gates,
+    Gathering,
+    Incidents,
+    Perform,
+    Rounds,
+    Rules,
+)
 from app.read.artifacts import Policy
 from app.read.evidence import evidence
 from app.read.fleet import Fleet
@@ -119,7 +130,9 @@ def create_app(
             step_up = timedelta(minutes=settings.auth.step_up_minutes) or None
             rules = Rules(production(settings.environments), (freezer.hold,), step_up=step_up)
             policy = Policy(settings.signing, settings.scan_threshold)
-            gates = Gates(database, live, freezer, partial(evidence, database), _now, rules=rules)
+            facts = partial(evidence, database, delivery=settings.delivered, clock=_now)
+            gathering = Gathering(facts, reach)
+            gates = Gates(database, live, freezer, gathering, _now, rules=rules)
             perform = Perform(
                 database,
                 live,
@@ -130,8 +143,11 @@ def create_app(
                 resting=lambda: vitals.draining,
                 place=place,
             )
+            freezing = Freezes(database, live, _now, settings.delivery.freezes)
             marking = Incidents(database, live, _now)
-            app.include_router(pages.routes(hub, renderer, perform, rules.production, gates, marking))
+            app.include_router(
+                pages.routes(hub, renderer, perform, rules.production, gates, freezing, marking)
+            )
             inbox = Inbox(database)
             here = settings.public_url or f"http://{settings.host}:{settings.port}"
             desks += [
@@ -140,7 +156,7 @@ def create_app(
             if desks:
                 app.include_router(slack.routes(desks))
             app.include_router(hooks.routes(inbox, settings.hooks))
-            decisions = api.Decisions(gates, Freezes(database, live, _now))
+            decisions = api.Decisions(gates, freezing)
             outbox = Outbox(database)
             app.include_router(api.router(hub, perform, inbox, database, policy, decisions, outbox))
             if settings.flagger_secret:

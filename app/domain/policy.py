@@ -97,8 +97,12 @@ def permits(
             (Blocker("kiosk", "This screen may only look.", "Open the board on a screen of your own."),)
         )
     if principal.kind is PrincipalKind.TOKEN:
-        if permission in (Permission.DECIDE, Permission.SELF, Permission.ADMIN):
+        if permission in (Permission.SELF, Permission.ADMIN):
             return Verdict((Blocker("token", "A token cannot do this.", "Sign in as a person."),))
+        if permission is Permission.DECIDE and not principal.personal:
+            said = "A token of a program decides nothing."
+            clears = "A person, or a token of their own with the role approver, made on /account."
+            return Verdict((Blocker("token", said, clears),))
         if (
             principal.verbs is not None
             and permission not in LOOKS

@@ -13,12 +13,13 @@ from typing import Any
 import msgspec
 
 from ..domain.names import cut
-from .acting import Difference, Raw
+from .acting import Difference, Look, Raw
 from .drafting import Path, items, mapping, value
 
 MOST = 40
 """Differences that are told; more are counted."""
 _LONGEST = 200
+_HASHES = ("pod-template-hash", "rollouts-pod-template-hash")
 _LISTS = ("initContainers", "containers")
 _PROBES = (
     ("startupProbe", "startup probe"),
@@ -101,6 +102,26 @@ def difference(before: Any, after: Any) -> tuple[Difference, ...]:
     return (*found[: MOST - 1], Difference(f"and {len(found) - MOST + 1} more"))
 
 
+def since(look: Look, key: str) -> tuple[Difference, ...] | None:
+    """What the root's template has that is not an image and that its revision `key` has not; None where no template of
+    that revision is in the look."""
+    kept = next((made for made in _kept(look, key)), None)
+    now = value(look.root, "spec", "template")
+    if kept is None or now is None:
+        return None
+    return tuple(d for d in difference(kept, now) if not d.what.startswith("image of "))
+
+
+def _kept(look: Look, key: str) -> Iterable[Any]:
+    for each in look.kin.get("ReplicaSet", ()):
+        labels = mapping(each, "metadata", "labels")
+        if key in (value(each, "metadata", "uid"), *(labels.get(name) for name in _HASHES)):
+            yield value(each, "spec", "template")
+    for each in look.kin.get("ControllerRevision", ()):
+        if key in (value(each, "metadata", "name"), value(each, "metadata", "uid")):
+            yield value(each, "data", "spec", "template")
+
+
 def _differences(before: Any, after: Any) -> Iterable[Difference]:
     old, new = containers(before), containers(after)
     for name in dict.fromkeys((*old, *new)):
@@ -157,7 +178,7 @@ def _mapping(what: str, old: Raw, new: Raw, *, shown: bool) -> Iterable[Differen
 
 
 def _other(marks: Any) -> dict[str, Any]:
-    hidden = ("kubectl.kubernetes.io/restartedAt", "pod-template-hash", "rollouts-pod-template-hash")
+    hidden = ("kubectl.kubernetes.io/restartedAt", *_HASHES)
     return {key: mark for key, mark in marks.items() if key not in hidden}
 
 

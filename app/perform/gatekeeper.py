@@ -104,6 +104,7 @@ class Gatekeeper:
                 else:
                     found = dict(await commands.workloads(connection, tuple(dirty))) if dirty else {}
                 gates.freezer.by_hand = await frost.freezes(connection, now)
+                gates.freezer.exempt = await frost.exemptions(connection, now)
                 current = await kept.current(connection, now - PATIENCE)
         except StoreUnavailable:
             self._dirty |= dirty

@@ -15,6 +15,7 @@ from secrets import token_hex
 from app.domain import audit
 from app.domain.delivery import Delivery
 from app.domain.evidence import canonical, difference
+from app.domain.freezes import exempting
 from app.domain.gates import (
     Answer,
     Basis,
@@ -147,7 +148,9 @@ class Gates:
         async with self.database.reading() as connection:
             seen = await commands.of_services(connection, [gate.subject.service])
             by_hand = await frost.freezes(connection, self.clock())
-        around = Around((*self.delivery.freezes, *by_hand), moving(seen, gate))
+            exempt = await frost.exemptions(connection, self.clock())
+        frozen = exempting((*self.delivery.freezes, *by_hand), exempt)
+        around = Around(frozen, moving(seen, gate))
         return rulings(gate, self.delivery, around, self.clock())
 
     async def answer(self, ident: str, ballot: Ballot, who: Principal, *, dry_run: bool = False) -> Gate:

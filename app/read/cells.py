@@ -299,6 +299,7 @@ def waiting(
             team=g.subject.team,
             since=g.opened_at,
             href=f"/gates/{g.id}",
+            decision=True,
         )
         for g in gates
         if g.origin is not Origin.ROLLOUT and g.subject.environment in names

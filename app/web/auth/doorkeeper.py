@@ -7,14 +7,13 @@ within five, open streams included, whichever process ended it. While the databa
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
-from secrets import token_bytes, token_hex
+from secrets import token_bytes
 
 import structlog
 from starlette.types import Scope
@@ -25,15 +24,15 @@ from app.domain.grants import granted
 from app.domain.people import EVERYWHERE, NOBODY, Principal, PrincipalKind, Role
 from app.settings import AuthSettings, Mode
 from app.store import people
-from app.store.audit import append
 from app.store.db import Database
 
-from . import cookies, proxy
-from .audited import Denials, entry
+from . import cookies, proxy, sessions
+from .audited import Denials
 from .guard import LOCAL, Caller
 from .holders import bearer_of, person_of
 from .limits import Limits, client
 from .passwords import Passwords
+from .sessions import SignedIn
 
 FRESH = 2.0
 """Seconds for which a row read is believed."""
@@ -211,46 +210,12 @@ class Doorkeeper:
             except StoreUnavailable as error:
                 log.warning("who watches cannot be looked after just now", why=str(error))
 
-    async def begin(
-        self,
-        scope: Scope,
-        how: str,
-        issuer: str,
-        subject: str,
-        name: str,
-        email: str,
-        groups: frozenset[str],
-        at: datetime,
-    ) -> str:
+    async def begin(self, scope: Scope, signed: SignedIn) -> str:
         """A new session; answers its Set-Cookie line. Whatever session the browser had until now ends."""
-        now, secret, ident = self.clock(), cookies.secret(), token_hex(8)
-        agent = next((v.decode("latin-1") for n, v in scope["headers"] if n == b"user-agent"), "")
-        row = {
-            "key": cookies.digest(secret),
-            "ident": ident,
-            "issuer": issuer,
-            "subject": subject,
-            "name": name[:100],
-            "email": email[:200],
-            "groups": json.dumps(sorted(groups)),
-            "how": how,
-            "agent": "".join(c for c in agent if c.isprintable())[:200],
-            "created_at": now,
-            "seen_at": now,
-            "signed_in_at": at,
-            "ended_at": None,
-        }
         before = cookies.read(scope).get(self.cookies.session)
-        async with self.database.writing() as session:
-            if before:
-                await people.end_sessions(session, now, key=cookies.digest(before))
-            await people.add(session, people.SESSION, row)
-            who = Principal(PrincipalKind.PERSON, issuer, subject, name[:100], session=ident)
-            said = entry(scope, who, Act.SIGN_IN, now, f"session {ident}", f"By {how}.")
-            await append(session, said)
+        secret = await sessions.begin(self.database, scope, signed, self.clock(), before)
         if before:
             self.forget()
-        log.info("signed in", principal=f"{issuer}|{subject}", how=how, session=ident)
         return self.cookies.set(self.cookies.session, secret)
 
     async def _bearer(self, scope: Scope, given: list[bytes]) -> Caller:

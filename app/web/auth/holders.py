@@ -79,6 +79,8 @@ async def bearer_of(database: Database, settings: AuthSettings, row: people.Row)
         held = await roles_of(database, settings, how, row["subject"], frozenset(json.loads(row["groups"])))
     if not held:
         return None
+    if Role.APPROVER in scope:
+        return await _own(database, settings, row, narrowed(held, scope, environments), verbs)
     return Principal(
         PrincipalKind.TOKEN,
         row["issuer"],
@@ -88,6 +90,37 @@ async def bearer_of(database: Database, settings: AuthSettings, row: people.Row)
         verbs=None if verbs is None else frozenset(verbs),
         repositories=tuple(json.loads(row["repositories"])) if row["repositories"] else None,
         session=row["ident"],
+    )
+
+
+async def _own(
+    database: Database,
+    settings: AuthSettings,
+    row: people.Row,
+    roles: Mapping[str, frozenset[Role]],
+    verbs: list[str] | None,
+) -> Principal | None:
+    """The person whose own token it is: named as when they signed in last, so that four eyes know them, and as fresh as
+    the newest sign-in that still holds. None for nobody's token."""
+    if row["issuer"] == "token":
+        return None
+    about = {"issuer": row["issuer"], "subject": row["subject"]}
+    async with database.reading() as connection:
+        sessions = await people.many(connection, people.SESSION, **about)
+    newest = max(sessions, key=lambda each: each["signed_in_at"], default=None)
+    hold = [each["signed_in_at"] for each in sessions if each["ended_at"] is None]
+    return Principal(
+        PrincipalKind.TOKEN,
+        row["issuer"],
+        row["subject"],
+        row["owner"],
+        newest["email"] if newest else "",
+        roles,
+        frozenset(json.loads(row["groups"])),
+        None if verbs is None else frozenset(verbs),
+        session=row["ident"],
+        signed_in_at=max(hold, default=None),
+        personal=True,
     )
 
 

@@ -20,9 +20,12 @@ from . import cookies
 from .doorkeeper import API_PREFIX, KIOSK_PREFIX
 
 MOST_DAYS = 365
-ROLES = (Role.VIEWER, Role.OPERATOR)
-"""What a token may be; deciding and managing people takes a person."""
-VERBS = (*(verb.value for verb in Verb), Permission.REPORT.value, Permission.AUDIT.value)
+ROLES = (Role.VIEWER, Role.OPERATOR, Role.APPROVER)
+"""What a token may be; an approver's only decides, and is a person's own. Managing people takes a person."""
+VERBS = (
+    *(verb.value for verb in Verb),
+    *(p.value for p in (Permission.REPORT, Permission.AUDIT, Permission.DECIDE)),
+)
 _ENVIRONMENT = re.compile(r"\*|[A-Za-z0-9][A-Za-z0-9._:/@-]{0,99}")
 
 
@@ -43,7 +46,9 @@ class Wanted:
 def api_token(wanted: Wanted, owner: Principal | None, now: datetime) -> tuple[str, Mapping[str, Any]]:
     """The secret and the row of a program's token; `owner` None: made on the command line. Raises ValueError."""
     if wanted.role not in {role.value for role in ROLES}:
-        raise ValueError(f"A token is {' or '.join(ROLES)}; approving and managing people takes a person.")
+        raise ValueError(f"A token is {' or '.join(ROLES)}; managing people takes a person.")
+    if wanted.role == Role.APPROVER and owner is None:
+        raise ValueError("A token that decides is a person's own: whoever it is for makes it on /account.")
     for environment in wanted.environments:
         if not _ENVIRONMENT.fullmatch(environment):
             raise ValueError(f"{environment[:50]!r} is no environment.")
@@ -60,7 +65,7 @@ def api_token(wanted: Wanted, owner: Principal | None, now: datetime) -> tuple[s
         wanted = replace(wanted, repositories=keys)
     if not wanted.environments:
         raise ValueError("A token is for at least one environment; * is all of them.")
-    roles = [Role.VIEWER] if wanted.role == Role.VIEWER else list(ROLES)
+    roles = [Role.VIEWER] if wanted.role == Role.VIEWER else [Role.VIEWER, Role(wanted.role)]
     secret = API_PREFIX + cookies.secret()
     return secret, _row(secret, "api", wanted, owner, now, roles=roles)
 
