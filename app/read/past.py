@@ -13,11 +13,12 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.domain.course import Sample
 from app.domain.history import Transition
 from app.domain.names import WorkloadRef
 from app.domain.stages import Stage, Typical, stages, stood, typical
 from app.store import mapping
-from app.store.tables import EVENT, LOGTAIL, ROLLOUT, TRANSITION, WORKLOAD
+from app.store.tables import EVENT, LOGTAIL, ROLLOUT, SAMPLE, TRANSITION, WORKLOAD
 
 from .commands import Line, lines
 from .readiness import Readiness, readiness
@@ -29,6 +30,8 @@ EVENTS = 50
 """Events read of a workload, the latest to be seen."""
 LOGS = 2
 """Log tails read of a workload, the latest."""
+SAMPLES = 600
+"""Samples read of the newest rollout, the latest."""
 _TRANSITIONS = 2000
 """Most transitions read for them."""
 
@@ -76,7 +79,7 @@ class Told:
     """Rollouts newest first, `total` of all there are; `gone_at` when the workload of that name was deleted,
     if none is there now; the latest `events`, newest first, and `logs` of the one that
     is there. `known`: a workload of that name is or was there. `asked` are the latest commands, newest first, and
-    `readiness` what is known of a way back."""
+    `readiness` what is known of a way back; `course` is how far the newest rollout was, in order."""
 
     rollouts: tuple[PastRollout, ...] = ()
     total: int = 0
@@ -87,6 +90,7 @@ class Told:
     logs: tuple[LogTail, ...] = ()
     asked: tuple[Line, ...] = ()
     readiness: Readiness | None = None
+    course: tuple[Sample, ...] = ()
 
 
 class Past:
@@ -135,6 +139,7 @@ async def told(connection: AsyncConnection, ref: WorkloadRef) -> Told:
         logs=await _logs(connection, [key for key, at in lives.items() if at is None]),
         asked=await lines(connection, list(lives)),
         readiness=await readiness(connection, [key for key, at in lives.items() if at is None]),
+        course=await _course(connection, rows[0].id) if rows else (),
     )
 
 
@@ -188,6 +193,14 @@ def _past(
         recreated=again,
         deleted_at=lives.get(before.workload) if before and again else None,
     )
+
+
+async def _course(connection: AsyncConnection, rollout: str) -> tuple[Sample, ...]:
+    columns = [SAMPLE.c[f.name] for f in fields(Sample)]
+    newest = (
+        select(*columns).where(SAMPLE.c.rollout == rollout).order_by(SAMPLE.c.at.desc(), SAMPLE.c.id.desc())
+    )
+    return tuple(Sample(*row) for row in reversed(list(await connection.execute(newest.limit(SAMPLES)))))
 
 
 async def _events(connection: AsyncConnection, lives: Iterable[str]) -> tuple[PastEvent, ...]:
