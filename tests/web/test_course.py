@@ -83,6 +83,6 @@ def test_a_rollout_that_is_over_is_not_compared_with_what_it_replaced():
 
 def test_a_week_of_a_figure_is_told_in_words():
     dora = scenes.figures()
-    assert weekly(dora.weeks, NOW, "lead")[-1] == "Week to Nov 23: 2:47 h:min, n = 19"
+    assert weekly(dora.weeks, NOW, "lead")[-1] == "Week to Nov 23: 3:05 h:min, n = 19"
     assert weekly(dora.weeks, NOW, "frequency")[0] == "Week to Sep 7: 70 deployments"
     assert weekly(dora.weeks, NOW, "fail")[1] == "Week to Sep 14: 8.3 %, 2 of 24"
