@@ -246,6 +246,44 @@ def test_a_screen_asks_once_for_its_room_and_keeps_it(page: Page, site: Site) ->
     expect(page.locator(".room")).to_be_visible()
 
 
+@pytest.mark.parametrize(("width", "height"), [(1920, 1080), (390, 844)])
+def test_what_is_asked_of_the_room_covers_no_row(page: Page, site: Site, width: int, height: int) -> None:
+    open_at(page, site.at("wall-failing", ""), width, height)
+    expect(page.locator(".room")).to_be_visible()
+    low = page.evaluate(
+        f"Math.max(...[...document.querySelectorAll('{SEEN}')].map((r) => r.getBoundingClientRect().bottom))"
+    )
+    box = page.locator(".room").bounding_box()
+    assert box
+    assert low <= box["y"] + 1
+    assert box["x"] + box["width"] <= width
+
+
+def test_the_foot_is_whole_on_a_phone(page: Page, site: Site) -> None:
+    open_at(page, site.at("wall-bad", ""), 390, 844)
+    expect(page.locator(".left")).to_contain_text("pages of trouble")
+    for part in (".foot .left", ".foot .live", ".foot .dial"):
+        box = page.locator(part).bounding_box()
+        assert box
+        assert box["x"] >= 0, part
+        assert box["x"] + box["width"] <= 390 + 4, part
+        assert box["y"] + box["height"] <= 844 + 4, part
+
+
+def test_rows_without_a_rank_stay_as_the_server_sent_them(page: Page, site: Site) -> None:
+    open_at(page, site.at("wall-calm"))
+    ids = "[...document.querySelectorAll('#rows > li')].map((row) => row.id)"
+    before = page.evaluate(ids)
+    page.evaluate("document.querySelectorAll('#rows > li').forEach((row) => delete row.dataset.rank)")
+    page.evaluate(HEARD)
+    assert page.evaluate(ids) == before
+    page.evaluate(
+        "[...document.querySelectorAll('#rows > li')].forEach((row, i) => row.dataset.rank = `${9 - i % 3}`)"
+    )
+    page.evaluate(HEARD)
+    assert page.evaluate(ids) == [*before[2::3], *before[1::3], *before[::3]]
+
+
 def test_nobody_has_to_answer(page: Page, site: Site) -> None:
     page.clock.install(time=NOW)
     open_at(page, site.at("wall-calm", ""))
