@@ -76,7 +76,7 @@ def course(past: PastRollout, samples: Sequence[Sample], now: datetime) -> Cours
     mine = _seen(samples, past.rollout.ended_at)
     if len(mine) < 2 and (not mine or past.rollout.ended_at):
         return None
-    since = min(past.rollout.started_at, mine[0].at)
+    since = mine[0].at  # what was before the first look is not known
     until = max(past.rollout.ended_at or now, mine[-1].at)
     whole = (until - since).total_seconds()
     if whole <= 0:
@@ -175,6 +175,8 @@ def _marks(stages: Sequence[Stage], x: Callable[[datetime], float]) -> tuple[Mar
         if label == name:
             continue
         name = label
+        if at <= 0 and found:
+            found, written = [], -NEAR
         room = at - written >= NEAR and at <= 100 - NEAR / 2
         written = at if room else written
         found.append(Mark(at, label if room else "", f"{label}, from {stage.started_at:%H:%M:%S}"))
