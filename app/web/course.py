@@ -5,7 +5,7 @@ draw it and say the same in words.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from app.domain.course import Sample
@@ -16,7 +16,7 @@ TALL = 60.0
 FINE = 0.8
 """Percent of the width that a moment has at least."""
 NEAR = 9.0
-"""Percent of the width within which a second label would stand on the first."""
+"""Percent of the width that a label needs before the next mark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,17 +167,17 @@ def _y(value: float, top: float) -> float:
 
 
 def _marks(stages: Sequence[Stage], x: Callable[[datetime], float]) -> tuple[Mark, ...]:
+    """Where each step began; one is named where the next leaves room for it."""
     found: list[Mark] = []
-    written, name = -NEAR, ""
     for stage in stages:
         label = stage.label or stage.phase.value.replace("_", " ")
         at = x(stage.started_at)
-        if label == name:
-            continue
-        name = label
-        if at <= 0 and found:
-            found, written = [], -NEAR
-        room = at - written >= NEAR and at <= 100 - NEAR / 2
-        written = at if room else written
-        found.append(Mark(at, label if room else "", f"{label}, from {stage.started_at:%H:%M:%S}"))
-    return tuple(found)
+        if found and at <= 0:
+            found.clear()  # it was over when the first look came
+        if not found or found[-1].label != label:
+            found.append(Mark(at, label, f"{label}, from {stage.started_at:%H:%M:%S}"))
+    ends = [*(mark.x for mark in found[1:]), 100.0]  # one more than there are where there are none
+    return tuple(
+        mark if end - mark.x >= NEAR else replace(mark, label="")
+        for mark, end in zip(found, ends, strict=False)
+    )

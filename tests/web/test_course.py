@@ -62,8 +62,8 @@ def test_the_page_draws_it_with_words_marks_and_a_table():
     marks = re.findall(r'<text class="lab".*?</text>', text)
     assert [re.sub("<.*?>", "", mark) for mark in marks] == [
         "5 %",
-        "analysis",
-    ]  # the next began too near
+        "25 %",
+    ]
     assert "Canary against stable" in text
     assert text.count("<tr>") == 1 + 6
     assert 'id="course"' in preview.workload_page(workloads.calm())  # there for the stream to fill
