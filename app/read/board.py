@@ -217,12 +217,14 @@ class TickKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Rollouts of one minute that ended alike. `final`: in the last environment, which is production."""
+    """Rollouts of one minute that ended alike. `final`: in the last environment, which is production; `what` names the
+    first few of them."""
 
     at: datetime
     kind: TickKind
     final: bool
     count: int
+    what: str = ""
 
 
 @dataclass(frozen=True, slots=True)

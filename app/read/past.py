@@ -13,13 +13,14 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.domain.course import Sample
 from app.domain.history import Transition
 from app.domain.names import WorkloadRef
 from app.domain.stages import Stage, Typical, stages, stood, typical
 from app.domain.targets import Record
 from app.store import mapping
 from app.store.readiness import record
-from app.store.tables import EVENT, LOGTAIL, ROLLOUT, TRANSITION, WORKLOAD
+from app.store.tables import EVENT, LOGTAIL, ROLLOUT, SAMPLE, TRANSITION, WORKLOAD
 
 from .commands import latest
 from .landing import Asked
@@ -32,6 +33,8 @@ EVENTS = 50
 """Events read of a workload, the latest to be seen."""
 LOGS = 2
 """Log tails read of a workload, the latest."""
+SAMPLES = 600
+"""Samples read of the newest rollout, the latest."""
 _TRANSITIONS = 2000
 """Most transitions read for them."""
 
@@ -79,7 +82,8 @@ class Told:
     """Rollouts newest first, `total` of all there are; `gone_at` when the workload of that name was deleted,
     if none is there now; the latest `events`, newest first, and `logs` of the one that
     is there. `known`: a workload of that name is or was there. `asked` are the latest commands, newest first, and
-    `readiness` what is known of a way back, `record` what of its revisions."""
+    `readiness` what is known of a way back, `record` what of its revisions; `course` is how far the newest rollout was,
+    in order."""
 
     rollouts: tuple[PastRollout, ...] = ()
     total: int = 0
@@ -91,6 +95,7 @@ class Told:
     asked: tuple[Asked, ...] = ()
     readiness: Readiness | None = None
     record: Record = field(default_factory=Record)
+    course: tuple[Sample, ...] = ()
 
 
 class Past:
@@ -140,6 +145,7 @@ async def told(connection: AsyncConnection, ref: WorkloadRef) -> Told:
         asked=await latest(connection, list(lives)),
         readiness=await readiness(connection, [key for key, at in lives.items() if at is None]),
         record=await record(connection, ref),
+        course=await _course(connection, rows[0].id) if rows else (),
     )
 
 
@@ -194,6 +200,14 @@ def _past(
         recreated=again,
         deleted_at=lives.get(before.workload) if before and again else None,
     )
+
+
+async def _course(connection: AsyncConnection, rollout: str) -> tuple[Sample, ...]:
+    columns = [SAMPLE.c[f.name] for f in fields(Sample)]
+    newest = (
+        select(*columns).where(SAMPLE.c.rollout == rollout).order_by(SAMPLE.c.at.desc(), SAMPLE.c.id.desc())
+    )
+    return tuple(Sample(*row) for row in reversed(list(await connection.execute(newest.limit(SAMPLES)))))
 
 
 async def _events(connection: AsyncConnection, lives: Iterable[str]) -> tuple[PastEvent, ...]:

@@ -228,14 +228,16 @@ def _clause(
     return f"{many} {verb}"
 
 
-def source_sentence(sources: Sequence[tuple[Freshness, str]]) -> Sentence:
-    """How fresh the sources are, worst first, from (freshness, cluster) of each."""
+def source_sentence(sources: Sequence[tuple[Freshness, str]], kind: str = "source") -> Sentence:
+    """How fresh the sources are, worst first, from (freshness, cluster) of each; `kind` is what they are called."""
     n = len(sources)
     count = {f: sum(1 for freshness, _ in sources if freshness is f) for f in Freshness}
     if not n:
         clauses = [Clause(Attention.UNKNOWN, "Shipboard listens to nothing yet", ".")]
     elif count[Freshness.LIVE] == n:
-        text = "The one source is live" if n == 1 else f"All {n:,} sources are live"
+        text = (
+            f"The one {kind} is live" if n == 1 else f"{'Both' if n == 2 else f'All {n:,}'} {kind}s are live"
+        )
         clauses = [Clause(Attention.GOOD, text, ".")]
     else:
         clauses = []

@@ -6,12 +6,14 @@ a state is total: what cannot be understood is UNKNOWN, and says so.
 
 from __future__ import annotations
 
+from dataclasses import fields
 from enum import StrEnum
 from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import Row
 
+from app.domain.course import Sample
 from app.domain.facts import EventObserved, LogRead, SourceObserved, WorkloadObserved
 from app.domain.freshness import Freshness
 from app.domain.history import Rollout, Snapshot, Transition, endings
@@ -210,6 +212,11 @@ def log_values(fact: LogRead) -> Values:
     """The row of `logtail`."""
     names = {"key": fact.key, "workload": fact.workload, "pod": fact.pod, "container": fact.container}
     return {**names, "text": fact.text, "read_at": fact.seen_at}
+
+
+def sample_values(rollout: str, sample: Sample) -> Values:
+    """The row of `sample`."""
+    return {"rollout": rollout, **{f.name: getattr(sample, f.name) for f in fields(sample)}}
 
 
 def phase_of(word: str) -> Phase:

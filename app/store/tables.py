@@ -102,6 +102,24 @@ class Rollout(SQLModel, table=True):
     nature: str = Field(sa_column_kwargs={"server_default": "deployment"})
 
 
+class Sample(SQLModel, table=True):
+    """Append-only: how far a rollout was when something of it changed. Goes with its rollout."""
+
+    __table_args__ = (Index(None, "rollout", "at"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    rollout: str = Field(foreign_key="rollout.id", ondelete="CASCADE")
+    at: datetime
+    new: int
+    old: int
+    wanted: int
+    failing: int
+    new_restarts: int
+    old_restarts: int
+    asked: int | None
+    measured: int | None
+
+
 class Event(SQLModel, table=True):
     """An event of the cluster, as copied last. `key` is "cluster:uid" of the event."""
 
@@ -253,6 +271,7 @@ METADATA: MetaData = SQLModel.metadata
 WORKLOAD: Table = METADATA.tables["workload"]
 TRANSITION: Table = METADATA.tables["transition"]
 ROLLOUT: Table = METADATA.tables["rollout"]
+SAMPLE: Table = METADATA.tables["sample"]
 EVENT: Table = METADATA.tables["event"]
 LOGTAIL: Table = METADATA.tables["logtail"]
 SOURCE: Table = METADATA.tables["source"]
