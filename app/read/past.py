@@ -7,10 +7,10 @@ together, and each tells which one it belongs to.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
-from datetime import datetime
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.history import Transition
@@ -98,8 +98,9 @@ class Past:
         self.ref, self.told = ref, told
 
 
-async def told(connection: AsyncConnection, ref: WorkloadRef) -> Told:
-    """All that is known of the past of `ref`."""
+async def told(connection: AsyncConnection, ref: WorkloadRef, at: datetime | None = None) -> Told:
+    """All that is known of the past of `ref`; as it was at `at`, if that is given, without what was not over then of
+    commands and what an event or a log said later."""
     lives = {
         row.key: row.gone_at
         for row in await connection.execute(
@@ -113,15 +114,18 @@ async def told(connection: AsyncConnection, ref: WorkloadRef) -> Told:
     }
     if not lives:
         return Told()
-    mine = ROLLOUT.c.workload.in_(lives)
+    mine: ColumnElement[bool] = ROLLOUT.c.workload.in_(lives)
+    if at:
+        mine &= ROLLOUT.c.started_at <= at
     newest = (ROLLOUT.c.started_at.desc(), ROLLOUT.c.id.desc())
     rows = [
-        rollout_of(row)
+        rollout_of(row) if at is None else as_of(rollout_of(row), at)
         for row in await connection.execute(select(ROLLOUT).where(mine).order_by(*newest).limit(SHOWN))
     ]
     total = await connection.scalar(select(func.count()).select_from(ROLLOUT).where(mine))
-    moves = await _transitions(connection, rows)
+    moves = await _transitions(connection, rows, at)
     gone = list(lives.values())
+    there = [key for key, ended in lives.items() if ended is None or (at and ended > at)]
     return Told(
         rollouts=tuple(
             _past(row, moves.get(row.workload, ()), rows[i + 1] if i + 1 < len(rows) else None, lives)
@@ -131,10 +135,12 @@ async def told(connection: AsyncConnection, ref: WorkloadRef) -> Told:
         typical=typical([(r.outcome, r.ended_at - r.started_at) for r in rows if r.ended_at]),
         known=True,
         gone_at=None if None in gone else max(at for at in gone if at),
-        events=await _events(connection, lives),
-        logs=await _logs(connection, [key for key, at in lives.items() if at is None]),
-        asked=await lines(connection, list(lives)),
-        readiness=await readiness(connection, [key for key, at in lives.items() if at is None]),
+        events=await _events(connection, lives, at),
+        logs=await _logs(connection, there, at),
+        asked=tuple(
+            line for line in await lines(connection, list(lives)) if at is None or _over_by(line, at)
+        ),
+        readiness=None if at else await readiness(connection, there),
     )
 
 
@@ -171,6 +177,17 @@ def rollout_of(row: mapping.AnyRow) -> RolloutRow:
     )
 
 
+def as_of(row: RolloutRow, at: datetime) -> RolloutRow:
+    """A rollout that had begun by `at`, as it stood then."""
+    if row.ended_at is None or row.ended_at <= at:
+        return row
+    return replace(row, ended_at=None, outcome=None, killed=0, overran=0)
+
+
+def _over_by(line: Line, at: datetime) -> bool:
+    return line.seconds is not None and line.asked_at + timedelta(seconds=line.seconds) <= at
+
+
 def _past(
     row: RolloutRow,
     moves: Sequence[Transition],
@@ -190,22 +207,26 @@ def _past(
     )
 
 
-async def _events(connection: AsyncConnection, lives: Iterable[str]) -> tuple[PastEvent, ...]:
+async def _events(
+    connection: AsyncConnection, lives: Iterable[str], at: datetime | None
+) -> tuple[PastEvent, ...]:
     table = EVENT.c
     statement = (
         select(*(table[f.name] for f in fields(PastEvent)))
-        .where(table.workload.in_(lives))
+        .where(table.workload.in_(lives), table.last_at <= at if at else true())
         .order_by(table.last_at.desc(), table.key)
         .limit(EVENTS)
     )
     return tuple(PastEvent(*row) for row in await connection.execute(statement))
 
 
-async def _logs(connection: AsyncConnection, lives: Iterable[str]) -> tuple[LogTail, ...]:
+async def _logs(
+    connection: AsyncConnection, lives: Iterable[str], at: datetime | None
+) -> tuple[LogTail, ...]:
     table = LOGTAIL.c
     statement = (
         select(table.pod, table.container, table.text, table.read_at)
-        .where(table.workload.in_(lives))
+        .where(table.workload.in_(lives), table.read_at <= at if at else true())
         .order_by(table.read_at.desc(), table.key)
         .limit(LOGS)
     )
@@ -213,7 +234,7 @@ async def _logs(connection: AsyncConnection, lives: Iterable[str]) -> tuple[LogT
 
 
 async def _transitions(
-    connection: AsyncConnection, rows: Sequence[RolloutRow]
+    connection: AsyncConnection, rows: Sequence[RolloutRow], until: datetime | None = None
 ) -> dict[str, list[Transition]]:
     """Transitions of the workloads of `rows` since the first of these began, in order."""
     found: dict[str, list[Transition]] = {}
@@ -224,6 +245,7 @@ async def _transitions(
         .where(
             TRANSITION.c.workload.in_({row.workload for row in rows}),
             TRANSITION.c.at >= min(row.started_at for row in rows),
+            TRANSITION.c.at <= until if until else true(),
         )
         .order_by(TRANSITION.c.at.desc(), TRANSITION.c.id.desc())
         .limit(_TRANSITIONS)

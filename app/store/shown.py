@@ -7,7 +7,7 @@ document is total, as in `mapping`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Iterator
+from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from datetime import datetime
 from functools import cache
@@ -137,7 +137,7 @@ def _told(value: Any) -> Any:
 
 
 def _fields(value: Any) -> Iterator[tuple[str, Any]]:
-    kind: Hashable = type(value)
+    kind: Any = type(value)
     for name, default in _defaults(kind):
         if (found := getattr(value, name)) != default:
             yield name, _told(found)

@@ -24,7 +24,9 @@
     return hours ? `${hours}:${two(minutes)}:${two(s % 60)}` : `${minutes}:${two(s % 60)}`;
   }
 
+  const still = () => root.hasAttribute("data-past"); // a past minute's ages stand
   function write(selector, text) {
+    if (still()) return;
     for (const time of document.querySelectorAll(selector)) {
       const said = text(seconds(time), time);
       if (time.textContent !== said) time.textContent = said;
@@ -67,7 +69,7 @@
 
   function settle() {
     const foot = document.getElementById("foot");
-    if (foot) ahead = Date.parse(foot.dataset.now) - Date.now();
+    if (foot?.dataset.now) ahead = Date.parse(foot.dataset.now) - Date.now();
     const body = document.getElementById("rows");
     if (body) order(body);
     write("[data-timer]", timer);

@@ -33,6 +33,7 @@ from . import (
     dora,
     gate,
     gates,
+    lookback,
     patterns,
     pipelines,
     receipt,
@@ -94,16 +95,20 @@ def _handler(
     page: Page, hub: Hub, renderer: Renderer, cache: RowCache
 ) -> Callable[[Request], Awaitable[Response]]:
     revoked = renderer.page("revoked.html", {}).encode()
+    past = lookback.LookBack(hub, renderer, PAGES)
 
     async def show(request: Request) -> Response:
+        asked_for = request.query_params.multi_items()
         try:
-            query = page.parse([*request.path_params.items(), *request.query_params.multi_items()])
+            query = page.parse([*request.path_params.items(), *asked_for])
         except ValueError as error:
             todo = "Change the address, or open the page without parameters."
             raise refusal(request, 400, "Invalid parameter", str(error), todo) from None
 
         if not hub.ready and (page.find or not wants_stream(request)):
             return _warming(renderer, hub.clock(), auth.viewer(request.scope))
+        if page.lookback and any(name == "at" and text for name, text in asked_for):
+            return await past.show(request, page, query)
         held = auth.rights(auth.of(request.scope))
         if page.by_rights:
             query = page.by_rights(query, held)
