@@ -186,26 +186,29 @@ def _source(row: mapping.AnyRow, at: datetime) -> SourceObserved:
 
 
 def _unheard(source: SourceObserved, last: datetime | None, next_: datetime | None) -> SourceObserved:
-    told = _spoken(Gap((source.cluster,), last, next_))
+    told = _spoken(*_span(last, next_))
     return replace(source, freshness=Freshness.STALE, contact_at=last or source.contact_at, message=told)
 
 
-def _spoken(gap: Gap) -> str:
-    """A gap as a sentence."""
-    began, ended = gap.began_at, gap.ended_at
+def _span(last: datetime | None, next_: datetime | None) -> tuple[datetime | None, datetime | None]:
+    """The minutes from which and to which nobody looked."""
+    return (minute(last) if last else None), _ceiling(next_)
+
+
+def _spoken(began: datetime | None, ended: datetime | None) -> str:
+    """Such a span as a sentence."""
     if began is None:
         return f"Nobody was looking before {ended:%H:%M} UTC." if ended else "Nobody was looking."
-    return f"Nobody was looking {'between' if ended else 'from'} {began:%H:%M} " + (
-        f"and {ended:%H:%M} UTC." if ended else "UTC on."
-    )
+    if ended is None:
+        return f"Nobody was looking from {began:%H:%M} UTC on."
+    return f"Nobody was looking between {began:%H:%M} and {ended:%H:%M} UTC."
 
 
 def _gaps(silent: dict[str, tuple[datetime | None, datetime | None]]) -> tuple[Gap, ...]:
     """Clusters that were not looked at, those of one silence together."""
     found: dict[tuple[datetime | None, datetime | None], list[str]] = {}
     for cluster, (last, next_) in silent.items():
-        span = minute(last) if last else None, _ceiling(next_)
-        found.setdefault(span, []).append(cluster)
+        found.setdefault(_span(last, next_), []).append(cluster)
     return tuple(Gap(tuple(clusters), *span) for span, clusters in found.items())
 
 

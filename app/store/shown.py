@@ -26,7 +26,6 @@ from app.domain.rollout import (
     Pod,
     PodCondition,
     Problem,
-    Revision,
     RolloutState,
     attention,
 )
@@ -84,8 +83,6 @@ def encode(fact: WorkloadObserved, snapshot: Snapshot) -> str:
     spare = _counted(state.pods) - _counted(named)
     kept = replace(
         state,
-        revision=_bare(state.revision),
-        stable=_bare(state.stable),
         revisions=(),
         conditions=(),
         pods=named,
@@ -118,11 +115,6 @@ def decode(text: str, place: Place, at: datetime) -> Shown:
 
 def _counted(pods: tuple[Pod, ...]) -> Counter[tuple[str, bool, PodCondition]]:
     return Counter((pod.revision, pod.new, pod.condition) for pod in pods)
-
-
-def _bare(revision: Revision | None) -> Revision | None:
-    """Without what only the page of now asks for."""
-    return replace(revision, cause="", available=0) if revision else None
 
 
 def _short(problem: Problem) -> Problem:

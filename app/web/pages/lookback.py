@@ -72,7 +72,8 @@ class LookBack:
         del kept  # it holds what the projection reads
         who = renderer.page("who.html", {"viewer": auth.viewer(request.scope)})
         body = keeping(content.body().decode(), at).encode()
-        return tagged(request, body.replace(BLANK, who.encode(), 1).replace(BLANK, b"", 1), "", "text/html")
+        filled = body.replace(BLANK, who.encode(), 1).replace(BLANK, b"")
+        return tagged(request, filled, "", "text/html", {"hx-push-url": address})
 
 
 def keeping(html: str, at: datetime) -> str:
