@@ -61,6 +61,7 @@ class StillFleet(Fleet):
         self._put_workloads((), dict(self._workloads))
         self._pasts = WeakValueDictionary()
         self.builds, self.origins = Builds(), Origins()
+        self._kept = WeakValueDictionary()
         self.held: list[Past] = []
 
     def put(self, row: WorkloadRow | SourceRow | RolloutRow) -> Topic:

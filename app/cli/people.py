@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +18,8 @@ import typer
 
 from app.domain.audit import Act, Entry, Kind
 from app.domain.people import Principal, PrincipalKind, Role
+from app.domain.policy import Permission
+from app.settings import Settings
 from app.store import people as rows
 from app.store.audit import append
 from app.store.db import Database
@@ -238,14 +241,23 @@ def _made(make: Callable[[datetime], tuple[str, Any]]) -> tuple[str, Any]:
         refuse(str(error), code=WRONG)
 
 
-def _keep(row: Any, config: Path | None, database: str | None) -> None:
-    async def work(opened: Database) -> None:
-        async with opened.writing() as session:
-            await rows.add(session, rows.TOKEN, row)
-            verb = Act.CREATE_KIOSK if row["kind"] == "kiosk" else Act.CREATE_TOKEN
-            await append(session, _entry(verb, tokens.spoken(row), row["created_at"]))
+def token_of_ci(name: str, settings: Settings) -> str:
+    """A token with which a CI reports to the board of `settings` for a month."""
+    wanted = tokens.Wanted(name, Role.OPERATOR, verbs=(Permission.REPORT,), days=30)
+    secret, row = tokens.api_token(wanted, None, datetime.now(UTC))
+    asyncio.run(_with(settings, partial(_write, row)))
+    return secret
 
-    _on_database(config, database, work)
+
+def _keep(row: Any, config: Path | None, database: str | None) -> None:
+    _on_database(config, database, partial(_write, row))
+
+
+async def _write(row: Any, opened: Database) -> None:
+    async with opened.writing() as session:
+        await rows.add(session, rows.TOKEN, row)
+        verb = Act.CREATE_KIOSK if row["kind"] == "kiosk" else Act.CREATE_TOKEN
+        await append(session, _entry(verb, tokens.spoken(row), row["created_at"]))
 
 
 def _list(kind: str, config: Path | None, database: str | None) -> None:
@@ -308,14 +320,15 @@ def _password(name: str) -> str:
 def _on_database(
     config: Path | None, database: str | None, work: Callable[[Database], Awaitable[None]]
 ) -> None:
-    async def run(url: str, audit_key: str) -> None:
-        opened = await Database.beside(url, audit_key=audit_key)
-        try:
-            await work(opened)
-        finally:
-            await opened.close()
-
     with expected():
         settings = settings_from(config, database=database)
         make_home(settings)
-        asyncio.run(run(settings.database, settings.audit_key))
+        asyncio.run(_with(settings, work))
+
+
+async def _with(settings: Settings, work: Callable[[Database], Awaitable[None]]) -> None:
+    opened = await Database.beside(settings.database, audit_key=settings.audit_key)
+    try:
+        await work(opened)
+    finally:
+        await opened.close()

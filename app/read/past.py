@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, func, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -19,7 +19,8 @@ from app.domain.stages import Stage, Typical, stages, stood, typical
 from app.store import mapping
 from app.store.tables import EVENT, LOGTAIL, ROLLOUT, TRANSITION, WORKLOAD
 
-from .commands import Line, lines
+from .commands import latest
+from .landing import Asked
 from .readiness import Readiness, readiness
 from .rows import RolloutRow
 
@@ -85,7 +86,7 @@ class Told:
     gone_at: datetime | None = None
     events: tuple[PastEvent, ...] = ()
     logs: tuple[LogTail, ...] = ()
-    asked: tuple[Line, ...] = ()
+    asked: tuple[Asked, ...] = ()
     readiness: Readiness | None = None
 
 
@@ -99,8 +100,8 @@ class Past:
 
 
 async def told(connection: AsyncConnection, ref: WorkloadRef, at: datetime | None = None) -> Told:
-    """All that is known of the past of `ref`; as it was at `at`, if that is given, without what was not over then of
-    commands and what an event or a log said later."""
+    """All that is known of the past of `ref`; as it was at `at`, if that is given, without commands (the audit has
+    them) and what an event or a log said later."""
     lives = {
         row.key: row.gone_at
         for row in await connection.execute(
@@ -137,9 +138,7 @@ async def told(connection: AsyncConnection, ref: WorkloadRef, at: datetime | Non
         gone_at=None if None in gone else max(at for at in gone if at),
         events=await _events(connection, lives, at),
         logs=await _logs(connection, there, at),
-        asked=tuple(
-            line for line in await lines(connection, list(lives)) if at is None or _over_by(line, at)
-        ),
+        asked=() if at else await latest(connection, list(lives)),
         readiness=None if at else await readiness(connection, there),
     )
 
@@ -182,10 +181,6 @@ def as_of(row: RolloutRow, at: datetime) -> RolloutRow:
     if row.ended_at is None or row.ended_at <= at:
         return row
     return replace(row, ended_at=None, outcome=None, killed=0, overran=0)
-
-
-def _over_by(line: Line, at: datetime) -> bool:
-    return line.seconds is not None and line.asked_at + timedelta(seconds=line.seconds) <= at
 
 
 def _past(

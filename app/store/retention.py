@@ -16,6 +16,8 @@ from app.store import audit, commands, gates
 from app.store.ci_tables import ARTIFACT, COMMIT, INBOX, REPORTED, RUN
 from app.store.db import Database
 from app.store.incident_tables import INCIDENT
+from app.store.notice_tables import MESSAGE, NOTICE
+from app.store.outbox import BEGAN
 from app.store.past_tables import SOURCE_CHANGE, STATE_CHANGE, WATCH
 from app.store.report_tables import ALIAS, LINK, REPORT, TAG
 from app.store.tables import EVENT, LOGTAIL, READINESS, ROLLOUT, TRANSITION, WORKLOAD
@@ -40,9 +42,9 @@ async def prune(
     batch: int = BATCH,
     pause: float = 0.1,
 ) -> int:
-    """Delete transitions, events, logs, rollouts that ended, workloads gone and what CI told before `before`, states
-    older than the ones that held then, events beyond the newest of each workload, webhooks long taken in by `now`, and
-    commands, gates and audit entries AUDIT_DAYS older; returns the number of rows.
+    """Delete transitions, events, logs, rollouts that ended, workloads gone, messages and what CI told before `before`,
+    states older than the ones that held then, events beyond the newest of each workload, webhooks long taken in by
+    `now`, and commands, gates and audit entries AUDIT_DAYS older; returns the number of rows.
 
     `batch` rows a transaction, with `pause` seconds between two. Raises StoreUnavailable; what was deleted by
     then stays so.
@@ -82,6 +84,12 @@ def _expired(before: datetime, now: datetime | None) -> tuple[Select[Any], ...]:
         select(SOURCE_CHANGE.c.id).where(SOURCE_CHANGE.c.at < before, SOURCE_CHANGE.c.freshness == ""),
         select(WATCH.c.id).where(WATCH.c.last_at < before),
         select(INCIDENT.c.id).where(INCIDENT.c.started_at < before),
+        select(MESSAGE.c.id).where(MESSAGE.c.made_at < before),
+        select(NOTICE.c.key).where(
+            NOTICE.c.noticed_at < before,
+            NOTICE.c.key != BEGAN,
+            ~exists().where(MESSAGE.c.notice == NOTICE.c.key),
+        ),
         select(EVENT.c.key).where(EVENT.c.last_at < before),
         select(EVENT.c.key).where(EVENT.c.key.in_(select(ranked.c.key).where(ranked.c.place > EVENTS))),
         select(LOGTAIL.c.key).where(LOGTAIL.c.read_at < before),

@@ -203,7 +203,7 @@ def _limit(scope: Scope, unsafe: bool) -> RateLimitItem | None:
     if scope["path"].startswith(("/oidc/", "/kiosk/")):
         return limits.SIGN_IN
     if unsafe:
-        return limits.ACT
+        return limits.INGEST if scope["path"].startswith("/api/v1/ingest/") else limits.ACT
     return (
         limits.SEARCH if scope["query_string"].startswith(b"q=") or b"&q=" in scope["query_string"] else None
     )
