@@ -36,6 +36,12 @@ def minute(at: datetime) -> datetime:
     return at.replace(second=0, microsecond=0)
 
 
+def minute_from(at: datetime) -> datetime:
+    """The first minute at which what happened at `at` is seen."""
+    down = minute(at)
+    return down if down == at else down + _UNITS["m"]
+
+
 def past_minute(text: str, now: datetime) -> datetime:
     """A minute that was, in UTC, which is also the zone of who names none. Raises ValueError with a sentence."""
     said = text.strip()

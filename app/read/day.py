@@ -11,7 +11,7 @@ from .rows import RolloutRow
 
 WINDOW = timedelta(hours=24)
 
-_KINDS = {
+KINDS = {
     None: TickKind.MOVING,
     Outcome.PROMOTED: TickKind.LANDED,
     Outcome.FAST_PROMOTED: TickKind.LANDED,
@@ -36,9 +36,9 @@ class DayStrip:
     def put(self, key: str, row: RolloutRow | None) -> bool:
         """Take in a rollout, or that it is not (or no longer) to be shown. True when the strip changed."""
         mark: Mark | None = None
-        if row is not None and row.outcome in _KINDS:
+        if row is not None and row.outcome in KINDS:
             at = row.ended_at or row.started_at
-            mark = (int(at.timestamp()) // 60, _KINDS[row.outcome], row.place.environment == self._final)
+            mark = (int(at.timestamp()) // 60, KINDS[row.outcome], row.place.environment == self._final)
         before = self._marks.pop(key, None)
         if mark:
             self._marks[key] = mark

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.facts import SourceObserved
 from app.domain.freshness import Freshness
-from app.domain.instants import minute
+from app.domain.instants import minute, minute_from
 from app.domain.names import WorkloadRef
 from app.domain.rollout import attention
 from app.store import mapping, shown, then
@@ -213,8 +213,4 @@ def _gaps(silent: dict[str, tuple[datetime | None, datetime | None]]) -> tuple[G
 
 
 def _ceiling(at: datetime | None) -> datetime | None:
-    """The first minute at which what happened at `at` is seen."""
-    if at is None:
-        return None
-    down = minute(at)
-    return down if down == at else down + MINUTE
+    return minute_from(at) if at else None

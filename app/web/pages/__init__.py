@@ -12,7 +12,7 @@ from functools import partial
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from app.domain.errors import StoreUnavailable
 from app.perform import Gates, Incidents, Perform
@@ -35,6 +35,7 @@ from . import (
     gates,
     incident,
     lookback,
+    looked,
     patterns,
     pipelines,
     receipt,
@@ -127,6 +128,9 @@ def _handler(
                 raise unavailable(request, error) from None
 
         asked = query.query_string()
+        if page is board.PAGE and looked.DISMISS in request.query_params:
+            back = RedirectResponse(f"/?{asked}" if asked else "/", 303, {"cache-control": "no-store"})
+            return looked.mark(request, back, hub.clock(), dismissed=True)
         address = quote(request.url.path) + (f"?{asked}" if asked else "")
 
         def content(fleet: Fleet, now: datetime, kept: object = kept) -> PageContent:
@@ -142,7 +146,8 @@ def _handler(
         fill = [renderer.page("who.html", {"viewer": auth.viewer(request.scope)})]
         if page.mine:
             fill.append(page.mine(renderer, hub.fleet, query, request.scope, hub.clock()))
-        return live(request, hub, key, content, fill=[part.encode() for part in fill])
+        shown = live(request, hub, key, content, fill=[part.encode() for part in fill])
+        return looked.mark(request, shown, hub.clock()) if page is board.PAGE else shown
 
     return show
 

@@ -13,6 +13,7 @@ from app.read.projection import BoardProjection
 from app.read.query import BoardQuery
 from app.read.words import slug
 
+from . import looked
 from .page import Dirty, Page
 
 _REGIONS = ("sentence", "day", "waiting")
@@ -72,5 +73,6 @@ PAGE = Page(
     regions=("sentence", "day", "waiting", "environments", "columns", "rows", "foot"),
     parse=BoardQuery.parse,
     open=_Board,
+    mine=looked.line,
     lookback=True,
 )
