@@ -75,6 +75,10 @@ def changes(
 ) -> Changes:
     """What `query` takes of `ended` after `since`, and of what began to fail in `fleet`, which then is told once."""
     failing = sorted(_failing(fleet, query, since, now), key=lambda t: (t.since, t.href), reverse=True)
+    told = {trouble.href for trouble in failing}
+    found = [change for one in ended if (change := _change(*one, query, since))]
+    found = [c for c in found if c.kind is not TickKind.FAILED or c.href.partition("?")[0] not in told]
+    found.sort(key=lambda change: (change.at, change.href), reverse=True)
     return Changes(
         since, _text(found, failing), tuple(found[:MOST]), tuple(failing), max(0, len(found) - MOST)
     )
