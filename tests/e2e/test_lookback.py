@@ -103,3 +103,21 @@ def test_a_past_page_is_usable_by_everybody(board, browser, size, theme):
     found = Axe().run(page).response
     assert [(v["id"], v["nodes"][0]["html"]) for v in found["violations"]] == []
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
+def test_whoever_was_away_reads_what_changed_and_dismisses_it(board, browser, size):
+    page = opened(browser, size, bypass_csp=True)
+    away = int((now() - timedelta(minutes=35)).timestamp())
+    page.context.add_cookies([{"name": "looked", "value": f"0.{away}", "url": board}])
+    page.goto(board)
+    line = page.locator("#since summary")
+    expect(line).to_contain_text("1 landed")
+    line.click()
+    assert [v["id"] for v in Axe().run(page).response["violations"]] == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    page.get_by_role("link", name="Dismiss").click()
+    expect(page.locator("#since")).to_have_count(0)
+    expect(page).to_have_url(f"{board}/")
+    page.reload()
+    expect(page.locator("#since")).to_have_count(0)
