@@ -11,7 +11,7 @@ from .rows import RolloutRow
 
 WINDOW = timedelta(hours=24)
 
-_KINDS = {
+KINDS = {
     None: TickKind.MOVING,
     Outcome.PROMOTED: TickKind.LANDED,
     Outcome.FAST_PROMOTED: TickKind.LANDED,
@@ -40,9 +40,9 @@ class DayStrip:
         """Take in a rollout, or that it is not (or no longer) to be shown. True when the strip changed."""
         mark: Mark | None = None
         restarted = row is not None and row.kind is RolloutKind.RESTART and row.outcome is Outcome.PROMOTED
-        if row is not None and row.outcome in _KINDS and not restarted:
+        if row is not None and row.outcome in KINDS and not restarted:
             at = row.ended_at or row.started_at
-            mark = (int(at.timestamp()) // 60, _KINDS[row.outcome], row.place.environment == self._final)
+            mark = (int(at.timestamp()) // 60, KINDS[row.outcome], row.place.environment == self._final)
         name = f"{row.place.service} {row.to_version} in {row.place.environment}" if row and mark else ""
         before = self._marks.pop(key, None)
         named = self._names.get(before, {}).pop(key, "") if before else ""

@@ -7,10 +7,10 @@ together, and each tells which one it belongs to.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.course import Sample
@@ -107,8 +107,9 @@ class Past:
         self.ref, self.told = ref, told
 
 
-async def told(connection: AsyncConnection, ref: WorkloadRef) -> Told:
-    """All that is known of the past of `ref`."""
+async def told(connection: AsyncConnection, ref: WorkloadRef, at: datetime | None = None) -> Told:
+    """All that is known of the past of `ref`; as it was at `at`, if that is given, without commands (the audit has
+    them) and what an event or a log said later."""
     lives = {
         row.key: row.gone_at
         for row in await connection.execute(
@@ -122,15 +123,18 @@ async def told(connection: AsyncConnection, ref: WorkloadRef) -> Told:
     }
     if not lives:
         return Told()
-    mine = ROLLOUT.c.workload.in_(lives)
+    mine: ColumnElement[bool] = ROLLOUT.c.workload.in_(lives)
+    if at:
+        mine &= ROLLOUT.c.started_at <= at
     newest = (ROLLOUT.c.started_at.desc(), ROLLOUT.c.id.desc())
     rows = [
-        rollout_of(row)
+        rollout_of(row) if at is None else as_of(rollout_of(row), at)
         for row in await connection.execute(select(ROLLOUT).where(mine).order_by(*newest).limit(SHOWN))
     ]
     total = await connection.scalar(select(func.count()).select_from(ROLLOUT).where(mine))
-    moves = await _transitions(connection, rows)
+    moves = await _transitions(connection, rows, at)
     gone = list(lives.values())
+    there = [key for key, ended in lives.items() if ended is None or (at and ended > at)]
     return Told(
         rollouts=tuple(
             _past(row, moves.get(row.workload, ()), rows[i + 1] if i + 1 < len(rows) else None, lives)
@@ -140,12 +144,12 @@ async def told(connection: AsyncConnection, ref: WorkloadRef) -> Told:
         typical=typical([(r.outcome, r.ended_at - r.started_at) for r in rows if r.ended_at]),
         known=True,
         gone_at=None if None in gone else max(at for at in gone if at),
-        events=await _events(connection, lives),
-        logs=await _logs(connection, [key for key, at in lives.items() if at is None]),
-        asked=await latest(connection, list(lives)),
-        readiness=await readiness(connection, [key for key, at in lives.items() if at is None]),
-        record=await record(connection, ref),
-        course=await _course(connection, rows[0].id) if rows else (),
+        events=await _events(connection, lives, at),
+        logs=await _logs(connection, there, at),
+        asked=() if at else await latest(connection, list(lives)),
+        readiness=None if at else await readiness(connection, there),
+        record=Record() if at else await record(connection, ref),
+        course=await _course(connection, rows[0].id, at) if rows else (),
     )
 
 
@@ -183,6 +187,13 @@ def rollout_of(row: mapping.AnyRow) -> RolloutRow:
     )
 
 
+def as_of(row: RolloutRow, at: datetime) -> RolloutRow:
+    """A rollout that had begun by `at`, as it stood then."""
+    if row.ended_at is None or row.ended_at <= at:
+        return row
+    return replace(row, ended_at=None, outcome=None, killed=0, overran=0)
+
+
 def _past(
     row: RolloutRow,
     moves: Sequence[Transition],
@@ -202,30 +213,35 @@ def _past(
     )
 
 
-async def _course(connection: AsyncConnection, rollout: str) -> tuple[Sample, ...]:
+async def _course(connection: AsyncConnection, rollout: str, at: datetime | None) -> tuple[Sample, ...]:
     columns = [SAMPLE.c[f.name] for f in fields(Sample)]
-    newest = (
-        select(*columns).where(SAMPLE.c.rollout == rollout).order_by(SAMPLE.c.at.desc(), SAMPLE.c.id.desc())
-    )
-    return tuple(Sample(*row) for row in reversed(list(await connection.execute(newest.limit(SAMPLES)))))
+    mine = SAMPLE.c.rollout == rollout
+    if at:
+        mine &= SAMPLE.c.at <= at
+    newest = select(*columns).where(mine).order_by(SAMPLE.c.at.desc(), SAMPLE.c.id.desc()).limit(SAMPLES)
+    return tuple(Sample(*row) for row in reversed(list(await connection.execute(newest))))
 
 
-async def _events(connection: AsyncConnection, lives: Iterable[str]) -> tuple[PastEvent, ...]:
+async def _events(
+    connection: AsyncConnection, lives: Iterable[str], at: datetime | None
+) -> tuple[PastEvent, ...]:
     table = EVENT.c
     statement = (
         select(*(table[f.name] for f in fields(PastEvent)))
-        .where(table.workload.in_(lives))
+        .where(table.workload.in_(lives), table.last_at <= at if at else true())
         .order_by(table.last_at.desc(), table.key)
         .limit(EVENTS)
     )
     return tuple(PastEvent(*row) for row in await connection.execute(statement))
 
 
-async def _logs(connection: AsyncConnection, lives: Iterable[str]) -> tuple[LogTail, ...]:
+async def _logs(
+    connection: AsyncConnection, lives: Iterable[str], at: datetime | None
+) -> tuple[LogTail, ...]:
     table = LOGTAIL.c
     statement = (
         select(table.pod, table.container, table.text, table.read_at)
-        .where(table.workload.in_(lives))
+        .where(table.workload.in_(lives), table.read_at <= at if at else true())
         .order_by(table.read_at.desc(), table.key)
         .limit(LOGS)
     )
@@ -233,7 +249,7 @@ async def _logs(connection: AsyncConnection, lives: Iterable[str]) -> tuple[LogT
 
 
 async def _transitions(
-    connection: AsyncConnection, rows: Sequence[RolloutRow]
+    connection: AsyncConnection, rows: Sequence[RolloutRow], until: datetime | None = None
 ) -> dict[str, list[Transition]]:
     """Transitions of the workloads of `rows` since the first of these began, in order."""
     found: dict[str, list[Transition]] = {}
@@ -244,6 +260,7 @@ async def _transitions(
         .where(
             TRANSITION.c.workload.in_({row.workload for row in rows}),
             TRANSITION.c.at >= min(row.started_at for row in rows),
+            TRANSITION.c.at <= until if until else true(),
         )
         .order_by(TRANSITION.c.at.desc(), TRANSITION.c.id.desc())
         .limit(_TRANSITIONS)

@@ -31,13 +31,15 @@ from app.domain.facts import (
 from app.domain.names import Place, Topic, WorkloadRef
 from app.domain.reports import Reported
 from app.domain.rollout import RolloutState
-from app.store import mapping
+from app.store import mapping, shown
 from app.store.artifacts import record_artifacts
 from app.store.ci import NO_RULES, CiRules, ci_facts, record_ci
 from app.store.incidents import record_incidents
 from app.store.mapping import Values
+from app.store.past_tables import STATE_CHANGE
 from app.store.reports import record_reports
 from app.store.tables import EVENT, LOGTAIL, ROLLOUT, SAMPLE, SOURCE, TRANSITION, WORKLOAD
+from app.store.watches import Watches
 
 _AT_ONCE = 1000
 """Keys asked for in one query."""
@@ -48,7 +50,8 @@ which readers hold against it after 30 s."""
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A workload's row, as far as the next look is compared with it. `state` is encoded."""
+    """A workload's row, as far as the next look is compared with it. `state` is encoded; `shown` is empty until a
+    state was kept to look back at."""
 
     ref: WorkloadRef
     place: Place
@@ -56,6 +59,7 @@ class _Known:
     state: str
     snapshot: history.Snapshot
     gone: bool = False
+    shown: str = ""
 
     @property
     def face(self) -> tuple[WorkloadRef, Place, str, str, bool]:
@@ -75,6 +79,7 @@ class _Batch:
     workloads: dict[str, Values] = field(default_factory=dict)
     ended: dict[str, datetime] = field(default_factory=dict)
     transitions: list[Values] = field(default_factory=list)
+    states: list[Values] = field(default_factory=list)
     rollouts: dict[str, Values] = field(default_factory=dict)
     samples: list[Values] = field(default_factory=list)
     events: dict[str, Values] = field(default_factory=dict)
@@ -119,11 +124,15 @@ class _Batch:
         key, known = fact.key, self.known.get(fact.key)
         fact = replace(fact, state=_with_proof(known, fact.state))
         state = mapping.encode_state(fact.state)
-        if known and known.face == (fact.ref, fact.place, fact.engine, state, False):
+        if known and known.shown and known.face == (fact.ref, fact.place, fact.engine, state, False):
             return
         change = history.fold(key, known.snapshot if known else None, fact.state, fact.seen_at)
-        self.known[key] = _Known(fact.ref, fact.place, fact.engine, state, change.snapshot)
-        self.workloads[key] = mapping.workload_values(fact, state, change.snapshot)
+        mark = shown.digest(fact, change.snapshot)
+        if known is None or known.shown != mark:
+            document = shown.encode(fact, change.snapshot)
+            self.states.append({"workload": key, "at": fact.seen_at, "state": document})
+        self.known[key] = _Known(fact.ref, fact.place, fact.engine, state, change.snapshot, shown=mark)
+        self.workloads[key] = mapping.workload_values(fact, state, change.snapshot, mark)
         self.ended.pop(key, None)
         self.topics.add(Topic("workload", key))
         if change.transition:
@@ -165,7 +174,8 @@ class _Batch:
         rollout = history.end(known.snapshot, at)
         if rollout:
             self._rollout(key, known.place, rollout)
-        self.known[key] = replace(known, snapshot=replace(known.snapshot, rollout=None), gone=True)
+        self.known[key] = replace(known, snapshot=replace(known.snapshot, rollout=None), gone=True, shown="")
+        self.states.append({"workload": key, "at": at, "state": ""})
         self.ended[key] = at
         self.topics.add(Topic("workload", key))
 
@@ -196,11 +206,13 @@ class Ledger:
         self._remember, self._rules = remember, rules
         self._known: dict[str, _Known] = {}
         self._sources: dict[str, SourceObserved] = {}
+        self._watches = Watches()
 
     def forget(self) -> None:
         """Compare with the database again."""
         self._known.clear()
         self._sources.clear()
+        self._watches = Watches()
 
     async def record(self, session: AsyncSession, facts: Sequence[Fact]) -> frozenset[Topic]:
         """Write what `facts` change, in the session's unit of work; returns the topics of changed rows."""
@@ -214,10 +226,12 @@ class Ledger:
         if incidents := [fact for fact in facts if isinstance(fact, IncidentTold)]:
             told |= await record_incidents(await session.connection(), incidents)
         batch = await self._load(session, facts)
+        heard = dict(batch.sources)
         for fact in facts:
             batch.take(fact)
         if batch.topics:
             await _write(await session.connection(), batch)
+            await self._watches.record(await session.connection(), heard, batch.sources, batch.dropped)
         if self._remember:
             self._known.update((key, known) for key, known in batch.known.items() if not known.gone)
             for key in batch.ended:
@@ -285,6 +299,7 @@ async def _workloads(connection: AsyncConnection, keys: Sequence[str]) -> dict[s
                 row.state,
                 mapping.snapshot_of(row),
                 row.gone_at is not None,
+                row.shown,
             )
     return known
 
@@ -301,6 +316,7 @@ async def _write(connection: AsyncConnection, batch: _Batch) -> None:
         (_ENDINGS, batch.endings),
         (TRANSITION.insert(), batch.transitions),
         (SAMPLE.insert(), batch.samples),
+        (STATE_CHANGE.insert(), batch.states),
         (_upsert(dialect, EVENT), list(batch.events.values())),
         (_upsert(dialect, LOGTAIL), list(batch.logs.values())),
         (_upsert(dialect, SOURCE), sources),
@@ -323,7 +339,7 @@ def _upsert(dialect: str, table: Table) -> Any:
 _END = (
     update(WORKLOAD)
     .where(WORKLOAD.c.key == bindparam("ended_key"))
-    .values(gone_at=bindparam("at"), rollout=None)
+    .values(gone_at=bindparam("at"), rollout=None, shown="")
 )
 _COUNTED = frozenset({ROLLOUT.c.killed, ROLLOUT.c.overran})
 """Columns that only `_ENDINGS` writes."""

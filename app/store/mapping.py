@@ -79,8 +79,8 @@ def cautions_of(text: str) -> tuple[Caution, ...]:
         return ()
 
 
-def workload_values(fact: WorkloadObserved, state: str, snapshot: Snapshot) -> Values:
-    """The row of `workload` for a look; `state` is its state, encoded."""
+def workload_values(fact: WorkloadObserved, state: str, snapshot: Snapshot, shown: str) -> Values:
+    """The row of `workload` for a look; `state` is its state, encoded, `shown` the digest of what is shown of it."""
     revision = snapshot.revision
     return {
         "key": fact.key,
@@ -106,6 +106,7 @@ def workload_values(fact: WorkloadObserved, state: str, snapshot: Snapshot) -> V
         "gone_at": None,
         "landed_at": snapshot.landed_at,
         "rollout": snapshot.rollout.id if snapshot.rollout else None,
+        "shown": shown,
     }
 
 

@@ -24,7 +24,7 @@ class Workload(SQLModel, table=True):
 
     `step`, `revision`, `version` and `revision_at` are what history compares the next look with; `rollout` is
     the id of the one that is open or that failed last. `seen_at` is the last look that differed; `gone_at` is
-    set once the cluster no longer has it.
+    set once the cluster no longer has it; `shown` is the digest of what was kept last of it (store.shown).
     """
 
     __table_args__ = (Index(None, "cluster", "kind", "namespace"), Index(None, "gone_at"))
@@ -52,6 +52,7 @@ class Workload(SQLModel, table=True):
     gone_at: datetime | None
     landed_at: datetime | None
     rollout: str | None
+    shown: str = Field(sa_column_kwargs={"server_default": ""})
 
 
 class Transition(SQLModel, table=True):

@@ -25,6 +25,7 @@ from . import (
     artifacts,
     audit,
     board,
+    changes,
     commands,
     commits,
     dora,
@@ -43,7 +44,7 @@ from . import (
 from .contents import encode
 from .listing import document
 
-RESOURCES = (board, workloads, rollouts, pipelines, commits, timeline, dora, sources, me, audit)
+RESOURCES = (board, changes, workloads, rollouts, pipelines, commits, timeline, dora, sources, me, audit)
 
 
 @dataclass(frozen=True, slots=True)

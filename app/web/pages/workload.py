@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from app.domain.drills import production
 from app.live import Topic
 from app.read.fleet import Fleet
+from app.read.lookback import PastFleet, still_workload
 from app.read.past import Past
 from app.read.sides import PodLine
 from app.read.workload import WorkloadPage, WorkloadProjection, WorkloadQuery
@@ -40,10 +41,11 @@ class _Workload:
     ) -> None:
         self._projection = WorkloadProjection(fleet, query.ref, now, production(environments))
         self._minute = int(now.timestamp()) // 60
+        self._still = isinstance(fleet, PastFleet)
 
     @property
     def model(self) -> WorkloadPage:
-        return self._projection.page
+        return still_workload(self._projection.page) if self._still else self._projection.page
 
     @property
     def columns(self) -> object:
@@ -100,4 +102,5 @@ PAGE = Page(
     parse=WorkloadQuery.parse,
     open=_Workload,
     find=_find,
+    lookback=True,
 )
