@@ -7,17 +7,20 @@ together, and each tells which one it belongs to.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, func, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.domain.course import Sample
 from app.domain.history import Transition
 from app.domain.names import WorkloadRef
 from app.domain.stages import Stage, Typical, stages, stood, typical
+from app.domain.targets import Record
 from app.store import mapping
-from app.store.tables import EVENT, LOGTAIL, ROLLOUT, TRANSITION, WORKLOAD
+from app.store.readiness import record
+from app.store.tables import EVENT, LOGTAIL, ROLLOUT, SAMPLE, TRANSITION, WORKLOAD
 
 from .commands import latest
 from .landing import Asked
@@ -30,6 +33,8 @@ EVENTS = 50
 """Events read of a workload, the latest to be seen."""
 LOGS = 2
 """Log tails read of a workload, the latest."""
+SAMPLES = 600
+"""Samples read of the newest rollout, the latest."""
 _TRANSITIONS = 2000
 """Most transitions read for them."""
 
@@ -77,7 +82,8 @@ class Told:
     """Rollouts newest first, `total` of all there are; `gone_at` when the workload of that name was deleted,
     if none is there now; the latest `events`, newest first, and `logs` of the one that
     is there. `known`: a workload of that name is or was there. `asked` are the latest commands, newest first, and
-    `readiness` what is known of a way back."""
+    `readiness` what is known of a way back, `record` what of its revisions; `course` is how far the newest rollout was,
+    in order."""
 
     rollouts: tuple[PastRollout, ...] = ()
     total: int = 0
@@ -88,6 +94,8 @@ class Told:
     logs: tuple[LogTail, ...] = ()
     asked: tuple[Asked, ...] = ()
     readiness: Readiness | None = None
+    record: Record = field(default_factory=Record)
+    course: tuple[Sample, ...] = ()
 
 
 class Past:
@@ -140,6 +148,8 @@ async def told(connection: AsyncConnection, ref: WorkloadRef, at: datetime | Non
         logs=await _logs(connection, there, at),
         asked=() if at else await latest(connection, list(lives)),
         readiness=None if at else await readiness(connection, there),
+        record=Record() if at else await record(connection, ref),
+        course=await _course(connection, rows[0].id, at) if rows else (),
     )
 
 
@@ -173,6 +183,7 @@ def rollout_of(row: mapping.AnyRow) -> RolloutRow:
         cause=row.cause,
         killed=row.killed,
         overran=row.overran,
+        kind=mapping.rollout_kind_of(row),
     )
 
 
@@ -200,6 +211,15 @@ def _past(
         recreated=again,
         deleted_at=lives.get(before.workload) if before and again else None,
     )
+
+
+async def _course(connection: AsyncConnection, rollout: str, at: datetime | None) -> tuple[Sample, ...]:
+    columns = [SAMPLE.c[f.name] for f in fields(Sample)]
+    mine = SAMPLE.c.rollout == rollout
+    if at:
+        mine &= SAMPLE.c.at <= at
+    newest = select(*columns).where(mine).order_by(SAMPLE.c.at.desc(), SAMPLE.c.id.desc()).limit(SAMPLES)
+    return tuple(Sample(*row) for row in reversed(list(await connection.execute(newest))))
 
 
 async def _events(

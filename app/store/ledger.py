@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.domain import history, shutdown
+from app.domain import course, history, shutdown
 from app.domain.dora import IncidentTold
 from app.domain.facts import (
     EventObserved,
@@ -38,7 +38,7 @@ from app.store.incidents import record_incidents
 from app.store.mapping import Values
 from app.store.past_tables import STATE_CHANGE
 from app.store.reports import record_reports
-from app.store.tables import EVENT, LOGTAIL, ROLLOUT, SOURCE, TRANSITION, WORKLOAD
+from app.store.tables import EVENT, LOGTAIL, ROLLOUT, SAMPLE, SOURCE, TRANSITION, WORKLOAD
 from app.store.watches import Watches
 
 _AT_ONCE = 1000
@@ -81,6 +81,7 @@ class _Batch:
     transitions: list[Values] = field(default_factory=list)
     states: list[Values] = field(default_factory=list)
     rollouts: dict[str, Values] = field(default_factory=dict)
+    samples: list[Values] = field(default_factory=list)
     events: dict[str, Values] = field(default_factory=dict)
     endings: list[Values] = field(default_factory=list)
     logs: dict[str, Values] = field(default_factory=dict)
@@ -138,7 +139,20 @@ class _Batch:
             self.transitions.append(mapping.transition_values(key, change.transition))
         for rollout in change.rollouts:
             self._rollout(key, fact.place, rollout)
+        self._sample(known, change, fact)
         self._endings(key, known.state if known else "", fact)
+
+    def _sample(self, known: _Known | None, change: history.Change, fact: WorkloadObserved) -> None:
+        """How far the rollout is that runs, or that this look saw end; nothing where only words changed."""
+        runs = _open(change.snapshot)
+        rollout = runs or (_open(known.snapshot) if known else None)
+        if rollout is None:
+            return
+        now = course.sample(fact.state, fact.seen_at)
+        went_on = known is not None and runs == _open(known.snapshot)
+        if known and went_on and now.same(course.sample(mapping.decode_state(known.state), fact.seen_at)):
+            return
+        self.samples.append(mapping.sample_values(rollout, now))
 
     def _endings(self, key: str, before: str, fact: WorkloadObserved) -> None:
         """Old pods that ended badly since the look before: they go on ending after their rollout is over."""
@@ -168,6 +182,11 @@ class _Batch:
     def _rollout(self, key: str, place: Place, rollout: history.Rollout) -> None:
         self.rollouts[rollout.id] = mapping.rollout_values(key, place, rollout)
         self.topics.add(Topic("rollout", rollout.id))
+
+
+def _open(snapshot: history.Snapshot) -> str | None:
+    """The rollout that runs."""
+    return snapshot.rollout.id if snapshot.rollout and snapshot.rollout.ended_at is None else None
 
 
 def _with_proof(known: _Known | None, state: RolloutState) -> RolloutState:
@@ -296,6 +315,7 @@ async def _write(connection: AsyncConnection, batch: _Batch) -> None:
         (_upsert(dialect, ROLLOUT), list(batch.rollouts.values())),
         (_ENDINGS, batch.endings),
         (TRANSITION.insert(), batch.transitions),
+        (SAMPLE.insert(), batch.samples),
         (STATE_CHANGE.insert(), batch.states),
         (_upsert(dialect, EVENT), list(batch.events.values())),
         (_upsert(dialect, LOGTAIL), list(batch.logs.values())),
@@ -346,7 +366,7 @@ _PREVIOUS = (
             ROLLOUT.c[name]
             for name in ("strategy", "from_revision", "from_version", "to_revision", "to_version")
         ),
-        *(ROLLOUT.c[name] for name in ("back", "started_at", "ended_at", "outcome", "cause")),
+        *(ROLLOUT.c[name] for name in ("back", "started_at", "ended_at", "outcome", "cause", "nature")),
     )
     .outerjoin(ROLLOUT, ROLLOUT.c.id == WORKLOAD.c.rollout)
     .where(WORKLOAD.c.key.in_(bindparam("keys", expanding=True)))

@@ -49,7 +49,7 @@ const board = (() => {
     // only rows that stand wrong are moved, and whoever has the focus keeps it where the browser can move a node whole
     const move = body.moveBefore ? "moveBefore" : "insertBefore";
     let next = null;
-    for (const row of [...body.children].toSorted((a, b) => (a.dataset.rank < b.dataset.rank) - (a.dataset.rank > b.dataset.rank))) {
+    for (const row of [...body.children].toSorted((a, b) => (a.dataset.rank > b.dataset.rank) - (a.dataset.rank < b.dataset.rank)).reverse()) {
       if (row.nextElementSibling !== next) body[move](row, next);
       next = row;
     }

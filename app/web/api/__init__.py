@@ -74,7 +74,7 @@ def router(
         commands.add(found, hub, perform)
     if decisions:
         gates.add(found, hub, decisions.gates)
-        freezing.add(found, decisions.freezes)
+        freezing.add(found, hub, decisions.freezes)
     if letters:
         inbox.add(found, letters)
     if outbox:

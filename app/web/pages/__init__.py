@@ -15,7 +15,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from app.domain.errors import StoreUnavailable
-from app.perform import Gates, Incidents, Perform
+from app.perform import Freezes, Gates, Incidents, Perform
 from app.read.fleet import Fleet
 from app.read.frost import alarms
 from app.web import auth
@@ -31,6 +31,7 @@ from . import (
     commands,
     commit,
     dora,
+    freezes,
     gate,
     gates,
     incident,
@@ -45,7 +46,7 @@ from . import (
     wall,
     workload,
 )
-from .may import may
+from .may import knows, may
 from .page import Page, PageContent, RowCache
 
 PAGES: tuple[Page, ...] = (
@@ -71,11 +72,12 @@ def routes(
     perform: Perform | None = None,
     production: frozenset[str] = frozenset(),
     deciding: Gates | None = None,
+    freezing: Freezes | None = None,
     marking: Incidents | None = None,
 ) -> APIRouter:
     """A route for every page of `PAGES`, for the dialogs of commands where they can be performed, for decisions
-    where there is somebody `deciding`, for incidents where one is `marking` them; `production`: environments where a
-    reason is due."""
+    where there is somebody `deciding` or `freezing`, for incidents where one is `marking` them; `production`:
+    environments where a reason is due."""
     router = APIRouter(include_in_schema=False)
     renderer, cache = renderer or Renderer(), RowCache()
     for page in PAGES:
@@ -94,6 +96,8 @@ def routes(
         router.include_router(incident.routes(hub, renderer, marking))
     if deciding:
         router.include_router(gate.routes(deciding))
+    if freezing:
+        router.include_router(freezes.routes(freezing))
     return router
 
 
@@ -137,7 +141,17 @@ def _handler(
             projection = page.open(fleet, query, now, hub.environments)
             shouting = partial(alarms, fleet.gates)
             return PageContent(
-                page, query, projection, renderer, cache, now, PAGES, may(held), shouting, address
+                page,
+                query,
+                projection,
+                renderer,
+                cache,
+                now,
+                PAGES,
+                may(held),
+                shouting,
+                address,
+                knows(held),
             )
 
         key = ViewKey(request.url.path, asked, "text/html", held)

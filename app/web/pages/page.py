@@ -125,7 +125,8 @@ class RowCache:
 class PageContent:
     """One page under one query, as the regions of a view. `pages` are those to navigate to; `may` says what keeps
     whoever shares this view from a verb in an environment; `alarms` is what every screen shows; `address` is where the
-    page is, and its stream; `more` is for the template besides."""
+    page is, and its stream; `knows`: what was asked, by whom and why is said here; `more` is for the template
+    besides."""
 
     def __init__(
         self,
@@ -139,6 +140,7 @@ class PageContent:
         may: Callable[[str, str], Blocker | None] = lambda verb, environment: None,
         alarms: Callable[[datetime], Sequence[Alarm]] = lambda now: (),
         address: str = "/",
+        knows: bool = True,
         more: Mapping[str, object] | None = None,
     ) -> None:
         self._page, self._projection = page, projection
@@ -149,6 +151,7 @@ class PageContent:
             "pages": pages,
             "may": may,
             "address": address,
+            "knows": knows,
             **(more or {}),
         }
         self._regions: dict[str, str] = {}

@@ -15,7 +15,7 @@ from sqlalchemy import (
 )
 
 revision = "0020"
-down_revision = "0018"
+down_revision = "0019"
 
 
 def upgrade() -> None:
