@@ -28,8 +28,8 @@ from app.ingest import Ingest
 from app.kube import Cluster
 from app.live import Live
 from app.perform import ClusterLike, Freezer, Freezes, Gatekeeper, Gates, Perform, Rounds, Rules
-from app.read.artifacts import Policy
 from app.read.evidence import evidence
+from app.read.flags import Policy
 from app.read.fleet import Fleet
 from app.settings import ClusterSettings, HookSettings, Settings
 from app.sources.announced import Announcer
@@ -87,13 +87,13 @@ def create_app(
         try:
             keeper.database = database
             live = Live()
-            fleet = Fleet(database, delivery=settings.delivered)
+            policy = Policy(settings.signing, settings.scan_threshold)
+            fleet = Fleet(database, delivery=settings.delivered, policy=policy)
             hub = Hub(database, live, fleet, environments=settings.environments)
             reach: dict[str, ClusterLike] = {}
             freezer = Freezer(settings.delivered)
             step_up = timedelta(minutes=settings.auth.step_up_minutes) or None
             rules = Rules(production(settings.environments), (freezer.hold,), step_up=step_up)
-            policy = Policy(settings.signing, settings.scan_threshold)
             gates = Gates(database, live, freezer, partial(evidence, database), _now, rules=rules)
             perform = Perform(
                 database,
@@ -109,7 +109,7 @@ def create_app(
             inbox = Inbox(database)
             app.include_router(hooks.routes(inbox, settings.hooks))
             decisions = api.Decisions(gates, Freezes(database, live, _now))
-            app.include_router(api.router(hub, perform, inbox, database, policy, decisions))
+            app.include_router(api.router(hub, perform, inbox, database, decisions))
             if settings.flagger_secret:
                 app.include_router(flagger.routes(gates, reach, settings.flagger_secret))
             told = Ingest(database, live, CiRules(settings.services, settings.job_stages))

@@ -100,7 +100,8 @@ class GateLine:
 
 @dataclass(frozen=True, slots=True)
 class GateDetail:
-    """One gate with its evidence: what a decision is bound to is `digest`."""
+    """One gate with its evidence: what a decision is bound to is `digest`. `image` is the digest that pods of the
+    version run (empty: none is seen)."""
 
     line: GateLine
     target: str
@@ -125,6 +126,7 @@ class GateDetail:
     digest: str
     policy: str
     frozen: bool
+    image: str = ""
 
 
 @dataclass(frozen=True, slots=True)

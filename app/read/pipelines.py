@@ -308,11 +308,7 @@ async def _cases(connection: AsyncConnection, ids: Sequence[str]) -> tuple[Faile
         row.identity: FailedCase(row.suite, row.name, row.result, row.message, row.flaky, row.known)
         for row in rows
     }
-    bad = ("failed", "error")
-    order = sorted(
-        found.values(), key=lambda c: (c.result not in bad, c.flaky, c.known is True, c.suite, c.name)
-    )
-    return tuple(order[:CASES])
+    return tuple(sorted(found.values(), key=reports.worst)[:CASES])
 
 
 def _sentence_run(run: RunLine, failing: int) -> Sentence:

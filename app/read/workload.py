@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from ..domain.artifacts import Flag
 from ..domain.drills import PRODUCTION, why_not
 from ..domain.freshness import Freshness
 from ..domain.names import Place, WorkloadRef
@@ -85,7 +86,8 @@ class WorkloadPage:
     """All of the page. `gone`: it was deleted while this page was open, and what is shown is how it was.
     `heard_at` is set while it cannot be seen. `rows` are pods, worst first, and `more` is how many are not
     listed. `ready`: a rollback was accepted in a dry run of late (None: not looked at of late); `proof` is what the
-    last drill is worth; `drill`, where one can be made, is why not now, or empty."""
+    last drill is worth; `drill`, where one can be made, is why not now, or empty. `flags` are what is not as it should
+    be about the images that run."""
 
     ref: WorkloadRef
     place: Place
@@ -124,6 +126,7 @@ class WorkloadPage:
     ready: bool | None = None
     proof: Proof = Proof.NONE
     drill: str | None = None
+    flags: tuple[Flag, ...] = ()
 
 
 class WorkloadProjection:
@@ -248,6 +251,7 @@ class WorkloadProjection:
             ready=told.readiness.accepted if told.readiness and told.readiness.fresh(self._now) else None,
             proof=told.readiness.proof(self._now) if told.readiness else Proof.NONE,
             drill=None if row.place.environment in self._production else why_not(state),
+            flags=() if self._gone else self._fleet.marks.of(row.key),
         )
 
     @property

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
+from ..domain.artifacts import FLAG_WORDS
 from ..domain.freshness import Freshness
 from ..domain.remedies import remedy
 from ..domain.rollout import Attention
@@ -147,5 +148,6 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "capitalize_first": capitalize_first,
     "short": short,
     "remedy": remedy,
+    "flag": FLAG_WORDS.__getitem__,
     **PLOTS,
 }

@@ -13,7 +13,6 @@ from starlette.responses import Response
 
 from app.domain.policy import Permission
 from app.perform import Freezes, Gates, Perform
-from app.read.artifacts import NO_POLICY, Policy
 from app.store.db import Database
 from app.store.inbox import Inbox
 from app.web.answers import tagged
@@ -57,7 +56,6 @@ def router(
     perform: Perform | None = None,
     letters: Inbox | None = None,
     database: Database | None = None,
-    policy: Policy = NO_POLICY,
     decisions: Decisions | None = None,
 ) -> APIRouter:
     """All operations of the API; without `perform` those that only look, without `letters` none on the inbox, without
@@ -73,8 +71,8 @@ def router(
     if letters:
         inbox.add(found, letters)
     if database:
-        reports.add(found, database)
-        artifacts.add(found, database, policy)
+        reports.add(found, hub, database)
+        artifacts.add(found, hub)
 
     @found.get("/openapi.json", include_in_schema=False, dependencies=[needs(Permission.VIEW)])
     async def openapi(request: Request) -> Response:
