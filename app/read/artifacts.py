@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain import artifacts
-from app.domain.artifacts import TRUST_WORDS, Flag, Origin, commit_of
+from app.domain.artifacts import TRUST_WORDS, Flag, FlagKind, Origin, Trust, commit_of
 from app.domain.names import ImageRef
 from app.domain.repositories import full_digest
 from app.domain.rollout import Attention
@@ -176,6 +176,8 @@ async def shown(connection: AsyncConnection, digest: str, policy: Policy = NO_PO
         return None
     asked = Asked(tuple(images[:10]), (digest,), origin.repo if origin else "")
     flags = (await of_images(connection, {"": asked}, policy))[""]
+    if origin and origin.trust < Trust.TAG:  # where somebody told of the commit, the tag need not
+        flags = tuple(flag for flag in flags if flag.kind is not FlagKind.NO_SHA)
     return ArtifactShown(
         digest,
         tuple(name for name in names if name != digest),
@@ -185,7 +187,7 @@ async def shown(connection: AsyncConnection, digest: str, policy: Policy = NO_PO
         origin.said if origin else "",
         origin.verified if origin else False,
         origin.others if origin else (),
-        tuple(flags),
+        flags,
         tuple(tags),
         tuple(
             LinkLine(link.sha, link.repo, TRUST_WORDS[link.trust], link.said, link.verified)

@@ -86,7 +86,8 @@ def _flags(one: Asked, around: _Around, policy: Policy) -> Iterable[Flag]:
     same = {name for digest in running for name in same_image(digest, around.aliases)}
     for ref in map(ImageRef.parse, one.images):
         add(*artifacts.tag_flags(ref))
-        add(artifacts.retagged(ref, around.tagged.get((ref.repository, ref.tag), ()), around.aliases))
+        seen = {d for name in called(ref.repository) for d in around.tagged.get((name, ref.tag), ())}
+        add(artifacts.retagged(ref, seen, around.aliases))
     if one.environment and (deployed := around.deployed.get((one.repo, one.environment.lower()))):
         add(artifacts.disagree(deployed, running, around.aliases))
     # A repository may build several images; only those of one name are the same thing built twice.
@@ -104,6 +105,12 @@ def _flags(one: Asked, around: _Around, policy: Policy) -> Iterable[Flag]:
     return found.values()
 
 
+def called(repository: str) -> tuple[str, ...]:
+    """What a repository is called: with its registry, and as registries call it themselves, without."""
+    host, _, rest = repository.partition("/")
+    return (repository, rest) if rest and ("." in host or ":" in host) else (repository,)
+
+
 def _digests(one: Asked) -> list[str]:
     own = (full_digest(ImageRef.parse(image).digest) for image in one.images)
     return list(dict.fromkeys([*one.digests, *(digest for digest in own if digest)]))
@@ -112,9 +119,10 @@ def _digests(one: Asked) -> list[str]:
 async def _around(connection: AsyncConnection, asked: Mapping[str, Asked], policy: Policy) -> _Around:
     running = {digest for one in asked.values() for digest in _digests(one)}
     refs = {
-        (ref.repository, ref.tag)
+        (name, ref.tag)
         for one in asked.values()
         for ref in map(ImageRef.parse, one.images)
+        for name in called(ref.repository)
         if ref.tag
     }
     told = await known(connection, running)

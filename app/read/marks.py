@@ -15,7 +15,7 @@ from app.domain.names import ImageRef, Topic
 from app.store.ci_tables import REPORTED
 from app.store.report_tables import ALIAS, LINK, TAG
 
-from .flags import NO_POLICY, Asked, Policy, of_images
+from .flags import NO_POLICY, Asked, Policy, called, of_images
 from .origins import Origins, asked_of
 from .rows import WorkloadRow
 
@@ -117,7 +117,7 @@ class Marks:
             run = origins.running(row)
             refs = (ImageRef.parse(image) for image in one.images)
             mine = names & {*one.digests} or (run and run.sha in shas)
-            if mine or any((ref.repository, ref.tag) in tags for ref in refs):
+            if mine or any((name, ref.tag) in tags for ref in refs for name in called(ref.repository)):
                 found.add(key)
         return found
 

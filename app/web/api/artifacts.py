@@ -30,7 +30,7 @@ _EXAMPLE = ArtifactShown(
     "result of the build",
     False,
     (),
-    (Flag(FlagKind.NO_SHA, "The tag 1.2.3 does not name a commit."),),
+    (Flag(FlagKind.UNSIGNED, "The policy wants a signature, and none was verified."),),
     (TagLine("ghcr.io/acme/cart", "1.2.3", _AT, _AT),),
     (LinkLine(_SHA, "github.com/acme/cart", "result of the build", "", False),),
     (),
