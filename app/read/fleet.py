@@ -29,6 +29,7 @@ from app.read.marks import Marks
 from app.read.origins import Origins
 from app.read.past import Past, rollout_of
 from app.read.rows import RolloutRow, SourceRow, WorkloadRow
+from app.read.trails import Trails
 from app.store import gates as asked
 from app.store import mapping
 from app.store.db import Database
@@ -67,6 +68,7 @@ class Fleet:
         self._rollouts: dict[str, RolloutRow] = {}
         self._by_service: dict[str, frozenset[str]] = {}
         self.builds, self.origins, self.marks = Builds(), Origins(), Marks(policy)
+        self.trails = Trails()
         self._pasts: WeakValueDictionary[WorkloadRef, Past] = WeakValueDictionary()
         self._kept: WeakValueDictionary[str, Kept] = WeakValueDictionary()
         self._reading = asyncio.Lock()
@@ -119,6 +121,7 @@ class Fleet:
             await self.marks.load(connection, workloads.values(), self.origins)
             gates = await asked.current(connection, self._clock() - KEPT)
             self.by_hand = await asked.freezes(connection, self._clock())
+        self.trails.clear()
         self._gates.clear()
         self._gates.update((gate.id, gate) for gate in gates)
         self._workloads.clear()
@@ -231,6 +234,7 @@ class Fleet:
         async with self._database.reading() as connection:
             services = set(await self.builds.refresh(connection, topics, self._clock()))
             keys = await self.origins.refresh(connection, topics, self._workloads)
+            await self.trails.refresh(connection, topics)
             keys |= await self.marks.refresh(connection, topics, self._workloads, self.origins, keys)
         return services | {row.place.service for key in keys if (row := self._workloads.get(key))}
 

@@ -1,4 +1,5 @@
-"""Years of runs cost the pages what weeks of them cost: the same reads over a small and a large database.
+"""Years of runs cost the pages what weeks of them cost: the same reads over a small and a large database, in turn, so
+that whatever else the machine does slows both. What counts is the processor's time; the clock's is told beside it.
 
 Runs, jobs, commits, images and rollouts come at one rate, so a larger database reaches further back. SHIPBOARD_RUNS
 says how many runs the larger one has (default 1,000,000; 5,500,000 is three years of 5,000 a day). The rate is such
@@ -14,6 +15,7 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
@@ -26,7 +28,7 @@ from app.ingest import Ingest
 from app.live import Live, Topic
 from app.read import dora
 from app.read.commits import commit_page
-from app.read.dora import DoraQuery
+from app.read.dora_query import DoraQuery
 from app.read.fleet import Fleet
 from app.read.pipelines import PipelinesQuery, of_service, pipelines
 from app.read.projection import BoardProjection
@@ -40,53 +42,58 @@ SMALL, LARGE = 50_000, int(os.environ.get("SHIPBOARD_RUNS", "1000000"))
 SERVICES, A_DAY, TIMES, JOBS = 100, 300, 5, ("lint", "unit", "build", "security")
 EVERY = timedelta(days=1) / A_DAY
 TABLES = ("git_commit", "pipeline_run", "run_service", "pipeline_job", "artifact", "artifact_tag", "rollout")
-Reads = dict[str, float]
+Work = Callable[[], Awaitable[Any]]
+WITHIN: dict[str, float] = {"dora of all services": 0.3}
+"""Seconds that a read of the large database may take."""
 
 
 def run() -> list[Row]:
     """Milliseconds of each read over both databases; no ratio may be above 2."""
-    small, _ = asyncio.run(_measure(SMALL))
-    large, size = asyncio.run(_measure(LARGE))
-    rows = [Row(f"{LARGE:,} runs with {len(JOBS) * LARGE:,} jobs", f"{size / 1e6:,.0f} MB")]
-    for name, spent in large.items():
-        ratio = spent / max(small[name], 1e-4)
-        rows.append(
-            Row(
-                name,
-                f"{spent * 1000:.1f} ms",
-                f"{ratio:.2f} x {SMALL:,} runs",
-                "<= 2 x",
-                ratio <= 2 or spent < 0.002,
-            )
-        )
-    return rows
-
-
-async def _measure(count: int) -> tuple[Reads, int]:
     with tempfile.TemporaryDirectory(
         prefix="shipboard-bench-", dir=os.environ.get("SHIPBOARD_BENCH_DIR")
     ) as folder:
-        path = Path(folder) / "years.db"
-        database = await Database.open(f"sqlite:///{path}")
-        live, now = Live(), datetime.now(UTC).replace(microsecond=0)
-        await Ingest(database, live)(
-            [_look(n, environment, now) for n in range(SERVICES) for environment in _PLACES]
-        )
-        await database.close()
-        fill(path, count, now)
-        size = path.stat().st_size
-        database = await Database.open(f"sqlite:///{path}")
-        fleet = Fleet(database)
+        return asyncio.run(_measure(Path(folder)))
+
+
+async def _measure(folder: Path) -> list[Row]:
+    now = datetime.now(UTC).replace(microsecond=0)
+    started = time.perf_counter()
+    paths = [await _made(folder / f"{count}.db", count, now) for count in (SMALL, LARGE)]
+    built, size = time.perf_counter() - started, paths[1].stat().st_size
+    rows = [
+        Row(f"{LARGE:,} runs with {len(JOBS) * LARGE:,} jobs", f"{size / 1e6:,.0f} MB, made in {built:.0f} s")
+    ]
+    databases = [await Database.open(f"sqlite:///{path}") for path in paths]
+    fleets = [Fleet(database) for database in databases]
+    works: list[dict[str, Work]] = []
+    for database, fleet, count in zip(databases, fleets, (SMALL, LARGE), strict=True):
         fleet.environments = _PLACES
-        found = {"load of the fleet with builds and commits": await _timed(fleet.load)}
-        found |= {name: await _timed(read) for name, read in _reads(database, fleet, now, count)}
+        works.append({"load of the fleet with builds and commits": fleet.load})
+        works[-1] |= dict(_reads(database, fleet, now, count))
+    for name in works[0]:
+        small, large = await _timed(works[0][name], works[1][name])
+        ratio = large.cpu / max(small.cpu, 1e-4)
+        bound = WITHIN.get(name, 0.0)
+        met = (ratio <= 2 or large.cpu < 0.002) and (not bound or large.cpu <= bound)
+        said = f"{ratio:.2f} x {SMALL:,} runs, {large.wall * 1000:.0f} ms by the clock, {large.first * 1000:.0f} at first"
+        wanted = f"<= 2 x{f', <= {bound * 1000:.0f} ms' if bound else ''}"
+        rows.append(Row(name, f"{large.cpu * 1000:.1f} ms", said, wanted, met))
+    for database in databases:
         await database.close()
-        return found, size
+    return rows
 
 
-def _reads(
-    database: Database, fleet: Fleet, now: datetime, count: int
-) -> Iterator[tuple[str, Callable[[], Awaitable[Any]]]]:
+async def _made(path: Path, count: int, now: datetime) -> Path:
+    database = await Database.open(f"sqlite:///{path}")
+    await Ingest(database, Live())(
+        [_look(n, environment, now) for n in range(SERVICES) for environment in _PLACES]
+    )
+    await database.close()
+    fill(path, count, now)
+    return path
+
+
+def _reads(database: Database, fleet: Fleet, now: datetime, count: int) -> Iterator[tuple[str, Work]]:
     sha, key = _sha(count - 1 - SERVICES), f"{count - 1:024x}"
 
     async def with_connection(work: Callable[[Any], Awaitable[Any]]) -> None:
@@ -112,13 +119,26 @@ def _reads(
         yield name, lambda work=work: with_connection(work)  # type: ignore[misc]
 
 
-async def _timed(work: Callable[[], Awaitable[Any]]) -> float:
-    spent = []
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Seconds of the processor and of the clock, each the median of `TIMES`, and of the processor the first time."""
+
+    cpu: float
+    wall: float
+    first: float
+
+
+async def _timed(*works: Work) -> list[Spent]:
+    """Each of `works`, in turn."""
+    spent: list[list[tuple[float, float]]] = [[] for _ in works]
     for _ in range(TIMES):
-        started = time.perf_counter()
-        await work()
-        spent.append(time.perf_counter() - started)
-    return median(spent)
+        for work, mine in zip(works, spent, strict=True):
+            wall, cpu = time.perf_counter(), time.process_time()
+            await work()
+            mine.append((time.process_time() - cpu, time.perf_counter() - wall))
+    return [
+        Spent(median(cpu for cpu, _ in mine), median(wall for _, wall in mine), mine[0][0]) for mine in spent
+    ]
 
 
 _PLACES = ("staging", "production")

@@ -26,7 +26,7 @@ from app.domain.reports import (
     TestReport,
     Upload,
 )
-from app.read.artifacts import known
+from app.read.flags import known
 from app.read.reports import lines, shown
 from app.store.db import Database
 from app.store.ledger import Ledger

@@ -71,7 +71,8 @@ def router(
     if letters:
         inbox.add(found, letters)
     if database:
-        reports.add(found, hub, database)
+        reports.add_list(found, database)
+        reports.add(found, hub)
         artifacts.add(found, hub)
 
     @found.get("/openapi.json", include_in_schema=False, dependencies=[needs(Permission.VIEW)])

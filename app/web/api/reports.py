@@ -41,8 +41,8 @@ _CASE = FailedCase("cart › tests.test_total", "test_rounding", "failed", "asse
 _SHOWN = ReportShown(_LINE, (_CASE,), (), "1f0e7d9c5f0c91ab6b2e11f1")
 
 
-def add(router: APIRouter, hub: Hub, database: Database) -> None:
-    """Add the operations to `router`."""
+def add_list(router: APIRouter, database: Database) -> None:
+    """Add the list to `router`."""
 
     @router.get(
         "/reports",
@@ -68,6 +68,10 @@ def add(router: APIRouter, hub: Hub, database: Database) -> None:
             raise unavailable(request, error) from None
         last = found[limit - 1] if len(found) > limit else None
         return listed(request, _NAME, found[:limit], last and (last.received_at, last.id))
+
+
+def add(router: APIRouter, hub: Hub) -> None:
+    """Add the operation on one report to `router`."""
 
     @router.get(
         "/reports/{ident}",
