@@ -111,8 +111,8 @@ async def test_failure_is_known_when_the_default_branch_had_it_too(database_url)
     assert (line.tests.compared, line.tests.new) == (OLD, 2)
     assert [(case.name, case.known, case.message) for case in found.cases] == [
         ("a", False, "failed"),
-        ("b", True, "error"),
         ("c", False, "failed"),
+        ("b", True, "error"),
     ]
 
 
