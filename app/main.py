@@ -27,25 +27,31 @@ from app.engines import ENGINES
 from app.ingest import Ingest
 from app.kube import Cluster
 from app.live import Live
-from app.perform import ClusterLike, Freezer, Freezes, Gatekeeper, Gates, Perform, Rounds, Rules
+from app.perform import ClusterLike, Freezer, Freezes, Gatekeeper, Gates, Incidents, Perform, Rounds, Rules
 from app.read.evidence import evidence
 from app.read.flags import Policy
 from app.read.fleet import Fleet
 from app.settings import ClusterSettings, HookSettings, Settings
+from app.sources.alerted import Alerts
 from app.sources.announced import Announcer
+from app.sources.answering import Answering
+from app.sources.asked import Asker
 from app.sources.hooked import Hook, Hooked
 from app.sources.outbound import Outbound
 from app.sources.polled import Polled
-from app.sources.polls import POLLS
+from app.sources.polls import POLLS, credential
 from app.sources.runner import Collector
 from app.sources.signatures import Signatures
+from app.sources.targets import opened
+from app.sources.telling import Courier, Teller
 from app.store import audit
 from app.store.ci import CiRules
 from app.store.db import Database
 from app.store.inbox import Inbox
+from app.store.outbox import Outbox
 from app.store.retention import prune
 from app.supervisor import Supervisor, Work
-from app.web import api, errors, files, flagger, headers, hooks, incidents, logs, ops, pages, uploads
+from app.web import api, errors, files, flagger, forges, headers, hooks, incidents, logs, ops, pages, uploads
 from app.web.auth import Guard, account, login, oidc, refuse_bare, viewer
 from app.web.auth.doorkeeper import Doorkeeper
 from app.web.auth.holders import standing
@@ -105,17 +111,19 @@ def create_app(
                 resting=lambda: vitals.draining,
                 place=f"{gethostname()} {settings.host} {settings.port}",
             )
-            app.include_router(pages.routes(hub, renderer, perform, rules.production, gates))
+            marking = Incidents(database, live, _now)
+            app.include_router(pages.routes(hub, renderer, perform, rules.production, gates, marking))
             inbox = Inbox(database)
             app.include_router(hooks.routes(inbox, settings.hooks))
             decisions = api.Decisions(gates, Freezes(database, live, _now))
-            app.include_router(api.router(hub, perform, inbox, database, decisions))
+            outbox = Outbox(database)
+            app.include_router(api.router(hub, perform, inbox, database, decisions, outbox))
             if settings.flagger_secret:
                 app.include_router(flagger.routes(gates, reach, settings.flagger_secret))
             told = Ingest(database, live, CiRules(settings.services, settings.job_stages))
             door = _reporting(metrics.counted(told), vitals)
             app.include_router(uploads.routes(uploads.Desk(database, door, Signatures(settings.signing))))
-            app.include_router(incidents.routes(database, door))
+            app.include_router(incidents.routes(database, marking))
             refuse_bare(app)
             app.state.hub = vitals.projection = metrics.parts.hub = hub
             metrics.parts.fleet = fleet
@@ -128,17 +136,29 @@ def create_app(
             supervisor.start("retention", lambda: _forget(database, settings.retention_days))
             supervisor.start("audit head", lambda: _tell_head(database))
             if settings.hooks:
-                hooked = Hooked(inbox, door, map(_hook, settings.hooks))
+                asker = Asker(gates, forges.namings(settings.hooks), settings.services)
+                hooked = Hooked(inbox, door, map(_hook, settings.hooks), asker=asker)
                 supervisor.start("webhooks", hooked.run)
                 for hook in settings.hooks:
                     if hook.poll and hook.provider in POLLS:
-                        api_ = Outbound(hook.poll.url, _bearer(hook.poll.secret), hook.poll.private)
+                        api_ = Outbound(
+                            hook.poll.url, credential(hook.provider, hook.poll.secret), hook.poll.private
+                        )
                         polled = Polled(_hook(hook), api_, door, database, inbox, hooked)
                         supervisor.start(f"polling {hook.id}", polled.run)
             here = settings.public_url or f"http://{settings.host}:{settings.port}"
+            supervisor.start("forges", Answering(gates, forges.opened(settings.hooks), here).run)
             for number, sink in enumerate(settings.events):
                 out = Outbound(sink.url, _bearer(sink.secret), sink.private)
                 supervisor.start(f"events {number}", Announcer(database, out, here).run)
+            if targets := [target for target in settings.notify.targets if target.on]:
+                teller = Teller(fleet, outbox, settings.notify.routes, leads=lambda: hub.ready)
+                supervisor.start("notices", teller.run)
+                most = settings.notify.per_minute
+                for target in targets:
+                    name, port = target.name, opened(target)
+                    courier = Courier(name, port, outbox, door, here, per_minute=most)
+                    supervisor.start(f"telling {name}", courier.run)
             for cluster in settings.clusters:
                 supervisor.start(f"cluster {cluster.name}", _collecting(cluster, settings, door, reach))
             supervisor.start("perform", perform.run)
@@ -260,7 +280,9 @@ async def _forget(database: Database, days: int) -> None:
 def _hook(hook: HookSettings) -> Hook:
     """The hook as the worker needs it."""
     silent = timedelta(hours=hook.silent_hours)
-    return Hook(hook.id, hook.provider, hook.repositories, silent, bool(hook.secrets))
+    names = tuple((each.name, each.service) for each in hook.service_names)
+    alerts = Alerts(hook.environments, names, hook.blame)
+    return Hook(hook.id, hook.provider, hook.repositories, silent, bool(hook.secrets), alerts)
 
 
 def _bearer(token: str) -> dict[str, str]:

@@ -62,6 +62,7 @@ class StillFleet(Fleet):
         self._put_workloads((), dict(self._workloads))
         self._pasts = WeakValueDictionary()
         self.builds, self.origins, self.marks = Builds(), Origins(), Marks()
+        self._kept = WeakValueDictionary()
         self.held: list[Past] = []
 
     def put(self, row: WorkloadRow | SourceRow | RolloutRow) -> Topic:

@@ -1,4 +1,5 @@
-"""The command line: demo, serve, check, config, user, token, kiosk, act, audit, report, upload, version.
+"""The command line: demo, serve, check, config, user, token, kiosk, act, audit, notify, report, upload,
+version.
 
 Exit codes: 0 all is well, or ended by a signal; 1 it could not start, or `check` found something to mend; 2
 the command line or the settings are wrong.
@@ -22,7 +23,7 @@ import yaml
 from app import __version__
 from app.settings import VARIABLES, ClusterSettings, HookSettings, load
 
-from . import acting, auditing, gating, people
+from . import acting, auditing, gating, notifying, people
 from .choose import (
     make_home,
     refuse_remote,
@@ -47,6 +48,7 @@ cli.add_typer(people.users, name="user")
 cli.add_typer(people.api_tokens, name="token")
 cli.add_typer(people.kiosks, name="kiosk")
 cli.add_typer(auditing.audit, name="audit")
+cli.add_typer(notifying.notify, name="notify")
 cli.command()(acting.act)
 for command in (gating.gates, gating.approve, gating.reject, gating.wait):
     cli.command()(command)

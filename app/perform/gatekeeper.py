@@ -23,6 +23,7 @@ from app.domain.policy import Permission, permits
 from app.domain.rulings import Ruling, missing
 from app.live import Listener, Live
 from app.store import commands
+from app.store import freezes as frost
 from app.store import gates as kept
 from app.store.audit import append
 from app.store.commands import Known
@@ -101,7 +102,7 @@ class Gatekeeper:
                     found = {k.key: k for k in await commands.of_services(connection, None)}
                 else:
                     found = dict(await commands.workloads(connection, tuple(dirty))) if dirty else {}
-                gates.freezer.by_hand = await kept.freezes(connection, now)
+                gates.freezer.by_hand = await frost.freezes(connection, now)
                 current = await kept.current(connection, now - PATIENCE)
         except StoreUnavailable:
             self._dirty |= dirty
@@ -170,7 +171,8 @@ class Gatekeeper:
     async def _settle(self, gate: Gate, raised: Mapping[str, Question]) -> None:
         now = self._gates.clock()
         if gate.phase is GatePhase.EXECUTING:
-            self._executor.carry(gate)
+            if not gate.subject.call:  # else it is on its way to the forge
+                self._executor.carry(gate)
             return
         ours = gate.origin in (Origin.PROMOTION, Origin.ROLLOUT)
         if ours and not holds_still(gate, raised, self._seen):
@@ -184,7 +186,7 @@ class Gatekeeper:
         gate = await self._standing_now(await self._gates.fresh(gate))
         if gate.phase is GatePhase.OPEN:
             await self._by_rule(gate)
-        elif ours:
+        elif ours or gate.subject.call:
             await self._begin(gate)
 
     async def _by_rule(self, gate: Gate) -> None:
@@ -220,7 +222,7 @@ class Gatekeeper:
                 await append(session, entry(gate, SYSTEM, "reopened", now, result=why))
         if moved:
             self._gates.tell(gate)
-            if not why:
+            if not why and not gate.subject.call:
                 self._executor.carry(replace(gate, phase=GatePhase.EXECUTING))
 
     async def _end(self, gate: Gate, phase: GatePhase, said: str) -> None:

@@ -16,7 +16,7 @@ from app.domain.people import Principal
 from app.domain.policy import Blocker, Permission, Verdict, permits
 from app.domain.refusals import Absent, Conflict, Denied, Failed, Invalid, Unreachable
 from app.domain.targets import Record, Target, ranked
-from app.engines import ENGINES
+from app.engines import ENGINES, owners
 from app.engines.acting import NotOffered, Plan
 from app.store.commands import Known
 
@@ -175,7 +175,9 @@ async def _rehearsed(cluster: ClusterLike, plan: Plan) -> tuple[str, str]:
 
 
 def _targets(verb: Verb, seen: Seen, record: Record) -> tuple[Target, ...]:
-    """What a rollback could go to, the version that was live last before all others."""
+    """What a rollback could go to, the version that was live last before all others; and a sync, as its owner tells."""
+    if verb is Verb.SYNC:
+        return owners.targets(seen.state, seen.look)
     offered = seen.engine.verbs(seen.state).get(verb) if verb is Verb.ROLLBACK else None
     return ranked(offered.targets, seen.state, record) if offered else ()
 

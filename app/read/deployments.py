@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.ci import CiOutcome
@@ -20,6 +20,7 @@ from app.domain.dora import Deployment, Ending, Incident
 from app.domain.rollout import Outcome
 from app.store.ci_tables import REPORTED
 from app.store.incident_tables import INCIDENT
+from app.store.incidents import incident_of
 from app.store.tables import ROLLOUT
 
 from .fleet import Fleet
@@ -91,28 +92,34 @@ def repositories(fleet: Fleet) -> Mapping[str, str]:
 
 
 async def read_incidents(
-    connection: AsyncConnection, environment: str, service: str, since: datetime, until: datetime
+    connection: AsyncConnection,
+    environment: str,
+    service: str,
+    since: datetime | None,
+    until: datetime | None,
+    *,
+    below: tuple[datetime, str] | None = None,
+    most: int = MOST,
 ) -> tuple[Incident, ...]:
-    """Incidents that began in a span."""
-    query = select(INCIDENT).where(INCIDENT.c.started_at >= since, INCIDENT.c.started_at < until)
-    if environment:
-        query = query.where(INCIDENT.c.environment == environment)
-    if service:
-        query = query.where(INCIDENT.c.service == service)
-    rows = await connection.execute(query.order_by(INCIDENT.c.started_at).limit(MOST))
-    return tuple(map(_incident, rows))
-
-
-async def read_incident(connection: AsyncConnection, ident: str) -> Incident | None:
-    """One incident; None when there is none."""
-    row = (await connection.execute(select(INCIDENT).where(INCIDENT.c.id == ident))).first()
-    return _incident(row) if row else None
-
-
-def _incident(row: Any) -> Incident:
-    return Incident(
-        row.id, row.service, row.environment, row.title, row.started_at, row.resolved_at, row.deployment
+    """Incidents that began in a span (None: no end), newest first, after the place `below` (beginning and id)."""
+    query = select(INCIDENT).where(INCIDENT.c.withdrawn_at.is_(None))
+    for column, value in ((INCIDENT.c.environment, environment), (INCIDENT.c.service, service)):
+        query = query.where(column == value) if value else query
+    if since:
+        query = query.where(INCIDENT.c.started_at >= since)
+    if until:
+        query = query.where(INCIDENT.c.started_at < until)
+    if below:
+        query = query.where(
+            or_(
+                INCIDENT.c.started_at < below[0],
+                and_(INCIDENT.c.started_at == below[0], INCIDENT.c.id < below[1]),
+            )
+        )
+    rows = await connection.execute(
+        query.order_by(INCIDENT.c.started_at.desc(), INCIDENT.c.id.desc()).limit(most)
     )
+    return tuple(map(incident_of, rows))
 
 
 @dataclass(frozen=True, slots=True)

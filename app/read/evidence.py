@@ -30,7 +30,9 @@ async def evidence(database: Database, gate: Gate) -> Evidence:
         since, soak = await _soaking(connection, gate)
         back = await _way_back(connection, gate)
     people = found.people
-    if gate.subject.asker and people is not None:
+    if gate.origin is Origin.FORGE:
+        people = _started(people, gate.subject.starter)
+    elif gate.subject.asker and people is not None:
         people = (*people, Person("asker", identity=gate.subject.asker))
     return Evidence(
         found.ci,
@@ -46,12 +48,21 @@ async def evidence(database: Database, gate: Gate) -> Evidence:
     )
 
 
+def _started(people: tuple[Person, ...] | None, starter: str) -> tuple[Person, ...] | None:
+    """Those who had a part, with whoever set off the pipeline that asks (an address of their login's); where nobody
+    told who wrote it, that author stays somebody unknown."""
+    if not starter:
+        return people
+    return (*(people or (Person("author"),)), Person("starter", starter.partition("@")[0], starter))
+
+
 async def _soaking(connection: AsyncConnection, gate: Gate) -> tuple[datetime | None, str]:
     """Since when the version runs in the environment before with all pods ready, and that in words."""
     subject = gate.subject
     if not subject.source:
         place = subject.came_from or "an environment before"
-        return None, f"this version is not seen in {place}" if gate.origin is not Origin.PIPELINE else ""
+        outside = gate.origin in (Origin.PIPELINE, Origin.FORGE)
+        return None, "" if outside else f"this version is not seen in {place}"
     where = WORKLOAD.c.key == subject.source, WORKLOAD.c.gone_at.is_(None)
     row = (await connection.execute(select(WORKLOAD).where(*where))).first()
     if row is None:

@@ -30,6 +30,7 @@ from app.read.origins import Origins
 from app.read.past import Past, rollout_of
 from app.read.rows import RolloutRow, SourceRow, WorkloadRow
 from app.read.trails import Trails
+from app.store import freezes as frost
 from app.store import gates as asked
 from app.store import mapping
 from app.store.db import Database
@@ -120,7 +121,7 @@ class Fleet:
             await self.origins.load(connection, workloads.values())
             await self.marks.load(connection, workloads.values(), self.origins)
             gates = await asked.current(connection, self._clock() - KEPT)
-            self.by_hand = await asked.freezes(connection, self._clock())
+            self.by_hand = await frost.freezes(connection, self._clock())
         self.trails.clear()
         self._gates.clear()
         self._gates.update((gate.id, gate) for gate in gates)
@@ -208,7 +209,7 @@ class Fleet:
             if keys := names["rollout"]:
                 rollouts = await _rollouts(connection, ROLLOUT.c.id.in_(keys))
             gates = await asked.some(connection, names["gate"]) if names["gate"] else []
-            by_hand = await asked.freezes(connection, self._clock()) if names["freeze"] else self.by_hand
+            by_hand = await frost.freezes(connection, self._clock()) if names["freeze"] else self.by_hand
         touched = {row.ref for key in names["workload"] if (row := self._workloads.get(key))}
         await self._remember(touched | {row.ref for row in workloads.values()})
         self._put_workloads(names["workload"], workloads)

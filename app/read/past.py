@@ -19,7 +19,8 @@ from app.domain.stages import Stage, Typical, stages, stood, typical
 from app.store import mapping
 from app.store.tables import EVENT, LOGTAIL, ROLLOUT, TRANSITION, WORKLOAD
 
-from .commands import Line, lines
+from .commands import latest
+from .landing import Asked
 from .readiness import Readiness, readiness
 from .rows import RolloutRow
 
@@ -85,7 +86,7 @@ class Told:
     gone_at: datetime | None = None
     events: tuple[PastEvent, ...] = ()
     logs: tuple[LogTail, ...] = ()
-    asked: tuple[Line, ...] = ()
+    asked: tuple[Asked, ...] = ()
     readiness: Readiness | None = None
 
 
@@ -133,7 +134,7 @@ async def told(connection: AsyncConnection, ref: WorkloadRef) -> Told:
         gone_at=None if None in gone else max(at for at in gone if at),
         events=await _events(connection, lives),
         logs=await _logs(connection, [key for key, at in lives.items() if at is None]),
-        asked=await lines(connection, list(lives)),
+        asked=await latest(connection, list(lives)),
         readiness=await readiness(connection, [key for key, at in lives.items() if at is None]),
     )
 

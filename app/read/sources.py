@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from ..domain.facts import POLLING, WEBHOOKS
+from ..domain.facts import POLLING, TELLING, WEBHOOKS
 from ..domain.freshness import Freshness, worst
 from ..engines import optional
 from ..live import Topic
@@ -45,7 +45,7 @@ def needed(rows: Iterable[SourceRow]) -> Iterator[SourceRow]:
 
 
 def _spare() -> frozenset[str]:
-    return frozenset({*optional(), WEBHOOKS, POLLING})
+    return frozenset({*optional(), WEBHOOKS, POLLING, TELLING})
 
 
 def listening(rows: Iterable[SourceRow]) -> tuple[Listening, ...]:

@@ -233,7 +233,7 @@ async def _rows(
     refs = await _refs(connection, {row.workload for row in rows})
     told = await connection.execute(
         select(INCIDENT.c.deployment, INCIDENT.c.title).where(
-            INCIDENT.c.deployment.in_([row.id for row in rows])
+            INCIDENT.c.deployment.in_([row.id for row in rows]), INCIDENT.c.withdrawn_at.is_(None)
         )
     )
     incidents = {row.deployment: row.title for row in told}

@@ -7,21 +7,21 @@ another has two rows, so that no problem hides behind a worse one. Instants only
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from heapq import nlargest
 from urllib.parse import quote
 
 from ..domain.names import cut
-from ..domain.rollout import Attention, Outcome
+from ..domain.rollout import Attention
 from ..live import Topic
-from .board import BoardChange, BoardRow, Cell, Clause, Column, Day, Empty, Listening, Sentence, Waiting
+from .board import BoardChange, BoardRow, Cell, Clause, Column, Empty, Listening, Sentence, Waiting
 from .cells import rank
+from .dora import Dora
 from .fleet import Fleet
 from .projection import BoardProjection
 from .query import BoardQuery
-from .rows import RolloutRow
+from .scenes import BuildScene, DayScene, build_scene, day_scene
 from .words import slug
 
 ORDER = (Attention.FAILED, Attention.WAITING, Attention.UNKNOWN, Attention.MOVING, Attention.GOOD)
@@ -30,8 +30,6 @@ PROBLEMS = frozenset(ORDER[:3])
 """What is never left out."""
 REASON = 80
 """Longest reason, in characters: more cannot be read in passing."""
-LATEST = 5
-"""How many rollouts that ended are named."""
 
 _SAID = {
     Attention.FAILED: ("fails", "fail"),
@@ -39,19 +37,13 @@ _SAID = {
     Attention.UNKNOWN: ("unseen", "unseen"),
     Attention.MOVING: ("moves", "move"),
 }
-_ENDED = {
-    Outcome.PROMOTED: ("Landed", Attention.GOOD),
-    Outcome.FAST_PROMOTED: ("Landed", Attention.GOOD),
-    Outcome.ABORTED: ("Aborted", Attention.FAILED),
-    Outcome.FAILED: ("Failed", Attention.FAILED),
-    Outcome.ROLLED_BACK: ("Rolled back", Attention.FAILED),
-}
 
 
 @dataclass(frozen=True, slots=True)
 class WallRow:
     """One problem, or a service without one. `last`: in the last environment, which goes without saying where
-    there is little room; `href` is the path of its own page, `progress` 0 to 100 or None."""
+    there is little room; `href` is where it is mended: the gate that waits, or the workload; `progress` 0 to 100 or
+    None."""
 
     slug: str
     rank: str
@@ -74,25 +66,14 @@ class WallRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """A rollout that is over."""
-
-    service: str
-    environment: str
-    version: str
-    word: str
-    attention: Attention
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class Wall:
-    """All of the page."""
+    """All of the page; `figures` are those of DORA, where they are kept."""
 
     sentence: Sentence
     rows: tuple[WallRow, ...]
-    day: Day
-    latest: tuple[Ended, ...]
+    days: DayScene
+    builds: BuildScene
+    figures: Dora | None
     sources: tuple[Listening, ...]
     environments: tuple[Column, ...]
     empty: Empty | None
@@ -107,16 +88,21 @@ class WallChange:
     removed: frozenset[str] = frozenset()
     sentence: bool = False
     day: bool = False
+    builds: bool = False
+    figures: bool = False
     sources: bool = False
     everything: bool = False
 
 
 def wall_rows(row: BoardRow, waits: Sequence[Waiting], columns: Sequence[Column]) -> tuple[WallRow, ...]:
-    """The rows of one service: one for each environment where it is not good, else one for the last."""
+    """The rows of one service: one for each environment where it is not good, else one for the last; and one for each
+    question that nothing stands still for, such as whether the next environment may have it."""
+    asked = tuple(_question(row.service, wait, columns) for wait in waits if wait.slug.startswith("gate-"))
     cells = [(i, cell) for i, cell in enumerate(row.cells) if cell]
     odd = [(i, cell) for i, cell in cells if cell.attention is not Attention.GOOD]
     last = len(columns) - 1
-    return tuple(_row(row.service, cell, last - i, waits) for i, cell in odd or cells[-1:])
+    shown = odd or (() if asked else cells[-1:])
+    return *(_row(row.service, cell, last - i, waits) for i, cell in shown), *asked
 
 
 def wall_sentence(rows: Iterable[WallRow]) -> Sentence:
@@ -138,28 +124,22 @@ def wall_sentence(rows: Iterable[WallRow]) -> Sentence:
     return Sentence(tuple(clauses), " ".join(c.text + c.end for c in clauses))
 
 
-def latest(rollouts: Iterable[RolloutRow], query: BoardQuery) -> tuple[Ended, ...]:
-    """The rollouts that ended last, newest first; what was superseded tells its own story."""
-    over = ((r, r.ended_at, _ENDED[r.outcome]) for r in rollouts if r.ended_at and r.outcome in _ENDED)
-    mine = (found for found in over if query.takes_rollout(found[0]))
-    newest = nlargest(LATEST, mine, key=lambda found: (found[1], found[0].id))
-    return tuple(
-        Ended(r.place.service, r.place.environment, r.to_version, said[0], said[1], at)
-        for r, at, said in newest
-    )
-
-
 class WallProjection:
-    """A `Wall` that follows its fleet: what changes costs by what changed."""
+    """A `Wall` that follows its fleet: what changes costs by what changed. `figures` answers those of DORA as they
+    were read last."""
 
     def __init__(
-        self, fleet: Fleet, query: BoardQuery, now: datetime, environments: Sequence[str] = ()
+        self,
+        fleet: Fleet,
+        query: BoardQuery,
+        now: datetime,
+        environments: Sequence[str] = (),
+        figures: Callable[[], Dora | None] = lambda: None,
     ) -> None:
-        self._fleet, self._query = fleet, query
+        self._fleet, self._query, self._look = fleet, query, figures
         self._board = BoardProjection(fleet, query, now, environments)
         self._rows: dict[str, tuple[WallRow, ...]] = {}
-        self._latest: tuple[Ended, ...] = ()
-        self._build()
+        self._build(now)
 
     @property
     def contacts(self) -> Mapping[str, datetime | None]:
@@ -177,8 +157,9 @@ class WallProjection:
         return Wall(
             sentence=said,
             rows=tuple(rows),
-            day=board.day,
-            latest=self._latest,
+            days=self._days,
+            builds=self._builds,
+            figures=self._figures,
             sources=board.sources,
             environments=board.all_environments,
             empty=board.empty,
@@ -187,33 +168,46 @@ class WallProjection:
     def apply(self, topics: Iterable[Topic], now: datetime) -> WallChange:
         """Take in the rows that `topics` name."""
         topics = tuple(topics)
-        before = self._latest
-        if any(topic.sort == "rollout" for topic in topics):
-            self._latest = latest(self._fleet.rollouts.values(), self._query)
-        return self._take(self._board.apply(topics, now), self._latest != before)
+        sorts = {topic.sort for topic in topics}
+        return self._take(self._board.apply(topics, now), "rollout" in sorts, "build" in sorts, now)
 
     def tick(self, now: datetime) -> WallChange:
         """Take in what time alone changes."""
-        return self._take(self._board.tick(now), False)
+        return self._take(self._board.tick(now), False, False, now)
 
-    def _build(self) -> None:
+    def _build(self, now: datetime) -> None:
         board = self._board.board
         self._rows = {row.service: self._make(row) for row in board.rows}
-        self._latest = latest(self._fleet.rollouts.values(), self._query)
+        self._days, self._builds, self._figures = self._day(now), self._ci(now), self._look()
+
+    def _day(self, now: datetime) -> DayScene:
+        return day_scene(self._fleet.rollouts.values(), self._query, self._board.board.all_environments, now)
+
+    def _ci(self, now: datetime) -> BuildScene:
+        shown = self._rows.keys() if self._query.narrow else None
+        return build_scene(self._fleet.builds.by_service, shown).at(now)
 
     def _make(self, row: BoardRow) -> tuple[WallRow, ...]:
         return wall_rows(row, self._board.waits(row.service), self._board.columns)
 
-    def _take(self, change: BoardChange, ended: bool) -> WallChange:
+    def _take(self, change: BoardChange, rollouts: bool, builds: bool, now: datetime) -> WallChange:
         if change.environments:
-            self._build()
+            self._build(now)
             return WallChange(everything=True)
+        days, ci, figures = self._days, self._builds, self._figures
         old, new = dict[str, WallRow](), dict[str, WallRow]()
-        for service in (*change.rows, *change.added, *change.removed):
+        for service in {*change.rows, *change.added, *change.removed} | (
+            self._rows.keys() if change.waiting else set()
+        ):
             old |= {row.slug: row for row in self._rows.pop(service, ())}
             if service not in change.removed:
                 rows = self._rows[service] = self._make(self._board.row(service))
                 new |= {row.slug: row for row in rows}
+        if rollouts or change.day:
+            self._days = self._day(now)
+        builds = builds or (self._query.narrow and bool(change.added or change.removed))
+        self._builds = self._ci(now) if builds else ci.at(now)
+        self._figures = self._look()
         changed = {key: row for key, row in new.items() if key in old and old[key] != row}
         added = {key: row for key, row in new.items() if key not in old}
         return WallChange(
@@ -221,14 +215,17 @@ class WallProjection:
             added=added,
             removed=frozenset(old.keys() - new.keys()),
             sentence=change.sentence or bool(changed or added) or old.keys() != new.keys(),
-            day=change.day or ended,
+            day=change.day or self._days != days,
+            builds=self._builds != ci,
+            figures=self._figures is not figures,
             sources=change.sources,
         )
 
 
 def _row(service: str, cell: Cell, from_last: int, waits: Sequence[Waiting]) -> WallRow:
-    asked = next((w.ask for w in waits if w.environment == cell.environment), "")
-    reason = asked if cell.attention is Attention.WAITING and asked else cell.message or cell.word
+    waiting = cell.attention is Attention.WAITING
+    wait = next((w for w in waits if w.environment == cell.environment), None) if waiting else None
+    reason = (wait and wait.ask) or cell.message or cell.word
     alike = sum(m.attention is cell.attention for m in cell.members)
     if alike > 1 and cell.attention is not Attention.GOOD:
         reason = f"{alike} of {len(cell.members)} workloads: {reason}"
@@ -242,10 +239,26 @@ def _row(service: str, cell: Cell, from_last: int, waits: Sequence[Waiting]) -> 
         word=_word(cell),
         reason=cut(reason, REASON),
         since=cell.since,
-        href=f"/workloads/{quote(cell.members[0].ref)}",
+        href=(wait and wait.href) or f"/workloads/{quote(cell.members[0].ref)}",
         last=not from_last,
         landed=cell.landed,
         progress=cell.progress,
+    )
+
+
+def _question(service: str, wait: Waiting, columns: Sequence[Column]) -> WallRow:
+    return WallRow(
+        slug=wait.slug,
+        rank=f"{ORDER.index(Attention.WAITING)}-00-{int(wait.since.timestamp()):012d}-{service}-{wait.slug}",
+        attention=Attention.WAITING,
+        service=service,
+        environment=wait.environment,
+        version=wait.version,
+        word="Waits for a person",
+        reason=cut(wait.ask, REASON),
+        since=wait.since,
+        href=wait.href,
+        last=wait.environment == columns[-1].name,
     )
 
 

@@ -51,6 +51,19 @@ def number(n: int) -> str:
     return _NUMBERS[n] if n < len(_NUMBERS) else f"{n:,}"
 
 
+def ready(n: int, wanted: int, version: str) -> str:
+    """How many pods of `version` are ready, as a sentence: "2 of 4 pods on 1.1 are ready.", "Its one pod on 1.1 is
+    not ready yet."."""
+    on = f" on {version}" if version else ""
+    if not wanted:
+        return "It is scaled to zero: no pod is to be ready."
+    if wanted == 1:
+        return f"Its one pod{on} is {'ready' if n else 'not ready yet'}."
+    if n >= wanted:
+        return f"{'Both' if n == 2 else f'All {n:,}'} pods{on} are ready."
+    return f"{n:,} of {wanted:,} pods{on} {'is' if n == 1 else 'are'} ready."
+
+
 def slug(text: str) -> str:
     """A name fit for an element id: itself when it is lower-case letters, digits and single hyphens, else
     made so and told apart by a piece of its hash."""

@@ -22,9 +22,11 @@ from ..live import Topic
 from .acts import Acts, Hold, acts, hold
 from .board import Clause, Listening, Sentence
 from .cells import LANDED
+from .commands import Line, line_of
 from .conditions import ConditionLine, condition_lines
 from .courses import Stop, pace
 from .fleet import Fleet
+from .landing import landing
 from .lines import HistoryLine, history_lines
 from .past import Told
 from .query import version_of
@@ -86,8 +88,8 @@ class WorkloadPage:
     """All of the page. `gone`: it was deleted while this page was open, and what is shown is how it was.
     `heard_at` is set while it cannot be seen. `rows` are pods, worst first, and `more` is how many are not
     listed. `ready`: a rollback was accepted in a dry run of late (None: not looked at of late); `proof` is what the
-    last drill is worth; `drill`, where one can be made, is why not now, or empty. `flags` are what is not as it should
-    be about the images that run."""
+    last drill is worth; `drill`, where one can be made, is why not now, or empty; `asked` are the latest commands,
+    `flags` what is not as it should be about the images that run."""
 
     ref: WorkloadRef
     place: Place
@@ -126,6 +128,7 @@ class WorkloadPage:
     ready: bool | None = None
     proof: Proof = Proof.NONE
     drill: str | None = None
+    asked: tuple[Line, ...] = ()
     flags: tuple[Flag, ...] = ()
 
 
@@ -251,6 +254,10 @@ class WorkloadProjection:
             ready=told.readiness.accepted if told.readiness and told.readiness.fresh(self._now) else None,
             proof=told.readiness.proof(self._now) if told.readiness else Proof.NONE,
             drill=None if row.place.environment in self._production else why_not(state),
+            asked=tuple(
+                line_of(each.kept, landing(each, None if self._gone else row, attention, self._now))
+                for each in told.asked
+            ),
             flags=() if self._gone else self._fleet.marks.of(row.key),
         )
 

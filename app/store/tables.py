@@ -237,6 +237,16 @@ class AuditMark(SQLModel, table=True):
     seal: str
 
 
+class Lease(SQLModel, table=True):
+    """Which process does what only one may do (store.lease), and until when by the database's clock; `epoch` counts
+    its holders."""
+
+    name: str = Field(primary_key=True)
+    owner: str
+    epoch: int
+    until: datetime
+
+
 METADATA: MetaData = SQLModel.metadata
 WORKLOAD: Table = METADATA.tables["workload"]
 TRANSITION: Table = METADATA.tables["transition"]
@@ -248,3 +258,4 @@ COMMAND: Table = METADATA.tables["command"]
 READINESS: Table = METADATA.tables["readiness"]
 AUDIT: Table = METADATA.tables["audit"]
 AUDITMARK: Table = METADATA.tables["auditmark"]
+LEASE: Table = METADATA.tables["lease"]

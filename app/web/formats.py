@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
+from ..domain import repositories
 from ..domain.artifacts import FLAG_WORDS
 from ..domain.freshness import Freshness
 from ..domain.remedies import remedy
@@ -62,6 +63,11 @@ def share(at: datetime, now: datetime) -> str:
     """Where an instant lies in the 24 hours before `now`, in percent: 93.21."""
     part = 1 - (now - at) / _DAY_STRIP
     return f"{min(1.0, max(0.0, part)) * 100:.2f}"
+
+
+def day_before(now: datetime) -> datetime:
+    """Where the 24 hours before `now` begin."""
+    return now - _DAY_STRIP
 
 
 def hours_before(now: datetime, step: int = 3) -> list[datetime]:
@@ -131,12 +137,14 @@ def thousands(n: int) -> str:
 
 
 FILTERS: Mapping[str, Callable[..., object]] = {
+    "sha": repositories.short,
     "iso": iso,
     "clock": clock,
     "hour": hour,
     "ago": ago,
     "timer": timer,
     "share": share,
+    "day_before": day_before,
     "hours_before": hours_before,
     "beat": beat,
     "phase": phase,

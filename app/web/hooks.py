@@ -19,7 +19,7 @@ from starlette.responses import Response
 from app.domain.errors import StoreUnavailable
 from app.domain.policy import Permission
 from app.settings import HookSettings
-from app.sources.hooked import Hook, in_scope
+from app.sources.hooked import Hook, placed
 from app.sources.hooks import PROVIDERS, Delivery, Provider, Refused
 from app.sources.hooks.payload import decoded, unwrapped
 from app.sources.hooks.verify import Signed, proven
@@ -170,9 +170,9 @@ def _letter(
 
 def _read_now(request: Request, provider: Provider, letter: Letter, tree: Any, hook: HookSettings) -> None:
     """Refuse at once what could only be set aside later."""
-    only = Hook(hook.id, hook.provider, hook.repositories).only
+    as_read = Hook(hook.id, hook.provider, hook.repositories)
     try:
-        delivery = Delivery(letter.event, tree, letter.headers, letter.received_at, only)
-        in_scope(provider.read(delivery).facts, hook.repositories)
+        delivery = Delivery(letter.event, tree, letter.headers, letter.received_at, as_read.only)
+        placed(provider.read(delivery).facts, as_read)
     except Refused as refused:
         raise refusal(request, 422, "Not a report", str(refused), "See the API's documentation.") from None

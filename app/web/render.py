@@ -50,6 +50,7 @@ class Renderer:
         environment.globals.update(asset=_assets(static or resources("static")), safe_url=safe_url)
         environment.globals["scan"] = scanner(public_url)
         environment.globals["ui"] = environment.get_template(MACROS).module
+        environment.globals["far"] = environment.get_template("far.html").module
         environment.globals["ci"] = environment.get_template("ci.html").module
         self._environment = environment
 

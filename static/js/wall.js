@@ -1,37 +1,23 @@
 // The wall on its own screen: letters as large as the room needs, as many rows as then fit, problems before all, turns
-// while it is calm, and a way back from whatever happens to a screen nobody touches. Runs beside app.js.
+// while it is calm, and a way back from whatever happens to a screen nobody touches. Runs after app.js.
 "use strict";
 (() => {
-  const root = document.documentElement, asked = new URLSearchParams(location.search);
+  const { one, all, on, keep, put } = board, root = document.documentElement, asked = new URLSearchParams(location.search);
   const TURN = 25, LIFE = (4 + Math.random()) * 3600, PATIENCE = 60; // seconds: a turn, a page's life, silence before a reload is tried
   const ROW = 8.4, TALL = 14.4, PIN = 18.6, LEAST = 4.9, WIDE = 130, FAR = 2.2; // in u; see wall.css. FAR: most vh to a u
-  const all = (selector) => [...document.querySelectorAll(selector)];
-  const one = (selector) => document.querySelector(selector);
-  const born = performance.now();
-  let heard = born, tried = born, ahead = 0, turn = 0;
+  const born = performance.now(), unit = () => parseFloat(getComputedStyle(root).fontSize) / 6.54;
+  let heard = born, tried = born, turn = 0;
 
   // NUREG-0700: capitals of at least 16 arc minutes; 0.71 of a letter's size is its capital.
-  function needed({ inches, distance }) {
-    const height = (inches * 0.0254 * innerHeight) / Math.hypot(innerWidth, innerHeight);
-    return (100 * 6.283 * distance * 16) / 21600 / 0.71 / height / LEAST;
-  }
-
-  function room() {
-    const said = { inches: Number(asked.get("inches")), distance: Number(asked.get("distance")) };
-    if (said.inches > 0 && said.distance > 0) return said;
-    try { return JSON.parse(localStorage.getItem("room")); } catch { return null; }
-  }
-
   function fit() {
-    const here = room();
-    const wanted = here?.inches > 0 && here?.distance > 0 ? needed(here) : 0;
+    const room = asked.get("inches") && asked.get("distance") ? Object.fromEntries(asked) : JSON.parse(keep("room") ?? "{}");
+    const height = (room.inches * 0.0254 * innerHeight) / Math.hypot(innerWidth, innerHeight);
+    const wanted = (100 * 6.283 * room.distance * 16) / 21600 / 0.71 / height / LEAST;
     if (wanted) root.style.setProperty("--u", `${Math.min(wanted, FAR)}vh`);
     root.toggleAttribute("data-far", wanted > FAR);
     root.toggleAttribute("data-narrow", innerWidth / unit() < WIDE);
-    return Boolean(wanted);
+    return wanted > 0;
   }
-
-  const unit = () => parseFloat(getComputedStyle(root).fontSize) / 6.54;
 
   // Which rows are seen, which are pinned, which scene has its turn. Problems are on one of its pages, always.
   function seat() {
@@ -42,8 +28,7 @@
     let pins = Math.min(2, problems.filter(asks).length);
     while (pins && height - pins * PIN < Math.min(2, rows.length - pins) * low) pins -= 1;
     const fits = Math.max(1, Number(asked.get("rows")) || pins + Math.floor((height - pins * PIN) / low));
-
-    const calm = !problems.length, queue = calm ? rows : problems, scenes = all(".scene").slice(1);
+    const calm = !problems.length, queue = calm ? rows : problems, scenes = all(".scene:has(section:not([hidden]))");
     const pages = Math.max(1, Math.ceil(queue.length / fits)), visit = calm ? turn >> 1 : turn, page = visit % pages;
     const seen = queue.slice(page * fits, (page + 1) * fits);
     if (!calm) seen.push(...rows.filter((row) => !problems.includes(row)).slice(0, fits - seen.length));
@@ -56,26 +41,23 @@
 
     const scene = calm && rows.length && turn % 2 ? scenes[(turn >> 1) % scenes.length] : null;
     for (const other of all(".scene")) other.hidden = other !== (scene ?? one(".scene"));
-    const hour = new Date(Date.now() + ahead).getHours(), [from, to] = (asked.get("night") ?? "20-6").split("-").map(Number);
+    const hour = new Date(one("#foot").dataset.now).getHours(), [from, to] = (asked.get("night") ?? "20-6").split("-").map(Number);
     root.toggleAttribute("data-night", calm && (from > to ? hour >= from || hour < to : hour >= from && hour < to));
     root.toggleAttribute("data-seated", true);
-    say(rows, seen, scene, calm, page, pages);
+    const shown = () => cutTo(seen.length, rows.length) + (pages > 1 ? `, page ${page + 1} of ${pages}` : "");
+    const said = scene ? cut(scene.querySelector("[data-of]")) : calm ? shown() : left(rows, seen, page, pages);
+    put(one(".left"), (root.hasAttribute("data-far") ? "Too far to read. " : "") + said);
   }
-
-  function say(rows, seen, scene, calm, page, pages) {
+  // What of it is not on the screen, in words.
+  const cutTo = (n, of) => (n < of ? `${n} of ${of.toLocaleString("en")} shown` : of ? `All ${of} shown` : "");
+  function cut(list) {
+    const edge = list.getBoundingClientRect(), boxes = [...list.children].map((row) => row.getBoundingClientRect());
+    return cutTo(boxes.filter((box) => box.left < edge.right && box.bottom < edge.bottom + 2).length, Number(list.dataset.of));
+  }
+  function left(rows, seen, page, pages) {
     const count = (phase) => rows.filter((row) => !seen.includes(row) && row.dataset.phase === phase).length;
-    const more = [[count("healthy"), "good"], [count("moving"), "moving"]].filter(([n]) => n).map(([n, what]) => `+${n.toLocaleString("en")} ${what}`);
-    let text = "";
-    if (!calm) text = [pages > 1 ? `${page + 1} of ${pages} pages of trouble` : "", ...more, pages > 1 ? "" : "0 problems hidden"].filter(Boolean).join(", ");
-    else if (!scene) text = pages > 1 ? `${seen.length} of ${rows.length.toLocaleString("en")} shown, page ${page + 1} of ${pages}` : rows.length ? `All ${rows.length} shown` : "";
-    if (root.hasAttribute("data-far")) text = "Too far to read. " + text;
-    const left = one(".left");
-    if (left.textContent !== text) left.textContent = text;
-  }
-
-  function clock() {
-    const at = new Date(Date.now() + ahead).toISOString().slice(11, 16), shown = one(".clock time");
-    if (shown && shown.textContent !== at) shown.textContent = at;
+    const more = [["healthy", "good"], ["moving", "moving"]].filter(([phase]) => count(phase)).map(([phase, what]) => `+${count(phase).toLocaleString("en")} ${what}`);
+    return (pages > 1 ? [`${page + 1} of ${pages} pages of trouble`, ...more] : [...more, "0 problems hidden"]).join(", ");
   }
 
   // Browsers leak and servers change: a new page now and then, and after a long silence, but only one that answers as this
@@ -90,33 +72,23 @@
     } catch { /* nobody there: tried again */ }
   }
 
-  document.addEventListener("htmx:sse:after:message", () => {
-    heard = performance.now();
-    ahead = Date.parse(one("#foot").dataset.now) - Date.now();
-    seat();
-  });
-
-  document.addEventListener("DOMContentLoaded", () => {
+  on("htmx:sse:after:message", () => { heard = performance.now(); seat(); });
+  on("DOMContentLoaded", () => {
     if (["dark", "light"].includes(asked.get("theme"))) root.dataset.theme = asked.get("theme");
-    ahead = Date.parse(one("#foot").dataset.now) - Date.now();
-    const form = one("form.room");
-    const ask = (open) => { form.hidden = !open; if (open) form.elements.inches.select(); };
+    const form = one("form.room"), ask = (open) => { form.hidden = !open; if (open) form.elements.inches.select(); };
     form.addEventListener("submit", (event) => {
       event.preventDefault();
-      const said = { inches: Number(form.elements.inches.value), distance: Number(form.elements.distance.value) };
-      try { localStorage.setItem("room", JSON.stringify(said)); } catch { /* kept for nobody: asked again next time */ }
+      keep("room", JSON.stringify(Object.fromEntries(new FormData(form))));
       ask(false);
       fit();
       seat();
     });
-    document.addEventListener("keydown", (event) => { if (event.key === "r" && !event.ctrlKey && !event.metaKey) ask(true); });
+    on("keydown", (event) => event.key === "r" && !event.ctrlKey && !event.metaKey && ask(true));
     ask(!fit());
-    setTimeout(() => ask(false), 60_000); // no keyboard, no answer
+    setTimeout(ask, 60_000, false); // no keyboard, no answer
     addEventListener("resize", () => { fit(); seat(); });
     document.fonts.ready.then(seat);
     seat();
-    clock();
-    setInterval(clock, 1000);
     setInterval(renew, 5000);
     setInterval(() => { turn += 1; seat(); }, TURN * 1000);
   });

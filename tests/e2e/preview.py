@@ -26,7 +26,7 @@ from app.read.sources import SourcesProjection
 from app.read.wall import WallProjection
 from app.web import pages
 from app.web.render import Renderer
-from tests import fleets, machine, workloads
+from tests import fleets, machine, scenes, workloads
 from tests.fleets import (
     NOW,
     StillFleet,
@@ -75,7 +75,7 @@ def sources(fleet: StillFleet) -> str:
 
 def wall(fleet: StillFleet) -> str:
     """The wall's page."""
-    shown = WallProjection(fleet, BoardQuery(), NOW)
+    shown = WallProjection(fleet, BoardQuery(), NOW, figures=scenes.figures)
     return renderer().page("wall.html", told("wall", shown.wall, shown.contacts))
 
 
@@ -109,7 +109,9 @@ def calm() -> StillFleet:
         replace(r, state=state(r.state.revision.version), attention=Attention.GOOD)  # type: ignore[union-attr]
         for r in storefront()
     ]
-    return StillFleet(rows, live(), a_day()[:50])
+    fleet = StillFleet(rows, live(), a_day()[:50])
+    fleet.builds = scenes.builds()
+    return fleet
 
 
 def only(*shown: Attention) -> StillFleet:
@@ -298,7 +300,9 @@ PICTURES: dict[str, Picture] = {
     "wall-moving": (lambda: wall(moving()), ROOM, BOTH),
     "wall-waiting": (lambda: wall(waiting()), ROOM, BOTH),
     "wall-stale": (lambda: wall(busy()), ROOM, BOTH),
-    "wall-day": (lambda: wall(calm()), ROOM, BOTH),
+    "wall-pipelines": (lambda: wall(calm()), (*ROOM, UPRIGHT, PHONE), BOTH),
+    "wall-timeline": (lambda: wall(calm()), (*ROOM, UPRIGHT, PHONE), BOTH),
+    "wall-dora": (lambda: wall(calm()), (*ROOM, UPRIGHT, PHONE), BOTH),
     "wall-heard": (lambda: wall(calm()), (WIDE,), ("dark",)),
     "wall-bad": (lambda: wall(all_bad()), ROOM, ("dark",)),
     "wall-odd": (lambda: wall(odd()), (WIDE, UPRIGHT, PHONE), ("dark",)),
@@ -387,9 +391,14 @@ def shoot(browser: Browser, at: str, name: str, only: tuple[str, ...] = BOTH) ->
             )
             page.goto(f"{at}/{name}.html")
             page.evaluate("() => document.fonts.ready.then(() => true)")
-            for _ in range({"wall-day": 1, "wall-heard": 3}.get(name, 0)):
+            for _ in range(
+                {"wall-pipelines": 1, "wall-timeline": 3, "wall-dora": 5, "wall-heard": 7}.get(name, 0)
+            ):
                 page.clock.run_for(25_000)
                 page.evaluate("() => document.dispatchEvent(new Event('htmx:sse:after:message'))")
+            page.evaluate(
+                "() => document.getAnimations().forEach((a) => a.animationName === 'appear' && a.finish())"
+            )
             if name.endswith("stale"):
                 page.evaluate(
                     "() => document.getAnimations()"

@@ -98,7 +98,7 @@ def test_no_text_is_smaller_than_the_room_can_read(
     page.clock.install(time=NOW)
     open_at(page, site.at(name, f"inches={inches}&distance={distance}"), width, height)
     least = needed(inches, distance, width, height)
-    for _ in range(4 if name == "wall-calm" else 1):
+    for _ in range(8 if name == "wall-calm" else 1):
         size, text = page.evaluate(SMALLEST)
         assert size >= least - 0.05, text
         turn(page)
@@ -171,17 +171,64 @@ def test_calm_takes_turns_and_trouble_ends_them_at_once(page: Page, site: Site) 
     open_at(page, site.at("wall-calm"))
     shown = "[...document.querySelectorAll('.scene')].filter((s) => s.checkVisibility()).map((s) => s.dataset.scene)"
     turns, pages = [], []
-    for _ in range(5):
+    for _ in range(9):
         turns += page.evaluate(shown)
         pages.append(page.locator(".left").inner_text())
         turn(page)
-    assert turns == ["board", "day", "board", "heard", "board"]
-    assert [text[-11:] for text in pages[::2]] == ["page 1 of 2", "page 2 of 2", "page 1 of 2"]
-    assert page.evaluate(shown) == ["day"]
+    assert turns[::2] == ["board"] * 5
+    assert turns[1::2] == ["pipelines", "timeline", "dora", "heard"]
+    assert [text[-11:] for text in pages[:5:2]] == ["page 1 of 2", "page 2 of 2", "page 1 of 2"]
+    assert pages[1::2] == ["7 of 12 shown", "5 of 38 shown", "All 5 shown", "All 1 shown"]
+    assert page.evaluate(shown) == ["pipelines"]
     page.evaluate("() => document.querySelector('#rows > li:last-child').setAttribute('data-problem', '')")
     page.evaluate(HEARD)
     assert page.evaluate(shown) == ["board"]
     expect(page.locator("#rows > li:last-child")).to_be_visible()
+
+
+@pytest.mark.parametrize(
+    ("width", "height"), [(1920, 1080), (3840, 2160), (1080, 1920), (390, 844), (1280, 720)]
+)
+def test_a_scene_shows_whole_rows_counts_the_rest_and_tells_its_age(
+    page: Page, site: Site, width: int, height: int
+) -> None:
+    page.clock.install(time=NOW)
+    open_at(page, site.at("wall-calm", "" if width == 390 else ROOM), width, height)
+    for name in ("pipelines", "timeline", "dora", "heard"):
+        turn(page)
+        scene = page.locator(f"[data-scene={name}]")
+        expect(scene).to_be_visible()
+        whole, out, total, high, wide = page.evaluate(
+            """(name) => {
+            const list = document.querySelector(`[data-scene=${name}] [data-of]`), edge = list.getBoundingClientRect();
+            const boxes = [...list.children].map((row) => row.getBoundingClientRect());
+            const seen = boxes.filter((box) => box.left < edge.right);
+            const texts = [...list.querySelectorAll('b, p, .took')].filter(
+                (text) => text.getBoundingClientRect().left < edge.right);
+            return [seen.filter((box) => box.bottom < edge.bottom + 2).length, boxes.length - seen.length,
+                    Number(list.dataset.of), edge.bottom - document.querySelector('.foot').getBoundingClientRect().top,
+                    Math.max(...texts.map((e) => e.getBoundingClientRect().right)) - innerWidth];
+        }""",
+            name,
+        )
+        assert whole >= 1
+        assert high <= 0
+        assert wide <= 0
+        said = page.locator(".left").inner_text()
+        assert said == (f"All {total} shown" if whole == total else f"{whole} of {total} shown"), (name, out)
+        turn(page)
+    for name in ("pipelines", "timeline", "dora"):
+        assert "ago" in str(page.locator(f"[data-scene={name}] .asof").text_content())
+
+
+def test_a_turn_fades_only_for_who_wants_motion(browser: Browser, site: Site) -> None:
+    for motion, name in (("no-preference", "appear"), ("reduce", "none")):
+        context = browser.new_context(reduced_motion=motion)  # type: ignore[arg-type]
+        page = context.new_page()
+        open_at(page, site.at("wall-calm"))
+        page.evaluate("document.querySelector('[data-scene=dora]').hidden = false")
+        expect(page.locator("#dora")).to_have_css("animation-name", name)
+        context.close()
 
 
 def test_a_screen_asks_once_for_its_room_and_keeps_it(page: Page, site: Site) -> None:

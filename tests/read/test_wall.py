@@ -8,10 +8,14 @@ from datetime import timedelta
 import pytest
 
 from app.domain.freshness import Freshness
+from app.domain.gates import Gate, Origin, Subject, Version
 from app.domain.rollout import Attention, Health, Outcome, Phase
 from app.live import Topic
+from app.read.board import Column
 from app.read.query import BoardQuery
-from app.read.wall import LATEST, REASON, WallProjection, latest, wall_sentence
+from app.read.scenes import MOST, build_scene, day_scene
+from app.read.wall import REASON, WallProjection, wall_sentence
+from tests import scenes
 from tests.e2e import preview
 from tests.fleets import KINDS, NOW, WAITS, StillFleet, before, live, rollout, source, state, workload
 
@@ -67,6 +71,38 @@ def test_a_row_tells_what_is_asked_and_where_to_go():
     assert len(wall(StillFleet([workload("s", what=long)], live())).wall.rows[0].reason) <= REASON
 
 
+def asked(origin: Origin, question: str = "", of: str = "") -> Gate:
+    subject = Subject("s", "production", question, after=Version("2.0.0"), workload=of)
+    return Gate(f"g-{origin.value}", "k", origin, subject, before(hours=1), NOW + timedelta(hours=1))
+
+
+def test_the_code_of_what_waits_leads_to_its_gate_and_that_of_trouble_to_the_workload():
+    waits, fails = workload("s", what=WAITING), workload("t", what=FAILED)
+    fleet = StillFleet([waits, fails], live())
+    fleet._gates = {g.id: g for g in [asked(Origin.ROLLOUT, of=waits.key)]}
+    assert {row.service: row.href for row in wall(fleet).wall.rows} == {
+        "s": "/gates/g-rollout",
+        "t": "/workloads/demo/t-production/Deployment/t",
+    }
+
+
+def test_a_question_that_nothing_stands_still_for_has_a_row_until_it_is_answered():
+    fleet = StillFleet([workload("s", "staging"), workload("s", "production")], live())
+    shown = wall(fleet)
+    fleet._gates = {"g": asked(Origin.PROMOTION, "Promote 2.0.0 to production?")}
+    change = shown.apply([Topic("gate", "g")], NOW)
+    (row,) = change.added.values()
+    assert (row.attention, row.href, row.reason) == (
+        Attention.WAITING,
+        "/gates/g-promotion",
+        "Promote 2.0.0 to production?",
+    )
+    assert (row.problem, len(change.removed), shown.wall.sentence.text) == (True, 1, "1 waits")
+    fleet._gates = {}
+    shown.apply([Topic("gate", "g")], NOW)
+    assert [row.attention for row in shown.wall.rows] == [Attention.GOOD]
+
+
 def test_a_row_counts_the_workloads_that_are_alike():
     rows = [workload("s", what=FAILED, name=name) for name in ("web", "worker")] + [
         workload("s", name="cron")
@@ -91,12 +127,48 @@ def test_nothing_is_said_of_nothing():
     assert wall_sentence(()).text == ""
 
 
-def test_the_latest_are_those_that_ended_last_and_count():
-    rows = [rollout(f"r{i}", ended=before(minutes=i)) for i in range(9)]
+def test_the_latest_are_those_that_ended_last_and_all_are_counted():
+    rows = [rollout(f"r{i}", ended=before(minutes=i)) for i in range(MOST + 5)]
     rows += [rollout("s", ended=before(seconds=1), outcome=Outcome.SUPERSEDED), rollout("m")]
-    found = latest(rows, BoardQuery())
-    assert [r.at for r in found] == [before(minutes=i) for i in range(LATEST)]
-    assert {r.word for r in found} == {"Landed"}
+    found = day_scene(rows, BoardQuery(), (), NOW)
+    assert [r.at for r in found.latest] == [before(minutes=i) for i in range(MOST)]
+    assert ({r.word for r in found.latest}, found.total) == ({"Landed"}, MOST + 5)
+    assert found.text == f"{MOST + 6} rollouts in 24 h: 1 moving"
+
+
+def test_the_day_has_a_lane_for_each_environment_the_last_one_first():
+    rows = [rollout(f"{e}{h}", environment=e, ended=before(hours=h)) for e in TOLD for h in (1, 23, 25)]
+    rows.append(rollout("x", environment="staging", ended=before(hours=2), outcome=Outcome.ROLLED_BACK))
+    shown = tuple(Column(e, e.capitalize()) for e in TOLD)
+    lanes = day_scene(rows, BoardQuery(), shown, NOW).lanes
+    assert [(one.title, len(one.strokes), one.failed) for one in lanes] == [
+        ("Production", 2, 0),
+        ("Staging", 3, 1),
+    ]
+    narrow = day_scene(rows, BoardQuery(environment=("staging",)), shown, NOW)
+    assert [one.environment for one in narrow.lanes] == ["staging"]
+
+
+def test_builds_are_worst_first_and_all_are_counted():
+    found = build_scene(scenes.all_builds(), None)
+    assert found.text == "12 builds: 1 red, 1 running, 1 over; median 8:33"
+    assert [one.service for one in found.rows[:3]] == ["recommendations", "storefront-web", "cart"]
+    few = build_scene(scenes.all_builds(), {"cart", "pricing"})
+    assert (few.total, few.text) == (2, "2 builds: 1 over; median 11:39")
+    assert build_scene({}, None).total == 0
+
+
+def test_a_scene_changes_with_what_it_shows_and_with_nothing_else():
+    figures = scenes.figures
+    fleet = preview.calm()
+    shown = WallProjection(fleet, BoardQuery(), NOW, TOLD, lambda: figures())
+    quiet = shown.tick(NOW)
+    assert (quiet.builds, quiet.day, quiet.figures) == (False, False, False)
+    running = shown.tick(NOW + timedelta(seconds=5))
+    assert (running.builds, running.figures) == (True, False)  # one build runs, so time alone moves it
+    figures = lambda: replace(scenes.figures(), again=1)  # noqa: E731
+    assert shown.tick(NOW + timedelta(seconds=5)).figures
+    assert shown.apply([fleet.put(rollout("new", ended=NOW))], NOW).day
 
 
 def test_what_is_kept_up_is_what_is_made_anew():

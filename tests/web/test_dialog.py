@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,12 @@ from app.demo import EmbeddedCluster
 from app.domain.commands import Arguments, Expected, Verb
 from app.domain.names import WorkloadRef
 from app.domain.people import Role
+from app.ingest import Ingest
+from app.live import Live
 from app.settings import AuthSettings, ClusterSettings, Mode
 from app.store.tables import AUDIT, COMMAND
 from app.web.pages.commands import Shown, sign, unsign
+from tests.ci import made, pushed, sha_of
 from tests.demo.client import DEPLOYMENTS, WEB, Client, deployment, stored, until
 from tests.web.auth.door import Door, door, persona
 
@@ -180,6 +184,19 @@ async def test_what_has_to_be_chosen_is_chosen_first(here):
     assert unsign(fields(chosen.text)["seen"], fields(chosen.text)["csrf"]).arguments.images == {
         "web": "web:9.9"
     }
+    at = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=2)
+    told = [
+        fact
+        for n, name in enumerate(("1.0", "9.9"))
+        for when in (at + n * timedelta(hours=1),)
+        for fact in (pushed("web", name, when, f"Change {name}"), made("web", name, when))
+    ]
+    await Ingest(here.app.state.hub.database, Live())(told)
+    said = (await here.ask("GET", f"{PAGE}/commands/set-image?image.web=web:9.9", omar)).text
+    assert "<h2>1 commit goes in</h2>" in said
+    assert f'href="/commits/{sha_of("web 1.0")}"' in said
+    assert "Change 9.9" in said
+    assert "Change 1.0" not in said
     same = await here.ask("GET", f"{PAGE}/commands/set-image?image.web=web:1.0", omar)
     assert "It is so already." in same.text
 

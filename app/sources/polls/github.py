@@ -17,7 +17,7 @@ from ..hooks import tree
 from ..hooks.github_shapes import Source, job_looks, run_look
 from ..hooks.port import Delivery
 from ..outbound import Outbound
-from .port import MAX_DETAILS, MAX_PAGES, Found, Memory, following
+from .port import MAX_DETAILS, Found, Memory, following, pages
 
 MAX_AGAIN = 20
 """Deliveries asked for again in one round."""
@@ -53,12 +53,8 @@ async def poll(api: Outbound, memory: Memory, repo: str, since: datetime, now: d
 
 async def _all(api: Outbound, memory: Memory, path: str, member: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
-    for _ in range(MAX_PAGES):
-        answer = await memory.get(api, path)
+    async for answer in pages(api, memory, path, following):
         found += tree.nodes(answer.body, member)
-        path = following(answer)
-        if not path:
-            break
     return found
 
 

@@ -15,6 +15,7 @@ from app.domain.policy import Permission
 from app.perform import Freezes, Gates, Perform
 from app.store.db import Database
 from app.store.inbox import Inbox
+from app.store.outbox import Outbox
 from app.web.answers import tagged
 from app.web.auth import needs
 from app.web.streams import Hub
@@ -30,6 +31,7 @@ from . import (
     gates,
     inbox,
     me,
+    messages,
     pipelines,
     reports,
     rollouts,
@@ -57,9 +59,11 @@ def router(
     letters: Inbox | None = None,
     database: Database | None = None,
     decisions: Decisions | None = None,
+    outbox: Outbox | None = None,
 ) -> APIRouter:
     """All operations of the API; without `perform` those that only look, without `letters` none on the inbox, without
-    `database` none on reports and images, without `decisions` none on gates and freezes."""
+    `database` none on reports and images, without `decisions` none on gates and freezes, without `outbox` none on
+    messages."""
     found = APIRouter(prefix="/api/v1", tags=["read"])
     for resource in RESOURCES:
         resource.add(found, hub)
@@ -70,6 +74,8 @@ def router(
         freezing.add(found, decisions.freezes)
     if letters:
         inbox.add(found, letters)
+    if outbox:
+        messages.add(found, outbox)
     if database:
         reports.add_list(found, database)
         reports.add(found, hub)

@@ -16,10 +16,15 @@ from .page import Page
 _REGIONS = ("sentence", "figures", "each", "rows_of", "counts", "foot")
 
 
+def name_of(query: DoraQuery) -> str:
+    """Under which its model is held."""
+    return f"dora?{query.query_string()}"
+
+
 async def find(fleet: Fleet, query: DoraQuery) -> Kept:
     """Hold the figures of `query`; they are read again each minute, and half a minute after something ended."""
     return await fleet.keep(
-        f"dora?{query.query_string()}",
+        name_of(query),
         lambda: Kept(
             lambda connection, now: read.figures(connection, fleet, query, now),
             lambda topic: topic.sort in ("rollout", "incident"),
@@ -30,7 +35,7 @@ async def find(fleet: Fleet, query: DoraQuery) -> Kept:
 
 
 def _open(fleet: Fleet, query: DoraQuery, now: datetime, environments: Sequence[str]) -> Held:
-    return Held(fleet, kept(fleet, f"dora?{query.query_string()}"), _REGIONS, now)
+    return Held(fleet, kept(fleet, name_of(query)), _REGIONS, now)
 
 
 PAGE = Page(

@@ -14,10 +14,13 @@ from datetime import datetime
 from urllib.parse import urlencode
 
 from app.live import Topic
+from app.read.dora_query import DoraQuery
 from app.read.fleet import Fleet
+from app.read.kept import Kept
 from app.read.query import BoardQuery
 from app.read.wall import Wall, WallChange, WallProjection, WallRow
 
+from . import dora
 from .page import Dirty, Page
 
 ROOM = {
@@ -66,7 +69,9 @@ class Scene:
 
 
 SCENES = (
-    Scene("day", lambda change: change.day),
+    Scene("pipelines", lambda change: change.builds),
+    Scene("timeline", lambda change: change.day),
+    Scene("dora", lambda change: change.figures),
     Scene("heard", lambda change: change.sources),
 )
 """In the order of their turns. One more is an entry here and a block in wall.html."""
@@ -78,7 +83,10 @@ class _Wall:
     name = "wall"
 
     def __init__(self, fleet: Fleet, query: WallQuery, now: datetime, environments: Sequence[str]) -> None:
-        self._projection = WallProjection(fleet, query.board, now, environments)
+        held = fleet.kept(dora.name_of(_figures(query)))
+        self._projection = WallProjection(
+            fleet, query.board, now, environments, lambda: held.value if held else None
+        )
 
     @property
     def model(self) -> Wall:
@@ -99,9 +107,19 @@ class _Wall:
         return _dirty(self._projection.apply(topics, now))
 
     def tick(self, now: datetime) -> Dirty:
-        # what is last on the scenes is an age, and the minute is the unit of the strip
         dirty = _dirty(self._projection.tick(now))
         return Dirty(dirty.regions | {"heard"}, dirty.changed, dirty.added, dirty.removed, dirty.everything)
+
+
+def _figures(query: WallQuery) -> DoraQuery:
+    """The figures of the one environment that is shown, or of the last one."""
+    shown = query.board.environment
+    return DoraQuery(environment=shown[0] if len(shown) == 1 else "")
+
+
+async def find(fleet: Fleet, query: WallQuery) -> Kept:
+    """Hold the figures of the scene of DORA, the same that its page has."""
+    return await dora.find(fleet, _figures(query))
 
 
 def _dirty(change: WallChange) -> Dirty:
@@ -130,4 +148,5 @@ PAGE = Page(
     regions=("sentence", "rows", *(scene.name for scene in SCENES), "foot"),
     parse=WallQuery.parse,
     open=_Wall,
+    find=find,
 )
