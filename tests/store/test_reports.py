@@ -142,7 +142,7 @@ async def test_flaky_failures_are_found_whatever_report_comes_first(tmp_path, or
     assert other is not None
     assert failed.report.tests is not None
     assert failed.report.tests.flaky == 1
-    assert [(case.name, case.flaky) for case in failed.cases] == [("a", True), ("b", False)]
+    assert [(case.name, case.flaky) for case in failed.cases] == [("b", False), ("a", True)]
     assert not any(case.flaky for case in other.cases)
 
 

@@ -135,6 +135,8 @@ async def test_report_with_too_much_shows_a_part_and_counts_all(tmp_path):
             assert "There is nothing on this page." in beyond
             told = json.loads((await here.get(f"/api/v1/reports/{ident}"))[2])
             assert len(told["cases"] or told["findings"]) == 500
+            first = (told["cases"] or told["findings"])[0]
+            assert "It says why" in (first.get("message") or first.get("title"))
 
 
 async def test_pipelines_without_any_say_how_to_begin(tmp_path):
