@@ -54,7 +54,7 @@ class StillFleet(Fleet):
         sources: Iterable[SourceRow] = (),
         rollouts: Iterable[RolloutRow] = (),
     ) -> None:
-        self.delivery, self.by_hand, self._gates = Delivery(), (), {}
+        self.delivery, self.by_hand, self._exempt, self._gates = Delivery(), (), {}, {}
         self._workloads: dict[str, WorkloadRow] = {row.key: row for row in workloads}
         self._sources: dict[str, SourceRow] = {row.key: row for row in sources}
         self._rollouts: dict[str, RolloutRow] = {row.id: row for row in rollouts}

@@ -26,8 +26,8 @@ def run(service: str, ago: float, pace: float, verdict: Verdict = Verdict.GREEN)
     begun, spans = before(minutes=ago), []
     at = begun + timedelta(seconds=25)
     shown = STAGES if verdict is Verdict.GREEN else STAGES[:3]
-    for name, seconds in shown:
-        ends = at + timedelta(seconds=seconds * pace)
+    for name, length in shown:
+        ends = at + timedelta(seconds=length * pace)
         last = name == shown[-1][0] and verdict is not Verdict.GREEN
         runs = last and verdict is Verdict.RUNS
         spans.append(StageSpan(name, at, None if runs else ends, 0, _WORN[verdict] if last else None))

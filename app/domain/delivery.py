@@ -42,7 +42,8 @@ class Rules:
     """What must hold before a version goes into `environment`.
 
     `ci`: green for that commit; `tests`: reported, none failed; `scan`: nothing as bad as this (None: not asked);
-    `signature`: verified; `soak`: so long in the environment before, all pods ready; `rollback`: going back was seen to
+    `signature`: verified; `soak`: so long in the environment before, all pods ready, a pod that is back within
+    `soak_grace` aside; `rollback`: going back was seen to
     work; `four_eyes`: nobody approves what they had a part in; `one_at_a_time`: nothing else of the service moves;
     `expires`: how long a question stands. `only_by_gate`: buttons that go forward are blocked where a gate is asked.
     `promotes`: a version that is good in the environment before asks to come in; `dispatch`: what a yes to that starts,
@@ -56,6 +57,7 @@ class Rules:
     scan: Severity | None = None
     signature: bool = False
     soak: timedelta = timedelta()
+    soak_grace: timedelta = timedelta(minutes=2)
     rollback: bool = False
     approvals: tuple[Approvals, ...] = (Approvals(),)
     four_eyes: bool = True

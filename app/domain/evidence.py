@@ -76,12 +76,24 @@ class Change:
 @dataclass(frozen=True, slots=True)
 class Rollback:
     """What there is to go back to: its version, whether its revision is still kept, when going back was last seen to
-    work and how long it took."""
+    work and how long it took; and when a drill last proved it, how long that took and where."""
 
     to: str = ""
     kept: bool = False
     proven_at: datetime | None = None
     took: timedelta | None = None
+    drilled_at: datetime | None = None
+    drilled: timedelta | None = None
+    drilled_in: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """One thing that was or will be otherwise."""
+
+    what: str
+    before: str = ""
+    after: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +101,10 @@ class Evidence:
     """All facts that a decision is based on.
 
     `soaking_since` is when the version began to run in the environment before with all pods ready (None: it does not),
-    `soak` says so in words. `people` had a part in the change (None: it is not known who). `commits` go in, `left_out`
-    are newer ones that do not (None: not known).
+    `soak` says so in words, `soak_broke_at` is since when not all of them are (None: they are); until the grace for
+    that is over, `soaking_since` stays. `people` had a part in the change (None: it is not known who). `commits` go in,
+    `left_out` are newer ones that do not, `lost` are live and would not be any more (None: not known). `digests` are
+    those of images, by their names; `configuration` is what else changes in the pod template (None: not known).
     """
 
     ci: Proof = Proof()
@@ -103,10 +117,41 @@ class Evidence:
     people: tuple[Person, ...] | None = None
     commits: tuple[Change, ...] | None = None
     left_out: tuple[Change, ...] | None = None
+    lost: tuple[Change, ...] | None = None
+    digests: tuple[tuple[str, str], ...] = ()
+    configuration: tuple[Changed, ...] | None = None
+    soak_broke_at: datetime | None = None
 
 
 NOTHING = Evidence()
 """Nobody told anything."""
+
+
+def graced(
+    before: Evidence, since: datetime | None, said: str, there: bool, grace: timedelta, now: datetime
+) -> tuple[datetime | None, str, datetime | None]:
+    """The soak, given how it was `before` and what is seen now: since when all pods are ready (None: they are not), in
+    words, and whether the version still runs `there`. Pods that are replaced and ready again within `grace` do not
+    begin it anew. Answers since when it counts, in words, and since when not all pods are ready.
+
+    An outage that nobody saw begin heals only if it ended just now: what was over before that begins the soak anew.
+    """
+    if before.soaking_since is None or not there or not grace:
+        return since, said, None
+    broke_at = before.soak_broke_at
+    if since is None:
+        broke_at = broke_at or now
+        left = broke_at + grace - now
+        if left <= timedelta():
+            return None, said, None
+        return (
+            before.soaking_since,
+            f"{said}; it goes on if that heals within {int(grace.total_seconds())} s",
+            broke_at,
+        )
+    healed = since <= broke_at + grace if broke_at else now - since <= grace
+    kept = before.soaking_since if since <= before.soaking_since or healed else since
+    return kept, said, None
 
 
 def canonical(value: Any) -> Any:
@@ -132,15 +177,6 @@ def digest(*values: Any) -> str:
     return sha256(body.encode(errors="surrogatepass")).hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class Changed:
-    """One thing that was otherwise when somebody looked."""
-
-    what: str
-    before: str = ""
-    after: str = ""
-
-
 _WORDS = {
     "ci": "CI",
     "tests": "tests",
@@ -151,6 +187,8 @@ _WORDS = {
     "people": "who had a part in it",
     "commits": "commits",
     "left_out": "commits left out",
+    "lost": "commits that would be lost",
+    "digests": "digests of the images",
     "policy": "the rules",
 }
 
@@ -158,11 +196,32 @@ _WORDS = {
 def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Changed, ...]:
     """In what two sheets of evidence (canonical values by name) differ, in words."""
     found = []
+    before, after = weighed(before), weighed(after)
     for name in dict.fromkeys((*before, *after)):
         was, now = before.get(name), after.get(name)
-        if was != now and name != "soak":
+        if was != now:
             found.append(Changed(_WORDS.get(name, name.replace("_", " ")), _spoken(was), _spoken(now)))
     return tuple(found)
+
+
+_LIGHT = frozenset({"left_out", "soak", "soak_broke_at"})
+_PROOFS = ("ci", "tests", "scan", "signature")
+_DRILLS = ("drilled_at", "drilled", "drilled_in")
+
+
+def weighed(sheet: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a sheet of evidence a vote is bound to. Not when the same was found again, in which order people are
+    named, what is newer and stays out, how a drill went, words about the soak, or that a pod is just being replaced:
+    `soaking_since` tells when that took too long."""
+    found = {name: value for name, value in sheet.items() if name not in _LIGHT}
+    for name in _PROOFS:
+        if isinstance(found.get(name), Mapping):
+            found[name] = {k: v for k, v in found[name].items() if k != "at"}
+    if isinstance(found.get("rollback"), Mapping):
+        found["rollback"] = {k: v for k, v in found["rollback"].items() if k not in _DRILLS}
+    if isinstance(found.get("people"), list):
+        found["people"] = sorted(found["people"], key=lambda person: json.dumps(person, sort_keys=True))
+    return found
 
 
 def _spoken(value: Any) -> str:

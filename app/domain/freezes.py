@@ -7,8 +7,8 @@ Pure: `now` is always an argument. A freeze never speaks of going back; who asks
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -72,7 +72,8 @@ class Window:
 @dataclass(frozen=True, slots=True)
 class Freeze:
     """One freeze: its `reason` in words, where it holds (shell patterns), and when: in a `window` of the week, or from
-    `since` (None: always has) until `until` (None: until it is lifted). `by` is who froze; empty: the configuration."""
+    `since` (None: always has) until `until` (None: until it is lifted). `by` is who froze; empty: the configuration.
+    `exempt` are the services (shell patterns) that somebody let out of it."""
 
     id: str
     reason: str
@@ -82,10 +83,12 @@ class Freeze:
     since: datetime | None = None
     until: datetime | None = None
     by: str = ""
+    exempt: tuple[str, ...] = ()
 
     def covers(self, environment: str, service: str) -> bool:
         """Whether it is about this place."""
-        return fnmatchcase(environment, self.environment) and fnmatchcase(service, self.service)
+        here = fnmatchcase(environment, self.environment) and fnmatchcase(service, self.service)
+        return here and not any(fnmatchcase(service, each) for each in self.exempt)
 
     def holds(self, now: datetime) -> bool:
         """Whether it holds at `now`."""
@@ -112,6 +115,26 @@ class Freeze:
         """Its place in words: "payments-* in production"."""
         service = "everything" if self.service == "*" else self.service
         return f"{service} in {'every environment' if self.environment == '*' else self.environment}"
+
+
+def exempting(freezes: Iterable[Freeze], exempt: Mapping[str, tuple[str, ...]]) -> tuple[Freeze, ...]:
+    """`freezes` with the services that are exempt from them, by id."""
+    return tuple(replace(f, exempt=exempt[f.id]) if f.id in exempt else f for f in freezes)
+
+
+def at_wall(text: str, zone: str) -> datetime:
+    """The instant at which clocks on the wall in `zone` show `text` ("2026-12-20T15:00"), the first of two. Raises
+    ValueError where there is none, or the zone is not known."""
+    try:
+        local = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"{text[:40]!r} is no time, such as 2026-12-20T15:00") from None
+    if local.tzinfo is not None:
+        return local.astimezone(UTC)
+    found = local.replace(tzinfo=known_zone(zone)).astimezone(UTC)
+    if found.astimezone(known_zone(zone)).replace(tzinfo=None) != local:
+        raise ValueError(f"{text} does not happen in {zone}: clocks are put forward then")
+    return found
 
 
 def holding(freezes: Iterable[Freeze], environment: str, service: str, now: datetime) -> tuple[Freeze, ...]:

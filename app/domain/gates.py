@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from .commands import Expected, Verb
-from .evidence import NOTHING, Evidence, digest, plain
+from .evidence import NOTHING, Evidence, digest, plain, weighed
 from .forges import CallState, ForgeCall
 from .names import WorkloadRef
 from .people import Principal
@@ -205,9 +205,8 @@ def sheet(subject: Subject, evidence: Evidence, policy: str) -> dict[str, object
 
 
 def seal(subject: Subject, evidence: Evidence, policy: str) -> str:
-    """The digest that a vote is bound to. Commits that are not in, and words about the soak, may change freely."""
-    kept = {k: v for k, v in sheet(subject, evidence, policy).items() if k not in ("left_out", "soak")}
-    return digest(kept)
+    """The digest that a vote is bound to: of what matters (evidence.weighed)."""
+    return digest(weighed(sheet(subject, evidence, policy)))
 
 
 def withdrawn(votes: Iterable[Vote], person: str) -> tuple[Vote, ...]:

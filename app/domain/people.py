@@ -25,7 +25,7 @@ class Role(StrEnum):
 
 
 class PrincipalKind(StrEnum):
-    """What sort of caller it is. Only a person may decide a gate."""
+    """What sort of caller it is. Only a person may decide a gate, by a token of their own at most."""
 
     PERSON = "person"
     TOKEN = "token"  # noqa: S105 - a sort of caller
@@ -38,9 +38,11 @@ class PrincipalKind(StrEnum):
 class Principal:
     """A caller. `(issuer, subject)` is the identity; `name` is for display only.
 
-    `roles` are by environment or EVERYWHERE. `verbs` narrows a token to commands and permissions by name (None: not
-    narrowed). `view` is the one path a kiosk may read. `session` names the session or token that is used, for the
-    audit and for revoking; `signed_in_at` is when the person last proved who they are.
+    `roles` are by environment or EVERYWHERE. `personal`: a token that a person made to act as themselves, so that it
+    may decide. `verbs` narrows a token to commands and permissions by name (None: not narrowed), `repositories` to
+    reports for these (globs of repository keys; None: not narrowed). `view` is the one path a kiosk may read. `session`
+    names the session or token that is used, for the audit and for revoking; `signed_in_at` is when the person last
+    proved who they are.
     """
 
     kind: PrincipalKind
@@ -51,14 +53,21 @@ class Principal:
     roles: Mapping[str, frozenset[Role]] = field(default_factory=dict)
     groups: frozenset[str] = frozenset()
     verbs: frozenset[str] | None = None
+    repositories: tuple[str, ...] | None = None
     view: str = ""
     session: str = ""
     signed_in_at: datetime | None = None
+    personal: bool = False
 
     @property
     def identity(self) -> str:
         """`issuer|subject`: what is stored and compared."""
         return f"{self.issuer}|{self.subject}"
+
+    @property
+    def decides(self) -> bool:
+        """Whether it is somebody, and not something, that may have a vote."""
+        return self.kind is PrincipalKind.PERSON or self.personal
 
     def roles_in(self, environment: str) -> frozenset[Role]:
         """The roles held in `environment`."""

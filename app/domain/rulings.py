@@ -14,7 +14,7 @@ from .evidence import Evidence, Holds, Proof, Severity
 from .eyes import involved, resolved
 from .freezes import Freeze, holding
 from .gates import Gate, Origin, Vote
-from .people import Principal, PrincipalKind
+from .people import Principal
 from .policy import Blocker, Permission, permits
 
 
@@ -92,7 +92,7 @@ def barred(gate: Gate, who: Principal, delivery: Delivery) -> tuple[Blocker, ...
     """Why `who` may not approve this gate; empty: they may."""
     subject, rules = gate.subject, delivery.of(gate.subject.environment)
     found = list(permits(who, Permission.DECIDE, subject.environment).blocked_by)
-    if not found and who.kind is not PrincipalKind.PERSON:
+    if not found and not who.decides:
         found.append(Blocker("token", "Only a person may decide.", "Sign in as a person."))
     groups = {g for a in rules.asked_of_people for g in a.groups}
     if not found and groups and all(a.groups for a in rules.asked_of_people) and not groups & who.groups:
@@ -200,6 +200,11 @@ def _soak(evidence: Evidence, wanted: timedelta, before: str, now: datetime) -> 
         said = evidence.soak or f"it is not seen to run in {where} with all pods ready"
         return Ruling(
             "soak", "Soak", Holds.UNKNOWN, said, "", f"This version in {where}, with all pods ready."
+        )
+    if evidence.soak_broke_at is not None:
+        clears = "All pods ready again soon; else it begins anew."
+        return Ruling(
+            "soak", "Soak", Holds.NO, evidence.soak or f"not all pods are ready in {where}", "", clears
         )
     ends = since + wanted
     if now < ends:

@@ -10,13 +10,16 @@ from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from typing import Any
 
+import msgspec
+
 from ..domain.names import cut
-from .acting import Difference, Raw
+from .acting import Difference, Look, Raw
 from .drafting import Path, items, mapping, value
 
 MOST = 40
 """Differences that are told; more are counted."""
 _LONGEST = 200
+_HASHES = ("pod-template-hash", "rollouts-pod-template-hash")
 _LISTS = ("initContainers", "containers")
 _PROBES = (
     ("startupProbe", "startup probe"),
@@ -32,6 +35,22 @@ def bare(template: Raw, label: str) -> dict[str, Any]:
     if isinstance(labels, dict):
         labels.pop(label, None)
     return made
+
+
+def lasting(template: dict[str, Any], note: Any) -> dict[str, Any]:
+    """A kept template without the labels and annotations that Argo Rollouts put on its pods for as long as they were
+    canary or stable; `note`, an annotation of the ReplicaSet (JSON), names them. They are none of the release's."""
+    try:
+        put = msgspec.json.decode(note) if isinstance(note, str) else {}
+    except (msgspec.DecodeError, RecursionError):
+        return template
+    for kind in ("labels", "annotations"):
+        there = value(template, "metadata", kind)
+        for key in mapping(put, kind) if isinstance(there, dict) else ():
+            there.pop(key, None)
+        if there == {}:
+            template["metadata"].pop(kind)
+    return template
 
 
 def covers(part: Any, of: Any) -> bool:
@@ -81,6 +100,26 @@ def difference(before: Any, after: Any) -> tuple[Difference, ...]:
     if len(found) <= MOST:
         return tuple(found)
     return (*found[: MOST - 1], Difference(f"and {len(found) - MOST + 1} more"))
+
+
+def since(look: Look, key: str) -> tuple[Difference, ...] | None:
+    """What the root's template has that is not an image and that its revision `key` has not; None where no template of
+    that revision is in the look."""
+    kept = next((made for made in _kept(look, key)), None)
+    now = value(look.root, "spec", "template")
+    if kept is None or now is None:
+        return None
+    return tuple(d for d in difference(kept, now) if not d.what.startswith("image of "))
+
+
+def _kept(look: Look, key: str) -> Iterable[Any]:
+    for each in look.kin.get("ReplicaSet", ()):
+        labels = mapping(each, "metadata", "labels")
+        if key in (value(each, "metadata", "uid"), *(labels.get(name) for name in _HASHES)):
+            yield value(each, "spec", "template")
+    for each in look.kin.get("ControllerRevision", ()):
+        if key in (value(each, "metadata", "name"), value(each, "metadata", "uid")):
+            yield value(each, "data", "spec", "template")
 
 
 def _differences(before: Any, after: Any) -> Iterable[Difference]:
@@ -139,7 +178,7 @@ def _mapping(what: str, old: Raw, new: Raw, *, shown: bool) -> Iterable[Differen
 
 
 def _other(marks: Any) -> dict[str, Any]:
-    hidden = ("kubectl.kubernetes.io/restartedAt", "pod-template-hash", "rollouts-pod-template-hash")
+    hidden = ("kubectl.kubernetes.io/restartedAt", *_HASHES)
     return {key: mark for key, mark in marks.items() if key not in hidden}
 
 

@@ -8,6 +8,7 @@ from .freezer import Freezer
 from .freezing import Freezes
 from .gatekeeper import Gatekeeper
 from .gates import Gates
+from .gathering import Gathering
 from .incidents import Incidents
 from .look import ClusterLike
 from .rounds import Rounds
@@ -35,6 +36,7 @@ __all__ = [
     "Freezes",
     "Gatekeeper",
     "Gates",
+    "Gathering",
     "Incidents",
     "KeyReused",
     "Moved",

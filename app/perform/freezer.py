@@ -12,7 +12,7 @@ from datetime import datetime
 
 from app.domain.commands import VERBS, Command
 from app.domain.delivery import Delivery, Mode
-from app.domain.freezes import Freeze, holding
+from app.domain.freezes import Freeze, exempting, holding
 from app.domain.people import SYSTEM
 from app.domain.policy import ALLOWED, Blocker, Verdict
 from app.domain.rollout import RolloutState
@@ -29,6 +29,8 @@ class Freezer:
 
     delivery: Delivery = field(default_factory=Delivery)
     by_hand: tuple[Freeze, ...] = ()
+    exempt: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Services let out of freezes, by the freeze's id."""
     services: dict[str, str] = field(default_factory=dict)
     """Service of each workload, by key."""
     gates: Mapping[str, str] = field(default_factory=dict)
@@ -37,7 +39,7 @@ class Freezer:
     @property
     def freezes(self) -> tuple[Freeze, ...]:
         """All that are known."""
-        return (*self.delivery.freezes, *self.by_hand)
+        return exempting((*self.delivery.freezes, *self.by_hand), self.exempt)
 
     def hold(self, command: Command, state: RolloutState, now: datetime) -> Verdict:
         """The rule: a freeze or a gate in the way of what goes forward."""

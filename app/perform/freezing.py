@@ -1,4 +1,4 @@
-"""Freezes by hand: made and lifted by an admin, with a reason."""
+"""Freezes by hand: made and lifted by an admin, with a reason; and services let out of them, or of weekly ones."""
 
 from __future__ import annotations
 
@@ -21,10 +21,16 @@ from .terms import MAX_REASON, Blocked, NotKnown
 
 
 class Freezes:
-    """Puts freezes down and lifts them."""
+    """Puts freezes down, lifts them, and lets services out of them; `configured` are those of the settings."""
 
-    def __init__(self, database: Database, live: Live, clock: Callable[[], datetime]) -> None:
-        self.database, self.live, self.clock = database, live, clock
+    def __init__(
+        self,
+        database: Database,
+        live: Live,
+        clock: Callable[[], datetime],
+        configured: tuple[Freeze, ...] = (),
+    ) -> None:
+        self.database, self.live, self.clock, self._configured = database, live, clock, configured
 
     async def freeze(self, made: Freeze, who: Principal) -> Freeze:
         """Freeze by hand. Raises Blocked, StoreUnavailable."""
@@ -41,6 +47,7 @@ class Freezes:
             environment=made.environment,
             verb="freeze",
             reason=made.reason,
+            result=f"From {_said(made.since)} until {_said(made.until) if made.until else 'it is ended'}.",
         )
         async with self.database.writing() as session:
             await frost.freeze(session, made, who.identity)
@@ -68,9 +75,30 @@ class Freezes:
                 await append(session, said)
         self._refreeze(ident)
 
+    async def exempt(self, ident: str, service: str, reason: str, who: Principal) -> None:
+        """Let `service` (a pattern) out of a freeze until it next ends. Raises Blocked, NotKnown, StoreUnavailable."""
+        now = self.clock()
+        async with self.database.reading() as connection:
+            by_hand = await frost.freezes(connection, now)
+        known = {f.id: f for f in (*self._configured, *by_hand)}
+        if ident not in known:
+            raise NotKnown("There is no such freeze.", "It may have ended, or be lifted.", "")
+        found = known[ident]
+        self._may_freeze(found.environment, reason, who)
+        service, reason = cut(service.strip(), 100), cut(reason, MAX_REASON)
+        said = audit.Entry.of(
+            who, "exempted", now, object=f"{service} from the freeze of {found.where}",
+            environment=found.environment, verb="exempt", reason=reason, before=found.reason,
+        )  # fmt: skip
+        async with self.database.writing() as session:
+            why = (reason, who.identity, who.name)
+            await frost.exempt(session, token_hex(6), found, service, why, now)
+            await append(session, said)
+        self._refreeze(ident)
+
     def _may_freeze(self, environment: str, reason: str, who: Principal) -> None:
-        where = "" if environment == "*" else environment
-        blocked = list(permits(who, Permission.ADMIN, where).blocked_by)
+        # A pattern is nobody's environment: it takes an admin of all.
+        blocked = list(permits(who, Permission.ADMIN, environment).blocked_by)
         if not reason.strip():
             blocked.append(Blocker("reason", "A freeze takes a reason.", "Say why."))
         if blocked:
@@ -78,3 +106,7 @@ class Freezes:
 
     def _refreeze(self, ident: str) -> None:
         self.live.publish((Topic("freeze", ident),))
+
+
+def _said(at: datetime | None) -> str:
+    return f"{at:%Y-%m-%d %H:%M} UTC" if at else ""

@@ -15,6 +15,7 @@ from secrets import token_hex
 from app.domain import audit
 from app.domain.delivery import Delivery
 from app.domain.evidence import canonical, difference
+from app.domain.freezes import exempting
 from app.domain.gates import (
     Answer,
     Basis,
@@ -106,6 +107,17 @@ class Gates:
             )
         return found
 
+    async def open(self) -> list[Gate]:
+        """Gates that wait for a decision, oldest first. Raises StoreUnavailable."""
+        now = self.clock()
+        async with self.database.reading() as connection:
+            return [gate for gate in await kept.current(connection, now) if gate.phase is GatePhase.OPEN]
+
+    def barred(self, gate: Gate, who: Principal) -> tuple[Blocker, ...]:
+        """Why `who` may not approve a gate, whatever the evidence; empty: they may."""
+        stale = self._rules.stale(who, gate.subject.environment, self.clock())
+        return (*barred(gate, who, self.delivery), *stale)
+
     async def of_key(self, beginning: str) -> list[Gate]:
         """Gates whose key begins so, oldest first. Raises StoreUnavailable."""
         async with self.database.reading() as connection:
@@ -136,7 +148,9 @@ class Gates:
         async with self.database.reading() as connection:
             seen = await commands.of_services(connection, [gate.subject.service])
             by_hand = await frost.freezes(connection, self.clock())
-        around = Around((*self.delivery.freezes, *by_hand), moving(seen, gate))
+            exempt = await frost.exemptions(connection, self.clock())
+        frozen = exempting((*self.delivery.freezes, *by_hand), exempt)
+        around = Around(frozen, moving(seen, gate))
         return rulings(gate, self.delivery, around, self.clock())
 
     async def answer(self, ident: str, ballot: Ballot, who: Principal, *, dry_run: bool = False) -> Gate:

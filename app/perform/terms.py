@@ -13,7 +13,7 @@ from app.domain.commands import Arguments, Command, CommandPhase, Expected, Verb
 from app.domain.errors import ShipboardError
 from app.domain.names import WorkloadRef
 from app.domain.owners import Source
-from app.domain.people import Principal, PrincipalKind
+from app.domain.people import Principal
 from app.domain.policy import ALLOWED, Blocker, Verdict
 from app.domain.rollout import Revision, RolloutState
 from app.domain.targets import Target
@@ -144,14 +144,14 @@ class Rules:
 
     def stale(self, principal: Principal, environment: str, now: datetime) -> tuple[Blocker, ...]:
         """The blocker for a person who signed in too long ago to act there (ASVS 7.5.3). Who never signs in (a token,
-        somebody a proxy vouches for, a board that asks nobody) is not asked to."""
+        somebody a proxy vouches for, a board that asks nobody) is not asked to; whose own token decides is."""
         at = principal.signed_in_at
         if (
             self.step_up is None
-            or at is None
-            or principal.kind is not PrincipalKind.PERSON
+            or not principal.decides
             or environment not in self.production
-            or now - at <= self.step_up
+            or (at is None and not principal.personal)
+            or (at is not None and now - at <= self.step_up)
         ):
             return ()
         minutes = int(self.step_up.total_seconds() // 60)

@@ -169,7 +169,8 @@ class BoardRow:
 class Waiting:
     """Something only a person can let go on: what is asked ("Go on from 25 % to 50 %?"), where that is on the
     way ("Canary step 2 of 4"), of which team, since when. `ref` names the workload, `verb` the command that answers it
-    (empty: none does), `href` the gate that does (empty: there is none)."""
+    (empty: none does), `href` the gate that does (empty: there is none);
+    `decision`: it is about no rollout that stands."""
 
     service: str
     slug: str
@@ -183,6 +184,7 @@ class Waiting:
     since: datetime
     verb: str = ""
     href: str = ""
+    decision: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,12 +219,14 @@ class TickKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Rollouts of one minute that ended alike. `final`: in the last environment, which is production."""
+    """Rollouts of one minute that ended alike. `final`: in the last environment, which is production; `what` names the
+    first few of them."""
 
     at: datetime
     kind: TickKind
     final: bool
     count: int
+    what: str = ""
 
 
 @dataclass(frozen=True, slots=True)

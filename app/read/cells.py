@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from ..domain.counts import among
 from ..domain.gates import Gate, Origin
 from ..domain.names import cut
 from ..domain.rollout import Attention, Phase, PodCondition, RolloutState, Step, StepState, WaitKind
@@ -239,7 +240,7 @@ def _pods(state: RolloutState) -> Pods | None:
     stays = state.phase in (Phase.FAILED, Phase.ABORTED) or state.problems
     if stays and state.stable and state.stable.version:
         text += f" new, {state.stable.version} serves"
-    label = f"{new:,} of {wanted:,} pods are new and ready"
+    label = f"{among(new, wanted)} {'is' if wanted == 1 else 'are'} new and ready"
     if counted[Square.FAILING]:
         label += f", {counted[Square.FAILING]:,} failing"
     if total > SQUARES:
@@ -303,6 +304,7 @@ def waiting(
             team=g.subject.team,
             since=g.opened_at,
             href=f"/gates/{g.id}",
+            decision=True,
         )
         for g in gates
         if g.origin is not Origin.ROLLOUT and g.subject.environment in names

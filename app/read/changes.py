@@ -47,9 +47,8 @@ async def between(connection: AsyncConnection, before: Revision, after: Revision
     """What lies between two revisions; None where nothing tells, or nothing does."""
     old = await built(connection, Version(before.version, before.images))
     new = await built(connection, Version(after.version, after.images))
-    going, _ = await commits(connection, old, new)
-    undone, _ = (None, ()) if going else await commits(connection, new, old)
-    found = going or undone
+    going, _, undone = await commits(connection, old, new)
+    found = going or (undone if going is not None else None)
     if not found:
         return None
     return Between(not going, old.sha, new.sha, len(found), found[:SHOWN])

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.ci import CiOutcome
 from app.domain.dora import Deployment, Ending, Incident
-from app.domain.rollout import Outcome
+from app.domain.rollout import Outcome, RolloutKind
 from app.store.ci_tables import REPORTED
 from app.store.incident_tables import INCIDENT
 from app.store.incidents import incident_of
@@ -41,7 +41,7 @@ _ENDINGS = {
 }
 _COLUMNS = (
     *("id", "workload", "service", "environment", "from_version", "to_version"),
-    *("back", "started_at", "ended_at", "outcome"),
+    *("back", "started_at", "ended_at", "outcome", "nature"),
 )
 _WORSE = (Ending.ROLLED_BACK, Ending.ABORTED, Ending.FAILED, Ending.SUPERSEDED, Ending.LANDED)
 
@@ -134,8 +134,8 @@ def _merged(rows: Iterable[Any]) -> tuple[list[_One], int]:
     """Rollouts as deployments, oldest first, those of one version at one time as one; and how many changed nothing."""
     groups: dict[tuple[str, str], list[tuple[set[str], Deployment]]] = {}
     again = 0
-    for ident, workload, service, environment, before, version, back, started, ended, told in rows:
-        if before == version:
+    for ident, workload, service, environment, before, version, back, started, ended, told, nature in rows:
+        if before == version or nature == RolloutKind.RESTART:
             again += 1
             continue
         outcome = Outcome(told or Outcome.SUPERSEDED)

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.delivery import Delivery
-from app.domain.freezes import Freeze
+from app.domain.freezes import Freeze, exempting
 from app.domain.gates import Gate
 from app.domain.names import WorkloadRef
 from app.domain.rollout import attention
@@ -63,6 +63,7 @@ class Fleet:
         self.delivery, self.policy = delivery or Delivery(), policy
         self.by_hand: tuple[Freeze, ...] = ()
         """Freezes made by hand that were not lifted."""
+        self._exempt: Mapping[str, tuple[str, ...]] = {}
         self._gates: dict[str, Gate] = {}
         self._workloads: dict[str, WorkloadRow] = {}
         self._sources: dict[str, SourceRow] = {}
@@ -97,7 +98,7 @@ class Fleet:
     @property
     def freezes(self) -> tuple[Freeze, ...]:
         """All freezes that are known, by configuration and by hand."""
-        return (*self.delivery.freezes, *self.by_hand)
+        return exempting((*self.delivery.freezes, *self.by_hand), self._exempt)
 
     @property
     def by_service(self) -> Mapping[str, frozenset[str]]:
@@ -122,6 +123,7 @@ class Fleet:
             await self.marks.load(connection, workloads.values(), self.origins)
             gates = await asked.current(connection, self._clock() - KEPT)
             self.by_hand = await frost.freezes(connection, self._clock())
+            self._exempt = await frost.exemptions(connection, self._clock())
         self.trails.clear()
         self._gates.clear()
         self._gates.update((gate.id, gate) for gate in gates)
@@ -133,6 +135,13 @@ class Fleet:
         self._rollouts.clear()
         self._rollouts.update(rollouts)
         await self._remember(set(self._pasts.keys()))
+
+    async def reload(self) -> None:
+        """Read everything again, and what is held beside it. Raises StoreUnavailable."""
+        await self.load()
+        for held in list(self._kept.values()):
+            held.at = None
+        await self.renew()
 
     async def follow(self, ref: WorkloadRef) -> Past:
         """The past of the name `ref`, kept up for as long as the caller holds it. Raises StoreUnavailable."""
@@ -210,10 +219,11 @@ class Fleet:
                 rollouts = await _rollouts(connection, ROLLOUT.c.id.in_(keys))
             gates = await asked.some(connection, names["gate"]) if names["gate"] else []
             by_hand = await frost.freezes(connection, self._clock()) if names["freeze"] else self.by_hand
+            exempt = await frost.exemptions(connection, self._clock()) if names["freeze"] else self._exempt
         touched = {row.ref for key in names["workload"] if (row := self._workloads.get(key))}
         await self._remember(touched | {row.ref for row in workloads.values()})
         self._put_workloads(names["workload"], workloads)
-        self.by_hand = by_hand
+        self.by_hand, self._exempt = by_hand, exempt
         for key in names["gate"]:
             self._gates.pop(key, None)
         self._gates.update((gate.id, gate) for gate in gates)

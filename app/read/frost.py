@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from ..domain.freezes import Freeze
 from ..domain.gates import Basis, Gate, GatePhase
@@ -13,6 +13,24 @@ from .fleet import Fleet
 
 LOUD = timedelta(hours=1)
 """How long every screen shows that the glass was broken."""
+
+
+@dataclass(frozen=True, slots=True)
+class FreezeLine:
+    """A freeze that holds or comes: where, why, by whom (empty: the configuration), its window of the week in words,
+    when it begins (None: it holds) and ends (None: until it is ended), and the services let out of it."""
+
+    id: str
+    where: str
+    environment: str
+    service: str
+    reason: str
+    by: str
+    window: str
+    holds: bool
+    begins: datetime | None
+    ends: datetime | None
+    exempt: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +59,22 @@ def frozen(freezes: Iterable[Freeze], now: datetime) -> tuple[FrozenLine, ...]:
     """The freezes that hold at `now`, by place."""
     found = [FrozenLine(f.where, f.reason, f.by, f.ends(now)) for f in freezes if f.holds(now)]
     return tuple(sorted(found, key=lambda line: (line.where, line.reason)))
+
+
+def calendar(freezes: Iterable[Freeze], now: datetime) -> tuple[FreezeLine, ...]:
+    """Freezes that hold, the one that ends first at the top, then those that come, in their order."""
+    found = []
+    for f in freezes:
+        holds = f.holds(now)
+        begins = None if holds else f.begins(now)
+        if not holds and begins is None:
+            continue
+        ends = f.ends(begins or now)
+        window = str(f.window) if f.window else ""
+        where = f.where, f.environment, f.service
+        found.append(FreezeLine(f.id, *where, f.reason, f.by, window, holds, begins, ends, f.exempt))
+    never = datetime.max.replace(tzinfo=UTC)
+    return tuple(sorted(found, key=lambda f: (not f.holds, f.begins or f.ends or never, f.where, f.id)))
 
 
 def open_gates(fleet: Fleet) -> dict[str, tuple[Gate, ...]]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..domain.evidence import Change, Holds
+from ..domain.evidence import Change, Changed, Holds
 from ..domain.forges import CallPhase
 from ..domain.gates import Basis, GatePhase, Origin
 from ..domain.policy import Blocker
 from ..domain.rollout import Attention
-from .board import FrozenLine, Listening
+from .board import Listening
+from .frost import FreezeLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +48,15 @@ class ProofLine:
 
 @dataclass(frozen=True, slots=True)
 class ImageLine:
-    """An image before and after: "changed", "new", "removed" or "unchanged"."""
+    """An image before and after, as tags, and by digest where that is known: "changed", "new", "removed" or
+    "unchanged"."""
 
     how: str
     repository: str
     before: str
     after: str
+    before_digest: str = ""
+    after_digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,18 +154,21 @@ class GateDetail:
     policy: str
     frozen: bool
     told: CallLine | None = None
+    lost: tuple[Change, ...] | None = None
+    configuration: tuple[Changed, ...] | None = None
+    others: tuple[str, ...] = ()
     image: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Inbox:
     """The page of all gates: those that wait, those of the viewer first and then the oldest; then those decided within
-    a day, newest first. `mine` is how many of them the viewer may decide; `frozen` what is frozen now."""
+    a day, newest first. `mine` is how many of them the viewer may decide; `freezes` what is frozen or will be."""
 
     rows: tuple[GateLine, ...]
     waiting: int
     mine: int
-    frozen: tuple[FrozenLine, ...]
+    freezes: tuple[FreezeLine, ...]
     sources: tuple[Listening, ...]
 
     @property

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ..domain.delivery import explained
 from ..domain.evidence import Holds, Severity
@@ -18,7 +18,7 @@ from ..domain.rollout import Attention
 from ..domain.rulings import Around, Ruling, barred, missing, rulings, valid
 from .board import Listening
 from .fleet import Fleet
-from .frost import frozen
+from .frost import calendar
 from .gate_models import (
     CallLine as CallLine,
 )
@@ -46,6 +46,7 @@ from .gate_models import (
 from .gate_models import (
     VoteLine as VoteLine,
 )
+from .readiness import DECAYS
 
 _FINAL = {
     GatePhase.APPROVED: "approved",
@@ -70,7 +71,7 @@ def inbox(fleet: Fleet, who: Principal, now: datetime, heard: tuple[Listening, .
         replace(line(g, judged(fleet, g, now) if g.phase is GatePhase.OPEN else ()), yours=g.id in mine)
         for g in (*waiting, *over)
     )
-    return Inbox(rows, len(waiting), len(mine), frozen(fleet.freezes, now), heard)
+    return Inbox(rows, len(waiting), len(mine), calendar(fleet.freezes, now), heard)
 
 
 def _decided_at(gate: Gate) -> tuple[datetime, str]:
@@ -140,6 +141,22 @@ def moving(fleet: Fleet, gate: Gate) -> tuple[str, ...]:
     )
 
 
+def others(fleet: Fleet, gate: Gate) -> tuple[str, ...]:
+    """Other services that move in the gate's environment just now."""
+    subject = gate.subject
+    return tuple(
+        sorted(
+            {
+                row.place.service
+                for row in fleet.workloads.values()
+                if row.place.environment == subject.environment
+                and row.place.service != subject.service
+                and row.attention is Attention.MOVING
+            }
+        )
+    )
+
+
 def detail(fleet: Fleet, gate: Gate, now: datetime) -> GateDetail:
     """A gate with all that it is decided by."""
     subject, evidence = gate.subject, gate.evidence
@@ -157,12 +174,12 @@ def detail(fleet: Fleet, gate: Gate, now: datetime) -> GateDetail:
         subject.commit,
         tuple(RuleLine(r.rule, r.name, r.holds, r.said, r.aside, r.clears, r.until) for r in found),
         tuple(r.blocker for r in missing(found)) if gate.phase is GatePhase.OPEN else (),
-        images(subject.before.images, subject.after.images),
+        images(subject.before.images, subject.after.images, dict(evidence.digests)),
         tuple(_vote(gate, v.person, counted) for v in gate.votes),
         evidence.commits,
         evidence.left_out,
         None if evidence.people is None else tuple(dict.fromkeys(p.name or p.email for p in evidence.people)),
-        _back(gate),
+        _back(gate, now),
         moving(fleet, gate),
         coming(fleet.freezes, subject.environment, subject.service, now),
         explained(fleet.delivery.of(subject.environment), fleet.delivery.before(subject.environment)),
@@ -170,6 +187,9 @@ def detail(fleet: Fleet, gate: Gate, now: datetime) -> GateDetail:
         gate.policy,
         any(r.rule == "freeze" and not r.met for r in found),
         _told(gate),
+        evidence.lost,
+        evidence.configuration,
+        others(fleet, gate),
         _image(fleet, gate),
     )
 
@@ -211,7 +231,7 @@ def proofs(gate: Gate) -> tuple[ProofLine, ...]:
         found.append(ProofLine(name, _SEEN[proof.holds], said, proof.at, "never" if not proof.said else ""))
     if gate.subject.came_from or gate.subject.source:
         where = (gate.subject.came_from or "before").capitalize()
-        good = evidence.soaking_since is not None
+        good = evidence.soaking_since is not None and evidence.soak_broke_at is None
         said = evidence.soak or "not seen there"
         state = Attention.GOOD if good else Attention.UNKNOWN
         found.append(
@@ -236,15 +256,20 @@ def proofs(gate: Gate) -> tuple[ProofLine, ...]:
     return tuple(found)
 
 
-def images(before: Iterable[str], after: Iterable[str]) -> tuple[ImageLine, ...]:
-    """What becomes of each image, those that change first."""
+def images(
+    before: Iterable[str], after: Iterable[str], digests: Mapping[str, str] | None = None
+) -> tuple[ImageLine, ...]:
+    """What becomes of each image, by digest where both are known, those that change first."""
+    known = digests or {}
     old = {ImageRef.parse(image).repository: image for image in before}
     new = {ImageRef.parse(image).repository: image for image in after}
     found = []
     for repository in dict.fromkeys((*new, *old)):
         was, will = old.get(repository, ""), new.get(repository, "")
-        how = "unchanged" if was == will else "new" if not was else "removed" if not will else "changed"
-        found.append(ImageLine(how, repository, _tag(was), _tag(will)))
+        had, gets = known.get(was, ""), known.get(will, "")
+        same = had == gets if had and gets else was == will
+        how = "new" if not was else "removed" if not will else "unchanged" if same else "changed"
+        found.append(ImageLine(how, repository, _tag(was), _tag(will), had, gets))
     return tuple(sorted(found, key=lambda i: (i.how == "unchanged", i.repository)))
 
 
@@ -268,7 +293,7 @@ def _vote(gate: Gate, person: str, counts: set[str]) -> VoteLine:
     return VoteLine(person, cast.principal.name, cast.at, cast.reason, why)
 
 
-def _back(gate: Gate) -> tuple[tuple[str, str], ...]:
+def _back(gate: Gate, now: datetime) -> tuple[tuple[str, str], ...]:
     back = gate.evidence.rollback
     if not back.to:
         return (("Back to", "nothing: this is the first version"),)
@@ -277,7 +302,18 @@ def _back(gate: Gate) -> tuple[tuple[str, str], ...]:
     ]
     if back.proven_at:
         took = f" in {round(back.took.total_seconds())} s" if back.took else ""
-        found.append(("Last proven", f"{back.proven_at:%b} {back.proven_at.day}{took}"))
+        found.append(("Last gone back", f"{back.proven_at:%b} {back.proven_at.day}{took}"))
     elif gate.subject.workload:
-        found.append(("Last proven", "never seen"))
+        found.append(("Last gone back", "never seen"))
+    if back.drilled_at:
+        took = f" in {round(back.drilled.total_seconds())} s" if back.drilled else ""
+        old = ", too old to prove anything" if now - back.drilled_at > DECAYS else ""
+        found.append(("Drilled", f"{_ago(now - back.drilled_at)} in {back.drilled_in}{took}{old}"))
+    elif gate.subject.workload:
+        found.append(("Drilled", "never"))
     return tuple(found)
+
+
+def _ago(age: timedelta) -> str:
+    days = age.days
+    return "today" if days < 1 else "a day ago" if days == 1 else f"{days} days ago"

@@ -29,7 +29,7 @@ from .query import BoardQuery
 from .restless import as_of, until
 from .rows import SourceRow, WorkloadRow
 from .sources import contacts, covering, judged, listening
-from .words import sentence
+from .words import Asked, sentence
 
 Scope = tuple[str, str, frozenset[str]]
 """Cluster, namespace and required kinds: all workloads of a scope depend on the same sources."""
@@ -257,7 +257,7 @@ class BoardProjection:
         counts = {a: n for a, n in self._counts.items() if n}
         total = len(self._members)
         self._said = (
-            sentence(counts, len(self._rollouts_failed), total, len(self._glimpsed)),
+            sentence(counts, len(self._rollouts_failed), total, len(self._glimpsed), self._asks()),
             None if self._order else why_empty(self._sources.values(), self._listening, total),
             max(self._landed.values(), default=None),
         )
@@ -268,6 +268,12 @@ class BoardProjection:
             sentence=self._said != said or self._held != holds,
             waiting=self._waiting != waits,
         )
+
+    def _asks(self) -> Asked:
+        """What waits, as the list beside the sentence has it."""
+        every = [each for several in self._waiting.values() for each in several]
+        good = (self._rows[service].attention is Attention.GOOD for service in self._waiting)
+        return Asked(len(every), sum(1 for each in every if each.decision), sum(good))
 
     def _make(self, service: str) -> BoardRow | None:
         """The row of a service in this view, None when the query leaves it out."""

@@ -21,7 +21,9 @@ from app.domain.repositories import full_digest, full_sha
 from app.store.ci_tables import COMMIT, RUN
 
 from . import artifacts, origins, reports, runs
+from .builds import MAIN
 from .reports import ReportLine
+from .squashes import squashed
 
 RUNS = 50
 """Most runs of one commit that are looked at."""
@@ -51,7 +53,8 @@ async def reported(connection: AsyncConnection, gate: Gate) -> Evidence:
     told = await _reports(connection, after)
     ci, starters = await _runs(connection, after)
     people = await _people(connection, after)
-    going, left = await commits(connection, before, after)
+    going, left, lost = await commits(connection, before, after)
+    digests = await _digests(connection, (*subject.before.images, *subject.after.images))
     return Evidence(
         ci=ci,
         tests=_tests(told),
@@ -60,6 +63,8 @@ async def reported(connection: AsyncConnection, gate: Gate) -> Evidence:
         people=(*people, *starters) if people is not None else None,
         commits=going,
         left_out=left,
+        lost=lost,
+        digests=digests,
     )
 
 
@@ -155,22 +160,55 @@ def _signature(told: Sequence[ReportLine], digests: Sequence[str]) -> Proof:
 
 
 async def _people(connection: AsyncConnection, built: Built) -> tuple[Person, ...] | None:
-    """Who wrote the commit; None where nobody told."""
+    """Who wrote the commit, and those that it was squashed from; None where nobody told."""
     query = select(COMMIT.c.author).where(COMMIT.c.sha == built.sha, COMMIT.c.author.is_not(None))
     author = await connection.scalar(query.limit(1)) if built.sha else None
-    return (Person("author", author),) if author else None
+    if not author or not built.repo:
+        return (Person("author", author),) if author else None
+    at = await connection.scalar(select(COMMIT.c.at).where(COMMIT.c.sha == built.sha).limit(1))
+    went = (await squashed(connection, [built.repo], at)).get((built.repo, built.sha), ()) if at else ()
+    names = dict.fromkeys([author, *(row.author for row in went if row.author)])
+    return tuple(Person("author", name) for name in names)
+
+
+async def _digests(connection: AsyncConnection, images: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """The digest of each image, by its name in the spec: its own, or the one its tag was seen with."""
+    found = {}
+    for image in dict.fromkeys(images):
+        asked = ("", (image,), ())
+        tagged = (await origins.tagged_digests(connection, [asked])).get(asked, ())
+        if digest := full_digest(ImageRef.parse(image).digest) or next(iter(tagged), ""):
+            found[image] = digest
+    return tuple(sorted(found.items()))
+
+
+_Changes = tuple[Change, ...] | None
 
 
 async def commits(
     connection: AsyncConnection, before: Built, after: Built
-) -> tuple[tuple[Change, ...] | None, tuple[Change, ...] | None]:
-    """Commits that go in, and newer ones that do not; None where the way between cannot be told."""
+) -> tuple[_Changes, _Changes, _Changes]:
+    """Commits that go in, newer ones that do not, and those that are live and would be lost; None where that cannot be
+    told. What is live and not on the main branch is lost, as far as main has not got it by another name."""
     if not after.sha or before.repo != after.repo:
-        return None, None
+        return None, None, None
     trail = await origins.trail(connection, after.repo)
     places = {commit.sha: place for place, commit in enumerate(trail)}
     new, old = places.get(after.sha), places.get(before.sha)
-    if new is None or old is None or old < new:
-        return None, None
-    changes = [Change(commit.sha, commit.title, commit.author, commit.at) for commit in trail]
-    return tuple(changes[new:old]), tuple(changes[:new])
+    changes = tuple(Change(commit.sha, commit.title, commit.author, commit.at) for commit in trail)
+    left = changes[:new] if new is not None else None
+    if new is None or old is None:
+        aside = await _aside(connection, before) if new is not None else None
+        return None, left if aside else None, aside
+    if old < new:
+        return (), changes[:old], changes[old:new]
+    return changes[new:old], left, ()
+
+
+async def _aside(connection: AsyncConnection, live: Built) -> _Changes:
+    """The live commit where it is known to be on another branch than main."""
+    query = select(COMMIT).where(
+        COMMIT.c.repo == live.repo, COMMIT.c.sha == live.sha, COMMIT.c.branch.is_not(None)
+    )
+    row = (await connection.execute(query.where(COMMIT.c.branch.not_in(MAIN)).limit(1))).first()
+    return (Change(row.sha, row.title or "", row.author or "", row.at),) if row else None

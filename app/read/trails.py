@@ -20,17 +20,20 @@ from app.store.ci_tables import ARTIFACT, COMMIT
 from app.store.report_tables import TAG
 
 from .builds import MAIN
+from .squashes import squashed
 
 _CHUNK = 500
 
 
 @dataclass(slots=True)
 class _Trail:
-    """Of one repository: times of the commits of its main branch `since`, ascending; the times of some of them by
-    commit, and the commits of some versions (None: not known)."""
+    """Of one repository: times of the commits of its main branch `since`, ascending; by their places, the times of
+    those that some were squashed from; the times of some by commit, and the commits of some versions (None: not
+    known)."""
 
     since: datetime | None = None
     times: array[float] = field(default_factory=lambda: array("d"))
+    squashed: dict[int, tuple[datetime, ...]] = field(default_factory=dict)
     at: dict[str, float | None] = field(default_factory=dict)
     commits: dict[str, str | None] = field(default_factory=dict)
 
@@ -100,22 +103,31 @@ class Read:
         return None if at is None else bisect_right(self.trails[repo].times, at)
 
     def between(self, repo: str, first: int, last: int) -> tuple[datetime, ...]:
-        """When the commits after the first `first` and up to the `last` were made."""
-        return tuple(datetime.fromtimestamp(at, UTC) for at in self.trails[repo].times[first:last])
+        """When the commits after the first `first` and up to the `last` were made: their own times, or of those that
+        they were squashed from."""
+        trail = self.trails[repo]
+        own = (datetime.fromtimestamp(at, UTC) for at in trail.times[first:last])
+        if not trail.squashed:
+            return tuple(own)
+        return tuple(each for n, at in enumerate(own, first) for each in trail.squashed.get(n, (at,)))
 
 
 async def _times(connection: AsyncConnection, trails: dict[str, _Trail], since: datetime) -> None:
     for some in _chunks(trails, 200):
+        went = await squashed(connection, some, since)
         query = (
-            select(COMMIT.c.repo, COMMIT.c.at)
+            select(COMMIT.c.repo, COMMIT.c.sha, COMMIT.c.at)
             .where(COMMIT.c.repo.in_(some), COMMIT.c.at >= since, COMMIT.c.branch.in_(MAIN))
-            .order_by(COMMIT.c.repo, COMMIT.c.at)
+            .order_by(COMMIT.c.repo, COMMIT.c.at, COMMIT.c.sha)
         )
         found: dict[str, array[float]] = {repo: array("d") for repo in some}
-        for repo, at in (await connection.execute(query)).all():
+        came: dict[str, dict[int, tuple[datetime, ...]]] = {repo: {} for repo in some}
+        for repo, sha, at in (await connection.execute(query)).all():
+            if from_ := went.get((repo, sha)):
+                came[repo][len(found[repo])] = tuple(each.at for each in from_)
             found[repo].append(at.timestamp())
         for repo, times in found.items():
-            trails[repo].times, trails[repo].since = times, since
+            trails[repo].times, trails[repo].squashed, trails[repo].since = times, came[repo], since
 
 
 async def _commits(

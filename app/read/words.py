@@ -6,7 +6,9 @@ import hashlib
 import re
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+from ..domain.counts import among, every
 from ..domain.freshness import Freshness
 from ..domain.names import WorkloadRef
 from ..domain.rollout import Attention, CautionKind, Health, Phase, Pod, RolloutState, Strategy, WaitKind
@@ -58,10 +60,10 @@ def ready(n: int, wanted: int, version: str) -> str:
     if not wanted:
         return "It is scaled to zero: no pod is to be ready."
     if wanted == 1:
-        return f"Its one pod{on} is {'ready' if n else 'not ready yet'}."
+        return f"{every(wanted).capitalize()}{on} is {'ready' if n else 'not ready yet'}."
     if n >= wanted:
-        return f"{'Both' if n == 2 else f'All {n:,}'} pods{on} are ready."
-    return f"{n:,} of {wanted:,} pods{on} {'is' if n == 1 else 'are'} ready."
+        return f"{'Both pods' if n == 2 else every(n).capitalize()}{on} are ready."
+    return f"{among(n, wanted)}{on} {'is' if n == 1 else 'are'} ready."
 
 
 def slug(text: str) -> str:
@@ -150,13 +152,32 @@ def was(state: RolloutState, attention: Attention) -> str:
     return f"It {verb}{' ' + rest if rest else ''}."
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What waits for a person, as the list beside the sentence has it: how many, how many of them are no rollouts but
+    other decisions, and of how many services that are good."""
+
+    waits: int = 0
+    decisions: int = 0
+    good: int = 0
+
+
 def sentence(
-    counts: Mapping[Attention, int], rollouts_failed: int, total: int, glimpsed: int = 0
+    counts: Mapping[Attention, int],
+    rollouts_failed: int,
+    total: int,
+    glimpsed: int = 0,
+    asked: Asked | None = None,
 ) -> Sentence:
     """The state of the shown services in words, worst first. `rollouts_failed` of the FAILED ones are failed
     rollouts (the others run badly without one); of `glimpsed` UNKNOWN ones something is seen; `total` counts
-    all services, shown or not."""
-    shown = sum(counts.values())
+    all services, shown or not. What waits is counted as it is listed, not by services: one may ask twice."""
+    shown, asked = sum(counts.values()), asked or Asked()
+    counts = {
+        **counts,
+        Attention.WAITING: asked.waits,
+        Attention.GOOD: counts.get(Attention.GOOD, 0) - asked.good,
+    }
     states = [a for a in Attention if counts.get(a)]
     clauses: list[Clause] = []
     if shown and len(states) == 1 and (all_alike := _all_alike(states[0], shown, glimpsed)):
@@ -165,7 +186,7 @@ def sentence(
             clauses.append(Clause(None, "Nothing moves, nothing waits", "."))
     else:
         for a in states:
-            text = _clause(a, counts[a], rollouts_failed, first=not clauses)
+            text = _clause(a, counts[a], rollouts_failed, first=not clauses, decisions=bool(asked.decisions))
             last = a is states[-1] or (states[-1] is Attention.GOOD and a is states[-2])
             clauses.append(Clause(a, text, "." if last else ","))
     if shown != total:
@@ -183,7 +204,9 @@ def _all_alike(attention: Attention, n: int, glimpsed: int) -> str:
     return ""
 
 
-def _clause(attention: Attention, n: int, rollouts_failed: int, *, first: bool) -> str:
+def _clause(
+    attention: Attention, n: int, rollouts_failed: int, *, first: bool, decisions: bool = False
+) -> str:
     one, many = n == 1, number(n)
     match attention:
         case Attention.FAILED if rollouts_failed == n:
@@ -194,7 +217,8 @@ def _clause(attention: Attention, n: int, rollouts_failed: int, *, first: bool) 
         case Attention.GOOD:
             return f"The other {many} {'is' if one else 'are'} good"
         case Attention.WAITING:
-            noun, verb = "rollout", "waits for a person" if one else "wait for a person"
+            noun = "decision" if decisions else "rollout"
+            verb = "waits for a person" if one else "wait for a person"
         case Attention.MOVING:
             noun, verb = "rollout", "is moving" if one else "are moving"
         case Attention.UNKNOWN:
@@ -204,14 +228,16 @@ def _clause(attention: Attention, n: int, rollouts_failed: int, *, first: bool) 
     return f"{many} {verb}"
 
 
-def source_sentence(sources: Sequence[tuple[Freshness, str]]) -> Sentence:
-    """How fresh the sources are, worst first, from (freshness, cluster) of each."""
+def source_sentence(sources: Sequence[tuple[Freshness, str]], kind: str = "source") -> Sentence:
+    """How fresh the sources are, worst first, from (freshness, cluster) of each; `kind` is what they are called."""
     n = len(sources)
     count = {f: sum(1 for freshness, _ in sources if freshness is f) for f in Freshness}
     if not n:
         clauses = [Clause(Attention.UNKNOWN, "Shipboard listens to nothing yet", ".")]
     elif count[Freshness.LIVE] == n:
-        text = "The one source is live" if n == 1 else f"All {n:,} sources are live"
+        text = (
+            f"The one {kind} is live" if n == 1 else f"{'Both' if n == 2 else f'All {n:,}'} {kind}s are live"
+        )
         clauses = [Clause(Attention.GOOD, text, ".")]
     else:
         clauses = []

@@ -249,7 +249,7 @@ class WorkloadProjection:
             landed_at=row.landed_at,
             heard_at=heard_at,
             sources=listening(self._sources),
-            acts=Acts() if self._gone else acts(row, _barred(told)),
+            acts=Acts() if self._gone else acts(row, _barred(told), told.record),
             hold=hold(state.owner),
             ready=told.readiness.accepted if told.readiness and told.readiness.fresh(self._now) else None,
             proof=told.readiness.proof(self._now) if told.readiness else Proof.NONE,

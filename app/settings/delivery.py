@@ -125,6 +125,7 @@ def _shown(rules: Rules) -> dict[str, Any]:
         **({"scan": rules.scan.name.lower()} if rules.scan is not None else {}),
         "signature": rules.signature,
         "soak": f"{int(rules.soak.total_seconds())}s",
+        "soak_grace": f"{int(rules.soak_grace.total_seconds())}s",
         "rollback": rules.rollback,
         "approvals": [{"count": a.count, "groups": list(a.groups)} for a in rules.approvals],
         "four_eyes": rules.four_eyes,
@@ -166,6 +167,7 @@ _RULES = Table(
         **{name: _flag(name) for name in _FLAGS},
         "scan": Scalar(_severity, "scan: high"),
         "soak": Scalar(span, "soak: 30m"),
+        "soak_grace": Scalar(span, "soak_grace: 2m"),
         "expires": Scalar(span, "expires: 3d"),
         "approvals": Many(
             Table(

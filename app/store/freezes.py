@@ -1,15 +1,17 @@
-"""Freezes by hand, written and read: begun once, ended once, kept for as long as the audit speaks of them."""
+"""Freezes by hand and who is let out of them or of those of the configuration, written and read: begun once, ended
+once, kept for as long as the audit speaks of them."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.domain.freezes import Freeze
-from app.store.gate_tables import FREEZE
+from app.store.gate_tables import EXEMPTION, FREEZE
 
 
 async def freeze(session: AsyncSession, made: Freeze, identity: str) -> None:
@@ -43,3 +45,23 @@ async def freezes(connection: AsyncConnection, now: datetime) -> tuple[Freeze, .
         Freeze(r.id, r.reason, r.environment, r.service, None, r.since, r.until, r.by or "somebody")
         for r in rows
     )
+
+
+async def exempt(
+    session: AsyncSession, ident: str, freeze: Freeze, service: str, why: tuple[str, str, str], now: datetime
+) -> None:
+    """Let `service` (a pattern) out of a freeze until it next ends; `why` is reason, identity and name."""
+    reason, identity, by = why
+    values: dict[str, Any] = {"id": ident, "freeze": freeze.id, "service": service, "reason": reason}
+    values |= {"identity": identity, "by": by, "at": now, "until": freeze.ends(now)}
+    await (await session.connection()).execute(insert(EXEMPTION).values(values))
+
+
+async def exemptions(connection: AsyncConnection, now: datetime) -> dict[str, tuple[str, ...]]:
+    """The services that are let out of freezes at `now`, by the freeze's id."""
+    where = or_(EXEMPTION.c.until.is_(None), EXEMPTION.c.until > now)
+    rows = await connection.execute(select(EXEMPTION).where(where).order_by(EXEMPTION.c.at, EXEMPTION.c.id))
+    found: dict[str, tuple[str, ...]] = {}
+    for row in rows:
+        found[row.freeze] = (*found.get(row.freeze, ()), row.service)
+    return found

@@ -108,9 +108,26 @@ class Frozen(SQLModel, table=True):
     lifted_at: datetime | None
 
 
+class FreezeExemption(SQLModel, table=True):
+    """That services (a shell pattern) are let out of a freeze, by hand or of the configuration, until it next ends."""
+
+    __tablename__ = "freeze_exemption"
+    __table_args__ = (Index(None, "until"),)
+
+    id: str = Field(primary_key=True)
+    freeze: str
+    service: str
+    reason: str = Field(sa_type=Text)
+    identity: str
+    by: str
+    at: datetime
+    until: datetime | None
+
+
 GATE: Table = METADATA.tables["gate"]
 GATESHEET: Table = METADATA.tables["gatesheet"]
 GATEVOTE: Table = METADATA.tables["gatevote"]
 GATEDECISION: Table = METADATA.tables["gatedecision"]
 GATECALL: Table = METADATA.tables["gatecall"]
 FREEZE: Table = METADATA.tables["freeze"]
+EXEMPTION: Table = METADATA.tables["freeze_exemption"]

@@ -170,9 +170,8 @@ def fill(path: Path, count: int, now: datetime) -> None:
         for name, _ in indexes:
             connection.execute(f"DROP INDEX {name}")
         for table, told in _rows(now, count).items():
-            columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
-            names = ",".join(f'"{name}"' for name in columns)
-            values = ",".join(told["columns"].get(name, "NULL") for name in columns)
+            names = ",".join(f'"{name}"' for name in told["columns"])
+            values = ",".join(told["columns"].values())
             connection.execute(f"INSERT INTO {table} ({names}) {told['from']} SELECT {values} FROM one")
         for _, sql in indexes:
             connection.execute(sql)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.freezes import Freeze, Window, coming, holding
+from app.domain.freezes import Freeze, Window, at_wall, coming, exempting, holding
 
 ZONES = ("UTC", "Europe/Berlin", "America/St_Johns", "Asia/Kolkata", "Pacific/Auckland")
 moments = st.tuples(
@@ -87,3 +87,30 @@ def test_only_what_covers_the_place_holds_there():
     assert coming(
         (weekend,), "production", "payments-worker", datetime(2026, 11, 25, tzinfo=UTC)
     ) == datetime(2026, 11, 27, 15, tzinfo=UTC)
+
+
+def test_exempt_services_go_on_and_the_others_wait():
+    now = datetime(2026, 11, 28, 12, tzinfo=UTC)
+    weekend = Freeze("a", "weekend", "production", window=Window.parse("Fri 15:00 - Mon 08:00"))
+    (held,) = exempting([weekend], {"a": ("pay*",), "other": ("*",)})
+    assert holding([held], "production", "payments", now) == ()
+    assert [f.id for f in holding([held], "production", "cart", now)] == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("text", "zone", "instant"),
+    [
+        ("2026-12-20T15:00", "Europe/Berlin", datetime(2026, 12, 20, 14, tzinfo=UTC)),
+        ("2026-06-20T15:00", "Europe/Berlin", datetime(2026, 6, 20, 13, tzinfo=UTC)),
+        ("2026-10-25T02:30", "Europe/Berlin", datetime(2026, 10, 25, 0, 30, tzinfo=UTC)),
+        ("2026-03-29T02:30", "Europe/Berlin", None),
+        ("tomorrow", "UTC", None),
+        ("2026-12-20T15:00", "Mars/Olympus", None),
+    ],
+)
+def test_time_on_the_wall_is_one_instant_or_none(text, zone, instant):
+    if instant:
+        assert at_wall(text, zone) == instant
+    else:
+        with pytest.raises(ValueError):
+            at_wall(text, zone)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.engines import template
-from app.engines.acting import Difference
+from app.engines.acting import Difference, Look
 
 SECRET = "correct-horse"
 
@@ -113,3 +113,14 @@ def test_bare_template_lacks_the_hash_and_the_merge_directive_and_nothing_else()
 
     assert template.bare(kept, "pod-template-hash") == _template(image="web:1")
     assert kept["metadata"]["labels"]["pod-template-hash"] == "abc"
+
+
+def test_root_is_compared_with_the_template_of_a_kept_revision_images_aside() -> None:
+    new, old = _template(image="web:2", args=["a"]), _template(image="web:1")
+    kept = {"metadata": {"uid": "u1", "labels": {"pod-template-hash": "h1"}}, "spec": {"template": old}}
+    look = Look({"spec": {"template": new}}, {"ReplicaSet": [kept]})
+    for key in ("u1", "h1"):
+        found = template.since(look, key)
+        assert [(d.what, d.before, d.after) for d in found or ()] == [("web: args", "", "changed")]
+    assert template.since(look, "other") is None
+    assert template.since(Look({}), "h1") is None

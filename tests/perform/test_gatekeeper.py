@@ -13,7 +13,7 @@ from app.domain.delivery import Approvals, Delivery, Mode, Rules
 from app.domain.freezes import Freeze
 from app.domain.gates import Answer, Gate, GatePhase
 from app.domain.people import EVERYWHERE, SYSTEM, Principal, PrincipalKind, Role
-from app.perform import Ballot, Blocked, Freezer, Gatekeeper, Gates
+from app.perform import Ballot, Blocked, Freezer, Gatekeeper, Gates, Gathering
 from app.perform import Rules as Holds
 from app.read import audit
 from app.read.audit import AuditQuery
@@ -33,7 +33,8 @@ class Watched:
     def __init__(self, here: Rig, rules: Rules, freezer: Freezer) -> None:
         self.here, self.freezer = here, freezer
         self.freezer.delivery = Delivery((PLACE,), {PLACE: rules})
-        self.gates = Gates(here.database, here.live, freezer, partial(evidence, here.database), now)
+        gathering = Gathering(partial(evidence, here.database), here.clusters)
+        self.gates = Gates(here.database, here.live, freezer, gathering, now)
 
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[None]:
@@ -91,6 +92,7 @@ async def test_paused_canary_opens_a_gate_and_a_yes_lets_it_go_on(database_url):
         gate = await board.opened()
         assert (gate.subject.target, gate.subject.verb) == (CANARY, Verb.PROMOTE)
         assert "20 % to 60 %" in gate.subject.question
+        assert gate.evidence.configuration == (), "known, and nothing but the image changes"
         await board.say(gate)
         done = await board.became(gate, GatePhase.EXECUTED)
         assert board.here.stored(CANARY)["status"]["currentStepIndex"] > 1

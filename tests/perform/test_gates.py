@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 
 from app.domain.audit import check
 from app.domain.delivery import Approvals, Delivery, Rules
+from app.domain.errors import StoreUnavailable
 from app.domain.evidence import Evidence, Holds, Person, Proof
 from app.domain.freezes import Freeze
 from app.domain.gates import Answer, Basis, Gate, GatePhase, Origin, Subject, Version
@@ -27,7 +28,7 @@ from app.store.gate_tables import GATEDECISION, GATEVOTE
 
 pytestmark = pytest.mark.anyio
 ROUNDS = int(os.environ.get("SHIPBOARD_TEST_ROUNDS", "4"))
-"""How often fifty people race; 500 takes half an hour."""
+"""How often fifty people race; 200 take a quarter of an hour on a quiet machine."""
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 SUBJECT = Subject("cart", "production", "May 2 go?", Version("1", ("cart:1",)), Version("2", ("cart:2",)))
 RULES = Rules("production", approvals=(Approvals(3),), four_eyes=False)
@@ -64,6 +65,16 @@ class Desk:
         )
         return await self.gates.answer(gate.id, ballot, who)
 
+    async def insist(self, gate: Gate, who: Principal, answer: Answer = Answer.APPROVE) -> Gate:
+        """As `say`, again and again under one key while a busy machine keeps the database from answering."""
+        ends = asyncio.get_running_loop().time() + 120
+        while True:
+            try:
+                return await self.say(gate, who, answer, key=f"{gate.id} {who.subject}")
+            except StoreUnavailable:
+                if asyncio.get_running_loop().time() > ends:
+                    raise
+
     async def count(self, table, gate: Gate) -> int:
         async with self.database.reading() as connection:
             found = await connection.scalar(
@@ -99,7 +110,7 @@ async def test_fifty_people_at_once_give_one_answer_with_exactly_the_votes_it_ta
     for _ in range(ROUNDS):
         gate = await desk.ask()
         crowd = [person(f"p{n}") for n in range(50)]
-        said = await asyncio.gather(*(desk.say(gate, who) for who in crowd), return_exceptions=True)
+        said = await asyncio.gather(*(desk.insist(gate, who) for who in crowd), return_exceptions=True)
         assert all(isinstance(each, Gate | Over) for each in said), said
         after = await desk.gates.one(gate.id)
         assert (after.phase, len(after.votes)) == (GatePhase.APPROVED, 3)
@@ -122,7 +133,7 @@ async def test_yes_and_no_at_once_give_one_answer(desk):
     for turn in range(ROUNDS):
         gate = await desk.ask()
         answers = [
-            desk.say(gate, person(f"p{n}"), Answer.REJECT if n == turn * 12 % 50 else Answer.APPROVE)
+            desk.insist(gate, person(f"p{n}"), Answer.REJECT if n == turn * 12 % 50 else Answer.APPROVE)
             for n in range(50)
         ]
         said = await asyncio.gather(*answers, return_exceptions=True)

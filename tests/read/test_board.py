@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from app.domain.freshness import Freshness
+from app.domain.gates import Gate, Origin, Subject
 from app.domain.rollout import Attention, Health, Outcome, Phase, StepState, Strategy, WaitKind, WaitsFor
 from app.live import Topic
 from app.read.board import BoardChange, Gap, Square, TickKind
@@ -85,6 +86,26 @@ def test_the_sentence_names_the_worst_first_and_ends_with_what_is_good():
 def test_the_sentence_counts_services(states, text):
     rows = [workload(f"s{i}", what=what) for i, what in enumerate(states)]
     assert shown(*rows).board.sentence.text == text
+
+
+@pytest.mark.parametrize(
+    ("waiting", "gates", "text"),
+    [
+        ((), ("a", "a", "b"), "Three decisions wait for a person. The other one is good."),
+        ((), ("a", "b", "c"), "Three decisions wait for a person."),
+        (("a",), ("a", "b"), "Three decisions wait for a person. The other one is good."),
+        (("a", "b"), (), "Two rollouts wait for a person. The other one is good."),
+    ],
+)
+def test_the_sentence_counts_what_waits_as_the_list_beside_it_does(waiting, gates, text):
+    rows = [workload(s, what=WAITING if s in waiting else state()) for s in "abc"]
+    fleet = StillFleet(rows, live())
+    for n, service in enumerate(gates):
+        subject = Subject(service, "production", "May it?")
+        fleet._gates[f"g{n}"] = Gate(f"g{n}", f"k{n}", Origin.PIPELINE, subject, NOW, NOW)
+    board = BoardProjection(fleet, BoardQuery(), NOW).board
+    assert board.sentence.text == text
+    assert len(board.waiting) == len(waiting) + len(gates)
 
 
 def test_rows_come_worst_first_and_what_waits_longest_before_the_rest_of_it():

@@ -1,5 +1,6 @@
 """What a gate learns of CI, over real databases."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -63,3 +64,22 @@ async def test_version_that_nothing_links_with_a_commit_is_unknown(tmp_path):
         async with database.reading() as connection:
             found = await reported(connection, gate("1.1", "9.9"))
     assert (found.ci.holds, found.people, found.commits) == (Holds.UNKNOWN, None, None)
+
+
+async def test_what_is_live_and_not_in_the_version_would_be_lost(tmp_path):
+    async with opened(f"sqlite:///{tmp_path}/x.db") as database:
+        ingest = Ingest(database, Live())
+        await ingest([fact for n in range(1, 5) for fact in shipped(f"1.{n}", 10 - n)])
+        hotfix = pushed("cart", "1.2.1", NOW - HOUR, "Hotfix")
+        await ingest([replace(hotfix, branch="release-1"), made("cart", "1.2.1", NOW - HOUR)])
+        async with database.reading() as connection:
+            back = await reported(connection, gate("1.4", "1.2"))
+            aside = await reported(connection, gate("1.2.1", "1.3"))
+            on = await reported(connection, gate("1.2", "1.4"))
+    assert [c.title for c in back.lost or ()] == ["Change 1.4", "Change 1.3"]
+    assert (back.commits, [c.title for c in back.left_out or ()]) == ((), [])
+    assert [c.title for c in aside.lost or ()] == ["Hotfix"]
+    assert (aside.commits, on.lost) == (None, ())
+    (before, old), (after, new) = on.digests
+    assert (before, after) == ("registry.example/cart:1.2", "registry.example/cart:1.4")
+    assert old != new

@@ -454,6 +454,25 @@ async def test_webhook_and_poll_tell_of_one_run():
         assert run in {fact.key for fact in found.facts}, name
 
 
+async def test_commits_of_merged_pull_requests_are_told_with_what_they_landed_as():
+    change = {"number": 7, "merged_at": at(-9), "merge_commit_sha": SHA, "created_at": at(-90)}
+    async with served() as (server, api):
+        path = "/repos/acme/cart"
+        server.bodies[f"{path}/actions/runs"] = {"workflow_runs": []}
+        server.bodies[f"{path}/pulls"] = [change, {**change, "number": 8, "merged_at": None}]
+        inner = {"message": "Step\n\nmore", "author": {"name": "Bob"}, "committer": {"date": at(-60)}}
+        commits = [{"sha": letter * 40, "commit": inner, "author": None} for letter in "ab"]
+        server.bodies[f"{path}/pulls/7/commits"] = commits
+        memory = Memory()
+        found = (
+            await POLLS["github"](api, memory, "github.com/acme/cart", NOW - timedelta(hours=26), NOW)
+        ).facts
+        told = [(each.sha[0], each.landed, each.change, each.title, each.author) for each in found]
+        assert told == [(letter, SHA, "7", "Step", "Bob") for letter in "ab"]
+        again = await POLLS["github"](api, memory, "github.com/acme/cart", NOW - timedelta(hours=26), NOW)
+        assert again.facts == ()
+
+
 async def test_circleci_project_that_no_repository_names_is_taken_from_the_address():
     async with served("/api/v2/project/circleci/org-id/cart-id") as (server, api):
         server.bodies["/api/v2/project/circleci/org-id/cart-id/pipeline"] = {"items": []}

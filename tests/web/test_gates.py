@@ -3,16 +3,20 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
+from app.cli import gating
 from app.domain.delivery import Approvals, Delivery, Rules
 from app.domain.freezes import Freeze
-from app.domain.people import Role
+from app.domain.people import Principal, PrincipalKind, Role
 from app.web.pages import PAGES
 from tests.web.auth.door import DEMO, Door, door, persona
 
@@ -209,3 +213,46 @@ async def test_pipeline_asks_only_where_its_token_holds_and_once_a_key(here):
     reused = await pipeline.ask(version="2.9.0")
     assert (reused.status_code, "May 2.8.0" in reused.json()["detail"]) == (422, True)
     assert (await pipeline.ask(key="k\0")).status_code == 422
+
+
+async def test_token_of_ones_own_decides_from_a_terminal_as_its_person_and_only_after_a_sign_in(here, capsys):
+    ident = (await Pipeline(here, await here.token(role="operator")).ask()).json()["line"]["id"]
+    owner = Principal(PrincipalKind.PERSON, "demo", "approver", "Approver")
+    own, service = await here.token(owner, role="approver"), await here.token(role="operator")
+
+    async def approve(token: str) -> str:
+        said = partial(gating.approve, ident, "from afar", override=False, yes=True, name="", url=here.url)
+        with suppress(typer.Exit):
+            await asyncio.to_thread(said, token=token)
+        told = capsys.readouterr()
+        return f"{told.out}{told.err}"
+
+    assert "A token of a program decides nothing" in await approve(service)
+    assert "takes a sign-in of the last" in await approve(own)
+    cookie = await here.be("approver")
+    here.keeper.forget()
+    assert "executed" in await approve(own) or (await shown(here, ident, cookie)).count(
+        "approved by Approver"
+    )
+    (vote,) = (await here.ask("GET", f"/api/v1/gates/{ident}", cookie)).json()["votes"]
+    assert (vote["person"], vote["name"], vote["reason"]) == ("demo|approver", "Approver", "from afar")
+
+
+async def test_token_that_decides_is_a_persons_own_and_does_nothing_else_that_takes_one(here):
+    with pytest.raises(ValueError, match="a person's own"):
+        await here.token(role="approver")
+    await here.be("admin")
+    chief = Principal(PrincipalKind.PERSON, "demo", "admin", "Admin")
+    headers = {"authorization": f"Bearer {await here.token(chief, role='approver')}"}
+    ident = (await Pipeline(here, await here.token(role="operator")).ask()).json()["line"]["id"]
+    asked = {"answer": "break-glass", "evidence": "x", "reason": "it burns"}
+    for path, body in ((f"gates/{ident}/decisions", asked), ("freezes", {"environment": "*", "reason": "x"})):
+        sent = headers | {"idempotency-key": "k"}
+        refused = await here.http.post(f"/api/v1/{path}", json=body, headers=sent)
+        assert refused.status_code in (403, 409), refused.text
+    digest = (await here.http.get(f"/api/v1/gates/{ident}", headers=headers)).json()["digest"]
+    sent = headers | {"idempotency-key": "k2"}
+    refused = await here.http.post(
+        f"/api/v1/gates/{ident}/decisions", json=asked | {"evidence": digest}, headers=sent
+    )
+    assert (refused.status_code, refused.json()["blocked_by"][0]["rule"]) == (403, "token")

@@ -24,6 +24,7 @@ from . import (
     artifacts,
     audit,
     board,
+    changes,
     commands,
     commits,
     dora,
@@ -42,7 +43,7 @@ from . import (
 from .contents import encode
 from .listing import document
 
-RESOURCES = (board, workloads, rollouts, pipelines, commits, timeline, dora, sources, me, audit)
+RESOURCES = (board, changes, workloads, rollouts, pipelines, commits, timeline, dora, sources, me, audit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def router(
         commands.add(found, hub, perform)
     if decisions:
         gates.add(found, hub, decisions.gates)
-        freezing.add(found, decisions.freezes)
+        freezing.add(found, hub, decisions.freezes)
     if letters:
         inbox.add(found, letters)
     if outbox:

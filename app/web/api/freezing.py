@@ -1,4 +1,5 @@
-"""/freezes: what is frozen by hand, made and lifted by an admin; rollbacks are never held by any of it."""
+"""/freezes: what is frozen or will be; made and lifted by an admin, who may let services out; rollbacks are never held
+by any of it."""
 
 from __future__ import annotations
 
@@ -13,15 +14,18 @@ from app.domain.errors import ShipboardError
 from app.domain.freezes import Freeze
 from app.domain.policy import Permission
 from app.perform import Freezes
-from app.web.answers import refusal
+from app.read.frost import FreezeLine, calendar
+from app.web.answers import refusal, tagged
 from app.web.auth import needs, of
 from app.web.fields import Body, Instant
+from app.web.streams import Hub
 
 from .commands import refused
 from .contents import encode
-from .listing import answers
+from .listing import Listed, answers, starting
 
 _EXAMPLE = Freeze("3f9ac2100b1d", "Incident 4711", "production", "payments-*", by="Ada")
+_LINE = calendar((_EXAMPLE,), datetime(2026, 11, 25, tzinfo=UTC))[0]
 
 
 _PATTERN = r"^[\w.*?/-]+$"
@@ -29,7 +33,8 @@ _PATTERN = r"^[\w.*?/-]+$"
 
 
 class FreezeBody(Body):
-    """A freeze: shell patterns for environment and service, why, and until when (null: until it is lifted)."""
+    """A freeze: shell patterns for environment and service, why, from when (null: now)
+    and until when (null: until it is lifted)."""
 
     model_config = ConfigDict(
         json_schema_extra={"example": {"environment": "production", "reason": "Incident 4711"}},
@@ -37,11 +42,33 @@ class FreezeBody(Body):
     environment: str = Field(max_length=100, pattern=_PATTERN)
     service: str = Field(default="*", max_length=100, pattern=_PATTERN)
     reason: str = Field(min_length=1, max_length=500)
+    since: Instant | None = None
     until: Instant | None = None
 
 
-def add(router: APIRouter, freezes: Freezes) -> None:
+class ExemptionBody(Body):
+    """A service, as a shell pattern, that is let out of a freeze until that next ends, and why."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"service": "payments-*", "reason": "The fix"}})
+    service: str = Field(max_length=100, pattern=_PATTERN)
+    reason: str = Field(min_length=1, max_length=500)
+
+
+def add(router: APIRouter, hub: Hub, freezes: Freezes) -> None:
     """Add the operations to `router`."""
+
+    @router.get(
+        "/freezes",
+        dependencies=[needs(Permission.VIEW)],
+        response_model=Listed[FreezeLine],
+        responses=answers(Listed((_LINE,), None), ()),
+    )
+    async def listed(request: Request) -> Response:
+        """Freezes that hold, then those that come: of the configuration, weekly ones included, and by hand."""
+        if not hub.ready:
+            return starting()
+        found = calendar(hub.fleet.freezes, hub.clock())
+        return tagged(request, encode({"items": found, "next": None}))
 
     @router.post(
         "/freezes",
@@ -52,14 +79,31 @@ def add(router: APIRouter, freezes: Freezes) -> None:
     )
     async def freeze(request: Request, body: FreezeBody) -> Response:
         """Freeze: what goes forward needs an override from now on; going back never does."""
-        if body.until and body.until <= datetime.now(UTC):
+        if body.until and body.until <= max(body.since or hub.clock(), hub.clock()):
             raise refusal(request, 422, "Invalid freeze", "It would be over already.", "Look at `until`.")
-        made = Freeze("", body.reason, body.environment, body.service, until=body.until)
+        made = Freeze("", body.reason, body.environment, body.service, since=body.since, until=body.until)
         try:
             found = await freezes.freeze(made, of(request.scope))
         except ShipboardError as error:
             raise refused(request, error) from None
         return Response(encode(found), 201, {"cache-control": "no-store"}, media_type="application/json")
+
+    @router.post(
+        "/freezes/{ident}/exemptions",
+        dependencies=[needs(Permission.ADMIN)],
+        status_code=204,
+        response_model=None,
+        responses={403: {"description": "Not an admin there"}},
+    )
+    async def exempt(
+        request: Request, ident: Annotated[str, Path(pattern=r"^[\w-]{1,64}$")], body: ExemptionBody
+    ) -> Response:
+        """Let a service out of a freeze, by hand or of the configuration, until that next ends."""
+        try:
+            await freezes.exempt(ident, body.service, body.reason, of(request.scope))
+        except ShipboardError as error:
+            raise refused(request, error) from None
+        return Response(status_code=204)
 
     @router.delete(
         "/freezes/{ident}", dependencies=[needs(Permission.ADMIN)], status_code=204, response_model=None

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from app.domain.audit import Act
 from app.domain.errors import StoreUnavailable
-from app.domain.people import Principal
+from app.domain.people import Principal, Role
 from app.domain.policy import Permission, permits
 from app.store import people
 from app.store.audit import append
@@ -67,14 +67,24 @@ class Account:
             chosen or None,
             _days(fields),
             text(fields, "source").strip(),
+            tokens.lines(text(fields, "repositories")) or None,
         )
         try:
             owner = None if who is LOCAL else who  # nobody in particular could own it
+            if wanted.role == Role.APPROVER and self._stale(who):
+                raise ValueError(
+                    "A token that decides takes a recent sign-in: sign out, in again, and make it."
+                )
             secret, row = tokens.api_token(wanted, owner, self._door.clock())
         except ValueError as error:
             return await self._page(request, wrong=str(error), fields=fields)
         await self._add(request, row, Act.CREATE_TOKEN)
         return await self._page(request, secret=secret)
+
+    def _stale(self, who: Principal) -> bool:
+        """Whether somebody signed in too long ago for what takes a step up."""
+        limit, at = timedelta(minutes=self._door.settings.step_up_minutes), who.signed_in_at
+        return bool(limit and at and self._door.clock() - at > limit)
 
     async def make_screen(self, request: Request) -> Response:
         """A link that sets up a screen, once."""
@@ -181,6 +191,8 @@ class Account:
                 until, seen = row["expires_at"], row["used_at"]
                 name = row["name"]
                 detail = row["view"] or f"{_last(row['roles'])} in {_words(row['environments'])}"
+                if row["repositories"]:
+                    detail += f", only reports for {_words(row['repositories'])}"
                 if row["owner"] and (row["issuer"], row["subject"]) != (who.issuer, who.subject):
                     detail = f"{detail}, of {row['owner']}"
                 if row["kind"] == "kiosk" and seen is None:

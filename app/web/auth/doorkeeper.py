@@ -7,14 +7,13 @@ within five, open streams included, whichever process ended it. While the databa
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address, ip_network
-from secrets import token_bytes, token_hex
+from secrets import token_bytes
 
 import structlog
 from starlette.types import Scope
@@ -25,15 +24,15 @@ from app.domain.grants import granted
 from app.domain.people import EVERYWHERE, NOBODY, Principal, PrincipalKind, Role
 from app.settings import AuthSettings, Mode
 from app.store import people
-from app.store.audit import append
 from app.store.db import Database
 
-from . import cookies, proxy
-from .audited import Denials, entry
+from . import cookies, proxy, sessions
+from .audited import Denials
 from .guard import LOCAL, Caller
 from .holders import bearer_of, person_of
 from .limits import Limits, client
 from .passwords import Passwords
+from .sessions import SignedIn
 
 FRESH = 2.0
 """Seconds for which a row read is believed."""
@@ -46,6 +45,8 @@ KEPT = 10_000
 API_PREFIX, KIOSK_PREFIX = "shipboard_", "kiosk_"
 MAX_STREAMS = 100
 """Streams one person, token or screen may have open."""
+PROXY_STREAM = 60.0
+"""Seconds after which the stream of somebody whom a proxy told of has to come by the proxy again."""
 
 log = structlog.get_logger("shipboard.auth")
 STRANGER = replace(NOBODY, roles={EVERYWHERE: frozenset({Role.VIEWER})})
@@ -79,6 +80,7 @@ class Doorkeeper:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._acts = acts
+        self.proxy_stream = PROXY_STREAM
         self.settings = settings
         self.cookies = cookies.Cookies(https)
         self.limits = Limits()
@@ -125,6 +127,9 @@ class Doorkeeper:
                 name, groups = asked
                 roles = granted(self.settings.grants, f"proxy:{name}", groups)
                 person = Principal(PrincipalKind.PERSON, "proxy", name, name, roles=roles, groups=groups)
+                watched = self._watched_as.get(person.identity)
+                if watched and watched.roles != roles:
+                    self._end_streams(person.identity)
                 return Caller(person, self._own + name.encode())
         if not self.settings.modes:
             return Caller(LOCAL if self._acts else STRANGER, self._own)
@@ -155,18 +160,24 @@ class Doorkeeper:
             return None if self.settings.modes or not self._acts else LOCAL
         return principal if principal.kind is PrincipalKind.SYSTEM else None
 
-    def watch(self, principal: Principal, end: Callable[[], None]) -> Callable[[], None]:
-        """Call `end` once `principal` may no longer read as it could, until the function answered is called. Raises
-        TooMany."""
-        ident = principal.session
+    def watch(
+        self, principal: Principal, end: Callable[[], None], again: Callable[[], None]
+    ) -> Callable[[], None]:
+        """Call `end` once `principal` may no longer read as it could, until the function answered is called; and
+        `again` for whom only a new request can tell of. Raises TooMany."""
+        proxied = principal.kind is PrincipalKind.PERSON and principal.issuer == Mode.PROXY
+        ident = principal.identity if proxied else principal.session
         if not ident:
             return lambda: None
         if len(self._watching[ident]) >= MAX_STREAMS:
             raise TooMany
         self._watching[ident].add(end)
         self._watched_as[ident] = principal
+        anew = asyncio.get_running_loop().call_later(self.proxy_stream, again) if proxied else None
 
         def no_more() -> None:
+            if anew:
+                anew.cancel()
             self._watching[ident].discard(end)
             if not self._watching[ident]:
                 del self._watching[ident]
@@ -199,46 +210,12 @@ class Doorkeeper:
             except StoreUnavailable as error:
                 log.warning("who watches cannot be looked after just now", why=str(error))
 
-    async def begin(
-        self,
-        scope: Scope,
-        how: str,
-        issuer: str,
-        subject: str,
-        name: str,
-        email: str,
-        groups: frozenset[str],
-        at: datetime,
-    ) -> str:
+    async def begin(self, scope: Scope, signed: SignedIn) -> str:
         """A new session; answers its Set-Cookie line. Whatever session the browser had until now ends."""
-        now, secret, ident = self.clock(), cookies.secret(), token_hex(8)
-        agent = next((v.decode("latin-1") for n, v in scope["headers"] if n == b"user-agent"), "")
-        row = {
-            "key": cookies.digest(secret),
-            "ident": ident,
-            "issuer": issuer,
-            "subject": subject,
-            "name": name[:100],
-            "email": email[:200],
-            "groups": json.dumps(sorted(groups)),
-            "how": how,
-            "agent": "".join(c for c in agent if c.isprintable())[:200],
-            "created_at": now,
-            "seen_at": now,
-            "signed_in_at": at,
-            "ended_at": None,
-        }
         before = cookies.read(scope).get(self.cookies.session)
-        async with self.database.writing() as session:
-            if before:
-                await people.end_sessions(session, now, key=cookies.digest(before))
-            await people.add(session, people.SESSION, row)
-            who = Principal(PrincipalKind.PERSON, issuer, subject, name[:100], session=ident)
-            said = entry(scope, who, Act.SIGN_IN, now, f"session {ident}", f"By {how}.")
-            await append(session, said)
+        secret = await sessions.begin(self.database, scope, signed, self.clock(), before)
         if before:
             self.forget()
-        log.info("signed in", principal=f"{issuer}|{subject}", how=how, session=ident)
         return self.cookies.set(self.cookies.session, secret)
 
     async def _bearer(self, scope: Scope, given: list[bytes]) -> Caller:
@@ -317,12 +294,18 @@ class Doorkeeper:
             found = await self._standing(was)
             if found is None or found.roles != was.roles:
                 self._known.clear()
-                log.info("streams ended", session=ident, streams=len(self._watching.get(ident, ())))
-                for end in tuple(self._watching.get(ident, ())):
-                    end()
+                self._end_streams(ident)
+
+    def _end_streams(self, ident: str) -> None:
+        log.info("streams ended", session=ident, streams=len(self._watching.get(ident, ())))
+        for end in tuple(self._watching.get(ident, ())):
+            end()
 
     async def _standing(self, was: Principal) -> Principal | None:
-        """Who came by a session or token, as the database has it now; None when it holds no more."""
+        """Who came by a session or token, as the database has it now; None when it holds no more. Whom a proxy told of
+        stands as told until it tells anew."""
+        if not was.session:
+            return was
         now = self.clock()
         table = people.SESSION if was.kind is PrincipalKind.PERSON else people.TOKEN
         async with self.database.reading() as connection:

@@ -24,6 +24,7 @@ from .access import needs, of, remember
 from .audited import entry
 from .doorkeeper import KIOSK_PREFIX, Doorkeeper
 from .paths import safe_next
+from .sessions import SignedIn
 from .viewer import viewer
 
 WINDOW = timedelta(minutes=15)
@@ -76,9 +77,8 @@ class Login:
             if persona is None:
                 await remember(request.scope, "By demo: nobody of this name.", Act.SIGN_IN)
                 return self._page(request, back, "There is nobody of this name in the demo.", 401)
-            line = await self._door.begin(
-                request.scope, Mode.DEMO, "demo", be, persona.name, "", frozenset(), self._door.clock()
-            )
+            signed = SignedIn(Mode.DEMO, "demo", be, persona.name, self._door.clock())
+            line = await self._door.begin(request.scope, signed)
             return see_other(back, line)
         if Mode.LOCAL not in settings.modes:
             await remember(request.scope, "By a password, which is no way in here.", Act.SIGN_IN)
@@ -147,10 +147,8 @@ class Login:
             page.headers.append("set-cookie", forget)
             return page
         issuer = door.settings.oidc.issuer if door.settings.oidc else ""
-        line = await door.begin(
-            request.scope, Mode.OIDC, issuer, claims.subject, claims.name, claims.email, claims.groups,
-            claims.signed_in_at,
-        )  # fmt: skip
+        who = claims.subject, claims.name, claims.signed_in_at, claims.email, claims.groups
+        line = await door.begin(request.scope, SignedIn(Mode.OIDC, issuer, *who))
         return see_other(safe_next(back), line, forget)
 
     async def screen(self, request: Request, secret: str) -> Response:
@@ -204,9 +202,8 @@ class Login:
             return self._page(request, back, _WRONG, 401)
         async with door.database.writing() as session:
             await people.forgive(session, account, ident)
-        line = await door.begin(
-            request.scope, Mode.LOCAL, "local", name, row["display"], row["email"], frozenset(), now
-        )
+        signed = SignedIn(Mode.LOCAL, "local", name, row["display"], now, row["email"])
+        line = await door.begin(request.scope, signed)
         return see_other(back, line)
 
     async def _failed(self, request: Request, known: str, now: datetime) -> None:

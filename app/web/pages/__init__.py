@@ -12,10 +12,10 @@ from functools import partial
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from app.domain.errors import StoreUnavailable
-from app.perform import Gates, Incidents, Perform
+from app.perform import Freezes, Gates, Incidents, Perform
 from app.read.fleet import Fleet
 from app.read.frost import alarms
 from app.web import auth
@@ -32,9 +32,12 @@ from . import (
     commands,
     commit,
     dora,
+    freezes,
     gate,
     gates,
     incident,
+    lookback,
+    looked,
     patterns,
     pipelines,
     receipt,
@@ -45,7 +48,7 @@ from . import (
     wall,
     workload,
 )
-from .may import may
+from .may import knows, may
 from .page import Page, PageContent, RowCache
 
 PAGES: tuple[Page, ...] = (
@@ -73,11 +76,12 @@ def routes(
     perform: Perform | None = None,
     production: frozenset[str] = frozenset(),
     deciding: Gates | None = None,
+    freezing: Freezes | None = None,
     marking: Incidents | None = None,
 ) -> APIRouter:
     """A route for every page of `PAGES`, for the dialogs of commands where they can be performed, for decisions
-    where there is somebody `deciding`, for incidents where one is `marking` them; `production`: environments where a
-    reason is due."""
+    where there is somebody `deciding` or `freezing`, for incidents where one is `marking` them; `production`:
+    environments where a reason is due."""
     router = APIRouter(include_in_schema=False)
     renderer, cache = renderer or Renderer(), RowCache()
     for page in PAGES:
@@ -96,6 +100,8 @@ def routes(
         router.include_router(incident.routes(hub, renderer, marking))
     if deciding:
         router.include_router(gate.routes(deciding))
+    if freezing:
+        router.include_router(freezes.routes(freezing))
     return router
 
 
@@ -103,16 +109,20 @@ def _handler(
     page: Page, hub: Hub, renderer: Renderer, cache: RowCache
 ) -> Callable[[Request], Awaitable[Response]]:
     revoked = renderer.page("revoked.html", {}).encode()
+    past = lookback.LookBack(hub, renderer, PAGES)
 
     async def show(request: Request) -> Response:
+        asked_for = request.query_params.multi_items()
         try:
-            query = page.parse([*request.path_params.items(), *request.query_params.multi_items()])
+            query = page.parse([*request.path_params.items(), *asked_for])
         except ValueError as error:
             todo = "Change the address, or open the page without parameters."
             raise refusal(request, 400, "Invalid parameter", str(error), todo) from None
 
         if not hub.ready and (page.find or not wants_stream(request)):
             return _warming(renderer, hub.clock(), auth.viewer(request.scope))
+        if page.lookback and any(name == "at" and text for name, text in asked_for):
+            return await past.show(request, page, query)
         held = auth.rights(auth.of(request.scope))
         if page.by_rights:
             query = page.by_rights(query, held)
@@ -126,13 +136,26 @@ def _handler(
                 raise unavailable(request, error) from None
 
         asked = query.query_string()
+        if page is board.PAGE and looked.DISMISS in request.query_params:
+            back = RedirectResponse(f"/?{asked}" if asked else "/", 303, {"cache-control": "no-store"})
+            return looked.mark(request, back, hub.clock(), dismissed=True)
         address = quote(request.url.path) + (f"?{asked}" if asked else "")
 
         def content(fleet: Fleet, now: datetime, kept: object = kept) -> PageContent:
             projection = page.open(fleet, query, now, hub.environments)
             shouting = partial(alarms, fleet.gates)
             return PageContent(
-                page, query, projection, renderer, cache, now, PAGES, may(held), shouting, address
+                page,
+                query,
+                projection,
+                renderer,
+                cache,
+                now,
+                PAGES,
+                may(held),
+                shouting,
+                address,
+                knows(held),
             )
 
         key = ViewKey(request.url.path, asked, "text/html", held)
@@ -141,7 +164,8 @@ def _handler(
         fill = [renderer.page("who.html", {"viewer": auth.viewer(request.scope)})]
         if page.mine:
             fill.append(page.mine(renderer, hub.fleet, query, request.scope, hub.clock()))
-        return live(request, hub, key, content, fill=[part.encode() for part in fill])
+        shown = live(request, hub, key, content, fill=[part.encode() for part in fill])
+        return looked.mark(request, shown, hub.clock()) if page is board.PAGE else shown
 
     return show
 

@@ -14,6 +14,7 @@ from app.read.gates import GateLine, Inbox
 from app.read.sources import contacts, judged, listening
 from app.web import auth
 
+from . import freezes
 from .page import Dirty, Page
 
 
@@ -88,7 +89,7 @@ class _Inbox(Kept):
             return Dirty(everything=True)  # there are few, and their order tells something
         old, new = _rows(before), _rows(self.model)
         changed = {ident: row for ident, row in new.items() if old[ident] != row}
-        return Dirty(frozenset({"sentence", "foot"}), changed=changed)
+        return Dirty(frozenset({"sentence", "freezes", "foot"}), changed=changed)
 
 
 def _rows(inbox: Inbox) -> dict[str, GateLine]:
@@ -103,8 +104,9 @@ PAGE = Page(
     path="/gates",
     title="Gates",
     template="gates.html",
-    regions=("sentence", "rows", "foot"),
+    regions=("sentence", "rows", "freezes", "foot"),
     parse=InboxQuery.parse,
     open=_Inbox,
     by_rights=_by_rights,
+    mine=freezes.mine,
 )

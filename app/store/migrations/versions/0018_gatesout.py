@@ -1,4 +1,4 @@
-"""Calls to the forges that gates answer."""
+"""Calls to the forges that gates answer, and services that are let out of freezes."""
 
 from __future__ import annotations
 
@@ -23,3 +23,12 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_gatecall_thread"), "gatecall", ["thread"])
     op.create_index(op.f("ix_gatecall_phase_due_at"), "gatecall", ["phase", "due_at"])
+    op.create_table(
+        "freeze_exemption",
+        *(Column(name, String(), nullable=False) for name in ("id", "freeze", "service", "identity", "by")),
+        Column("reason", Text(), nullable=False),
+        Column("at", DateTime(timezone=True), nullable=False),
+        Column("until", DateTime(timezone=True), nullable=True),
+        PrimaryKeyConstraint("id", name=op.f("pk_freeze_exemption")),
+    )
+    op.create_index(op.f("ix_freeze_exemption_until"), "freeze_exemption", ["until"])

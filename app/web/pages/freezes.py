@@ -1,0 +1,116 @@
+"""Freezes by hand, on the page of gates: the forms that begin one, end it early and let a service out.
+
+The list around them is kept up by the page's stream; the forms are each viewer's own, and work without JavaScript.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from starlette.responses import RedirectResponse, Response
+from starlette.types import Scope
+
+from app.domain.errors import ShipboardError
+from app.domain.freezes import Freeze, at_wall
+from app.domain.instants import in_utc
+from app.domain.people import Principal
+from app.domain.policy import Permission, permits
+from app.perform import Freezes
+from app.read.fleet import Fleet
+from app.read.frost import FreezeLine, calendar
+from app.web import auth
+from app.web.answers import refusal
+from app.web.api.commands import refused
+from app.web.auth import needs
+from app.web.render import Renderer
+
+PATTERN = r"^[\w.*?/-]{1,100}$"
+"""Names, with * and ? for any."""
+ZONES = (
+    *("UTC", "Europe/Berlin", "Europe/London", "Europe/Lisbon", "Europe/Helsinki", "America/New_York"),
+    *("America/Chicago", "America/Los_Angeles", "America/Sao_Paulo", "Asia/Kolkata", "Asia/Tokyo"),
+    *("Asia/Shanghai", "Australia/Sydney"),
+)
+Name = Annotated[str, Form(pattern=PATTERN)]
+Reason = Annotated[str, Form(max_length=500)]
+Ident = Annotated[str, Form(pattern=r"^[\w-]{1,64}$")]
+
+
+def mine(renderer: Renderer, fleet: Fleet, query: object, scope: Scope, now: datetime) -> str:
+    """The forms of one viewer, with the freezes that are theirs to change."""
+    who = auth.of(scope)
+    lines = [line for line in calendar(fleet.freezes, now) if _may(who, line)]
+    zones = [f.window.zone for f in fleet.delivery.freezes if f.window]
+    places = fleet.delivery.order
+    context = {
+        "may": _anywhere(who, places),
+        "all": lines,
+        "by_hand": [line for line in lines if line.by],
+        "environments": [e for e in places if permits(who, Permission.ADMIN, e).allowed],
+        "zones": dict.fromkeys((*zones, *ZONES)),
+        "zone": zones[0] if zones else "UTC",
+        "csrf": str(scope.get("csrf", "")),
+    }
+    return renderer.page("freezing.html", context)
+
+
+def routes(freezes: Freezes) -> APIRouter:
+    """Where the forms go."""
+    router = APIRouter(include_in_schema=False)
+
+    @router.post("/freezes", dependencies=[needs(Permission.ADMIN)])
+    async def begin(
+        request: Request,
+        environment: Name,
+        service: Name,
+        reason: Reason = "",
+        since: Annotated[str, Form(max_length=40)] = "",
+        until: Annotated[str, Form(max_length=40)] = "",
+        zone: Annotated[str, Form(max_length=60)] = "UTC",
+    ) -> Response:
+        try:
+            begins, ends = (in_utc(at_wall(text, zone)) if text else None for text in (since, until))
+            if ends and ends <= max(begins or freezes.clock(), freezes.clock()):
+                raise ValueError("It would be over before it begins, or is over already.")
+        except ValueError as error:
+            raise refusal(
+                request, 422, "Not a freeze", str(error), "Go back, and look at its times."
+            ) from None
+        made = Freeze("", reason, environment, service, since=begins, until=ends)
+        try:
+            await freezes.freeze(made, auth.of(request.scope))
+        except ShipboardError as error:
+            raise refused(request, error) from None
+        return _back()
+
+    @router.post("/freezes/end", dependencies=[needs(Permission.ADMIN)])
+    async def end(request: Request, freeze: Ident, reason: Reason = "") -> Response:
+        try:
+            await freezes.lift(freeze, reason, auth.of(request.scope))
+        except ShipboardError as error:
+            raise refused(request, error) from None
+        return _back()
+
+    @router.post("/freezes/exempt", dependencies=[needs(Permission.ADMIN)])
+    async def exempt(request: Request, freeze: Ident, service: Name, reason: Reason = "") -> Response:
+        try:
+            await freezes.exempt(freeze, service, reason, auth.of(request.scope))
+        except ShipboardError as error:
+            raise refused(request, error) from None
+        return _back()
+
+    return router
+
+
+def _may(who: Principal, line: FreezeLine) -> bool:
+    return permits(who, Permission.ADMIN, line.environment).allowed
+
+
+def _anywhere(who: Principal, places: tuple[str, ...]) -> bool:
+    return any(permits(who, Permission.ADMIN, place).allowed for place in ("*", *places))
+
+
+def _back() -> Response:
+    return RedirectResponse("/gates#freezes", 303, {"cache-control": "no-store"})
