@@ -11,7 +11,7 @@ demo:
 # Playwright keeps an event loop running in its process, so the browser tests have one of their own; so have those that
 # run a Kubernetes control plane, which a first run builds (12 minutes on two cores, where there is Go 1.26).
 test: setup browser kubectl
-	.venv/bin/pytest $(ARGS)
+	.venv/bin/pytest -n logical --maxprocesses=4 --dist=worksteal $(ARGS)
 	.venv/bin/pytest tests/e2e $(ARGS)
 	@.venv/bin/python -m tests.cluster.building
 	.venv/bin/pytest tests/cluster $(ARGS)

@@ -187,3 +187,11 @@ def test_check_of_a_cluster_that_does_not_answer_says_so(tmp_path):
     assert code == 1
     assert "FAIL  cluster nowhere: " in said
     assert "secret" not in said
+
+
+def test_act_refuses_arguments_that_its_verb_does_not_take(tmp_path):
+    code, _, said = run(tmp_path, "act", "pause", "a/b/Deployment/c", "--image", "web=web:2")
+    assert code == 2
+    assert "Pause (pause) takes no arguments, not images." in said
+    code, told, _ = run(tmp_path, "act", "--help")
+    assert "rollback, switch, sync" in " ".join(told.replace("│", " ").split())

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import yaml
 
 from app.settings import VARIABLES, ClusterSettings, Settings, SettingsRefused, load
 from app.settings.clusters import found
@@ -365,7 +366,9 @@ def test_hook_whose_secrets_are_not_there_is_off_and_says_so(tmp_path):
     [
         ("hooks: [{id: a, provider: hudson, repositories: [x/y]}]", "none of github"),
         ("hooks: [{id: a, provider: github, repositories: []}]", "names no repository"),
-        ("hooks: [{id: a, provider: github}]", "is missing"),
+        ("hooks: [{id: a, provider: github}]", "names no repository"),
+        ("hooks: [{id: a}]", "is missing"),
+        ("hooks: [{id: a, provider: grafana, repositories: [x/y]}]", "names no environment"),
         ("hooks: [{id: 'a b', provider: github, repositories: [x/y]}]", "not an id"),
         ("hooks: [{id: a, provider: github, repositories: [x/y], secrets: [{}]}]", "either env or file"),
         ("hooks: [{id: a, provider: github, repositories: [x/y], secrets: [plain]}]", "keys with values"),
@@ -385,3 +388,37 @@ def test_two_hooks_of_one_id_are_refused(tmp_path):
     hook = "{id: a, provider: github, repositories: [x/y]}"
     with pytest.raises(SettingsRefused, match="two hooks called 'a'"):
         read(tmp_path, f"hooks: [{hook}, {hook}]")
+
+
+GATES = """
+hooks:
+  - id: acme
+    provider: github
+    secrets: [{env: CI_SECRET}]
+    repositories: ["github.com/acme/*"]
+    gates:
+      {url: "https://api.example.org", app: 4711, key: {file: app.pem}, environments: [{name: prod, is: production}]}
+delivery:
+  environments: [{environment: production, dispatch: {hook: HOOK, repository: "github.com/acme/{service}", event: go}}]
+"""
+
+
+@pytest.mark.parametrize("named", ["acme", "nobody"])
+def test_gates_of_a_hook_are_answered_by_an_app_and_what_cannot_be_is_told(tmp_path, named):
+    file = tmp_path / "shipboard.yaml"
+    file.write_text(GATES.replace("HOOK", named))
+    told = "SECRET KEY"
+    if named == "acme":
+        (tmp_path / "app.pem").write_text(told)
+    settings = load(None, {"CI_SECRET": "c" * 20}, tmp_path)
+    (hook,) = settings.hooks
+    assert hook.gates
+    assert (hook.gates.app, hook.gates.environments) == ("4711", (("prod", "production"),))
+    assert told not in repr(settings)
+    shown = settings.as_file()
+    assert told not in str(shown)
+    file.write_text(yaml.safe_dump(shown))
+    assert load(None, {"CI_SECRET": "c" * 20}, tmp_path).as_file() == shown
+    odd = " ".join(settings.warnings)
+    assert ("holds no secret, so its gates cannot be answered" in odd) is (named == "nobody")
+    assert ("dispatch names the hook 'nobody'" in odd) is (named == "nobody")

@@ -1,4 +1,5 @@
-"""The command line: demo, serve, check, config, user, token, kiosk, act, audit, report, upload, version.
+"""The command line: demo, serve, check, config, user, token, kiosk, act, audit, notify, report, upload,
+version.
 
 Exit codes: 0 all is well, or ended by a signal; 1 it could not start, or `check` found something to mend; 2
 the command line or the settings are wrong.
@@ -22,7 +23,7 @@ import yaml
 from app import __version__
 from app.settings import VARIABLES, ClusterSettings, HookSettings, load
 
-from . import acting, auditing, gating, people
+from . import acting, auditing, gating, notifying, people
 from .choose import (
     make_home,
     refuse_remote,
@@ -30,7 +31,7 @@ from .choose import (
     refuse_without_clusters,
     settings_from,
 )
-from .personas import DEMO_AUTH, DEMO_DELIVERY
+from .personas import DEMO
 from .say import FAILED, expected
 
 cli = typer.Typer(
@@ -47,6 +48,7 @@ cli.add_typer(people.users, name="user")
 cli.add_typer(people.api_tokens, name="token")
 cli.add_typer(people.kiosks, name="kiosk")
 cli.add_typer(auditing.audit, name="audit")
+cli.add_typer(notifying.notify, name="notify")
 cli.command()(acting.act)
 for command in (gating.gates, gating.approve, gating.reject, gating.wait):
     cli.command()(command)
@@ -139,9 +141,7 @@ def demo(host: Host = None, port: Port = None, database: Storage = None) -> None
         home = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="shipboard-demo-")))
         given = {"host": host, "port": port, "database": database or str(home / "shipboard.db")}
         overrides = {name: value for name, value in given.items() if value is not None}
-        settings = replace(
-            load(None, {}, home, overrides), drain_seconds=0.0, auth=DEMO_AUTH, delivery=DEMO_DELIVERY
-        )
+        settings = replace(load(None, {}, home, overrides), drain_seconds=0.0, **DEMO)
         refuse_remote(settings, allowed=False, demo=True)
 
         from app.web.server import PortRefused, open_port
@@ -157,9 +157,9 @@ def demo(host: Host = None, port: Port = None, database: Storage = None) -> None
             opened = open_port(settings.host, 0)
             typer.echo(f"Port {settings.port} is taken, so this is on another.", err=True)
         stack.enter_context(opened)
-        secret = token_urlsafe(32)
-        own = f"{address(settings, opened)}/hooks/github/{HOOK}"
-        cluster = stack.enter_context(EmbeddedCluster(home / "kubeconfig", own, secret))
+        secret, own = token_urlsafe(32), address(settings, opened)
+        token = people.token_of_ci("the demo's CI", settings)
+        cluster = stack.enter_context(EmbeddedCluster(home / "kubeconfig", own, secret, token))
         hook = HookSettings(HOOK, "github", repositories=("github.com/acme/*",), secrets=(secret,))
         watched = ClusterSettings("demo", cluster.kubeconfig, cluster.context)
         settings = replace(settings, clusters=(watched,), hooks=(hook,))

@@ -31,10 +31,11 @@ class NoCluster(ShipboardError):
 class EmbeddedCluster:
     """A context manager: inside, the cluster runs. `kubeconfig` is written there before it is entered."""
 
-    def __init__(self, kubeconfig: Path, webhooks: str = "", secret: str = "") -> None:
-        """`webhooks`: where its CI tells of itself, signed with `secret`; nowhere without."""
+    def __init__(self, kubeconfig: Path, board: str = "", secret: str = "", token: str = "") -> None:
+        """`board`: the address of the board that its CI tells, by webhooks signed with `secret` and by reports with
+        `token`; nobody without."""
         self.kubeconfig = kubeconfig
-        self._webhooks, self._secret = webhooks, secret
+        self._board, self._secret, self._token = board, secret, token
         self.context = ""
         self._child: subprocess.Popen[bytes] | None = None
 
@@ -44,11 +45,13 @@ class EmbeddedCluster:
         # A session of its own: Ctrl-C is for us, and the cluster is to outlive the draining. Should we be
         # killed, its standard input closes, and it ends.
         command = [sys.executable, "-P", "-m", "app.demo", "--with-parent", *HEAD_START]
-        if self._webhooks:
-            command += ["--webhooks", self._webhooks]
+        if self._board:
+            command += ["--webhooks", f"{self._board}/hooks/github/{HOOK}"]
+            command += ["--reports", f"{self._board}/api/v1/ingest"]
+        secrets = {"CI_SECRET": self._secret, "CI_TOKEN": self._token}
         self._child = subprocess.Popen(
             [*command, "--kubeconfig", str(self.kubeconfig)],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(path), "CI_SECRET": self._secret},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path), **secrets},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,

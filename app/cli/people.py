@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +18,8 @@ import typer
 
 from app.domain.audit import Act, Entry, Kind
 from app.domain.people import Principal, PrincipalKind, Role
+from app.domain.policy import Permission
+from app.settings import Settings
 from app.store import people as rows
 from app.store.audit import append
 from app.store.db import Database
@@ -153,6 +156,10 @@ def create_token(
         list[str] | None, typer.Option(help="Where it holds (default: all); repeatable.")
     ] = None,
     verb: Annotated[list[str] | None, typer.Option(help="Only this command; repeatable.")] = None,
+    repository: Annotated[
+        list[str] | None,
+        typer.Option(help="It only reports for this one, as github.com/acme/*, and looks; repeatable."),
+    ] = None,
     days: Days = 90,
     source: Annotated[str, typer.Option(help="Only from this network, as 10.0.0.0/24.")] = "",
     config: Config = None,
@@ -160,7 +167,13 @@ def create_token(
 ) -> None:
     """Make a token; it is printed this once, alone on standard output."""
     wanted = tokens.Wanted(
-        name, role, tuple(environment or ("*",)), tuple(verb) if verb else None, days, source
+        name,
+        "operator" if repository else role,
+        tuple(environment or ("*",)),
+        tuple(verb) if verb else None,
+        days,
+        source,
+        tuple(repository) if repository else None,
     )
     secret, row = _made(lambda now: tokens.api_token(wanted, None, now))
     _keep(row, config, database)
@@ -238,14 +251,23 @@ def _made(make: Callable[[datetime], tuple[str, Any]]) -> tuple[str, Any]:
         refuse(str(error), code=WRONG)
 
 
-def _keep(row: Any, config: Path | None, database: str | None) -> None:
-    async def work(opened: Database) -> None:
-        async with opened.writing() as session:
-            await rows.add(session, rows.TOKEN, row)
-            verb = Act.CREATE_KIOSK if row["kind"] == "kiosk" else Act.CREATE_TOKEN
-            await append(session, _entry(verb, tokens.spoken(row), row["created_at"]))
+def token_of_ci(name: str, settings: Settings) -> str:
+    """A token with which a CI reports to the board of `settings` for a month."""
+    wanted = tokens.Wanted(name, Role.OPERATOR, verbs=(Permission.REPORT,), days=30)
+    secret, row = tokens.api_token(wanted, None, datetime.now(UTC))
+    asyncio.run(_with(settings, partial(_write, row)))
+    return secret
 
-    _on_database(config, database, work)
+
+def _keep(row: Any, config: Path | None, database: str | None) -> None:
+    _on_database(config, database, partial(_write, row))
+
+
+async def _write(row: Any, opened: Database) -> None:
+    async with opened.writing() as session:
+        await rows.add(session, rows.TOKEN, row)
+        verb = Act.CREATE_KIOSK if row["kind"] == "kiosk" else Act.CREATE_TOKEN
+        await append(session, _entry(verb, tokens.spoken(row), row["created_at"]))
 
 
 def _list(kind: str, config: Path | None, database: str | None) -> None:
@@ -257,6 +279,8 @@ def _list(kind: str, config: Path | None, database: str | None) -> None:
                 row["view"]
                 or f"{', '.join(json.loads(row['roles']))} in {', '.join(json.loads(row['environments']))}"
             )
+            if row["repositories"]:
+                what += f", only reports for {', '.join(json.loads(row['repositories']))}"
             used = f"used {row['used_at']:%Y-%m-%d}" if row["used_at"] else "never used"
             until = f"until {row['expires_at']:%Y-%m-%d}"
             typer.echo(
@@ -308,14 +332,15 @@ def _password(name: str) -> str:
 def _on_database(
     config: Path | None, database: str | None, work: Callable[[Database], Awaitable[None]]
 ) -> None:
-    async def run(url: str, audit_key: str) -> None:
-        opened = await Database.beside(url, audit_key=audit_key)
-        try:
-            await work(opened)
-        finally:
-            await opened.close()
-
     with expected():
         settings = settings_from(config, database=database)
         make_home(settings)
-        asyncio.run(run(settings.database, settings.audit_key))
+        asyncio.run(_with(settings, work))
+
+
+async def _with(settings: Settings, work: Callable[[Database], Awaitable[None]]) -> None:
+    opened = await Database.beside(settings.database, audit_key=settings.audit_key)
+    try:
+        await work(opened)
+    finally:
+        await opened.close()

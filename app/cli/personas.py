@@ -1,11 +1,15 @@
-"""The three ready-made people of the demo, one click to be each, and the rules they work by."""
+"""The three ready-made people of the demo, one click to be each, and the rules they and its CI work by."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from app.domain.delivery import Approvals, Delivery, Rules
+from app.domain.evidence import Severity
 from app.domain.freezes import Freeze, Window
 from app.domain.grants import Grant
 from app.domain.people import Role
+from app.domain.signing import SigningRule
 from app.settings import AuthSettings, Mode, Persona
 
 
@@ -29,7 +33,15 @@ DEMO_AUTH = AuthSettings(
 DEMO_DELIVERY = Delivery(
     rules={
         "staging": Rules("staging", approvals=(), four_eyes=False, only_by_gate=False),
-        "production": Rules("production", approvals=(Approvals(1),), four_eyes=False, only_by_gate=False),
+        "production": Rules(
+            "production",
+            ci=True,
+            tests=True,
+            scan=Severity.CRITICAL,
+            approvals=(Approvals(1),),
+            four_eyes=False,
+            only_by_gate=False,
+        ),
     },
     freezes=(
         Freeze(
@@ -41,4 +53,13 @@ DEMO_DELIVERY = Delivery(
         ),
     ),
 )
-"""Production takes a decision: for what waits there, and for what is good in staging."""
+"""Production takes a decision, for what waits there and for what is good in staging: on builds that passed their tests,
+and on images without a critical finding."""
+
+DEMO: dict[str, Any] = {
+    "auth": DEMO_AUTH,
+    "delivery": DEMO_DELIVERY,
+    "signing": (SigningRule("github.com/acme/identity", wanted=True),),
+    "scan_threshold": "critical",
+}
+"""Settings of the demo."""

@@ -18,6 +18,7 @@ import tempfile
 import uvloop
 
 from app.demo.ci import Ci
+from app.demo.ci_sending import Board
 from app.demo.cluster import EmbeddedCluster
 from app.demo.log import LOG_WINDOW
 
@@ -49,6 +50,9 @@ def main(argv: list[str] | None = None) -> int:
         default="",
         help="where the fleet's CI tells of itself, signed with $CI_SECRET",
     )
+    parser.add_argument(
+        "--reports", metavar="URL", default="", help="where that CI uploads reports, with the token $CI_TOKEN"
+    )
     parser.add_argument("--with-parent", action="store_true", help="stop when standard input is closed")
     options = parser.parse_args(argv)
     fill = re.fullmatch(r"(\d+)x(\d+)", options.fill) if options.fill else None
@@ -70,7 +74,9 @@ def main(argv: list[str] | None = None) -> int:
     sizes = (int(fill[1]), int(fill[2])) if fill else None
     with tempfile.TemporaryDirectory(prefix="shipboard-demo-") as directory:
         kubeconfig = options.kubeconfig or os.path.join(directory, "kubeconfig")
-        ci = Ci(cluster, options.webhooks, os.environ.get("CI_SECRET", "")) if options.webhooks else None
+        secret, token = os.environ.get("CI_SECRET", ""), os.environ.get("CI_TOKEN", "")
+        board = Board(options.webhooks, secret, options.reports if token else "", token)
+        ci = Ci(cluster, board) if options.webhooks else None
         uvloop.run(_run(cluster, kubeconfig, sizes, options.with_parent, ci))
     return 0
 

@@ -1,25 +1,22 @@
-"""The demo's CI: builds what the fleet ships, and tells of it by signed webhooks as GitHub would.
+"""The demo's CI: builds what the fleet ships, tells of it by signed webhooks as GitHub would, and uploads what its jobs
+leave behind: test results, scans, a bill of materials, provenance.
 
 Every version the fleet runs has its commit, pull request, run, jobs and image; the next one is built while the
-present one is live. Now and then a branch is built that fails. Where the receiver is away, it is tried again.
+present one is live. Now and then a branch is built that fails.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import hmac
-import json
 import logging
 import random
-import uuid
 from typing import TYPE_CHECKING, Any
 
-import aiohttp
-
 from app.demo.ci_past import deployments
-from app.demo.ci_payloads import JOBS, Build, number
-from app.demo.fleet import PLACES, REGISTRY, kind_of
+from app.demo.ci_payloads import JOBS, Build
+from app.demo.ci_reports import files
+from app.demo.ci_sending import Board, Sender
+from app.demo.fleet import PLACES, kind_of
 from app.demo.services import SERVICES
 from app.demo.teller import newer, older
 
@@ -32,11 +29,13 @@ PAST = 3
 DAY = 86_400.0
 BRANCH_EVERY = 75.0
 """Seconds between two builds of branches."""
-TRIES = 60
 SHIPPED = 12
 """Services with deployments of the weeks before."""
-SLOW, RED = "recommendations", "tax-rates"
-"""Services whose pipeline takes too long since a version, and whose newest commit fails."""
+REPORTED = 2
+"""Newest versions whose jobs left all of their reports; older ones left results of tests alone."""
+SLOW, RED, REBUILT = "recommendations", "tax-rates", "loyalty"
+"""Services whose pipeline takes too long since a version, whose newest commits fail, and one whose image was built a
+second time from the same commit and pushed under the same tag."""
 
 
 def _number(version: str) -> tuple[int, ...]:
@@ -44,21 +43,19 @@ def _number(version: str) -> tuple[int, ...]:
 
 
 class Ci:
-    """Sends to `url`, signed with `secret`, for as long as it is started."""
+    """Tells `board` for as long as it is started."""
 
-    def __init__(self, cluster: EmbeddedCluster, url: str, secret: str) -> None:
-        self.cluster, self._url, self._secret = cluster, url, secret.encode()
+    def __init__(self, cluster: EmbeddedCluster, board: Board) -> None:
+        self.cluster, self._sender = cluster, Sender(board)
         self._random = random.Random(11)
         self._builds: dict[tuple[str, str], Build] = {}
         self._hurried: set[tuple[str, str]] = set()
         self._live: dict[tuple[str, str], str] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._session: aiohttp.ClientSession | None = None
-        self._free = asyncio.Semaphore(8)
 
     def start(self) -> None:
         """Begin; needs a running loop."""
-        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10))
+        self._sender.open()
         self._spawn(self._run())
 
     async def stop(self) -> None:
@@ -66,8 +63,7 @@ class Ci:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        if self._session:
-            await self._session.close()
+        await self._sender.close()
 
     def _spawn(self, work: Any) -> None:
         task = asyncio.create_task(work)
@@ -77,6 +73,7 @@ class Ci:
     async def _run(self) -> None:
         try:
             await self._history()
+            self._spawn(self._left())
             self._spawn(self._branches())
             self._spawn(self._years())
             while True:
@@ -110,15 +107,40 @@ class Ci:
                 spread = (back and back + self._random.uniform(-0.6, 0.0)) * DAY
                 work.append(self._past(service.name, version, now - age - spread - 900))
         await asyncio.gather(*work)
-        red = Build(RED, newer(self._version(RED)), fails="unit tests")
-        await self._past(RED, red.version, now - 2400, red)
+        once = newer(self._version(RED))
+        for version, bad, ago in ((once, 1, 9_000), (newer(once), 3, 2_400)):
+            await self._past(RED, version, now - ago, Build(RED, version, fails="unit tests", bad=bad))
+        await self._sender.hook(
+            "registry_package", Build(REBUILT, self._version(REBUILT)).rebuilt(now - 7_200)
+        )
+
+    async def _left(self) -> None:
+        """What the jobs of builds before now left behind, service by service, the oldest first, since failing tests are
+        held against those before. Services that move come first."""
+        storied = {name for (name, _), place in PLACES.items() if place.story} | {RED}
+        ended = [build for build in self._builds.values() if build.ended]
+        for service in sorted(SERVICES, key=lambda one: one.name not in storied):
+            mine = sorted((one for one in ended if one.service == service.name), key=lambda one: one.ended)
+            live = {version for (name, _), version in self._live.items() if name == service.name}
+            for build in mine:
+                whole = build.version in live or build in mine[-REPORTED:]
+                for job in build.jobs:
+                    if job.ended and (whole or job.name == "unit tests"):
+                        await self._leave(build, job.name)
+
+    async def _leave(self, build: Build, job: str) -> None:
+        """Upload what a job left behind."""
+        about = {"repo": build.repository()["html_url"], "sha": build.sha, "branch": build.branch, "job": job}
+        if job in ("build image", "security scan") and build.branch == "main":
+            about["digest"] = build.digest
+        await self._sender.upload(about, files(build, job))
 
     async def _years(self) -> None:
         """What was deployed in the weeks before, told little by little."""
         now = self.cluster.clock.now()
         for service in SERVICES[:SHIPPED]:
             for event, body in deployments(service.name, service.version, service.changed, now):
-                await self._send(event, body)
+                await self._sender.hook(event, body)
                 await asyncio.sleep(0.004)
 
     def _stretch(self, build: Build) -> None:
@@ -171,25 +193,32 @@ class Ci:
             job.started = build.began + job.starts
             job.ended = job.started + job.length
             job.conclusion = "failure" if job.name == build.fails else "success"
-        await self._send("push", build.push())
-        await self._send("pull_request", build.pull_request())
-        await self._send("workflow_run", build.workflow_run())
+        await self._sender.hook("push", build.push())
+        await self._sender.hook("pull_request", build.pull_request())
+        await self._sender.hook("workflow_run", build.workflow_run())
         for job in build.jobs:
-            await self._send("workflow_job", build.workflow_job(job))
+            await self._sender.hook("workflow_job", build.workflow_job(job))
         if not build.fails:
-            await self._send("registry_package", build.registry_package(f"{REGISTRY}/{service}:{version}"))
+            await self._sender.hook("registry_package", build.registry_package())
 
     async def _shipped(self, service: str, environment: str, version: str) -> None:
         """A version went to an environment: its build is over, and the deployment is told."""
         now = self.cluster.clock.now()
         self._hurried.add((service, version))
+        fresh = (service, version) not in self._builds
         await self._past(service, version, now - 60)
         build = self._builds[service, version]
-        await self._send("deployment", build.deployment(environment, now))
-        await self._send("deployment_status", build.deployment_status(environment, now, "in_progress", now))
+        for job in build.jobs if fresh else ():
+            await self._leave(build, job.name)
+        await self._sender.hook("deployment", build.deployment(environment, now))
+        await self._sender.hook(
+            "deployment_status", build.deployment_status(environment, now, "in_progress", now)
+        )
         await self._sleep(25.0)
         done = self.cluster.clock.now()
-        await self._send("deployment_status", build.deployment_status(environment, now, "success", done))
+        await self._sender.hook(
+            "deployment_status", build.deployment_status(environment, now, "success", done)
+        )
 
     async def _branches(self) -> None:
         """Changes that are not merged yet; some fail."""
@@ -199,7 +228,7 @@ class Ci:
             branch = f"change-{self._random.randrange(10_000)}"
             fails = self._random.choice([name for name, _, _ in JOBS]) if self._random.random() < 0.35 else ""
             pace = self._random.uniform(0.7, 1.5)
-            self._spawn(self._build(Build(service.name, service.version, branch, fails, pace)))
+            self._spawn(self._build(Build(service.name, service.version, branch, fails, pace, bad=2)))
 
     async def _build(self, build: Build) -> None:
         """A build as it happens; at once where what it makes is shipped already."""
@@ -208,10 +237,10 @@ class Ci:
         self._stretch(build)
         clock = self.cluster.clock
         build.began = build.touched = clock.now()
-        await self._send("push", build.push())
+        await self._sender.hook("push", build.push())
         if build.branch == "main":
-            await self._send("pull_request", build.pull_request())
-        await self._send("workflow_run", build.workflow_run())
+            await self._sender.hook("pull_request", build.pull_request())
+        await self._sender.hook("workflow_run", build.workflow_run())
         points = [(job.starts, job, False) for job in build.jobs]
         points += [(job.starts + job.length, job, True) for job in build.jobs]
         failed = False
@@ -229,13 +258,14 @@ class Ci:
                 job.started = now
                 if build.status == "queued":
                     build.status = "in_progress"
-                    await self._send("workflow_run", build.workflow_run())
-            await self._send("workflow_job", build.workflow_job(job))
+                    await self._sender.hook("workflow_run", build.workflow_run())
+            await self._sender.hook("workflow_job", build.workflow_job(job))
+            if over:
+                await self._leave(build, job.name)
         build.status, build.ended = "completed", clock.now()
-        await self._send("workflow_run", build.workflow_run())
+        await self._sender.hook("workflow_run", build.workflow_run())
         if build.branch == "main" and not failed:
-            image = f"{REGISTRY}/{build.service}:{build.version}"
-            await self._send("registry_package", build.registry_package(image))
+            await self._sender.hook("registry_package", build.registry_package())
 
     async def _until(self, at: float, key: tuple[str, str]) -> None:
         while (left := at - self.cluster.clock.now()) > 0 and key not in self._hurried:
@@ -243,28 +273,3 @@ class Ci:
 
     async def _sleep(self, seconds: float) -> None:
         await asyncio.sleep(max(0.01, self.cluster.clock.real(seconds)))
-
-    async def _send(self, event: str, body: dict[str, Any]) -> None:
-        content = json.dumps(body, separators=(",", ":")).encode()
-        headers = {
-            "content-type": "application/json",
-            "user-agent": "GitHub-Hookshot/demo",
-            "x-github-event": event,
-            "x-github-delivery": str(uuid.UUID(int=number(content.decode(), 1 << 48) << 64)),
-            "x-hub-signature-256": "sha256=" + hmac.new(self._secret, content, hashlib.sha256).hexdigest(),
-        }
-        assert self._session is not None
-        for attempt in range(TRIES):
-            try:
-                async with (
-                    self._free,
-                    self._session.post(
-                        self._url, data=content, headers=headers, allow_redirects=False
-                    ) as answer,
-                ):
-                    if answer.status < 500:
-                        return
-            except (aiohttp.ClientError, TimeoutError):
-                pass
-            await asyncio.sleep(min(0.2 * (attempt + 1), 2.0))
-        log.warning("a webhook of the demo's CI was not taken")

@@ -9,6 +9,7 @@ from typing import Any
 
 Obj = dict[str, Any]
 OWNER = "acme"
+REGISTRY = "ghcr.io/acme"
 JOBS = (
     ("lint", 0.0, 22.0),
     ("unit tests", 0.0, 65.0),
@@ -66,14 +67,15 @@ class Job:
 
 @dataclass
 class Build:
-    """One run of a service's pipeline on a commit. `fails` names the job that will fail, empty for none; times
-    are seconds since 1970, 0.0 for not yet."""
+    """One run of a service's pipeline on a commit. `fails` names the job that will fail, empty for none, with `bad`
+    tests failing if it is one of tests; times are seconds since 1970, 0.0 for not yet."""
 
     service: str
     version: str
     branch: str = "main"
     fails: str = ""
     pace: float = 1.0
+    bad: int = 1
     began: float = 0.0
     ended: float = 0.0
     touched: float = 0.0
@@ -86,6 +88,16 @@ class Build:
     @property
     def sha(self) -> str:
         return commit_of(self.service, self.version if self.branch == "main" else f"{self.branch}")
+
+    @property
+    def image(self) -> str:
+        """The image that is made of it."""
+        return f"{REGISTRY}/{self.service}:{self.version}"
+
+    @property
+    def digest(self) -> str:
+        """The bytes of that image, as the fleet's nodes pull them."""
+        return f"sha256:{hashlib.sha256(self.image.encode()).hexdigest()}"
 
     @property
     def id(self) -> int:
@@ -185,8 +197,13 @@ class Build:
         }
         return {"action": status, "workflow_job": told, "repository": self.repository()}
 
-    def registry_package(self, image: str) -> Obj:
-        name = f"sha256:{hashlib.sha256(image.encode()).hexdigest()}"
+    def rebuilt(self, at: float) -> Obj:
+        """The same commit built once more, to other bytes under the same tag."""
+        self.touched = at
+        return self.registry_package(f"sha256:{hashlib.sha256(f'{self.image} again'.encode()).hexdigest()}")
+
+    def registry_package(self, name: str = "") -> Obj:
+        name = name or self.digest
         version = {
             "version": name,
             "name": name,

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from app.demo import settled, settled_sets, teller
+from app.demo.ci_payloads import REGISTRY
 from app.demo.services import ENVIRONMENTS, ROLLING, SERVICES, Service
 from app.demo.settled import HOUR, Workload
 from app.demo.stories import (
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from app.demo.cluster import EmbeddedCluster
 
 Obj = dict[str, Any]
-REGISTRY = "ghcr.io/acme"
 FOR_LONG = 24 * HOUR
 
 

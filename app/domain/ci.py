@@ -137,7 +137,7 @@ class JobSeen:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommitSeen:
     """A look at a commit. `pushed_at` is the first time it was pushed; `change` names the pull or merge request
-    it came by, with when that was opened and merged."""
+    it came by, with when that was opened and merged; `landed` is the commit that took it to the branch in its place."""
 
     NATURAL: ClassVar = ("repo", "sha")
     EARLIEST: ClassVar = frozenset({"pushed_at", "opened_at"})
@@ -150,6 +150,7 @@ class CommitSeen:
     branch: str | None = None
     url: str | None = None
     change: str | None = None
+    landed: str | None = None
     authored_at: datetime | None = None
     committed_at: datetime | None = None
     pushed_at: datetime | None = None

@@ -7,7 +7,7 @@ confirmation, role, route, JSON and audit read the row.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 
@@ -47,7 +47,8 @@ class Reason(StrEnum):
 @dataclass(frozen=True, slots=True)
 class VerbRule:
     """One row of the table: the button's word, the least role, when a reason is due, whether the workload's name must
-    be typed, whether it brings a newer version forward (a freeze holds it), and what undoes it (None: nothing)."""
+    be typed, whether it brings a newer version forward (a freeze holds it), what undoes it (None: nothing), which
+    `Arguments` it takes, and whether pods move once the cluster took it."""
 
     label: str
     role: Role
@@ -55,26 +56,64 @@ class VerbRule:
     dangerous: bool = False
     forward: bool = False
     undo: Verb | None = None
+    takes: tuple[str, ...] = ()
+    moves: bool = False
 
 
 VERBS: Mapping[Verb, VerbRule] = {
     Verb.PAUSE: VerbRule("Pause", Role.OPERATOR, Reason.PRODUCTION, undo=Verb.RESUME),
-    Verb.RESUME: VerbRule("Resume", Role.OPERATOR, Reason.PRODUCTION, forward=True, undo=Verb.PAUSE),
-    Verb.PROMOTE: VerbRule("Promote", Role.OPERATOR, Reason.PRODUCTION, forward=True, undo=Verb.ABORT),
+    Verb.RESUME: VerbRule(
+        "Resume", Role.OPERATOR, Reason.PRODUCTION, forward=True, undo=Verb.PAUSE, moves=True
+    ),
+    Verb.PROMOTE: VerbRule(
+        "Promote", Role.OPERATOR, Reason.PRODUCTION, forward=True, undo=Verb.ABORT, moves=True
+    ),
     Verb.PROMOTE_FULL: VerbRule(
-        "Promote fully", Role.OPERATOR, Reason.ALWAYS, dangerous=True, forward=True, undo=Verb.ROLLBACK
+        "Promote fully",
+        Role.OPERATOR,
+        Reason.ALWAYS,
+        dangerous=True,
+        forward=True,
+        undo=Verb.ROLLBACK,
+        moves=True,
     ),
     Verb.ABORT: VerbRule("Abort", Role.OPERATOR, Reason.PRODUCTION, undo=Verb.RETRY),
-    Verb.RETRY: VerbRule("Retry", Role.OPERATOR, Reason.PRODUCTION, forward=True, undo=Verb.ABORT),
-    Verb.ROLLBACK: VerbRule("Roll back", Role.OPERATOR, Reason.ALWAYS, undo=Verb.ROLLBACK),
-    Verb.RESTART: VerbRule("Restart", Role.OPERATOR, Reason.PRODUCTION),
-    Verb.SET_IMAGE: VerbRule("Set image", Role.OPERATOR, Reason.ALWAYS, forward=True, undo=Verb.ROLLBACK),
-    Verb.SET_WEIGHT: VerbRule(
-        "Set weight", Role.OPERATOR, Reason.PRODUCTION, forward=True, undo=Verb.SET_WEIGHT
+    Verb.RETRY: VerbRule(
+        "Retry", Role.OPERATOR, Reason.PRODUCTION, forward=True, undo=Verb.ABORT, moves=True
     ),
-    Verb.SWITCH: VerbRule("Switch", Role.OPERATOR, Reason.ALWAYS, forward=True, undo=Verb.SWITCH),
-    Verb.SYNC: VerbRule("Sync to a revision", Role.OPERATOR, Reason.ALWAYS, undo=Verb.SYNC),
-    Verb.HOLD: VerbRule("Hold automation", Role.OPERATOR, Reason.ALWAYS, undo=Verb.RELEASE),
+    Verb.ROLLBACK: VerbRule(
+        "Roll back",
+        Role.OPERATOR,
+        Reason.ALWAYS,
+        undo=Verb.ROLLBACK,
+        takes=("revision", "delete_blocking"),
+        moves=True,
+    ),
+    Verb.RESTART: VerbRule("Restart", Role.OPERATOR, Reason.PRODUCTION, moves=True),
+    Verb.SET_IMAGE: VerbRule(
+        "Set image",
+        Role.OPERATOR,
+        Reason.ALWAYS,
+        forward=True,
+        undo=Verb.ROLLBACK,
+        takes=("images",),
+        moves=True,
+    ),
+    Verb.SET_WEIGHT: VerbRule(
+        "Set weight",
+        Role.OPERATOR,
+        Reason.PRODUCTION,
+        forward=True,
+        undo=Verb.SET_WEIGHT,
+        takes=("weight",),
+    ),
+    Verb.SWITCH: VerbRule(
+        "Switch", Role.OPERATOR, Reason.ALWAYS, forward=True, undo=Verb.SWITCH, takes=("revision",)
+    ),
+    Verb.SYNC: VerbRule(
+        "Sync to a revision", Role.OPERATOR, Reason.ALWAYS, undo=Verb.SYNC, takes=("revision",), moves=True
+    ),
+    Verb.HOLD: VerbRule("Hold automation", Role.OPERATOR, Reason.ALWAYS, undo=Verb.RELEASE, takes=("until",)),
     Verb.RELEASE: VerbRule(
         "Release the hold", Role.OPERATOR, Reason.PRODUCTION, forward=True, undo=Verb.HOLD
     ),
@@ -83,15 +122,33 @@ VERBS: Mapping[Verb, VerbRule] = {
 
 @dataclass(frozen=True, slots=True)
 class Arguments:
-    """What a verb needs beside the workload: the revision's key (ROLLBACK, SYNC), images by container (SET_IMAGE), a
-    weight in percent (SET_WEIGHT), whether broken pods that block an ordered set are deleted (ROLLBACK), and until
-    when (HOLD)."""
+    """What a verb needs beside the workload, as its row says: the key of a revision or colour, images by container, a
+    weight in percent, whether broken pods that block an ordered set are deleted, and until when."""
 
     revision: str = ""
     images: Mapping[str, str] = field(default_factory=dict)
     weight: int | None = None
     delete_blocking: bool = False
     until: datetime | None = None
+
+
+def ignored(verb: Verb, arguments: Arguments) -> str:
+    """Which of the arguments given `verb` would ignore, and which it takes, in a sentence; empty when it ignores none.
+
+    An argument counts as given when it is not as it is by default.
+    """
+    rule, plain = VERBS[verb], Arguments()
+    names = [f.name for f in fields(Arguments) if getattr(arguments, f.name) != getattr(plain, f.name)]
+    given = [name for name in names if name not in rule.takes]
+    if not given:
+        return ""
+    takes = f"only {' and '.join(rule.takes)}" if rule.takes else "no arguments"
+    return f"{rule.label} ({verb.value}) takes {takes}, not {' and '.join(given)}."
+
+
+def takers(argument: str) -> str:
+    """The verbs that take an argument: "rollback, sync"."""
+    return ", ".join(verb.value for verb, rule in VERBS.items() if argument in rule.takes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from .evidence import Severity, digest
+from .forges import Dispatch
 from .freezes import Freeze
 
 
@@ -44,7 +45,8 @@ class Rules:
     `signature`: verified; `soak`: so long in the environment before, all pods ready; `rollback`: going back was seen to
     work; `four_eyes`: nobody approves what they had a part in; `one_at_a_time`: nothing else of the service moves;
     `expires`: how long a question stands. `only_by_gate`: buttons that go forward are blocked where a gate is asked.
-    `promotes`: a version that is good in the environment before asks to come in.
+    `promotes`: a version that is good in the environment before asks to come in; `dispatch`: what a yes to that starts,
+    in place of setting the image.
     """
 
     environment: str = ""
@@ -61,6 +63,7 @@ class Rules:
     expires: timedelta = timedelta(days=7)
     only_by_gate: bool = True
     promotes: bool = True
+    dispatch: Dispatch | None = None
 
     @property
     def asked_of_people(self) -> tuple[Approvals, ...]:

@@ -61,12 +61,20 @@ class Incident:
 
 @dataclass(frozen=True, slots=True)
 class IncidentTold:
-    """The fact that somebody tells of an incident: a tool (`source`) or a person by hand, signed in as `by`."""
+    """The fact that somebody tells of an incident: a tool (`source`) or a person by hand, signed in as `by`. `at` is
+    as of when (None: its end, or beginning), of two the later one counts; `withdrawn`: it was none."""
 
     incident: Incident
     source: str = "hand"
     url: str = ""
     by: str = ""
+    at: datetime | None = None
+    withdrawn: bool = False
+
+    @property
+    def as_of(self) -> datetime:
+        """As of when it is told."""
+        return self.at or self.incident.resolved_at or self.incident.started_at
 
 
 @dataclass(frozen=True, slots=True)

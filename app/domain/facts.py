@@ -17,6 +17,8 @@ from .rollout import RolloutState
 
 WEBHOOKS, POLLING = "webhooks", "polling"
 """Kinds of sources that tell of CI; no workload depends on them."""
+TELLING = "telling"
+"""Not heard but spoken to: a target of notices, which stands among the sources since it can fall silent as they do."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from .commands import Expected, Verb
 from .evidence import NOTHING, Evidence, digest, plain
+from .forges import CallState, ForgeCall
 from .names import WorkloadRef
 from .people import Principal
 
@@ -26,6 +27,7 @@ class Origin(StrEnum):
     ROLLOUT = "rollout"  # a rollout that stands and waits for a person
     FLAGGER = "flagger"  # a webhook that polls
     PIPELINE = "pipeline"  # whoever called the API, and waits for the answer
+    FORGE = "forge"  # a webhook of GitHub or GitLab; the answer is brought to their API
 
 
 class GatePhase(StrEnum):
@@ -91,7 +93,8 @@ class Subject:
     `workload` is the target's key, `source` that of the workload it was good on; `expected` is what must still be so
     when it is carried out. Approval asks for `verb` (None: nothing but the answer), rejection for `otherwise`.
     `question` is the sentence, `then` and `else_` what follows a yes and a no. `commit`, `url` and `asker` are those of
-    whoever asked through the API; `token` is its checksum where the asker has one of its own.
+    whoever asked through the API; `token` is its checksum where the asker has one of its own. `starter` is the login of
+    whoever set off the pipeline that asks; `call` is what the forge is told or asked to start.
     """
 
     service: str
@@ -114,6 +117,8 @@ class Subject:
     url: str = ""
     asker: str = ""
     token: str = ""
+    starter: str = ""
+    call: ForgeCall | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +153,8 @@ class Decision:
 @dataclass(frozen=True, slots=True)
 class Gate:
     """A gate as it stands. `key` is unique to what is asked, so that it is asked once; `digest` is that of the evidence
-    of now; `command` what was asked of the workload; `policy` the version of the rules."""
+    of now; `command` what was asked of the workload; `policy` the version of the rules, `told` what became of the
+    subject's `call`."""
 
     id: str
     key: str
@@ -165,6 +171,7 @@ class Gate:
     message: str = ""
     command: str = ""
     ended_at: datetime | None = None
+    told: CallState | None = None
 
     @property
     def final(self) -> bool:
@@ -191,7 +198,7 @@ def sheet(subject: Subject, evidence: Evidence, policy: str) -> dict[str, object
         "pause": subject.expected.paused_at.isoformat() if subject.expected.paused_at else None,
         "from": ", ".join(subject.before.images) or subject.before.name,
         "to": ", ".join(subject.after.images) or subject.after.name,
-        "action": subject.verb.value if subject.verb else "answer",
+        "action": subject.verb.value if subject.verb else subject.call.what if subject.call else "answer",
         "token": subject.token,
     }
     return {**about, **plain(evidence), "policy": policy}

@@ -27,6 +27,14 @@ class Reverts(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """A commit of the source that an owner follows; `repo` is a repository key, empty where it is not told."""
+
+    repo: str
+    sha: str
+
+
+@dataclass(frozen=True, slots=True)
 class Owner:
     """Who manages a workload: the kind of manager, its object (`kind`, `namespace`, `name`), what it does to the
     changes of others, and by which label or annotation it was recognised.

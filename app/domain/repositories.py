@@ -42,6 +42,16 @@ def full_sha(text: object) -> str | None:
     return found if _SHA.fullmatch(found) and found.strip("0") else None
 
 
+def short(revision: str) -> str:
+    """A revision as people read it: the first ten digits of a whole commit id, anything else as it is."""
+    return revision[:10] if full_sha(revision) else revision
+
+
+def commit_page(repo: str, sha: str) -> str:
+    """Where the host of a repository most likely shows a commit: GitHub, Gitea and GitLab all answer there."""
+    return f"https://{repo}/commit/{sha}" if repo and full_sha(sha) else ""
+
+
 def full_digest(text: object) -> str | None:
     """A digest "sha256:…", in lower case; None for anything else."""
     found = text.strip().lower() if isinstance(text, str) else ""

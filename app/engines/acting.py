@@ -126,9 +126,9 @@ class Effect:
     `origin` is the revision that was asked for when the plan was made, `revision` the one that must be (empty: the
     same) and `left` one that must not be any more; `images` are those of a revision whose key is not known before.
     `passed` is the index of the step that must lie behind, `answered` when the pause began that must be over,
-    `settled` asks that the move is over or nearly so, `freed` that no broken pod blocks it; `held` is the most pods
-    that may be held back, `serves` the revision and `lane` the side that must have the traffic. An effect that names
-    nothing is met at once: nothing of the workload would tell.
+    `settled` asks that the move is over or nearly so, `freed` that no broken pod blocks it; `held` is the most
+    pods that may be held back, `serves` the revision and `lane` the side that must have the traffic. An effect that
+    names nothing is met at once: nothing of the workload would tell.
     """
 
     origin: str = ""

@@ -15,7 +15,7 @@ from ..domain.commands import VERBS, Arguments, Offer, Verb
 from ..domain.policy import Blocker
 from ..domain.rollout import Phase, Revision, RolloutState
 from .acting import JSON_PATCH, STAMP, VERSION_AFTER, Effect, Look, NotOffered, Patch, Plan, Query, Raw
-from .port import Kind
+from .port import STATEFULSET, Kind
 
 REMOVE = object()
 """Stands for a member that must not be there."""
@@ -78,7 +78,10 @@ def draw(
         raise NotOffered(verb, (blocked(f"This kind of workload knows no “{word}”."),))
     if offer.blocked_by:
         raise NotOffered(verb, offer.blocked_by)
-    return drafts[verb](Task(kind, verb, look, arguments, now, stamp, state, offer))
+    task = Task(kind, verb, look, arguments, now, stamp, state, offer)
+    if arguments.delete_blocking and kind is not STATEFULSET:
+        raise task.refuse("No broken pod blocks this kind of workload: delete_blocking does nothing here.")
+    return drafts[verb](task)
 
 
 def blocked(message: str, clears: str = "") -> Blocker:

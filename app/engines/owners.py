@@ -16,11 +16,14 @@ import msgspec
 
 from ..domain.commands import Offer, Verb
 from ..domain.names import cut
-from ..domain.owners import Manager, Owner, Reverts
+from ..domain.owners import Manager, Owner, Reverts, Source
 from ..domain.policy import Blocker
+from ..domain.repositories import full_sha, repo_key, short
 from ..domain.rollout import RolloutState
-from .acting import Effect, Look, Plan, Query, Raw, shaped
-from .drafting import REMOVE, Draft, Path, Task, blocked, change, items, moment, offer, value
+from ..domain.targets import Target
+from . import applications
+from .acting import Difference, Effect, Look, Plan, Query, Raw, shaped
+from .drafting import REMOVE, Draft, Path, Task, blocked, change, moment, offer, value
 from .port import Kind
 from .shapes import FlaggerCanary, Meta, Root
 
@@ -60,6 +63,29 @@ def seen(state: RolloutState, look: Look) -> RolloutState:
     if owner is None or found is None:
         return state
     return replace(state, owner=replace(owner, reverts=_reverts(owner, found)))
+
+
+def targets(state: RolloutState, look: Look) -> tuple[Target, ...]:
+    """Revisions of its source that the owner could be brought back to, best first; none where it remembers none."""
+    found = _object(state.owner, look)
+    return (
+        applications.targets(found)
+        if found and found.get("kind", APPLICATION.name) == APPLICATION.name
+        else ()
+    )
+
+
+def source(state: RolloutState, look: Look) -> Source | None:
+    """The commit of its source that the owner follows now, where the look tells."""
+    owner, found = state.owner, _object(state.owner, look)
+    if owner is None or found is None:
+        return None
+    if owner.manager is Manager.ARGOCD:
+        repo, at = applications.wanted(found)
+    else:
+        repo, at = "", str(value(found, "status", "lastAppliedRevision") or "").rpartition(":")[2]
+    sha = full_sha(at)
+    return Source(repo_key(repo), sha) if sha else None
 
 
 def queries(root: Raw, kind: Kind) -> tuple[Query, ...]:
@@ -164,21 +190,27 @@ def _sync(task: Task) -> Plan:
         raise task.refuse(
             "Another operation of the application is in progress.", "Wait until it is over.", "owner"
         )
-    wanted = task.arguments.revision
-    entries = items(found, "status", "history")
-    entry = next((e for e in reversed(entries) if wanted in (e.get("revision"), str(e.get("id")))), None)
-    if entry is None or not wanted:
+    if value(found, "metadata", "deletionTimestamp") is not None:
+        raise task.refuse("The application is being deleted.", "", "owner")
+    chosen = applications.entry(found, task.arguments.revision)
+    if chosen is None:
         raise task.refuse("The application's history has no such revision.", "Choose one that it has.")
-    sync = {key: entry[key] for key in ("revision", "revisions", "source", "sources") if entry.get(key)}
-    operation = {
-        "initiatedBy": {"username": "shipboard"},
-        "info": [{"name": "Shipboard command", "value": task.stamp}],
-        "sync": {**sync, "prune": False, "syncStrategy": {"apply": {}}},
-    }
+    if not applications.has_source(chosen):
+        raise task.refuse("The history does not tell the source of that revision.", "Choose another one.")
+    after, last = applications.revision(chosen), next(iter(applications.entries(found)), chosen)
+    before = applications.revision(last)
+    asked = applications.operation(found, chosen, task.stamp)
     idle: dict[Path, Any] = {("operation",): None}
-    patch = change(APPLICATION, found, {("operation",): operation}, tests=idle, stamp=task.stamp)
+    patch = change(APPLICATION, found, {("operation",): asked}, tests=idle, stamp=task.stamp)
+    name = short(after.version or after.key)
     return task.plan(
-        (patch,), Effect(), sentence=f"{spoken(owner)} goes to {cut(wanted, 40)}, without pruning."
+        (patch,),
+        Effect(),
+        sentence=f"{spoken(owner)} goes to {name} of its source, in all that it manages, without pruning; Git stays "
+        "ahead of it.",
+        from_=before,
+        to=after,
+        difference=(Difference("revision of the source", before.version, after.version),),
     )
 
 

@@ -8,9 +8,22 @@ from .freezer import Freezer
 from .freezing import Freezes
 from .gatekeeper import Gatekeeper
 from .gates import Gates
+from .incidents import Incidents
 from .look import ClusterLike
 from .rounds import Rounds
-from .terms import Ask, Blocked, KeyReused, Moved, NotKnown, Preview, Receipt, RightsNow, Rules, receipt_of
+from .terms import (
+    Ask,
+    Blocked,
+    KeyReused,
+    Moved,
+    NotKnown,
+    Preview,
+    Receipt,
+    RightsNow,
+    Rules,
+    Unsuited,
+    receipt_of,
+)
 
 __all__ = [
     "Ask",
@@ -22,6 +35,7 @@ __all__ = [
     "Freezes",
     "Gatekeeper",
     "Gates",
+    "Incidents",
     "KeyReused",
     "Moved",
     "NotKnown",
@@ -32,5 +46,6 @@ __all__ = [
     "RightsNow",
     "Rounds",
     "Rules",
+    "Unsuited",
     "receipt_of",
 ]

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from app.domain.commands import Expected, Offer, Verb
 from app.domain.delivery import Delivery
+from app.domain.forges import Dispatch
 from app.domain.gates import Gate, Origin, Subject, Version
 from app.domain.rollout import (
     SETTLED,
@@ -34,12 +35,14 @@ CALM = timedelta(seconds=30)
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is to be asked; `key` is the same as long as it is the same question, `since` when it arose."""
+    """What is to be asked; `key` is the same as long as it is the same question, `since` when it arose; `thread` is
+    what a forge's question belongs to (domain.forges.Asked)."""
 
     key: str
     origin: Origin
     subject: Subject
     since: datetime | None = None
+    thread: str = ""
 
 
 def questions(seen: Sequence[Known], delivery: Delivery, now: datetime) -> Mapping[str, Question]:
@@ -135,16 +138,21 @@ def _promotions(seen: Sequence[Known], delivery: Delivery, now: datetime) -> lis
         sources = [s for s in seen if _feeds(s, target, before)]
         if not sources or not _alike(sources) or not all(_is_new(s, target, now) for s in sources):
             continue
-        if Verb.SET_IMAGE in _offers(target):
-            found.append(_promotion(sources[0], target))
+        if rules.dispatch or Verb.SET_IMAGE in _offers(target):
+            found.append(_promotion(sources[0], target, rules.dispatch))
     return found
 
 
-def _promotion(source: Known, target: Known) -> Question:
+def _promotion(source: Known, target: Known, dispatch: Dispatch | None) -> Question:
     place, new, old = target.place, source.state.revision, target.state.revision
     assert new is not None
     version = new.version or "the new version"
     was = old.version if old else ""
+    known = {"service": place.service, "environment": place.environment, "version": new.version}
+    call = dispatch.call(known | {"image": new.images[0]}) if dispatch else None
+    then = f"{version} is rolled out in {place.environment}, as {target.ref.kind}s are."
+    if call:
+        then = f"{call.forge} starts {call.workflow or 'a pipeline'} of {call.repo} at {call.ref}."
     subject = Subject(
         place.service,
         place.environment,
@@ -156,11 +164,12 @@ def _promotion(source: Known, target: Known) -> Question:
         workload=target.key,
         source=source.key,
         expected=Expected(target.key.partition(":")[2], old.key if old else ""),
-        verb=Verb.SET_IMAGE,
-        then=f"{version} is rolled out in {place.environment}, as {target.ref.kind}s are.",
+        verb=None if call else Verb.SET_IMAGE,
+        then=then,
         else_=f"{place.environment} stays at {was or 'what it runs'}; the next version is asked about again.",
         stands=f"good in {source.place.environment}",
         team=place.team,
+        call=call,
     )
     key = f"promotion|{target.key}|{old.key if old else ''}|{'+'.join(new.images)}"
     return Question(key, Origin.PROMOTION, subject)

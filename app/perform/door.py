@@ -20,6 +20,7 @@ from app.domain.names import Topic, WorkloadRef
 from app.domain.people import Principal
 from app.domain.policy import Blocker, Verdict
 from app.domain.rollout import RolloutState
+from app.engines import owners
 from app.engines.acting import Plan
 from app.live import Live
 from app.store import commands, readiness
@@ -41,6 +42,7 @@ from .terms import (
     Receipt,
     RightsNow,
     Rules,
+    Unsuited,
     as_asked,
     receipt_of,
 )
@@ -83,8 +85,9 @@ class Perform:
     async def preview(self, ask: Ask, principal: Principal) -> Preview:
         """What would happen now. Only a denial for who asks is recorded.
 
-        Raises NotKnown, ClusterError, StoreUnavailable.
+        Raises Unsuited, NotKnown, ClusterError, StoreUnavailable.
         """
+        Unsuited.check(ask)
         known, now = await self.known(ask.ref), self._clock()
         judged = await self._judged(ask, principal, known, now)
         if personal(judged.verdict):
@@ -105,17 +108,19 @@ class Perform:
             plan.from_ if plan else None,
             plan.to if plan else None,
             judged.targets,
+            owners.source(seen.state, seen.look) if seen else None,
             seen.containers if seen else {},
         )
 
     async def ask(self, ask: Ask, principal: Principal) -> Receipt:
         """Record what is asked, to be carried out at once. The same key with the same ask gives the same receipt.
 
-        Raises KeyReused, Blocked, Moved, NotKnown, ClusterError, StoreUnavailable; nothing was changed then, and an ask
-        that raised StoreUnavailable may be repeated with its key.
+        Raises Unsuited, KeyReused, Blocked, Moved, NotKnown, ClusterError, StoreUnavailable; nothing was changed then,
+        and an ask that raised StoreUnavailable may be repeated with its key.
         """
         if not 0 < len(ask.key) <= MAX_KEY:
             raise ValueError(f"an idempotency key has 1 to {MAX_KEY} characters")
+        Unsuited.check(ask)
         if before := await self._asked_before(ask, principal):
             return before
         if self._resting():
@@ -198,7 +203,9 @@ class Perform:
         """Every verb of a workload as it stands for `principal`, by the state that is stored: for buttons. Raises
         NotKnown, StoreUnavailable."""
         known = await self.known(ref)
-        return await self._judge.offers(known, principal)
+        async with self._database.reading() as connection:
+            record = await readiness.record(connection, ref)
+        return await self._judge.offers(known, principal, record)
 
     async def known(self, ref: WorkloadRef) -> Known:
         """A workload as the database has it. Raises NotKnown, StoreUnavailable."""

@@ -13,7 +13,7 @@ from app.domain.names import Topic, cut
 from app.domain.people import Principal
 from app.domain.policy import Blocker, Permission, permits
 from app.live import Live
-from app.store import gates as kept
+from app.store import freezes as frost
 from app.store.audit import append
 from app.store.db import Database
 
@@ -43,7 +43,7 @@ class Freezes:
             reason=made.reason,
         )
         async with self.database.writing() as session:
-            await kept.freeze(session, made, who.identity)
+            await frost.freeze(session, made, who.identity)
             await append(session, said)
         self._refreeze(made.id)
         return made
@@ -52,7 +52,7 @@ class Freezes:
         """End a freeze by hand. Raises Blocked, NotKnown, StoreUnavailable."""
         now = self.clock()
         async with self.database.reading() as connection:
-            known = {f.id: f for f in await kept.freezes(connection, now)}
+            known = {f.id: f for f in await frost.freezes(connection, now)}
         if ident not in known:
             raise NotKnown(
                 "There is no such freeze.", "It may be lifted, or be one of the configuration.", ""
@@ -64,7 +64,7 @@ class Freezes:
             reason=cut(reason, MAX_REASON), before=made.reason,
         )  # fmt: skip
         async with self.database.writing() as session:
-            if await kept.lift(session, ident, now):
+            if await frost.lift(session, ident, now):
                 await append(session, said)
         self._refreeze(ident)
 

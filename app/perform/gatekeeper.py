@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
@@ -21,8 +21,9 @@ from app.domain.gates import Basis, Decision, Gate, GatePhase, Origin
 from app.domain.people import SYSTEM
 from app.domain.policy import Permission, permits
 from app.domain.rulings import Ruling, missing
-from app.live import Listener, Live
+from app.live import EVERYTHING, Listener, Live
 from app.store import commands
+from app.store import freezes as frost
 from app.store import gates as kept
 from app.store.audit import append
 from app.store.commands import Known
@@ -90,8 +91,9 @@ class Gatekeeper:
                 listening.cancel()
                 await self._executor.stop()
 
-    async def round(self) -> None:
-        """Look at what changed, and at every gate that is not over. Raises StoreUnavailable."""
+    async def look(self) -> list[Gate]:
+        """Read what changed, so that the rules know what is frozen and asked; the gates that stand. Raises
+        StoreUnavailable."""
         gates, now = self._gates, self._gates.clock()
         dirty, self._dirty = self._dirty, set()
         whole = time.monotonic() - self._read_at > WHOLE
@@ -101,12 +103,18 @@ class Gatekeeper:
                     found = {k.key: k for k in await commands.of_services(connection, None)}
                 else:
                     found = dict(await commands.workloads(connection, tuple(dirty))) if dirty else {}
-                gates.freezer.by_hand = await kept.freezes(connection, now)
+                gates.freezer.by_hand = await frost.freezes(connection, now)
                 current = await kept.current(connection, now - PATIENCE)
         except StoreUnavailable:
             self._dirty |= dirty
             raise
         self._take_in(found, None if whole else dirty)
+        self._tell(current)
+        return current
+
+    async def round(self) -> None:
+        """Look at what changed, and at every gate that is not over. Raises StoreUnavailable."""
+        current = await self.look()
         raised = {key: q for several in self._raised.values() for key, q in several.items()}
         for gate in current:
             if gate.phase is GatePhase.REJECTED and gate.subject.otherwise and not gate.command:
@@ -122,11 +130,15 @@ class Gatekeeper:
                     else:
                         current.append(gate)
         self._answered &= raised.keys()
-        gates.freezer.gates = {
-            g.subject.workload: g.id for g in current if g.phase is GatePhase.OPEN and g.subject.workload
-        }
+        self._tell(current)
         for gate in current:
             await self._settle(gate, raised)
+
+    def _tell(self, current: Iterable[Gate]) -> None:
+        """Let the rules know which gate is asked about which workload."""
+        self._gates.freezer.gates = {
+            g.subject.workload: g.id for g in current if g.phase is GatePhase.OPEN and g.subject.workload
+        }
 
     def _take_in(self, found: Mapping[str, Known], keys: set[str] | None) -> None:
         """Remember what was read of `keys` (None: of all there are), and what their services ask by now."""
@@ -153,6 +165,9 @@ class Gatekeeper:
         while True:
             changed = await listener.changes(60.0)
             self._dirty |= {topic.key for topic in changed if topic.sort == "workload"}
+            if EVERYTHING in changed:
+                self._read_at = float("-inf")
+                self._bell.set()
             if any(topic.sort in ("workload", "gate", "freeze") for topic in changed):
                 self._bell.set()
 
@@ -170,7 +185,8 @@ class Gatekeeper:
     async def _settle(self, gate: Gate, raised: Mapping[str, Question]) -> None:
         now = self._gates.clock()
         if gate.phase is GatePhase.EXECUTING:
-            self._executor.carry(gate)
+            if not gate.subject.call:  # else it is on its way to the forge
+                self._executor.carry(gate)
             return
         ours = gate.origin in (Origin.PROMOTION, Origin.ROLLOUT)
         if ours and not holds_still(gate, raised, self._seen):
@@ -184,7 +200,7 @@ class Gatekeeper:
         gate = await self._standing_now(await self._gates.fresh(gate))
         if gate.phase is GatePhase.OPEN:
             await self._by_rule(gate)
-        elif ours:
+        elif ours or gate.subject.call:
             await self._begin(gate)
 
     async def _by_rule(self, gate: Gate) -> None:
@@ -220,7 +236,7 @@ class Gatekeeper:
                 await append(session, entry(gate, SYSTEM, "reopened", now, result=why))
         if moved:
             self._gates.tell(gate)
-            if not why:
+            if not why and not gate.subject.call:
                 self._executor.carry(replace(gate, phase=GatePhase.EXECUTING))
 
     async def _end(self, gate: Gate, phase: GatePhase, said: str) -> None:

@@ -33,6 +33,7 @@ from app.domain.policy import Blocker, Permission, permits
 from app.domain.rulings import Around, Ruling, barred, missing, rulings
 from app.live import Live
 from app.store import commands
+from app.store import freezes as frost
 from app.store import gates as kept
 from app.store.audit import append
 from app.store.commands import Known
@@ -79,7 +80,7 @@ class Gates:
         gate = Gate(token_hex(8), question.key, question.origin, subject, since, ends)
         gate = gate.showing(await self._gather(gate), rules.version)
         async with self.database.writing() as session:
-            if new := await kept.ask(session, gate):
+            if new := await kept.ask(session, gate, question.thread):
                 await append(session, entry(gate, by, "opened", now, result=subject.question))
         if not new:
             async with self.database.reading() as connection:
@@ -104,6 +105,17 @@ class Gates:
                 "There is no such gate.", "Old ones are forgotten.", "See /gates for those that wait."
             )
         return found
+
+    async def open(self) -> list[Gate]:
+        """Gates that wait for a decision, oldest first. Raises StoreUnavailable."""
+        now = self.clock()
+        async with self.database.reading() as connection:
+            return [gate for gate in await kept.current(connection, now) if gate.phase is GatePhase.OPEN]
+
+    def barred(self, gate: Gate, who: Principal) -> tuple[Blocker, ...]:
+        """Why `who` may not approve a gate, whatever the evidence; empty: they may."""
+        stale = self._rules.stale(who, gate.subject.environment, self.clock())
+        return (*barred(gate, who, self.delivery), *stale)
 
     async def of_key(self, beginning: str) -> list[Gate]:
         """Gates whose key begins so, oldest first. Raises StoreUnavailable."""
@@ -134,7 +146,7 @@ class Gates:
         """Every rule of a gate, as it stands now. Raises StoreUnavailable."""
         async with self.database.reading() as connection:
             seen = await commands.of_services(connection, [gate.subject.service])
-            by_hand = await kept.freezes(connection, self.clock())
+            by_hand = await frost.freezes(connection, self.clock())
         around = Around((*self.delivery.freezes, *by_hand), moving(seen, gate))
         return rulings(gate, self.delivery, around, self.clock())
 

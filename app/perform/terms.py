@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
-from app.domain.commands import Arguments, Command, CommandPhase, Expected, Verb
+from app.domain.commands import Arguments, Command, CommandPhase, Expected, Verb, ignored
 from app.domain.errors import ShipboardError
 from app.domain.names import WorkloadRef
+from app.domain.owners import Source
 from app.domain.people import Principal, PrincipalKind
 from app.domain.policy import ALLOWED, Blocker, Verdict
 from app.domain.rollout import Revision, RolloutState
@@ -47,8 +48,9 @@ class Ask:
 class Preview:
     """What would be done now, and whether it may. `expected` is what was seen, to be sent along with the ask;
     `dry_run` is "accepted", "refused" or "" (not tried), `dry_run_said` the server's words. `before` and `after` are
-    the revisions it goes from and to, `targets` those that a rollback could go to, best first; `containers` are the
-    images by container, as the template has them."""
+    the revisions it goes from and to, `targets` those that a rollback or a sync could go to, best first; `source` is
+    the commit that the owner follows, where there is one; `containers` are the images by container, as the template
+    has them."""
 
     verb: Verb
     ref: WorkloadRef
@@ -64,6 +66,7 @@ class Preview:
     before: Revision | None = None
     after: Revision | None = None
     targets: tuple[Target, ...] = ()
+    source: Source | None = None
     containers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -170,6 +173,16 @@ class NotKnown(ShipboardError):
 
 class KeyReused(ShipboardError):
     """The idempotency key was used for something else."""
+
+
+class Unsuited(ShipboardError):
+    """The verb does not take one of the arguments; nothing was done."""
+
+    @classmethod
+    def check(cls, ask: Ask) -> None:
+        """Raise it for an ask that holds such an argument: what is ignored is not what was meant."""
+        if why := ignored(ask.verb, ask.arguments):
+            raise cls("This was not understood.", why, "Leave out what it does not take.")
 
 
 class Blocked(ShipboardError):

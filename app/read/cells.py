@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from ..domain.counts import among
 from ..domain.gates import Gate, Origin
 from ..domain.names import cut
 from ..domain.rollout import Attention, Phase, PodCondition, RolloutState, Step, StepState, WaitKind
@@ -234,7 +235,7 @@ def _pods(state: RolloutState) -> Pods | None:
     stays = state.phase in (Phase.FAILED, Phase.ABORTED) or state.problems
     if stays and state.stable and state.stable.version:
         text += f" new, {state.stable.version} serves"
-    label = f"{new:,} of {wanted:,} pods are new and ready"
+    label = f"{among(new, wanted)} {'is' if wanted == 1 else 'are'} new and ready"
     if counted[Square.FAILING]:
         label += f", {counted[Square.FAILING]:,} failing"
     if total > SQUARES:

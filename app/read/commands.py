@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.commands import VERBS, CommandPhase, Verb
 from app.domain.names import WorkloadRef
+from app.read.landing import Asked, Landing, Whither, asked
 from app.store.commands import LASTS, Kept, kept_of
 from app.store.db import Database
 from app.store.tables import COMMAND, WORKLOAD
@@ -34,7 +35,8 @@ LINES = 6
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A command in one line: what, by whom, why, and how it stands. `seconds` is how long it took, once it is over."""
+    """A command in one line: what, by whom, why, and how it stands. `seconds` is how long it took, once it is over,
+    with the pods that moved; `landing` is how those stand."""
 
     id: str
     verb: str
@@ -47,6 +49,7 @@ class Line:
     asked_at: datetime
     over: bool
     seconds: float | None
+    landing: Landing | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +60,14 @@ class Took:
     at: datetime
 
 
-def line_of(kept: Kept) -> Line:
-    """A command in one line."""
+def line_of(kept: Kept, landing: Landing | None = None) -> Line:
+    """A command in one line, with how its pods stand."""
     command = kept.command
     took = (kept.ended_at - command.asked_at).total_seconds() if kept.ended_at else None
+    if landing and landing.state in (Whither.MOVING, Whither.WAITING, Whither.STUCK):
+        took = None
+    elif landing and landing.seconds is not None:
+        took = landing.seconds
     return Line(
         command.id,
         command.verb.value,
@@ -73,40 +80,40 @@ def line_of(kept: Kept) -> Line:
         command.asked_at,
         kept.final,
         took,
+        landing,
     )
 
 
-async def lines(connection: AsyncConnection, keys: Sequence[str]) -> tuple[Line, ...]:
+async def latest(connection: AsyncConnection, keys: Sequence[str]) -> tuple[Asked, ...]:
     """The latest commands about workloads with these keys, newest first."""
     newest = (COMMAND.c.asked_at.desc(), COMMAND.c.id.desc())
     query = select(COMMAND).where(COMMAND.c.workload.in_(keys)).order_by(*newest).limit(LINES)
-    return tuple(line_of(kept_of(row)) for row in await connection.execute(query))
+    return await asked(connection, [kept_of(row) for row in await connection.execute(query)])
 
 
 async def took(database: Database, ref: WorkloadRef, verb: Verb) -> Took | None:
-    """How long `verb` took here the last time that it was seen to work; None when it never was."""
+    """How long `verb` took here the last time that it worked, with the pods that moved; None when it never did."""
     mine = select(WORKLOAD.c.key).where(
         WORKLOAD.c.cluster == ref.cluster,
         WORKLOAD.c.namespace == ref.namespace,
         WORKLOAD.c.kind == ref.kind,
         WORKLOAD.c.name == ref.name,
     )
-    query = (
-        select(COMMAND.c.asked_at, COMMAND.c.ended_at)
-        .where(
-            COMMAND.c.workload.in_(mine),
-            COMMAND.c.verb == verb.value,
-            COMMAND.c.phase == CommandPhase.DONE.value,
-        )
-        .order_by(COMMAND.c.ended_at.desc())
-        .limit(1)
+    done = (
+        COMMAND.c.workload.in_(mine),
+        COMMAND.c.verb == verb.value,
+        COMMAND.c.phase == CommandPhase.DONE.value,
     )
+    query = select(COMMAND).where(*done).order_by(COMMAND.c.ended_at.desc()).limit(LINES)
     async with database.reading() as connection:
-        row = (await connection.execute(query)).first()
-    if row is None:
-        return None
-    span: timedelta = row.ended_at - row.asked_at
-    return Took(span.total_seconds(), row.ended_at)
+        several = await asked(connection, [kept_of(row) for row in await connection.execute(query)])
+    for each in several:
+        moves = VERBS[verb].moves and each.kept.sent_at is not None
+        landed = each.way.end is Whither.LANDED
+        at = each.way.at if moves and landed else None if moves else each.kept.ended_at
+        if at is not None:
+            return Took((at - each.kept.command.asked_at).total_seconds(), at)
+    return None
 
 
 async def page(

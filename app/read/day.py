@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from ..domain.rollout import Outcome
+from ..domain.rollout import Outcome, RolloutKind
 from .board import Day, Tick, TickKind
 from .rows import RolloutRow
 
@@ -19,7 +19,8 @@ _KINDS = {
     Outcome.FAILED: TickKind.FAILED,
     Outcome.ROLLED_BACK: TickKind.ROLLED_BACK,
 }
-"""What superseded something tells its own story, so a superseded rollout is not drawn."""
+"""What superseded something tells its own story, so a superseded rollout is not drawn; nor is a restart that went
+well."""
 
 Mark = tuple[int, TickKind, bool]
 """A minute since the epoch, how it ended, whether in the last environment."""
@@ -38,7 +39,8 @@ class DayStrip:
     def put(self, key: str, row: RolloutRow | None) -> bool:
         """Take in a rollout, or that it is not (or no longer) to be shown. True when the strip changed."""
         mark: Mark | None = None
-        if row is not None and row.outcome in _KINDS:
+        restarted = row is not None and row.kind is RolloutKind.RESTART and row.outcome is Outcome.PROMOTED
+        if row is not None and row.outcome in _KINDS and not restarted:
             at = row.ended_at or row.started_at
             mark = (int(at.timestamp()) // 60, _KINDS[row.outcome], row.place.environment == self._final)
         name = f"{row.place.service} {row.to_version} in {row.place.environment}" if row and mark else ""

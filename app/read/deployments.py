@@ -12,19 +12,21 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.ci import CiOutcome
 from app.domain.dora import Deployment, Ending, Incident
-from app.domain.rollout import Outcome
+from app.domain.rollout import Outcome, RolloutKind
 from app.store.ci_tables import ARTIFACT, COMMIT, REPORTED
 from app.store.incident_tables import INCIDENT
+from app.store.incidents import incident_of
 from app.store.report_tables import TAG
 from app.store.tables import ROLLOUT
 
 from .builds import MAIN
 from .fleet import Fleet
+from .squashes import squashed
 
 BEFORE = timedelta(days=30)
 """How long before a span is looked at for what ran then."""
@@ -41,7 +43,7 @@ _ENDINGS = {
 }
 _COLUMNS = (
     *("id", "workload", "service", "environment", "from_version", "to_version"),
-    *("back", "started_at", "ended_at", "outcome"),
+    *("back", "started_at", "ended_at", "outcome", "nature"),
 )
 _WORSE = (Ending.ROLLED_BACK, Ending.ABORTED, Ending.FAILED, Ending.SUPERSEDED, Ending.LANDED)
 
@@ -92,28 +94,34 @@ def repositories(fleet: Fleet) -> Mapping[str, str]:
 
 
 async def read_incidents(
-    connection: AsyncConnection, environment: str, service: str, since: datetime, until: datetime
+    connection: AsyncConnection,
+    environment: str,
+    service: str,
+    since: datetime | None,
+    until: datetime | None,
+    *,
+    below: tuple[datetime, str] | None = None,
+    most: int = MOST,
 ) -> tuple[Incident, ...]:
-    """Incidents that began in a span."""
-    query = select(INCIDENT).where(INCIDENT.c.started_at >= since, INCIDENT.c.started_at < until)
-    if environment:
-        query = query.where(INCIDENT.c.environment == environment)
-    if service:
-        query = query.where(INCIDENT.c.service == service)
-    rows = await connection.execute(query.order_by(INCIDENT.c.started_at).limit(MOST))
-    return tuple(map(_incident, rows))
-
-
-async def read_incident(connection: AsyncConnection, ident: str) -> Incident | None:
-    """One incident; None when there is none."""
-    row = (await connection.execute(select(INCIDENT).where(INCIDENT.c.id == ident))).first()
-    return _incident(row) if row else None
-
-
-def _incident(row: Any) -> Incident:
-    return Incident(
-        row.id, row.service, row.environment, row.title, row.started_at, row.resolved_at, row.deployment
+    """Incidents that began in a span (None: no end), newest first, after the place `below` (beginning and id)."""
+    query = select(INCIDENT).where(INCIDENT.c.withdrawn_at.is_(None))
+    for column, value in ((INCIDENT.c.environment, environment), (INCIDENT.c.service, service)):
+        query = query.where(column == value) if value else query
+    if since:
+        query = query.where(INCIDENT.c.started_at >= since)
+    if until:
+        query = query.where(INCIDENT.c.started_at < until)
+    if below:
+        query = query.where(
+            or_(
+                INCIDENT.c.started_at < below[0],
+                and_(INCIDENT.c.started_at == below[0], INCIDENT.c.id < below[1]),
+            )
+        )
+    rows = await connection.execute(
+        query.order_by(INCIDENT.c.started_at.desc(), INCIDENT.c.id.desc()).limit(most)
     )
+    return tuple(map(incident_of, rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +137,7 @@ def _merged(rows: Iterable[Any]) -> tuple[list[_One], int]:
     groups: dict[tuple[str, str], list[tuple[set[str], Deployment]]] = {}
     again = 0
     for row in rows:
-        if row.from_version == row.to_version:
+        if row.from_version == row.to_version or row.nature == RolloutKind.RESTART:
             again += 1
             continue
         outcome = Outcome(row.outcome or Outcome.SUPERSEDED)
@@ -223,7 +231,7 @@ async def _linked(
         before = latest.get(deployment.service)
         if before is not None and place > before and not deployment.back:
             times = trails[repo].times[before + 1 : place + 1]
-            deployment = replace(deployment, committed_at=tuple(times))
+            deployment = replace(deployment, committed_at=tuple(at for each in times for at in each))
         if not deployment.back:
             latest[deployment.service] = max(place, before if before is not None else place)
         found.append(deployment)
@@ -232,7 +240,10 @@ async def _linked(
 
 @dataclass(frozen=True, slots=True)
 class _Trail:
-    times: Sequence[datetime]
+    """Of a main branch: the times of the commits that came with each of its own, its own or those it was squashed from;
+    and the place of each."""
+
+    times: Sequence[Sequence[datetime]]
     places: Mapping[str, int]
 
 
@@ -241,9 +252,10 @@ _NOTHING = _Trail((), {})
 
 async def _trails(connection: AsyncConnection, repos: Iterable[str], since: datetime) -> dict[str, _Trail]:
     """Commits of main branches, oldest first."""
-    times: dict[str, list[datetime]] = {}
+    times: dict[str, list[Sequence[datetime]]] = {}
     places: dict[str, dict[str, int]] = {}
     names = sorted(repos)
+    went = await squashed(connection, names, since)
     for start in range(0, len(names), 200):
         query = (
             select(COMMIT.c.repo, COMMIT.c.sha, COMMIT.c.at)
@@ -255,7 +267,7 @@ async def _trails(connection: AsyncConnection, repos: Iterable[str], since: date
         for row in await connection.execute(query):
             mine = times.setdefault(row.repo, [])
             places.setdefault(row.repo, {})[row.sha] = len(mine)
-            mine.append(row.at)
+            mine.append([each.at for each in went.get((row.repo, row.sha), ())] or [row.at])
     return {repo: _Trail(mine, places[repo]) for repo, mine in times.items()}
 
 

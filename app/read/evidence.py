@@ -11,6 +11,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.domain.counts import every
 from app.domain.evidence import Evidence, Person, Rollback
 from app.domain.gates import Gate, Origin
 from app.domain.rollout import SETTLED, Health, Outcome, PodCondition, RolloutState
@@ -30,7 +31,9 @@ async def evidence(database: Database, gate: Gate) -> Evidence:
         since, soak = await _soaking(connection, gate)
         back = await _way_back(connection, gate)
     people = found.people
-    if gate.subject.asker and people is not None:
+    if gate.origin is Origin.FORGE:
+        people = _started(people, gate.subject.starter)
+    elif gate.subject.asker and people is not None:
         people = (*people, Person("asker", identity=gate.subject.asker))
     return Evidence(
         found.ci,
@@ -46,12 +49,21 @@ async def evidence(database: Database, gate: Gate) -> Evidence:
     )
 
 
+def _started(people: tuple[Person, ...] | None, starter: str) -> tuple[Person, ...] | None:
+    """Those who had a part, with whoever set off the pipeline that asks (an address of their login's); where nobody
+    told who wrote it, that author stays somebody unknown."""
+    if not starter:
+        return people
+    return (*(people or (Person("author"),)), Person("starter", starter.partition("@")[0], starter))
+
+
 async def _soaking(connection: AsyncConnection, gate: Gate) -> tuple[datetime | None, str]:
     """Since when the version runs in the environment before with all pods ready, and that in words."""
     subject = gate.subject
     if not subject.source:
         place = subject.came_from or "an environment before"
-        return None, f"this version is not seen in {place}" if gate.origin is not Origin.PIPELINE else ""
+        outside = gate.origin in (Origin.PIPELINE, Origin.FORGE)
+        return None, "" if outside else f"this version is not seen in {place}"
     where = WORKLOAD.c.key == subject.source, WORKLOAD.c.gone_at.is_(None)
     row = (await connection.execute(select(WORKLOAD).where(*where))).first()
     if row is None:
@@ -64,7 +76,7 @@ async def _soaking(connection: AsyncConnection, gate: Gate) -> tuple[datetime | 
     moments = [pod.since for pod in state.pods if pod.since]
     begun = [at for at in (row.landed_at, state.settled_at, row.revision_at) if at]
     since = max(moments + begun[:1], default=row.since)
-    return since, f"all {state.counts.wanted} pods ready in {row.environment}"
+    return since, f"{every(state.counts.wanted)} ready in {row.environment}"
 
 
 def _not_ready(state: RolloutState) -> bool:

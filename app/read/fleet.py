@@ -27,6 +27,7 @@ from app.read.kept import Kept
 from app.read.origins import Origins
 from app.read.past import Past, rollout_of
 from app.read.rows import RolloutRow, SourceRow, WorkloadRow
+from app.store import freezes as frost
 from app.store import gates as asked
 from app.store import mapping
 from app.store.db import Database
@@ -114,7 +115,7 @@ class Fleet:
             await self.builds.load(connection, self._clock())
             await self.origins.load(connection, workloads.values())
             gates = await asked.current(connection, self._clock() - KEPT)
-            self.by_hand = await asked.freezes(connection, self._clock())
+            self.by_hand = await frost.freezes(connection, self._clock())
         self._gates.clear()
         self._gates.update((gate.id, gate) for gate in gates)
         self._workloads.clear()
@@ -125,6 +126,13 @@ class Fleet:
         self._rollouts.clear()
         self._rollouts.update(rollouts)
         await self._remember(set(self._pasts.keys()))
+
+    async def reload(self) -> None:
+        """Read everything again, and what is held beside it. Raises StoreUnavailable."""
+        await self.load()
+        for held in list(self._kept.values()):
+            held.at = None
+        await self.renew()
 
     async def follow(self, ref: WorkloadRef) -> Past:
         """The past of the name `ref`, kept up for as long as the caller holds it. Raises StoreUnavailable."""
@@ -201,7 +209,7 @@ class Fleet:
             if keys := names["rollout"]:
                 rollouts = await _rollouts(connection, ROLLOUT.c.id.in_(keys))
             gates = await asked.some(connection, names["gate"]) if names["gate"] else []
-            by_hand = await asked.freezes(connection, self._clock()) if names["freeze"] else self.by_hand
+            by_hand = await frost.freezes(connection, self._clock()) if names["freeze"] else self.by_hand
         touched = {row.ref for key in names["workload"] if (row := self._workloads.get(key))}
         await self._remember(touched | {row.ref for row in workloads.values()})
         self._put_workloads(names["workload"], workloads)

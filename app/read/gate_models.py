@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ..domain.evidence import Change, Holds
+from ..domain.forges import CallPhase
 from ..domain.gates import Basis, GatePhase, Origin
 from ..domain.policy import Blocker
 from ..domain.rollout import Attention
@@ -63,6 +64,28 @@ class VoteLine:
     at: datetime
     reason: str
     not_counted: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CallLine:
+    """What became of telling the forge: its name, how far it is, in words, when it was taken, and when it is tried
+    again."""
+
+    forge: str
+    phase: CallPhase
+    said: str
+    tries: int
+    told_at: datetime | None
+    again_at: datetime | None
+
+    @property
+    def attention(self) -> Attention:
+        """How it is drawn."""
+        if self.phase is CallPhase.FAILED:
+            return Attention.FAILED
+        if self.phase is CallPhase.TOLD:
+            return Attention.GOOD
+        return Attention.WAITING if self.tries else Attention.UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +148,7 @@ class GateDetail:
     digest: str
     policy: str
     frozen: bool
+    told: CallLine | None = None
 
 
 @dataclass(frozen=True, slots=True)

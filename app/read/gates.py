@@ -8,6 +8,7 @@ from datetime import datetime
 
 from ..domain.delivery import explained
 from ..domain.evidence import Holds, Severity
+from ..domain.forges import CallPhase
 from ..domain.freezes import coming
 from ..domain.gates import Gate, GatePhase, Origin
 from ..domain.names import ImageRef
@@ -18,6 +19,9 @@ from ..domain.rulings import Around, Ruling, barred, missing, rulings, valid
 from .board import Listening
 from .fleet import Fleet
 from .frost import frozen
+from .gate_models import (
+    CallLine as CallLine,
+)
 from .gate_models import (
     GateDetail as GateDetail,
 )
@@ -165,7 +169,19 @@ def detail(fleet: Fleet, gate: Gate, now: datetime) -> GateDetail:
         gate.digest,
         gate.policy,
         any(r.rule == "freeze" and not r.met for r in found),
+        _told(gate),
     )
+
+
+def _told(gate: Gate) -> CallLine | None:
+    """What became of telling the forge, once it is owed an answer."""
+    call, state = gate.subject.call, gate.told
+    if call is None or state is None or gate.phase in (GatePhase.OPEN, GatePhase.APPROVED, GatePhase.VOID):
+        return None
+    if state.phase is CallPhase.MOOT:
+        return None
+    again = state.due_at if state.phase is CallPhase.DUE and state.said else None
+    return CallLine(call.forge, state.phase, state.said, state.tries, state.told_at, again)
 
 
 _SEEN = {Holds.YES: Attention.GOOD, Holds.NO: Attention.FAILED, Holds.UNKNOWN: Attention.UNKNOWN}

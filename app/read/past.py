@@ -7,7 +7,7 @@ together, and each tells which one it belongs to.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 
 from sqlalchemy import func, select
@@ -17,10 +17,13 @@ from app.domain.course import Sample
 from app.domain.history import Transition
 from app.domain.names import WorkloadRef
 from app.domain.stages import Stage, Typical, stages, stood, typical
+from app.domain.targets import Record
 from app.store import mapping
+from app.store.readiness import record
 from app.store.tables import EVENT, LOGTAIL, ROLLOUT, SAMPLE, TRANSITION, WORKLOAD
 
-from .commands import Line, lines
+from .commands import latest
+from .landing import Asked
 from .readiness import Readiness, readiness
 from .rows import RolloutRow
 
@@ -79,7 +82,8 @@ class Told:
     """Rollouts newest first, `total` of all there are; `gone_at` when the workload of that name was deleted,
     if none is there now; the latest `events`, newest first, and `logs` of the one that
     is there. `known`: a workload of that name is or was there. `asked` are the latest commands, newest first, and
-    `readiness` what is known of a way back; `course` is how far the newest rollout was, in order."""
+    `readiness` what is known of a way back, `record` what of its revisions; `course` is how far the newest rollout
+    was, in order."""
 
     rollouts: tuple[PastRollout, ...] = ()
     total: int = 0
@@ -88,9 +92,10 @@ class Told:
     gone_at: datetime | None = None
     events: tuple[PastEvent, ...] = ()
     logs: tuple[LogTail, ...] = ()
-    asked: tuple[Line, ...] = ()
+    asked: tuple[Asked, ...] = ()
     readiness: Readiness | None = None
     course: tuple[Sample, ...] = ()
+    record: Record = field(default_factory=Record)
 
 
 class Past:
@@ -137,9 +142,10 @@ async def told(connection: AsyncConnection, ref: WorkloadRef) -> Told:
         gone_at=None if None in gone else max(at for at in gone if at),
         events=await _events(connection, lives),
         logs=await _logs(connection, [key for key, at in lives.items() if at is None]),
-        asked=await lines(connection, list(lives)),
+        asked=await latest(connection, list(lives)),
         readiness=await readiness(connection, [key for key, at in lives.items() if at is None]),
         course=await _course(connection, rows[0].id) if rows else (),
+        record=await record(connection, ref),
     )
 
 
@@ -173,6 +179,7 @@ def rollout_of(row: mapping.AnyRow) -> RolloutRow:
         cause=row.cause,
         killed=row.killed,
         overran=row.overran,
+        kind=mapping.rollout_kind_of(row),
     )
 
 

@@ -5,7 +5,7 @@ Beside what became of it stands how its workload is now, since that is what the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -19,10 +19,12 @@ from ..engines.acting import Difference
 from ..live import Topic
 from ..store import commands
 from ..store.commands import Sending
+from ..store.db import Database
 from .board import Listening
 from .commands import Line, line_of
 from .fleet import Fleet
 from .kept import Kept
+from .landing import Asked, Landing, Whither, asked, landing
 from .query import version_of
 from .restless import as_of
 from .rows import SourceRow
@@ -53,6 +55,16 @@ _NEXT = {
     CommandPhase.FAILED: "Look at the workload: the cluster took the change, so it may still come.",
     CommandPhase.UNKNOWN: "Look at the workload in the cluster before you ask again.",
 }
+
+_LANDINGS = {
+    Whither.MOVING: (Attention.MOVING, "The cluster works on it."),
+    Whither.WAITING: (Attention.WAITING, "It waits for a person."),
+    Whither.STUCK: (Attention.FAILED, "It is stuck."),
+    Whither.LANDED: (Attention.GOOD, "Done."),
+    Whither.OVERTAKEN: (Attention.UNKNOWN, "Something newer took its place."),
+    Whither.UNSEEN: (Attention.UNKNOWN, "The cluster works on it."),
+}
+"""What a command that is done wears and says while its pods move."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +100,8 @@ class Station:
 
 @dataclass(frozen=True, slots=True)
 class ReceiptPage:
-    """All of the page. `now_word` and `now_attention` are of the workload as it is seen now (empty: it is gone)."""
+    """All of the page. `landing` is how the pods that it moves stand. `now_word` and `now_attention` are of the
+    workload as it is seen now (empty: it is gone)."""
 
     line: Line
     attention: Attention
@@ -107,6 +120,7 @@ class ReceiptPage:
     now_word: str
     now_attention: Attention
     sources: tuple[Listening, ...]
+    landing: Landing | None = None
     rows: tuple[()] = ()
 
 
@@ -116,16 +130,41 @@ _NAME = "command {}"
 async def follow(fleet: Fleet, ident: str) -> Kept:
     """The command of an id, kept up for as long as the caller holds it. Raises LookupError when there is none,
     StoreUnavailable."""
-    topic = Topic("command", ident)
 
-    async def read(connection: AsyncConnection, _: datetime) -> commands.Kept | None:
-        return await commands.one(connection, ident) or found.value  # one that is forgotten stays as it was
+    async def read(connection: AsyncConnection, _: datetime) -> Asked | None:
+        kept = await commands.one(connection, ident)
+        if kept is None:
+            return found.value  # type: ignore[no-any-return]  # one that is forgotten stays as it was
+        return (await asked(connection, [kept]))[0]
 
-    found = Kept(read, lambda each: each == topic, rest=timedelta())
+    def wants(topic: Topic) -> bool:
+        key = found.value.kept.command.workload if found.value else ""
+        return topic in (Topic("command", ident), Topic("workload", key))
+
+    found = Kept(read, wants, rest=timedelta())
     held = await fleet.keep(_NAME.format(ident), lambda: found)
     if held.value is None:
         raise LookupError(f"There is no command {ident}. Old ones are forgotten.")
     return held
+
+
+async def landings(
+    database: Database, fleet: Fleet, several: Sequence[commands.Kept], now: datetime
+) -> tuple[Landing | None, ...]:
+    """How the pods of some commands stand, in their order. Raises StoreUnavailable."""
+    async with database.reading() as connection:
+        found = await asked(connection, several)
+    verdicts = Verdicts(fleet.sources.values(), now)
+    rows = [fleet.at(each.kept.command.ref) for each in found]
+    return tuple(
+        landing(
+            each,
+            as_of(row, now) if row else None,
+            verdicts.attention(row) if row else Attention.UNKNOWN,
+            now,
+        )
+        for each, row in zip(found, rows, strict=True)
+    )
 
 
 class ReceiptProjection:
@@ -140,9 +179,9 @@ class ReceiptProjection:
         self._page = self._make()
 
     @property
-    def _command(self) -> commands.Kept:
-        kept: commands.Kept = self._followed.value
-        return kept
+    def _asked(self) -> Asked:
+        found: Asked = self._followed.value
+        return found
 
     @property
     def page(self) -> ReceiptPage:
@@ -156,7 +195,7 @@ class ReceiptProjection:
 
     def apply(self, topics: Iterable[Topic], now: datetime) -> bool:
         """Take in what `topics` name; whether the page changed."""
-        command = self._command.command
+        command = self._asked.kept.command
         mine = {Topic("command", command.id), Topic("workload", command.workload)}
         named = set(topics)
         if any(topic.sort == "source" for topic in named):
@@ -176,26 +215,29 @@ class ReceiptProjection:
         return before != self._page
 
     def _judge(self, now: datetime) -> None:
-        cluster = self._command.command.ref.cluster
+        cluster = self._asked.kept.command.ref.cluster
         self._sources: list[SourceRow] = [
             judged(row, now) for row in self._fleet.sources.values() if row.cluster == cluster
         ]
 
     def _make(self) -> ReceiptPage:
-        kept = self._command
+        kept = self._asked.kept
         command, phase = kept.command, kept.phase
         row = self._fleet.at(command.ref)
         seen = as_of(row, self._now) if row else None
         worn = Verdicts(self._sources, self._now).attention(row) if row else Attention.UNKNOWN
+        goes = landing(self._asked, seen, worn, self._now)
+        done = goes if goes and phase is CommandPhase.DONE else None
         return ReceiptPage(
-            line=line_of(kept),
-            attention=_WORN.get(phase, Attention.MOVING),
-            head=_HEADS[phase],
-            todo=_NEXT.get(phase, ""),
+            line=line_of(kept, goes),
+            attention=_LANDINGS[done.state][0] if done else _WORN.get(phase, Attention.MOVING),
+            head=_LANDINGS[done.state][1] if done else _HEADS[phase],
+            todo=done.todo if done else _NEXT.get(phase, ""),
+            landing=goes,
             ref=command.ref,
             service=row.place.service if row else command.ref.name,
             environment=title(command.environment),
-            stations=_stations(kept.phase, command.asked_at, kept.sent_at, kept.ended_at),
+            stations=_stations(kept.phase, command.asked_at, kept.sent_at, kept.ended_at, goes),
             blocked_by=kept.blocked_by,
             patches=kept.intended.sendings,
             difference=kept.intended.difference,
@@ -209,7 +251,11 @@ class ReceiptProjection:
 
 
 def _stations(
-    phase: CommandPhase, asked_at: datetime, sent_at: datetime | None, ended_at: datetime | None
+    phase: CommandPhase,
+    asked_at: datetime,
+    sent_at: datetime | None,
+    ended_at: datetime | None,
+    goes: Landing | None,
 ) -> tuple[Station, ...]:
     def after(at: datetime | None) -> float | None:
         return (at - asked_at).total_seconds() if at else None
@@ -225,7 +271,12 @@ def _stations(
     if ended_at and bad:
         ended = Station(phase.value.capitalize(), "failed", ended_at, after(ended_at))
         return (first, second, ended) if sent_at else (first, ended, last)
+    if goes and goes.state is not Whither.LANDED:
+        stuck = ended_at is not None and goes.state in (Whither.STUCK, Whither.OVERTAKEN)
+        name = goes.state.value.capitalize() if stuck else "Done"
+        return first, second, Station(name, "failed" if stuck else "now", note=goes.said)
     if ended_at:
+        ended_at = goes.at if goes and goes.at else ended_at
         last = Station("Done", "done", ended_at, after(ended_at))
         if not sent_at:
             second = Station("Taken by the cluster", "done", ended_at, after(ended_at))

@@ -17,11 +17,12 @@ from app.domain.budget import Verdict
 from app.domain.evidence import Change, Evidence, Holds, Person, Proof, Scan, Severity
 from app.domain.gates import Gate, Version
 from app.domain.names import ImageRef
-from app.domain.repositories import full_digest
+from app.domain.repositories import full_digest, full_sha
 from app.store.ci_tables import COMMIT, RUN
 
 from . import artifacts, origins, reports, runs
 from .reports import ReportLine
+from .squashes import squashed
 
 RUNS = 50
 """Most runs of one commit that are looked at."""
@@ -34,7 +35,7 @@ _SEVERITIES = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Built:
+class Built:
     """A version with its digests, and the commit it is of (empty: not told)."""
 
     digests: tuple[str, ...] = ()
@@ -45,13 +46,13 @@ class _Built:
 async def reported(connection: AsyncConnection, gate: Gate) -> Evidence:
     """The part of the evidence for `gate` that the tables of CI hold."""
     subject = gate.subject
-    after, before = await _built(connection, subject.after), await _built(connection, subject.before)
+    after, before = await built(connection, subject.after), await built(connection, subject.before)
     if subject.commit and subject.commit != after.sha:
-        after = _Built(after.digests, await _repo_of(connection, subject.commit), subject.commit)
+        after = Built(after.digests, await _repo_of(connection, subject.commit), subject.commit)
     told = await _reports(connection, after)
     ci, starters = await _runs(connection, after)
     people = await _people(connection, after)
-    going, left = await _commits(connection, before, after)
+    going, left = await commits(connection, before, after)
     return Evidence(
         ci=ci,
         tests=_tests(told),
@@ -63,16 +64,18 @@ async def reported(connection: AsyncConnection, gate: Gate) -> Evidence:
     )
 
 
-async def _built(connection: AsyncConnection, version: Version) -> _Built:
+async def built(connection: AsyncConnection, version: Version) -> Built:
+    """What a version is of. One without images may be a commit itself, as a source of GitOps has them."""
     if not version.images:
-        return _Built()
+        sha = full_sha(version.name)
+        return Built((), await _repo_of(connection, sha), sha) if sha else Built()
     asked = (version.name, version.images, ())
     digests = (await origins.tagged_digests(connection, [asked])).get(asked, ())
     own = [full_digest(ImageRef.parse(image).digest) for image in version.images]
     digests = tuple(dict.fromkeys([*(d for d in own if d), *digests]))
     running = artifacts.Running(version.name, version.images, digests)
     origin = (await artifacts.origins(connection, {"": running})).get("")
-    return _Built(digests, origin.repo, origin.sha) if origin else _Built(digests)
+    return Built(digests, origin.repo, origin.sha) if origin else Built(digests)
 
 
 async def _repo_of(connection: AsyncConnection, sha: str) -> str:
@@ -82,7 +85,7 @@ async def _repo_of(connection: AsyncConnection, sha: str) -> str:
     return ""
 
 
-async def _runs(connection: AsyncConnection, built: _Built) -> tuple[Proof, tuple[Person, ...]]:
+async def _runs(connection: AsyncConnection, built: Built) -> tuple[Proof, tuple[Person, ...]]:
     """How the pipelines of the commit ended, and who started them."""
     if not built.sha:
         return Proof(), ()
@@ -102,7 +105,7 @@ async def _runs(connection: AsyncConnection, built: _Built) -> tuple[Proof, tupl
     return Proof(Holds.YES, f"{many} of {built.sha[:7]} passed", at), starters
 
 
-async def _reports(connection: AsyncConnection, built: _Built) -> list[ReportLine]:
+async def _reports(connection: AsyncConnection, built: Built) -> list[ReportLine]:
     """Reports of the commit and of its images, the newest first."""
     found = {line.id: line for line in await reports.lines(connection, sha=built.sha)} if built.sha else {}
     for digest in built.digests:
@@ -152,15 +155,20 @@ def _signature(told: Sequence[ReportLine], digests: Sequence[str]) -> Proof:
     return Proof()
 
 
-async def _people(connection: AsyncConnection, built: _Built) -> tuple[Person, ...] | None:
-    """Who wrote the commit; None where nobody told."""
+async def _people(connection: AsyncConnection, built: Built) -> tuple[Person, ...] | None:
+    """Who wrote the commit, and those that it was squashed from; None where nobody told."""
     query = select(COMMIT.c.author).where(COMMIT.c.sha == built.sha, COMMIT.c.author.is_not(None))
     author = await connection.scalar(query.limit(1)) if built.sha else None
-    return (Person("author", author),) if author else None
+    if not author or not built.repo:
+        return (Person("author", author),) if author else None
+    at = await connection.scalar(select(COMMIT.c.at).where(COMMIT.c.sha == built.sha).limit(1))
+    went = (await squashed(connection, [built.repo], at)).get((built.repo, built.sha), ()) if at else ()
+    names = dict.fromkeys([author, *(row.author for row in went if row.author)])
+    return tuple(Person("author", name) for name in names)
 
 
-async def _commits(
-    connection: AsyncConnection, before: _Built, after: _Built
+async def commits(
+    connection: AsyncConnection, before: Built, after: Built
 ) -> tuple[tuple[Change, ...] | None, tuple[Change, ...] | None]:
     """Commits that go in, and newer ones that do not; None where the way between cannot be told."""
     if not after.sha or before.repo != after.repo:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from ..domain.facts import POLLING, WEBHOOKS
+from ..domain.facts import POLLING, TELLING, WEBHOOKS
 from ..domain.freshness import Freshness, worst
 from ..engines import optional
 from ..live import Topic
@@ -45,7 +45,7 @@ def needed(rows: Iterable[SourceRow]) -> Iterator[SourceRow]:
 
 
 def _spare() -> frozenset[str]:
-    return frozenset({*optional(), WEBHOOKS, POLLING})
+    return frozenset({*optional(), WEBHOOKS, POLLING, TELLING})
 
 
 def listening(rows: Iterable[SourceRow]) -> tuple[Listening, ...]:
@@ -102,6 +102,11 @@ class SourceLine:
     unreadable: tuple[str, ...]
     optional: bool = False
     installed: bool = True
+
+    @property
+    def where(self) -> str:
+        """The namespace in words; empty for what is no part of a cluster."""
+        return self.namespace or ("" if self.kind in (WEBHOOKS, POLLING, TELLING) else "all namespaces")
 
     @property
     def word(self) -> str:

@@ -7,6 +7,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 
+from ..domain.counts import among, every
 from ..domain.freshness import Freshness
 from ..domain.names import WorkloadRef
 from ..domain.rollout import Attention, CautionKind, Health, Phase, Pod, RolloutState, Strategy, WaitKind
@@ -49,6 +50,19 @@ _INITIALS = frozenset({"ci", "qa", "uat"})
 def number(n: int) -> str:
     """`n` in words up to twelve, then in figures: 3 gives "three", 1200 gives "1,200"."""
     return _NUMBERS[n] if n < len(_NUMBERS) else f"{n:,}"
+
+
+def ready(n: int, wanted: int, version: str) -> str:
+    """How many pods of `version` are ready, as a sentence: "2 of 4 pods on 1.1 are ready.", "Its one pod on 1.1 is
+    not ready yet."."""
+    on = f" on {version}" if version else ""
+    if not wanted:
+        return "It is scaled to zero: no pod is to be ready."
+    if wanted == 1:
+        return f"{every(wanted).capitalize()}{on} is {'ready' if n else 'not ready yet'}."
+    if n >= wanted:
+        return f"{'Both pods' if n == 2 else every(n).capitalize()}{on} are ready."
+    return f"{among(n, wanted)}{on} {'is' if n == 1 else 'are'} ready."
 
 
 def slug(text: str) -> str:

@@ -21,9 +21,11 @@ from ..live import Topic
 from .acts import Acts, Hold, acts, hold
 from .board import Clause, Listening, Sentence
 from .cells import LANDED
+from .commands import Line, line_of
 from .conditions import ConditionLine, condition_lines
 from .courses import Stop, pace
 from .fleet import Fleet
+from .landing import landing
 from .lines import HistoryLine, history_lines
 from .past import Told
 from .query import version_of
@@ -85,7 +87,7 @@ class WorkloadPage:
     """All of the page. `gone`: it was deleted while this page was open, and what is shown is how it was.
     `heard_at` is set while it cannot be seen. `rows` are pods, worst first, and `more` is how many are not
     listed. `ready`: a rollback was accepted in a dry run of late (None: not looked at of late); `proof` is what the
-    last drill is worth; `drill`, where one can be made, is why not now, or empty."""
+    last drill is worth; `drill`, where one can be made, is why not now, or empty; `asked` are the latest commands."""
 
     ref: WorkloadRef
     place: Place
@@ -124,6 +126,7 @@ class WorkloadPage:
     ready: bool | None = None
     proof: Proof = Proof.NONE
     drill: str | None = None
+    asked: tuple[Line, ...] = ()
 
 
 class WorkloadProjection:
@@ -243,11 +246,15 @@ class WorkloadProjection:
             landed_at=row.landed_at,
             heard_at=heard_at,
             sources=listening(self._sources),
-            acts=Acts() if self._gone else acts(row, _barred(told)),
+            acts=Acts() if self._gone else acts(row, _barred(told), told.record),
             hold=hold(state.owner),
             ready=told.readiness.accepted if told.readiness and told.readiness.fresh(self._now) else None,
             proof=told.readiness.proof(self._now) if told.readiness else Proof.NONE,
             drill=None if row.place.environment in self._production else why_not(state),
+            asked=tuple(
+                line_of(each.kept, landing(each, None if self._gone else row, attention, self._now))
+                for each in told.asked
+            ),
         )
 
     @property

@@ -7,17 +7,22 @@ Whatever is wrong is refused as a whole, with every mistake named at its line; n
 from __future__ import annotations
 
 from .auth import AuthSettings, Mode, OidcSettings, Persona, ProxySettings, Secret
-from .hooks import HookSettings, PollSettings, SecretPlace
+from .gates import GateSettings
+from .hooks import HookSettings, PollSettings
 from .load import VARIABLES, load
 from .model import ClusterSettings, Settings
+from .notify import NotifySettings, SlackPerson, SlackSettings, TargetSettings
 from .problems import Problem, SettingsRefused
+from .secret_places import SecretPlace
 
 __all__ = [
     "VARIABLES",
     "AuthSettings",
     "ClusterSettings",
+    "GateSettings",
     "HookSettings",
     "Mode",
+    "NotifySettings",
     "OidcSettings",
     "Persona",
     "PollSettings",
@@ -27,5 +32,8 @@ __all__ = [
     "SecretPlace",
     "Settings",
     "SettingsRefused",
+    "SlackPerson",
+    "SlackSettings",
+    "TargetSettings",
     "load",
 ]

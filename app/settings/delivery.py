@@ -9,6 +9,7 @@ from typing import Any
 
 from app.domain.delivery import Approvals, Delivery, Mode, Rules
 from app.domain.evidence import Severity
+from app.domain.forges import Dispatch
 from app.domain.freezes import Freeze, Window
 
 from . import scalars
@@ -58,6 +59,16 @@ def _count(text: str) -> int:
 
 def _rules(**found: Any) -> Rules:
     return Rules(**found)
+
+
+def _dispatch(**found: Any) -> Dispatch:
+    if found.get("workflow") and found.get("event"):
+        raise ValueError("starts either a workflow or an event, not both")
+    return Dispatch(**found)
+
+
+def _input(name: str, value: str) -> tuple[str, str]:
+    return name, value
 
 
 def _freeze(
@@ -121,6 +132,18 @@ def _shown(rules: Rules) -> dict[str, Any]:
         "expires": f"{int(rules.expires.total_seconds())}s",
         "only_by_gate": rules.only_by_gate,
         "promotes": rules.promotes,
+        **({"dispatch": _started(rules.dispatch)} if rules.dispatch else {}),
+    }
+
+
+def _started(dispatch: Dispatch) -> dict[str, Any]:
+    named = {"workflow": dispatch.workflow, "event": dispatch.event}
+    return {
+        "hook": dispatch.hook,
+        "repository": dispatch.repository,
+        **{name: text for name, text in named.items() if text},
+        "ref": dispatch.ref,
+        "inputs": [{"name": name, "value": value} for name, value in dispatch.inputs],
     }
 
 
@@ -154,6 +177,27 @@ _RULES = Table(
                 build=Approvals,
             ),
             "approvals: [{count: 1, groups: [release]}]",
+        ),
+        "dispatch": Table(
+            {
+                "hook": _text("hook: acme-github"),
+                "repository": _text("repository: github.com/acme/{service}"),
+                "workflow": _text("workflow: deploy.yaml"),
+                "event": _text("event: deploy"),
+                "ref": _text("ref: main"),
+                "inputs": Many(
+                    Table(
+                        {"name": _text("name: version"), "value": _text("value: '{version}'")},
+                        "- {name: version, value: '{version}'}",
+                        required=("name", "value"),
+                        build=_input,
+                    ),
+                    "inputs: [{name: version, value: '{version}'}]",
+                ),
+            },
+            "dispatch: {hook: acme-github, repository: 'github.com/acme/{service}', workflow: deploy.yaml}",
+            required=("hook", "repository"),
+            build=_dispatch,
         ),
     },
     "- {environment: production, ci: true, soak: 30m}",

@@ -11,41 +11,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from app.domain.jobs import JobRule, JobStage
 from app.domain.repositories import Ships
 
 from . import scalars
+from .gates import GATES, GateSettings
 from .reader import Many, Table
 from .scalars import Scalar
+from .secret_places import PLACE, WORDS, SecretPlace, address, placed, shown
 
+ALERTING = ("pagerduty", "opsgenie", "alertmanager", "grafana")
+"""Those that tell of incidents in environments, not of repositories."""
 PROVIDERS = (
     *("github", "gitlab", "jenkins", "buildkite", "circleci", "azure", "bitbucket"),
     *("gitea", "drone", "woodpecker", "tekton", "cdevents", "generic"),
+    *ALERTING,
 )
-MAX_SECRET = 4096
-
-
-@dataclass(frozen=True, slots=True)
-class SecretPlace:
-    """Where a secret is: in the variable `env`, or in `file` (without the line end)."""
-
-    env: str = ""
-    file: Path | None = None
-
-    def read(self, environ: Mapping[str, str]) -> str:
-        """The secret; empty when it is not there."""
-        if self.env:
-            return environ.get(self.env, "").strip()
-        try:
-            assert self.file is not None
-            return self.file.read_text("utf-8")[:MAX_SECRET].strip()
-        except (OSError, UnicodeDecodeError):
-            return ""
-
-    def __str__(self) -> str:
-        return self.env or str(self.file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,37 +44,56 @@ class PollSettings:
         """This with its token."""
         if self.token is None:
             return self
-        token = _placed(self.token, base)
+        token = placed(self.token, base)
         return replace(self, token=token, secret=token.read(environ))
 
     def shown(self) -> dict[str, Any]:
         """In the shape of the file, without secrets."""
-        token = {"token": _shown(self.token)} if self.token else {}
+        token = {"token": shown(self.token)} if self.token else {}
         return {"url": self.url, **({"private": True} if self.private else {}), **token}
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceName:
+    """A name (glob) that an alerting tool has for `service`."""
+
+    name: str
+    service: str
+
+    def shown(self) -> dict[str, str]:
+        """In the shape of the file."""
+        return {"name": self.name, "service": self.service}
 
 
 @dataclass(frozen=True, slots=True)
 class HookSettings:
     """One hook, `/hooks/PROVIDER/ID`. `repositories` are globs of repository keys that it may report for;
-    `secrets` are read from `places` at the start. `silent_hours`: after how long without one it is told."""
+    `secrets` are read from `places` at the start. `silent_hours`: after how long without one it is told. One that tells
+    of incidents has `environments` instead, the first being that of those that name none, the tool's `service_names`,
+    and `blame`: whether what was deployed last there caused them."""
 
     id: str = ""
     provider: str = ""
     places: tuple[SecretPlace, ...] = ()
     repositories: tuple[str, ...] = ()
+    environments: tuple[str, ...] = ()
+    service_names: tuple[ServiceName, ...] = ()
+    blame: bool = True
     silent_hours: int = 24
     poll: PollSettings | None = None
+    gates: GateSettings | None = None
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def secret_places(self) -> tuple[SecretPlace, ...]:
-        """Where all its secrets are, the poll's token too."""
+        """Where all its secrets are, those of poll and gates too."""
         token = self.poll.token if self.poll else None
-        return (*self.places, token) if token else self.places
+        found = (*self.places, token) if token else self.places
+        return (*found, *self.gates.places.values()) if self.gates else found
 
     def opened(self, environ: Mapping[str, str], base: Path) -> tuple[HookSettings, tuple[str, ...]]:
         """This hook with its secrets, and what is odd: secrets that are not there."""
-        places = tuple(_placed(place, base) for place in self.places)
+        places = tuple(placed(place, base) for place in self.places)
         secrets = tuple(dict.fromkeys(secret for place in places if (secret := place.read(environ))))
         odd = [f"hooks: {self.id}: {place} holds no secret." for place in places if not place.read(environ)]
         if not secrets:
@@ -100,36 +101,34 @@ class HookSettings:
         poll = self.poll.opened(environ, base) if self.poll else None
         if poll and poll.token and not poll.secret:
             odd.append(f"hooks: {self.id}: {poll.token} holds no token to poll with.")
-        return replace(self, places=places, secrets=secrets, poll=poll), tuple(odd)
+        gates = self.gates.opened(environ, base) if self.gates else None
+        if gates:
+            odd += [f"hooks: {self.id}: {text}" for text in gates.odd(self.provider)]
+        return replace(self, places=places, secrets=secrets, poll=poll, gates=gates), tuple(odd)
 
     def shown(self) -> dict[str, Any]:
         """In the shape of the file, without secrets."""
         return {
             "id": self.id,
             "provider": self.provider,
-            "secrets": [_shown(place) for place in self.places],
-            "repositories": list(self.repositories),
+            "secrets": [shown(place) for place in self.places],
+            **({"repositories": list(self.repositories)} if self.repositories else {}),
+            **({"environments": list(self.environments)} if self.environments else {}),
+            **(
+                {"service_names": [each.shown() for each in self.service_names]} if self.service_names else {}
+            ),
+            **({} if self.blame else {"blame": False}),
             "silent_hours": self.silent_hours,
             **({"poll": self.poll.shown()} if self.poll else {}),
+            **({"gates": self.gates.shown()} if self.gates else {}),
         }
 
 
-def _placed(place: SecretPlace, base: Path) -> SecretPlace:
-    return replace(place, file=base / place.file) if place.file else place
-
-
-def _shown(place: SecretPlace) -> dict[str, str]:
-    return {"env": place.env} if place.env else {"file": str(place.file)}
-
-
-def _secret(**found: Any) -> SecretPlace:
-    if len(found) != 1:
-        raise ValueError("names either env or file")
-    return SecretPlace(**found)
-
-
 def _hook(**found: Any) -> HookSettings:
-    if not found["repositories"]:
+    if found["provider"] in ALERTING:
+        if not found.get("environments"):
+            raise ValueError("names no environment it may tell of incidents in")
+    elif not found.get("repositories"):
         raise ValueError("names no repository it may report for")
     return HookSettings(places=found.pop("secrets", ()), **found)
 
@@ -138,17 +137,6 @@ def _provider(text: str) -> str:
     if text not in PROVIDERS:
         raise ValueError(f"{text[:40]!r} is none of {', '.join(PROVIDERS)}")
     return text
-
-
-def _api(text: str) -> str:
-    parts = urlsplit(text)
-    try:
-        fine = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        fine = False
-    if not fine or parts.query or parts.fragment or "@" in parts.netloc:
-        raise ValueError(f"{text[:80]!r} is not an http(s) address without user and query")
-    return text.rstrip("/")
 
 
 def _stage(text: str) -> JobStage:
@@ -162,38 +150,39 @@ _ID = scalars.matching(re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}"), "an id of 
 _GLOB = Scalar(
     scalars.matching(re.compile(r"[^\x00-\x20]{1,300}"), "a glob without spaces"), "github.com/acme/*"
 )
-_WORDS = Scalar(scalars.matching(re.compile(r"[^\x00-\x1f]{1,200}"), "a glob"), "'*nightly*'")
-_PLACE = Table(
-    {
-        "env": Scalar(
-            scalars.matching(re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}"), "a variable"), "env: CI_SECRET"
-        ),
-        "file": Scalar(scalars.path, "file: /run/secrets/ci"),
-    },
-    "{env: CI_SECRET}",
-    build=_secret,
-)
 HOOKS = Many(
     Table(
         {
             "id": Scalar(_ID, "id: acme-github"),
             "provider": Scalar(_provider, "provider: github"),
-            "secrets": Many(_PLACE, "secrets: [{env: CI_SECRET}, {file: /run/secrets/ci-next}]"),
+            "secrets": Many(PLACE, "secrets: [{env: CI_SECRET}, {file: /run/secrets/ci-next}]"),
             "repositories": Many(_GLOB, "repositories: ['github.com/acme/*']"),
+            "environments": Many(Scalar(scalars.name, "production"), "environments: [production]"),
+            "service_names": Many(
+                Table(
+                    {"name": WORDS, "service": Scalar(scalars.name, "service: cart")},
+                    "- {name: 'Cart*', service: cart}",
+                    required=("name", "service"),
+                    build=ServiceName,
+                ),
+                "service_names: [{name: 'Cart*', service: cart}]",
+            ),
+            "blame": Scalar(scalars.boolean, "blame: false", frozenset({"bool"})),
             "silent_hours": Scalar(scalars.number(1, 8760), "silent_hours: 24", frozenset({"int"})),
             "poll": Table(
                 {
-                    "url": Scalar(_api, "url: https://api.github.example.org"),
-                    "token": _PLACE,
+                    "url": Scalar(address, "url: https://api.github.example.org"),
+                    "token": PLACE,
                     "private": Scalar(scalars.boolean, "private: true", frozenset({"bool"})),
                 },
                 "poll: {url: https://git.example.org/api/v4, token: {env: CI_TOKEN}}",
                 required=("url",),
                 build=PollSettings,
             ),
+            "gates": GATES,
         },
         "- {id: acme, provider: github, secrets: [{env: CI_SECRET}], repositories: ['github.com/acme/*']}",
-        required=("id", "provider", "repositories"),
+        required=("id", "provider"),
         build=_hook,
     ),
     "hooks: [{id: acme, provider: github, secrets: [{env: CI_SECRET}], repositories: ['github.com/acme/*']}]",
@@ -201,8 +190,8 @@ HOOKS = Many(
 EVENTS = Many(
     Table(
         {
-            "url": Scalar(_api, "url: https://events.example.org/shipboard"),
-            "token": _PLACE,
+            "url": Scalar(address, "url: https://events.example.org/shipboard"),
+            "token": PLACE,
             "private": Scalar(scalars.boolean, "private: true", frozenset({"bool"})),
         },
         "- {url: https://events.example.org/shipboard, token: {env: EVENTS_TOKEN}}",
@@ -215,7 +204,7 @@ SERVICES = Many(
     Table(
         {
             "repository": _GLOB,
-            "pipeline": _WORDS,
+            "pipeline": WORDS,
             "services": Many(Scalar(scalars.name, "[cart]"), "services: [cart]"),
         },
         "- {repository: github.com/acme/shop, services: [cart, checkout]}",
@@ -226,7 +215,7 @@ SERVICES = Many(
 )
 STAGES = Many(
     Table(
-        {"job": _WORDS, "stage": Scalar(_stage, "stage: unit")},
+        {"job": WORDS, "stage": Scalar(_stage, "stage: unit")},
         "- {job: 'check *', stage: unit}",
         required=("job", "stage"),
         build=JobRule,

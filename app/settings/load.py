@@ -11,7 +11,7 @@ from typing import Any
 from app.domain.delivery import lint
 from app.domain.places import Rule
 
-from . import auth, delivery, scalars
+from . import auth, delivery, notify, scalars
 from .auth import AuthSettings, Mode, Secret
 from .hooks import EVENTS, HOOKS, SERVICES, STAGES, HookSettings
 from .images import SCAN_THRESHOLD, SIGNING
@@ -213,6 +213,7 @@ SHAPE = Table(
         "ignore_namespaces": Many(Scalar(scalars.glob, "kube-*"), "ignore_namespaces: ['kube-*']"),
         "hooks": HOOKS,
         "events": EVENTS,
+        "notify": notify.SHAPE,
         "services": SERVICES,
         "job_stages": STAGES,
         "signing": SIGNING,
@@ -272,11 +273,23 @@ def load(
         )
     base = file.absolute().parent if file else Path()
     values["events"] = tuple(sink.opened(environ, base) for sink in values.get("events", ()))
-    secrets = {place.env for hook in hooks for place in hook.secret_places}
+    values["notify"], silent = values.get("notify", notify.NotifySettings()).opened(environ, base)
+    warnings += silent
+    secrets = values["notify"].variables
+    secrets |= {place.env for hook in hooks for place in hook.secret_places}
     secrets |= {sink.token.env for sink in values["events"] if sink.token}
     found = Settings(**values, hooks=hooks, file=file, warnings=(*_unknown(environ, secrets), *warnings))
-    return (
-        replace(found, warnings=(*found.warnings, *lint(found.delivered))) if found.delivery.rules else found
+    odd = (*lint(found.delivered), *_nowhere(found)) if found.delivery.rules else ()
+    return replace(found, warnings=(*found.warnings, *odd))
+
+
+def _nowhere(found: Settings) -> tuple[str, ...]:
+    """Workflows that cannot be started, since no hook has an API for them."""
+    known = {hook.id for hook in found.hooks if hook.gates}
+    return tuple(
+        f"{name}: dispatch names the hook {rules.dispatch.hook!r}, which is not there or has no `gates`."
+        for name, rules in found.delivery.rules.items()
+        if rules.dispatch and rules.dispatch.hook not in known
     )
 
 

@@ -17,6 +17,7 @@ from app.domain.signing import SigningRule
 from . import delivery as delivered_file
 from .auth import AuthSettings
 from .hooks import HookSettings, PollSettings
+from .notify import NotifySettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class Settings:
     ignore_namespaces: tuple[str, ...] = places.IGNORED_NAMESPACES
     hooks: tuple[HookSettings, ...] = ()
     events: tuple[PollSettings, ...] = ()
+    notify: NotifySettings = field(default_factory=NotifySettings)
     services: tuple[Ships, ...] = ()
     job_stages: tuple[JobRule, ...] = ()
     signing: tuple[SigningRule, ...] = ()
@@ -129,6 +131,7 @@ def _ci(settings: Settings) -> dict[str, Any]:
     found: dict[str, Any] = {
         "hooks": [hook.shown() for hook in settings.hooks],
         "events": [sink.shown() for sink in settings.events],
+        "notify": settings.notify.shown(),
         "services": services,
         "job_stages": [{"job": rule.job, "stage": rule.stage.value} for rule in settings.job_stages],
         "signing": [_signing(rule) for rule in settings.signing],

@@ -10,12 +10,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import structlog
 
 from app.domain.ci import ArtifactSeen, CiFact
+from app.domain.dora import IncidentTold
 from app.domain.errors import StoreUnavailable
 from app.domain.facts import WEBHOOKS, Fact, SourceObserved
 from app.domain.freshness import Freshness
@@ -23,7 +24,9 @@ from app.domain.names import cut
 from app.domain.repositories import within
 from app.store.inbox import TRIES, Inbox, Letter, Post, Result
 
-from .hooks import PROVIDERS, Delivery, Refused
+from .alerted import NOWHERE, Alerts, located
+from .asked import Asker
+from .hooks import PROVIDERS, Delivery, Reading, Refused
 from .hooks.payload import decoded, unwrapped
 
 AT_ONCE = 200
@@ -32,6 +35,7 @@ REPORT_SECONDS = 10.0
 IDLE_SECONDS = 2.0
 """How often the inbox is looked into unasked: another process may have put something in."""
 Door = Callable[[Sequence[Fact]], Awaitable[None]]
+_NOTHING = Reading()
 log = structlog.get_logger("shipboard.hooks")
 
 
@@ -44,6 +48,7 @@ class Hook:
     scope: tuple[str, ...]
     silent_after: timedelta = timedelta(hours=24)
     on: bool = True
+    alerts: Alerts = NOWHERE
 
     @property
     def only(self) -> str:
@@ -61,9 +66,10 @@ class Hooked:
         ingest: Door,
         hooks: Iterable[Hook],
         *,
+        asker: Asker | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._inbox, self._ingest, self._clock = inbox, ingest, clock
+        self._inbox, self._ingest, self._clock, self._asker = inbox, ingest, clock, asker
         self._hooks: Mapping[str, Hook] = {hook.id: hook for hook in hooks}
         self._missed: dict[str, tuple[int, datetime]] = {}
         self._counted: dict[str, int] = {}
@@ -90,7 +96,7 @@ class Hooked:
         """Work off what waits, up to `AT_ONCE`; answers how many need not be tried again."""
         letters = await self._inbox.take(AT_ONCE)
         readings = [(letter, *self._read(letter)) for letter in letters]
-        facts = [fact for _, result, found in readings for fact in found if result.state == "done"]
+        facts = [fact for _, result, found in readings for fact in found.facts if result.state == "done"]
         results = [result for _, result, _ in readings]
         if facts:
             try:
@@ -100,25 +106,29 @@ class Hooked:
             except Exception:
                 log.exception("webhooks could not be taken in together; each is tried by itself")
                 results = [await self._alone(*reading) for reading in readings]
+        if self._asker:
+            for (letter, _, found), result in zip(readings, results, strict=True):
+                if result.state == "done" and found.asked:
+                    await self._asker.take(letter.hook, found.asked, letter.received_at)
         await self._inbox.settle(results, self._clock())
         return sum(result.state != "new" for result in results)
 
-    async def _alone(self, letter: Letter, result: Result, facts: Sequence[CiFact]) -> Result:
+    async def _alone(self, letter: Letter, result: Result, found: Reading) -> Result:
         try:
             if result.state == "done":
-                await self._ingest(facts)
+                await self._ingest(found.facts)
         except StoreUnavailable:
             raise
         except Exception as error:
             return _failed(letter, error)
         return result
 
-    def _read(self, letter: Letter) -> tuple[Result, Sequence[CiFact]]:
+    def _read(self, letter: Letter) -> tuple[Result, Reading]:
         """What a letter says, and so what becomes of it; never raises."""
         self._counted[letter.hook] = self._counted.get(letter.hook, 0) + 1
         hook, provider = self._hooks.get(letter.hook), PROVIDERS.get(letter.provider)
         if hook is None or provider is None:
-            return Result(letter.id, "dead", "Its hook is no longer configured."), ()
+            return Result(letter.id, "dead", "Its hook is no longer configured."), _NOTHING
         unknown: set[str] = set()
         try:
             text = unwrapped(letter.headers.get("content-type", ""), letter.body)
@@ -126,19 +136,25 @@ class Hooked:
                 letter.event, decoded(text), letter.headers, letter.received_at, hook.only, unknown
             )
             reading = provider.read(delivery)
-            facts = in_scope(reading.facts, hook.scope)
+            reading = replace(reading, facts=tuple(placed(reading.facts, hook)))
+            if any(not within(each.repo, hook.scope) for each in reading.asked):
+                raise Refused("It asks for a repository outside what this hook may report for.")
         except Refused as refused:
-            return Result(letter.id, "dead", str(refused), tries=letter.tries + 1), ()
+            return Result(letter.id, "dead", str(refused), tries=letter.tries + 1), _NOTHING
         except Exception as error:
             log.exception("a webhook could not be read", hook=letter.hook, letter=letter.id)
-            return _failed(letter, error), ()
+            return _failed(letter, error), _NOTHING
         for each in unknown:
             if each in self.unknown or len(self.unknown) < 200:
                 self.unknown[each] = self.unknown.get(each, 0) + 1
-        if not facts:
-            return Result(letter.id, "ignored", reading.ignored), ()
+        if not (self._asker and self._asker.answers(hook.id)):
+            why = "What it asks cannot be answered: its hook has no `gates` in the settings."
+            ignored = why if any(each.call for each in reading.asked) else reading.ignored
+            reading = replace(reading, asked=(), ignored=ignored)
+        if not reading.facts and not reading.asked:
+            return Result(letter.id, "ignored", reading.ignored), reading
         odd = f"Words that are not known here: {cut(', '.join(sorted(unknown)), 200)}." if unknown else ""
-        return Result(letter.id, "done", odd, len(facts), letter.tries + 1), facts
+        return Result(letter.id, "done", odd, len(reading.facts), letter.tries + 1), reading
 
     def note_missed(self, hook: str, runs: int, at: datetime) -> None:
         """Polling found so many runs that webhooks had not told."""
@@ -187,6 +203,12 @@ class Hooked:
         if now - last > hook.silent_after:
             return Freshness.STALE, f"Webhooks silent since {_moment(last)}."
         return Freshness.LIVE, ""
+
+
+def placed(facts: Sequence[CiFact | IncidentTold], hook: Hook) -> Sequence[CiFact | IncidentTold]:
+    """`facts`, all of them within what `hook` may tell of, incidents under our names. Raises Refused."""
+    in_scope([fact for fact in facts if not isinstance(fact, IncidentTold)], hook.scope)
+    return [located(fact, hook.id, hook.alerts) if isinstance(fact, IncidentTold) else fact for fact in facts]
 
 
 def in_scope(facts: Sequence[CiFact], scope: Sequence[str]) -> Sequence[CiFact]:

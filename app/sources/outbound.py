@@ -22,6 +22,7 @@ from app.domain.refusals import (
     Broken,
     Denied,
     Failed,
+    Lost,
     Misconfigured,
     Throttled,
     Unauthorized,
@@ -81,10 +82,17 @@ class Outbound:
         return await self.ask("GET", path, more)
 
     async def ask(
-        self, method: str, path: str, headers: Mapping[str, str] | None = None, content: bytes = b""
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str] | None = None,
+        content: bytes = b"",
+        *,
+        reads: bool = False,
     ) -> Answer:
-        """One request. Raises ClusterError: Misconfigured for another origin or a forbidden address, Throttled
-        with the wait that was asked for, and the others as they are named."""
+        """One request; the body of its answer is read for GET, or if `reads`. Raises ClusterError: Misconfigured for
+        another origin or a forbidden address, Throttled with the wait that was asked for, Lost where something else
+        than GET may have been carried out, and the others as they are named."""
         url = path if path == self.base else urljoin(f"{self.base.rstrip('/')}/", path)
         parts, base = urlsplit(url), urlsplit(self.base)
         if (parts.scheme, parts.netloc) != (base.scheme, base.netloc):
@@ -111,14 +119,19 @@ class Outbound:
         )
         try:
             async with asyncio.timeout(ALL_SECONDS):
-                return await self._sent(request, host)
+                return await self._sent(request, host, reads or method == "GET")
+        except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
+            raise Unreachable(f"{host} does not answer", type(error).__name__) from None
         except (TimeoutError, httpx2.HTTPError) as error:
+            if method != "GET":
+                raise Lost(f"{host} broke off", type(error).__name__) from None
             raise Unreachable(f"{host} does not answer", type(error).__name__) from None
 
     async def close(self) -> None:
         """Let go of its connections."""
         if self._client:
             await self._client.aclose()
+            self._client = None
 
     async def _resolved(self, host: str, port: int) -> Address:
         try:
@@ -134,7 +147,7 @@ class Outbound:
             )
         return addresses[0]
 
-    async def _sent(self, request: httpx2.Request, host: str) -> Answer:
+    async def _sent(self, request: httpx2.Request, host: str, reads: bool) -> Answer:
         assert self._client is not None
         answer = await self._client.send(request, stream=True)
         try:
@@ -147,7 +160,7 @@ class Outbound:
             await answer.aclose()
         headers = {name.lower(): value for name, value in answer.headers.items()}
         _refuse(host, answer.status_code, headers)
-        if answer.status_code == 304 or not body or request.method != "GET":
+        if answer.status_code == 304 or not body or not reads:
             return Answer(answer.status_code, headers)
         try:
             return Answer(answer.status_code, headers, decoded(bytes(body)))
@@ -161,14 +174,16 @@ def _refuse(host: str, status: int, headers: Mapping[str, str]) -> None:
     wait = _wait(headers)
     if status in (403, 429) and wait is not None:
         raise Throttled(what, "It asks to wait", wait)
-    if status == 401:
+    if status in (401, 203):  # Azure DevOps gives its sign-in page to a token that it does not know
         raise Unauthorized(what, "It does not accept the token")
     if status == 403:
         raise Denied(what, "The token may not do this")
     if status == 404:
         raise Absent(what, "There is no such thing, or the token may not see it")
     if not (200 <= status < 300 or status == 304):
-        raise Failed(what)
+        failed = Failed(what)
+        failed.status = status
+        raise failed
 
 
 def _wait(headers: Mapping[str, str]) -> float | None:

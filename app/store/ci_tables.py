@@ -50,7 +50,8 @@ class Inbox(SQLModel, table=True):
 
 class Commit(SQLModel, table=True):
     """A commit; `repo` is a repository key ("github.com/acme/cart"), `sha` all of its id. `change` is the pull
-    or merge request it came by; `pushed_at` is null when no push told of it."""
+    or merge request it came by, `landed` the commit that took it to the branch in its place, as a squash does;
+    `pushed_at` is null when no push told of it."""
 
     __tablename__ = "git_commit"
     __table_args__ = (Index(None, "repo", "at"), Index(None, "sha"), Index(None, "at"))
@@ -64,6 +65,7 @@ class Commit(SQLModel, table=True):
     branch: str | None
     url: str | None
     change: str | None
+    landed: str | None
     authored_at: datetime | None
     committed_at: datetime | None
     pushed_at: datetime | None

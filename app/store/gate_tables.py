@@ -76,6 +76,21 @@ class GateDecision(SQLModel, table=True):
     at: datetime
 
 
+class GateCall(SQLModel, table=True):
+    """What the forge of a gate's subject is to be told, and how far that is (domain.forges.CallState). `thread` is the
+    run or job that waits there."""
+
+    __table_args__ = (Index(None, "thread"), Index(None, "phase", "due_at"))
+
+    gate: str = Field(primary_key=True, foreign_key="gate.id")
+    thread: str
+    phase: str
+    tries: int
+    due_at: datetime
+    told_at: datetime | None
+    said: str = Field(sa_type=Text)
+
+
 class Frozen(SQLModel, table=True):
     """A freeze by hand."""
 
@@ -97,4 +112,5 @@ GATE: Table = METADATA.tables["gate"]
 GATESHEET: Table = METADATA.tables["gatesheet"]
 GATEVOTE: Table = METADATA.tables["gatevote"]
 GATEDECISION: Table = METADATA.tables["gatedecision"]
+GATECALL: Table = METADATA.tables["gatecall"]
 FREEZE: Table = METADATA.tables["freeze"]

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
 
 from app.domain.evidence import Evidence
-from app.domain.freezes import Freeze
+from app.domain.forges import CallState
 from app.domain.gates import (
     MOVES,
     Basis,
@@ -32,7 +32,8 @@ from app.domain.gates import (
     sheet,
 )
 from app.domain.people import Principal
-from app.store.gate_tables import FREEZE, GATE, GATEDECISION, GATESHEET, GATEVOTE
+from app.store import gate_calls
+from app.store.gate_tables import GATE, GATECALL, GATEDECISION, GATESHEET, GATEVOTE
 from app.store.mapping import AnyRow
 
 LASTS = tuple(MOVES)
@@ -43,8 +44,9 @@ _evidence = msgspec.json.Decoder(Evidence)
 _principal = msgspec.json.Decoder(Principal)
 
 
-async def ask(session: AsyncSession, gate: Gate) -> bool:
-    """Put a new gate down; False when there is one with its key, whatever became of it."""
+async def ask(session: AsyncSession, gate: Gate, thread: str = "") -> bool:
+    """Put a new gate down, with its call where it has one; False when there is one with its key, whatever became of
+    it."""
     connection = await session.connection()
     into = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(GATE)
     subject = gate.subject
@@ -68,6 +70,8 @@ async def ask(session: AsyncSession, gate: Gate) -> bool:
     if (await connection.scalar(statement.returning(GATE.c.id))) is None:
         return False
     await _keep_sheet(connection, gate, gate.opened_at)
+    if subject.call:
+        await gate_calls.put(connection, gate.id, thread, gate.opened_at)
     return True
 
 
@@ -206,45 +210,12 @@ async def answered(connection: AsyncConnection, key_like: str) -> list[Gate]:
     return await _gates(connection, func.substr(GATE.c.key, 1, len(key_like)) == key_like)
 
 
-async def freeze(session: AsyncSession, made: Freeze, identity: str) -> None:
-    """Put a freeze by hand down."""
-    values = {
-        "id": made.id,
-        "environment": made.environment,
-        "service": made.service,
-        "reason": made.reason,
-        "identity": identity,
-        "by": made.by,
-        "since": made.since,
-        "until": made.until,
-        "lifted_at": None,
-    }
-    await (await session.connection()).execute(insert(FREEZE).values(values))
-
-
-async def lift(session: AsyncSession, ident: str, now: datetime) -> bool:
-    """End a freeze; False when it is not there or was lifted already."""
-    where = (FREEZE.c.id == ident, FREEZE.c.lifted_at.is_(None))
-    statement = update(FREEZE).where(*where).values(lifted_at=now)
-    return (await (await session.connection()).execute(statement)).rowcount == 1
-
-
-async def freezes(connection: AsyncConnection, now: datetime) -> tuple[Freeze, ...]:
-    """Freezes by hand that were not lifted and have not ended."""
-    where = (FREEZE.c.lifted_at.is_(None), or_(FREEZE.c.until.is_(None), FREEZE.c.until > now))
-    rows = await connection.execute(select(FREEZE).where(*where).order_by(FREEZE.c.since, FREEZE.c.id))
-    return tuple(
-        Freeze(r.id, r.reason, r.environment, r.service, None, r.since, r.until, r.by or "somebody")
-        for r in rows
-    )
-
-
 async def forget(session: AsyncSession, before: datetime, batch: int) -> int:
     """Delete at most `batch` gates that ended before `before`, with all that belongs to them; answers how many."""
     connection = await session.connection()
     old = select(GATE.c.id).where(GATE.c.ended_at < before).order_by(GATE.c.ended_at).limit(batch)
     idents = list(await connection.scalars(old))
-    for table in (GATESHEET, GATEVOTE, GATEDECISION):
+    for table in (GATESHEET, GATEVOTE, GATEDECISION, GATECALL):
         await connection.execute(delete(table).where(table.c.gate.in_(idents)))
     await connection.execute(delete(GATE).where(GATE.c.id.in_(idents)))
     return len(idents)
@@ -273,10 +244,11 @@ async def _gates(connection: AsyncConnection, where: ColumnElement[bool]) -> lis
         cast.setdefault(row.gate, []).append(_vote(row))
     decided = select(GATEDECISION).where(GATEDECISION.c.gate.in_(idents))
     decisions = {row.gate: _decision(row) for row in await connection.execute(decided)}
-    return [_gate(row, tuple(cast.get(row.id, ())), decisions.get(row.id)) for row in rows]
+    told = await gate_calls.states(connection, idents)
+    return [_gate(row, tuple(cast.get(row.id, ())), decisions.get(row.id), told.get(row.id)) for row in rows]
 
 
-def _gate(row: AnyRow, votes: tuple[Vote, ...], decision: Decision | None) -> Gate:
+def _gate(row: AnyRow, votes: tuple[Vote, ...], decision: Decision | None, told: CallState | None) -> Gate:
     return Gate(
         row.id,
         row.key,
@@ -293,6 +265,7 @@ def _gate(row: AnyRow, votes: tuple[Vote, ...], decision: Decision | None) -> Ga
         row.message,
         row.command,
         row.ended_at,
+        told,
     )
 
 

@@ -12,7 +12,7 @@ from app.store.tables import METADATA
 
 class Incident(SQLModel, table=True):
     """An incident (domain.dora.Incident). `source` is the tool that told of it, or "hand"; `deployment` the rollout
-    that caused it, or empty."""
+    that caused it, or empty; `told_at` as of when this is told (None: before that was kept)."""
 
     __table_args__ = (Index(None, "started_at"), Index(None, "deployment"))
 
@@ -26,6 +26,8 @@ class Incident(SQLModel, table=True):
     marked_by: str
     started_at: datetime
     resolved_at: datetime | None
+    told_at: datetime | None
+    withdrawn_at: datetime | None
 
 
 INCIDENT: Table = METADATA.tables["incident"]

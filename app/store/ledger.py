@@ -350,7 +350,7 @@ _PREVIOUS = (
             ROLLOUT.c[name]
             for name in ("strategy", "from_revision", "from_version", "to_revision", "to_version")
         ),
-        *(ROLLOUT.c[name] for name in ("back", "started_at", "ended_at", "outcome", "cause")),
+        *(ROLLOUT.c[name] for name in ("back", "started_at", "ended_at", "outcome", "cause", "nature")),
     )
     .outerjoin(ROLLOUT, ROLLOUT.c.id == WORKLOAD.c.rollout)
     .where(WORKLOAD.c.key.in_(bindparam("keys", expanding=True)))

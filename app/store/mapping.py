@@ -25,6 +25,7 @@ from app.domain.rollout import (
     Outcome,
     Phase,
     Revision,
+    RolloutKind,
     RolloutState,
     Strategy,
     attention,
@@ -129,8 +130,14 @@ def snapshot_of(row: AnyRow) -> Snapshot:
             row.ended_at,
             outcome_of(row),
             row.cause,
+            rollout_kind_of(row),
         )
     return Snapshot(phase_of(row.phase), row.step, revision, row.since, row.landed_at, rollout)
+
+
+def rollout_kind_of(row: AnyRow) -> RolloutKind:
+    """The kind that a row of `rollout` names; another version may have written it."""
+    return RolloutKind.RESTART if row.nature == RolloutKind.RESTART else RolloutKind.DEPLOYMENT
 
 
 def ref_of(row: AnyRow) -> WorkloadRef:
@@ -182,6 +189,7 @@ def rollout_values(workload: str, place: Place, rollout: Rollout) -> Values:
         "ended_at": rollout.ended_at,
         "outcome": rollout.outcome,
         "cause": cut(rollout.cause),
+        "nature": rollout.kind,
     }
 
 

@@ -53,7 +53,8 @@ class SignedIn(SQLModel, table=True):
 class Token(SQLModel, table=True):
     """A token of a program ("api") or a screen ("kiosk"). `key` is the SHA-256 of the secret; a kiosk's changes when
     its link is exchanged for a cookie. `issuer`, `subject` and `owner` are of whoever made it, `groups`, `roles`,
-    `environments` and `verbs` JSON arrays (`verbs` null: all); `source` is a network it may come from."""
+    `environments` and `verbs` JSON arrays (`verbs` null: all), `repositories` too (null: all); `source` is a network
+    it may come from."""
 
     __table_args__ = (Index(None, "issuer", "subject"), Index(None, "ident"))
 
@@ -68,6 +69,7 @@ class Token(SQLModel, table=True):
     roles: str
     environments: str
     verbs: str
+    repositories: str | None
     view: str
     source: str
     created_at: datetime

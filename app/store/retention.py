@@ -16,6 +16,8 @@ from app.store import audit, commands, gates
 from app.store.ci_tables import ARTIFACT, COMMIT, INBOX, REPORTED, RUN
 from app.store.db import Database
 from app.store.incident_tables import INCIDENT
+from app.store.notice_tables import MESSAGE, NOTICE
+from app.store.outbox import BEGAN
 from app.store.report_tables import ALIAS, LINK, REPORT, TAG
 from app.store.tables import EVENT, LOGTAIL, READINESS, ROLLOUT, TRANSITION, WORKLOAD
 
@@ -39,7 +41,7 @@ async def prune(
     batch: int = BATCH,
     pause: float = 0.1,
 ) -> int:
-    """Delete transitions, events, logs, rollouts that ended, workloads gone and what CI told before `before`,
+    """Delete transitions, events, logs, rollouts that ended, workloads gone, messages and what CI told before `before`,
     events beyond the newest of each workload, webhooks long taken in by `now`, and commands, gates and audit
     entries AUDIT_DAYS older; returns the number of rows.
 
@@ -74,6 +76,12 @@ def _expired(before: datetime, now: datetime | None) -> tuple[Select[Any], ...]:
         *(select(*table.primary_key.columns).where(table.c.at < before) for table in (LINK, ALIAS, TAG)),
         select(TRANSITION.c.id).where(TRANSITION.c.at < before),
         select(INCIDENT.c.id).where(INCIDENT.c.started_at < before),
+        select(MESSAGE.c.id).where(MESSAGE.c.made_at < before),
+        select(NOTICE.c.key).where(
+            NOTICE.c.noticed_at < before,
+            NOTICE.c.key != BEGAN,
+            ~exists().where(MESSAGE.c.notice == NOTICE.c.key),
+        ),
         select(EVENT.c.key).where(EVENT.c.last_at < before),
         select(EVENT.c.key).where(EVENT.c.key.in_(select(ranked.c.key).where(ranked.c.place > EVENTS))),
         select(LOGTAIL.c.key).where(LOGTAIL.c.read_at < before),

@@ -72,7 +72,8 @@ class Transition(SQLModel, table=True):
 
 
 class Rollout(SQLModel, table=True):
-    """One rollout; running while `ended_at` is null. Place and versions are those of its time."""
+    """One rollout; running while `ended_at` is null. Place and versions are those of its time, `nature` is
+    its kind (domain.rollout.RolloutKind)."""
 
     __table_args__ = (
         Index(None, "workload", "started_at"),
@@ -98,6 +99,7 @@ class Rollout(SQLModel, table=True):
     cause: str = Field(sa_column_kwargs={"server_default": ""})
     killed: int = Field(sa_column_kwargs={"server_default": "0"})
     overran: int = Field(sa_column_kwargs={"server_default": "0"})
+    nature: str = Field(sa_column_kwargs={"server_default": "deployment"})
 
 
 class Sample(SQLModel, table=True):
@@ -255,6 +257,16 @@ class AuditMark(SQLModel, table=True):
     seal: str
 
 
+class Lease(SQLModel, table=True):
+    """Which process does what only one may do (store.lease), and until when by the database's clock; `epoch` counts
+    its holders."""
+
+    name: str = Field(primary_key=True)
+    owner: str
+    epoch: int
+    until: datetime
+
+
 METADATA: MetaData = SQLModel.metadata
 WORKLOAD: Table = METADATA.tables["workload"]
 TRANSITION: Table = METADATA.tables["transition"]
@@ -267,3 +279,4 @@ COMMAND: Table = METADATA.tables["command"]
 READINESS: Table = METADATA.tables["readiness"]
 AUDIT: Table = METADATA.tables["audit"]
 AUDITMARK: Table = METADATA.tables["auditmark"]
+LEASE: Table = METADATA.tables["lease"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
+from ..domain import repositories
 from ..domain.freshness import Freshness
 from ..domain.remedies import remedy
 from ..domain.rollout import Attention
@@ -135,6 +136,7 @@ def thousands(n: int) -> str:
 
 
 FILTERS: Mapping[str, Callable[..., object]] = {
+    "sha": repositories.short,
     "iso": iso,
     "clock": clock,
     "hour": hour,

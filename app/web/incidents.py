@@ -1,4 +1,4 @@
-"""`POST /api/v1/incidents`: what needed intervention, told by an alerting tool's webhook or marked by hand.
+"""`/api/v1/incidents`: what needed intervention, told by a program or by hand.
 
 The same `id` again is the same incident: so it is resolved, or linked with another deployment. `deployment` is the id
 of the rollout that caused it, "latest" for the one that ended last in its place within the day before, or empty.
@@ -6,29 +6,41 @@ of the rollout that caused it, "latest" for the one that ended last in its place
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Request
+import msgspec
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import ConfigDict, Field
 from starlette.responses import Response
 
-from app.domain.dora import Incident, IncidentTold
-from app.domain.errors import StoreUnavailable
-from app.domain.facts import Fact
+from app.domain.dora import Incident
+from app.domain.errors import ShipboardError, StoreUnavailable
 from app.domain.names import cut
-from app.domain.policy import Permission, permits
-from app.read.deployments import read_incident, read_incidents
+from app.domain.policy import Permission
+from app.perform import Incidents
+from app.read.deployments import read_incidents
 from app.store.db import Database
 
-from .answers import refusal, tagged, unavailable
+from .answers import refusal, unavailable
+from .api.commands import refused
 from .api.contents import encode
+from .api.listing import Cursor, Limit, Listed, answers, listed, position
 from .auth import needs, of
-from .auth.access import refuse_unless
 from .fields import Body, Instant
 
 Short = Annotated[str, Field(max_length=200)]
-Door = Callable[[Sequence[Fact]], Awaitable[None]]
+_NAME = "incidents"
+_POSITION = msgspec.json.Decoder(tuple[datetime, str])
+_EXAMPLE = Incident(
+    "pagerduty-Q2X9",
+    "checkout",
+    "production",
+    "Errors at checkout",
+    datetime(2026, 11, 25, 9, 30, tzinfo=UTC),
+    datetime(2026, 11, 25, 10, 4, tzinfo=UTC),
+    "5b1c9e0f2a",
+)
 
 
 class IncidentBody(Body):
@@ -58,13 +70,19 @@ class IncidentBody(Body):
     url: Annotated[str, Field(max_length=500)] = ""
 
 
-def routes(database: Database, ingest: Door) -> APIRouter:
+def routes(database: Database, incidents: Incidents) -> APIRouter:
     """The door for incidents."""
     router = APIRouter(tags=["incidents"])
 
-    @router.post("/api/v1/incidents", status_code=201, dependencies=[needs(Permission.REPORT)])
+    @router.post(
+        "/api/v1/incidents",
+        status_code=201,
+        dependencies=[needs(Permission.REPORT)],
+        response_model=Incident,
+        responses={403: {"description": "No operator there"}},
+    )
     async def told(request: Request, body: IncidentBody) -> Response:
-        """Tell of an incident, or tell more of it."""
+        """Tell of an incident, or tell more of it. A webhook of an alerting tool goes to its hook instead."""
         if body.resolved_at and body.resolved_at < body.started_at:
             why = "It was resolved before it began."
             raise refusal(request, 422, "Invalid incident", why, "Compare started_at with resolved_at.")
@@ -78,31 +96,56 @@ def routes(database: Database, ingest: Door) -> APIRouter:
             body.deployment,
         )
         who = of(request.scope)
-        await refuse_unless(permits(who, Permission.REPORT, body.environment), request.scope)
         try:
-            await ingest([IncidentTold(incident, cut(body.source), body.url, who.identity)])
-            async with database.reading() as connection:
-                kept = await read_incident(connection, body.id)
-        except StoreUnavailable as error:
-            raise unavailable(request, error) from None
+            kept = await incidents.mark(incident, who, source=cut(body.source), url=body.url)
+        except ShipboardError as error:
+            raise refused(request, error) from None
         return Response(encode(kept), 201, {"cache-control": "no-store"}, "application/json")
 
     @router.get(
-        "/api/v1/incidents", dependencies=[needs(Permission.VIEW)], response_model=tuple[Incident, ...]
+        "/api/v1/incidents",
+        dependencies=[needs(Permission.VIEW)],
+        response_model=Listed[Incident],
+        responses=answers(Listed((_EXAMPLE,), None), (), 400),
     )
     async def many(
         request: Request,
-        since: Instant,
-        until: Instant,
+        since: Instant | None = None,
+        until: Instant | None = None,
         environment: Short = "",
         service: Short = "",
+        limit: Limit = 100,
+        cursor: Cursor = "",
     ) -> Response:
-        """Incidents that began in a span, oldest first."""
+        """Incidents that began in a span (without one: all), newest first; those that were withdrawn are left out."""
+        below = position(request, _NAME, cursor, _POSITION)
         try:
             async with database.reading() as connection:
-                found = await read_incidents(connection, environment, service, since, until)
+                found = await read_incidents(
+                    connection, environment, service, since, until, below=below, most=limit + 1
+                )
         except StoreUnavailable as error:
             raise unavailable(request, error) from None
-        return tagged(request, encode(found))
+        last = found[limit - 1] if len(found) > limit else None
+        return listed(request, _NAME, found[:limit], (last.started_at, last.id) if last else None)
+
+    @router.delete(
+        "/api/v1/incidents/{ident}",
+        dependencies=[needs(Permission.REPORT)],
+        status_code=204,
+        response_model=None,
+        responses={404: {"description": "No such incident"}},
+    )
+    async def withdraw(
+        request: Request,
+        ident: Annotated[str, Path(max_length=100)],
+        reason: Annotated[str, Query(min_length=1, max_length=500)],
+    ) -> Response:
+        """Withdraw an incident: it was none, and counts no longer. The audit keeps it."""
+        try:
+            await incidents.withdraw(ident, reason, of(request.scope))
+        except ShipboardError as error:
+            raise refused(request, error) from None
+        return Response(status_code=204)
 
     return router

@@ -171,7 +171,9 @@ OWNERS = {
 def owner(kind: str, name: str) -> Obj:
     """Something that manages workloads and corrects them by itself."""
     automated = {"syncPolicy": {"automated": {"selfHeal": True}}} if kind == "Application" else {}
-    history = [{"id": 1, "revision": "aaaa", "source": {"repoURL": "x"}}]
+    history = [
+        {"id": id_, "revision": at, "source": {"repoURL": "x"}} for id_, at in ((1, "aaaa"), (2, "bbbb"))
+    ]
     return {"apiVersion": OWNERS[kind], "kind": kind, "metadata": {"name": name}, "spec": automated,
             "status": {"history": history}}  # fmt: skip
 

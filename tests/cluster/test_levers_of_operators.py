@@ -236,7 +236,7 @@ async def test_automation_of_an_owner_is_held_and_released(twins, kind):
     assert (await web.api.get(web.at(web.mine, kind)))["spec"] == HELD[kind]
 
     if kind == "Application":
-        await web.do(Verb.SYNC, revision="aaaa")
+        await web.do(Verb.SYNC)  # to the sync before the last
         sync = {"revision": "aaaa", "source": {"repoURL": "x"}, "prune": False, "syncStrategy": {"apply": {}}}
         await web.api.patch(web.at(web.theirs, kind), {"operation": {"sync": sync}})
         mine, theirs = [await web.api.get(web.at(place, kind)) for place in (web.mine, web.theirs)]

@@ -75,7 +75,7 @@ def asked(documents: Documents, verb: Verb) -> Arguments:
         Verb.SET_IMAGE: Arguments(images=named),
         Verb.SET_WEIGHT: Arguments(weight=0),
         Verb.HOLD: Arguments(until=NOW + timedelta(hours=1)),
-        Verb.ROLLBACK: Arguments(delete_blocking=True),
+        Verb.ROLLBACK: Arguments(delete_blocking=documents[0]["kind"] == "StatefulSet"),
     }.get(verb, Arguments())
 
 

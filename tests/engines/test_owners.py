@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from app.domain.commands import Arguments, Verb
-from app.domain.owners import Manager, Reverts
-from app.engines.acting import NotOffered
-from tests.engines.acts import NOW, Documents, applied, edited, engine_of, plan, state, versioned
+from app.domain.owners import Manager, Reverts, Source
+from app.engines import owners
+from app.engines.acting import Difference, NotOffered
+from tests.engines.acts import NOW, Documents, applied, edited, engine_of, look, plan, state, versioned
 from tests.engines.objects import cases
 
 PLAIN = {f"{case.engine}/{case.name}": case for case in cases()}
@@ -264,10 +265,60 @@ def test_sync_goes_to_a_revision_of_the_history_and_only_while_nothing_syncs_by_
     assert operation["sync"]["revision"] == "aaa"
     assert operation["sync"]["source"] == {"repoURL": "git.test/shop"}
     assert operation["sync"]["prune"] is False
+    assert (found.from_ and found.from_.version, found.to and found.to.version) == ("bbb", "aaa")
+    assert found.difference == (Difference("revision of the source", "bbb", "aaa"),)
+    by_id = plan(documents, Verb.SYNC, Arguments(revision="3"))
+    assert applied(documents, by_id.patches)[-1]["operation"] == operation
     with pytest.raises(NotOffered, match="no such revision"):
         plan(documents, Verb.SYNC, Arguments(revision="ccc"))
+    leaving = [*documents[:-1], _application()]
+    leaving[-1]["metadata"]["deletionTimestamp"] = "2026-11-25T11:00:00Z"
+    with pytest.raises(NotOffered, match="being deleted"):
+        plan(leaving, Verb.SYNC, Arguments(revision="aaa"))
     with pytest.raises(NotOffered, match="go forward again"):
         plan([*_web(notes=TRACKED), _application(prune=True)], Verb.SYNC, Arguments(revision="aaa"))
+
+
+def test_targets_of_a_sync_are_the_history_the_one_before_the_last_first() -> None:
+    application = _application()
+    application["spec"] = {
+        "source": {"repoURL": "https://git.test/shop.git"},
+        "syncPolicy": {"syncOptions": ["CreateNamespace=true"]},
+    }
+    application["status"]["history"] = [
+        {"id": 1, "revision": "a" * 40, "deployedAt": "2026-11-01T10:00:00Z"},
+        {"id": 2, "revision": "b" * 40, "deployedAt": "2026-11-02T10:00:00Z", "source": {"repoURL": "r"}},
+        {
+            "id": 3,
+            "revisions": ["b" * 40, "1.2.3"],
+            "deployedAt": "not a time",
+            "sources": [{"repoURL": "r"}],
+        },
+        {"revision": "no id"},
+    ]
+    application["status"]["sync"] = {"revision": "c" * 40}
+    documents = [*_web(notes=TRACKED), application]
+    seen = look(documents)
+
+    found = owners.targets(state(documents), seen)
+
+    assert [(t.revision.key, bool(t.blocked_by), t.note) for t in found] == [
+        ("2", False, ""),
+        ("1", True, ""),
+        ("3", False, "It was synced last."),
+    ]
+    assert found[0].landed_at == datetime(2026, 11, 2, 10, tzinfo=UTC)
+    assert found[-1].revision.version == f"{'b' * 40}, 1.2.3"
+    assert owners.source(state(documents), seen) == Source("git.test/shop", "c" * 40)
+    asked = applied(documents, plan(documents, Verb.SYNC, Arguments(revision="3")).patches)[-1]["operation"][
+        "sync"
+    ]
+    assert (asked["revisions"], asked["sources"]) == (["b" * 40, "1.2.3"], [{"repoURL": "r"}])
+    assert asked["syncOptions"] == ["CreateNamespace=true"]
+    with pytest.raises(NotOffered, match="does not tell the source"):
+        plan(documents, Verb.SYNC, Arguments(revision="1"))
+    application["status"]["history"] = application["status"]["history"][:1]
+    assert owners.targets(state(documents), look(documents)) == (), "there is nothing before it"
 
 
 def test_sync_does_nothing_while_an_operation_runs() -> None:

@@ -183,6 +183,12 @@ def test_healthy_pods_and_pods_of_a_parallel_set_are_never_deleted() -> None:
     assert not [p for p in plan(parallel, Verb.ROLLBACK, Arguments(delete_blocking=True)).patches if p.delete]
 
 
+def test_deleting_broken_pods_is_refused_where_none_can_block() -> None:
+    documents = _case("deployment/half-way-through-a-rolling-update")
+    with pytest.raises(NotOffered, match="delete_blocking does nothing here"):
+        plan(documents, Verb.ROLLBACK, Arguments(delete_blocking=True))
+
+
 def test_sets_that_are_updated_by_hand_say_so() -> None:
     for name in ("statefulset", "daemonset"):
         offers = _offers(_case(f"{name}/on-delete-waits-for-somebody-to-delete-pods"))

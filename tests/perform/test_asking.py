@@ -7,7 +7,8 @@ import pytest
 
 from app.domain.delivery import Delivery, Rules
 from app.domain.evidence import NOTHING
-from app.domain.gates import Gate, Origin
+from app.domain.forges import CallKind, Dispatch
+from app.domain.gates import Gate, Origin, seal
 from app.domain.names import Place, WorkloadRef
 from app.domain.rollout import Health, Phase, Pod, PodCondition, PodCounts, Revision, RolloutState, Strategy
 from app.perform.asking import CALM, holds_still, questions
@@ -91,3 +92,20 @@ def test_question_stands_while_its_version_stumbles_and_falls_with_it():
     assert not stands(LIVE, known("staging", "1.2", 2 * CALM))
     assert not stands(known("production", "1.0.1", timedelta(hours=1), "1.0"), GOOD)
     assert not stands(LIVE)
+
+
+def test_where_a_workflow_rolls_out_a_yes_starts_it_and_another_one_is_another_question():
+    dispatch = Dispatch("acme", "github.com/Acme/{service}", "deploy.yaml", ref="v{version}")
+    rules = {"staging": Rules("staging"), "production": Rules("production", dispatch=dispatch)}
+    (question,) = questions([LIVE, GOOD], Delivery(ORDER, rules), NOW).values()
+    subject, call = question.subject, question.subject.call
+    assert call is not None
+    assert (subject.verb, call.kind, call.repo, call.ref) == (
+        None,
+        CallKind.WORKFLOW,
+        "github.com/acme/cart",
+        "v1.1",
+    )
+    assert subject.then == "GitHub starts deploy.yaml of github.com/acme/cart at v1.1."
+    other = replace(subject, call=replace(call, workflow="other.yaml"))
+    assert seal(subject, NOTHING, "") != seal(other, NOTHING, "")

@@ -91,6 +91,12 @@ async def test_command_is_rehearsed_asked_once_and_done(kube, here):
     done = await operator.over(first.json()["id"])
     assert done["phase"] == "done", done
     assert stored(kube, "deployments", "web")["metadata"]["generation"] == before + 1
+    async with asyncio.timeout(60):
+        while (landing := done["landing"])["state"] != "landed":
+            assert landing["state"] == "moving", landing
+            await asyncio.sleep(0.05)
+            done = (await operator.get(f"/api/v1/commands/{done['id']}")).json()
+    assert (landing["state"], landing["seconds"] > 0) == ("landed", True)
     (listed,) = (await operator.get("/api/v1/commands")).json()["items"]
     assert listed == done
     assert (await operator.get("/api/v1/commands", params={"running": True})).json()["items"] == []
@@ -108,6 +114,12 @@ async def test_what_stands_in_the_way_is_told(here):
     assert not_now.json()["blocked_by"]
     assert (await operator.post({"verb": "restart", "expcted": {}}, "k")).status_code == 422
     assert (await operator.post({"verb": "fly"}, "k")).status_code == 422
+    for query in ({}, {"dry_run": 1}):
+        not_its = await operator.post(
+            {"verb": "pause", "arguments": {"images": {"web": "x:1"}, "weight": 0}}, "k3", **query
+        )
+        assert not_its.status_code == 422
+        assert not_its.json()["why"] == "Pause (pause) takes no arguments, not images and weight."
     nobody = COMMANDS.replace("/web/", "/nobody/")
     assert (await operator.post({"verb": "restart"}, "k", nobody)).status_code == 404
     assert (await operator.get("/api/v1/commands/abc")).status_code == 404
@@ -167,6 +179,7 @@ async def test_audit_is_filtered_paged_shown_and_exported(here):
     rows = [row for row in rows if row[head.index("verb")] == "pause"]  # others signed in
     assert len(rows) == 150
     assert rows[-1][head.index("reason")].startswith("'=")
-    lines = [json.loads(line) for line in (await operator.get("/audit.jsonl")).text.splitlines()]
-    assert check_lines(lines, key_from("k" * 32)).sound == 152, "with two sign-ins"
+    whole = await here.ask("GET", "/audit.jsonl", await here.be("admin"))
+    lines = [json.loads(line) for line in whole.text.splitlines()]
+    assert check_lines(lines, key_from("k" * 32)).sound == 153, "with three sign-ins"
     assert len((await operator.get("/audit.jsonl", params={"result": "asked"})).text.splitlines()) == 75

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -15,9 +16,12 @@ from app.demo import EmbeddedCluster
 from app.domain.commands import Arguments, Expected, Verb
 from app.domain.names import WorkloadRef
 from app.domain.people import Role
+from app.ingest import Ingest
+from app.live import Live
 from app.settings import AuthSettings, ClusterSettings, Mode
 from app.store.tables import AUDIT, COMMAND
 from app.web.pages.commands import Shown, sign, unsign
+from tests.ci import made, pushed, sha_of
 from tests.demo.client import DEPLOYMENTS, WEB, Client, deployment, stored, until
 from tests.web.auth.door import Door, door, persona
 
@@ -94,6 +98,10 @@ async def test_a_form_leads_to_its_receipt_and_the_same_form_to_the_same(kube, h
     await until(lambda: stored(kube, "deployments", "web")["metadata"]["generation"] > generation, "written")
     assert stored(kube, "deployments", "web")["metadata"]["generation"] == generation + 1
     assert len(await here.rows(COMMAND)) == 1
+    for path in (PAGE, first.headers["location"]):
+        stranger = await here.ask("GET", path)
+        assert "memory" not in stranger.text, "why is told to those who say who they are"
+    assert "memory" in (await here.ask("GET", PAGE, await here.be("vera"))).text
     other = await post(here, omar, {**form, "reason": "Another."})
     assert other.status_code == 422
     assert "What was asked then stands" in other.text
@@ -180,6 +188,19 @@ async def test_what_has_to_be_chosen_is_chosen_first(here):
     assert unsign(fields(chosen.text)["seen"], fields(chosen.text)["csrf"]).arguments.images == {
         "web": "web:9.9"
     }
+    at = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=2)
+    told = [
+        fact
+        for n, name in enumerate(("1.0", "9.9"))
+        for when in (at + n * timedelta(hours=1),)
+        for fact in (pushed("web", name, when, f"Change {name}"), made("web", name, when))
+    ]
+    await Ingest(here.app.state.hub.database, Live())(told)
+    said = (await here.ask("GET", f"{PAGE}/commands/set-image?image.web=web:9.9", omar)).text
+    assert "<h2>1 commit goes in</h2>" in said
+    assert f'href="/commits/{sha_of("web 1.0")}"' in said
+    assert "Change 9.9" in said
+    assert "Change 1.0" not in said
     same = await here.ask("GET", f"{PAGE}/commands/set-image?image.web=web:1.0", omar)
     assert "It is so already." in same.text
 

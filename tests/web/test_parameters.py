@@ -24,7 +24,7 @@ PAGES = (
 
 
 def items_of(body: bytes) -> list[object]:
-    """The items of an answer; incidents are a bare list."""
+    """The items of an answer; the rows of an export are a bare list."""
     import msgspec
 
     told = msgspec.json.decode(body)

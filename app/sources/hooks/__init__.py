@@ -1,8 +1,9 @@
-"""CI's webhooks: one module a provider, pure; `PROVIDERS` lists them."""
+"""Webhooks of CI and of alerting tools: one module a provider, pure; `PROVIDERS` lists them."""
 
 from __future__ import annotations
 
 from . import (
+    alertmanager,
     azure,
     bitbucket,
     buildkite,
@@ -14,6 +15,8 @@ from . import (
     github,
     gitlab,
     jenkins,
+    opsgenie,
+    pagerduty,
     tekton,
 )
 from .port import Delivery, Provider, Reading, Refused
@@ -34,6 +37,10 @@ PROVIDERS = {
         tekton.PROVIDER,
         cdevents.PROVIDER,
         generic.PROVIDER,
+        pagerduty.PROVIDER,
+        opsgenie.PROVIDER,
+        alertmanager.PROVIDER,
+        alertmanager.GRAFANA,
     )
 }
 

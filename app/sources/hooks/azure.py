@@ -39,7 +39,7 @@ def read(delivery: Delivery) -> Reading:
     if kind == "git.push":
         return _push(delivery, resource)
     if kind == "build.complete":
-        return told([_build(delivery, resource)])
+        return told([build_look(delivery, resource)])
     if kind.startswith("ms.vss-pipelines.") and kind.endswith("-state-changed-event"):
         return _pipeline(delivery, resource)
     return ignored(delivery, kind)
@@ -104,33 +104,39 @@ def _pipeline(delivery: Delivery, resource: Any) -> Reading:
     stage = tree.text(resource, "stage", "displayName") or tree.text(resource, "stage", "name")
     for sort in ("job", "stage"):
         item = tree.node(resource, sort)
-        if item and (name := tree.text(item, "name")):
-            status = _status(delivery, item)
-            started, finished = tree.time(item, "startTime"), tree.time(item, "finishTime")
-            # The samples' ids are all zero, and a stage runs once in an attempt: name it by its names.
-            key = "/".join(part for part in (stage, name if sort == "job" else None) if part)
-            found.append(
-                JobSeen(
-                    provider="azure",
-                    host=look.host,
-                    job=f"{sort}:{key}",
-                    run=look.key,
-                    repo=repo,
-                    mark=weighed(status, started, finished, tree.time(delivery.body, "createdDate")),
-                    name=name if sort == "job" else stage,
-                    group=stage,
-                    url=tree.url(item, "_links", "web", "href"),
-                    created_at=started,
-                    started_at=started,
-                    finished_at=finished,
-                    status=status,
-                )
-            )
+        if tree.text(item, "name"):
+            found.append(record_look(delivery, look, item, sort, stage))
             break
     return told(found)
 
 
-def _build(delivery: Delivery, build: Any) -> RunSeen:
+def record_look(delivery: Delivery, run: RunSeen, item: Any, sort: str, stage: str | None) -> JobSeen:
+    """A stage or a job (`sort`) with a name, as events and the records of a timeline have it."""
+    name = tree.text(item, "name")
+    status = _status(delivery, item)
+    started, finished = tree.time(item, "startTime"), tree.time(item, "finishTime")
+    # The samples' ids are all zero, and a stage runs once in an attempt: name it by its names.
+    key = "/".join(part for part in (stage, name if sort == "job" else None) if part)
+    return JobSeen(
+        provider="azure",
+        host=run.host,
+        job=f"{sort}:{key}",
+        run=run.key,
+        repo=run.repo,
+        mark=weighed(status, started, finished, tree.time(delivery.body, "createdDate")),
+        name=name if sort == "job" else stage,
+        group=stage,
+        runner=tree.text(item, "workerName"),
+        url=tree.url(item, "_links", "web", "href"),
+        created_at=started,
+        started_at=started,
+        finished_at=finished,
+        status=status,
+    )
+
+
+def build_look(delivery: Delivery, build: Any) -> RunSeen:
+    """A build, as `build.complete` and the REST API have it. Raises Refused."""
     source = tree.text(build, "sourceGetVersion") or ""
     matched = re.search(r"(?:refs/heads/([^:]+))?:([0-9a-fA-F]{40})$", source)
     repo = _repo(delivery, tree.text(build, "repository", "url"))

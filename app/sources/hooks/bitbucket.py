@@ -1,18 +1,30 @@
 """Bitbucket Cloud and Data Center: build statuses, pushes, pull requests. Pipelines have no event of their own; they
-tell of themselves as build statuses."""
+tell of themselves as build statuses, and their REST API has them whole."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from app.domain.ci import CiPhase, CommitSeen, RunSeen
+from app.domain.ci import CiPhase, CommitSeen, JobSeen, RunSeen
 from app.domain.converge import mark
 from app.domain.repositories import full_sha, repo_key
 
 from . import tree, verify
-from .port import Delivery, Provider, Reading, Refused, ignored, told, words
+from .port import Delivery, Provider, Reading, Refused, ignored, told, weighed, words
 
 STATUS = words(running="inprogress", success="successful", failure="failed", cancelled="stopped")
+PIPELINE = words(
+    queued="pending parsing ready",
+    blocked="paused",
+    running="in_progress running building",
+    success="successful passed completed",
+    failure="failed halted",
+    error="error",
+    cancelled="stopped",
+    timed_out="expired",
+    skipped="not_run",
+)
 _CHANGES = frozenset(
     {
         *("pullrequest:created", "pullrequest:updated", "pullrequest:fulfilled", "pullrequest:rejected"),
@@ -68,7 +80,7 @@ def _commit_status(delivery: Delivery) -> Reading:
         provider="bitbucket",
         host=repo.partition("/")[0],
         project=repo,
-        run=f"status-{sha}-{key}",
+        run=_pipeline(tree.url(item, "url")) or f"status-{sha}-{key}",
         attempt=1,
         repo=repo,
         mark=mark(2, updated, created),  # the newest holds, as GitHub's statuses
@@ -83,6 +95,73 @@ def _commit_status(delivery: Delivery) -> Reading:
         status=status,
     )
     return told([run, _commit(repo, tree.node(item, "commit"))])
+
+
+def _pipeline(page: str | None) -> str:
+    """What the run of a pipeline is called whose page a status points to; empty where it points elsewhere."""
+    matched = re.search(r"/pipelines/\S*?results/([0-9]{1,9})\b", page or "")
+    return f"pipeline-{matched[1]}" if matched else ""
+
+
+def pipeline_look(delivery: Delivery, item: Any) -> RunSeen | None:
+    """A pipeline as the REST API has it, of `delivery.repo`; None for one without an id."""
+    number, key = tree.number(item, "build_number"), tree.word(item, "uuid")
+    if number is None and key is None:
+        return None
+    status = delivery.status(PIPELINE, *_state(item))
+    created, finished = tree.time(item, "created_on"), tree.time(item, "completed_on")
+    repo = delivery.repo
+    page = f"https://{repo}/pipelines/results/{number}" if number is not None else None
+    return RunSeen(
+        provider="bitbucket",
+        host=repo.partition("/")[0],
+        project=repo,
+        run=f"pipeline-{key if number is None else number}",
+        attempt=1,
+        repo=repo,
+        mark=weighed(status, created, finished),
+        pipeline=tree.text(item, "target", "selector", "pattern") or "pipelines",
+        number=number,
+        event=tree.text(item, "trigger", "name"),
+        branch=tree.text(item, "target", "ref_name"),
+        sha=full_sha(tree.at(item, "target", "commit", "hash")),
+        title=tree.first_line(item, "target", "commit", "message"),
+        actor=tree.text(item, "creator", "display_name"),
+        url=page,
+        created_at=created,
+        started_at=created,
+        finished_at=finished,
+        status=status,
+    )
+
+
+def step_look(delivery: Delivery, run: RunSeen, item: Any) -> JobSeen | None:
+    """A step of a pipeline as the REST API has it; None for one without an id."""
+    key = tree.word(item, "uuid")
+    if key is None:
+        return None
+    status = delivery.status(PIPELINE, *_state(item))
+    started, finished = tree.time(item, "started_on"), tree.time(item, "completed_on")
+    return JobSeen(
+        provider="bitbucket",
+        host=run.host,
+        job=key,
+        run=run.key,
+        repo=run.repo,
+        mark=weighed(status, started, finished),
+        name=tree.text(item, "name"),
+        url=run.url,
+        created_at=started,
+        started_at=started,
+        finished_at=finished,
+        status=status,
+    )
+
+
+def _state(item: Any) -> tuple[str | None, ...]:
+    """The words for how it is, the one that tells most first."""
+    state = tree.node(item, "state")
+    return tuple(tree.text(state, *path) for path in (("result", "name"), ("stage", "name"), ("name",)))
 
 
 def _commit(repo: str, commit: Any, **more: Any) -> CommitSeen | None:
@@ -150,6 +229,7 @@ def _change(delivery: Delivery) -> Reading:
             sha=sha,
             mark=mark(0, updated),
             change=tree.word(item, "id"),
+            landed=merge if sha != merge else None,
             opened_at=opened,
             merged_at=merged,
         )

@@ -40,13 +40,14 @@ def read(delivery: Delivery) -> Reading:
     build, pipeline = tree.node(body, "build"), tree.node(body, "pipeline")
     if not build:
         return ignored(delivery, tree.text(body, "event") or tree.text(delivery.body, "detail-type") or "")
-    run = _build(delivery, body, build, pipeline)
+    run = build_look(delivery, body, build, pipeline)
     if run is None:
         raise Refused("Its build has no id, or names no repository.")
-    return told([run, _job(delivery, run, tree.node(body, "job"))])
+    return told([run, job_look(delivery, run, tree.node(body, "job"))])
 
 
-def _build(delivery: Delivery, body: Any, build: Any, pipeline: Any) -> RunSeen | None:
+def build_look(delivery: Delivery, body: Any, build: Any, pipeline: Any) -> RunSeen | None:
+    """A build, as webhooks and the REST API have it; None where it has no id, or names no repository."""
     key = tree.word(build, "id") or tree.word(build, "uuid")
     address = tree.text(pipeline, "repository") or tree.text(pipeline, "repo") or ""
     repo = repo_key(address) or delivery.repo
@@ -87,7 +88,8 @@ def _organisation(body: Any, build: Any) -> str:
     return slug or (page.split("/") + [""] * 4)[3] or "buildkite"
 
 
-def _job(delivery: Delivery, run: RunSeen, job: Any) -> JobSeen | None:
+def job_look(delivery: Delivery, run: RunSeen, job: Any) -> JobSeen | None:
+    """A job of `run`, as webhooks and the REST API have it; None for one without an id."""
     key = tree.word(job, "id") or tree.word(job, "uuid")
     if key is None:
         return None

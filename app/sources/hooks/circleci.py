@@ -22,7 +22,8 @@ STATUS = words(
 )
 # Of a job, "blocked" is that another one has to end first, which asks nobody for anything.
 JOB = {**STATUS, **words(queued="blocked")}
-_HOSTS = {"gh": "github.com", "github": "github.com", "bb": "bitbucket.org", "bitbucket": "bitbucket.org"}
+# The short words first: the REST API takes those.
+HOSTS = {"gh": "github.com", "bb": "bitbucket.org", "github": "github.com", "bitbucket": "bitbucket.org"}
 
 
 def read(delivery: Delivery) -> Reading:
@@ -46,7 +47,7 @@ def read(delivery: Delivery) -> Reading:
     run = RunSeen(
         provider="circleci",
         host="circleci.com",
-        project=tree.text(body, "project", "slug") or repo,
+        project=_project(tree.text(body, "project", "slug") or repo),
         run=key,
         attempt=1,
         repo=repo,
@@ -78,12 +79,18 @@ def read(delivery: Delivery) -> Reading:
     return told([run, commit, _job(delivery, run, job)])
 
 
+def _project(slug: str) -> str:
+    """A project's name: webhooks write the host out, the REST API shortens it."""
+    host, _, path = slug.partition("/")
+    return f"{ {'gh': 'github', 'bb': 'bitbucket'}.get(host, host) }/{path}" if path else slug
+
+
 def _repo(delivery: Delivery, vcs: object, git: object) -> str:
     for tree_, name in ((vcs, "origin_repository_url"), (vcs, "target_repository_url"), (git, "repo_url")):
         if found := repo_key(tree.text(tree_, name) or ""):
             return found
     slug = (tree.text(delivery.body, "project", "slug") or "").partition("/")
-    return repo_key(f"{_HOSTS[slug[0]]}/{slug[2]}") if slug[0] in _HOSTS else delivery.repo
+    return repo_key(f"{HOSTS[slug[0]]}/{slug[2]}") if slug[0] in HOSTS else delivery.repo
 
 
 def _job(delivery: Delivery, run: RunSeen, job: object) -> JobSeen | None:

@@ -1,4 +1,5 @@
-"""GitHub: Actions, checks, commit statuses, pushes, pull requests, deployments, container packages.
+"""GitHub: Actions, checks, commit statuses, pushes, pull requests, deployments, container packages; and runs that wait
+for our deployment protection rule.
 
 State comes from the object, never from `action` or the event's name: real deliveries have run ahead of both.
 Checks of GitHub Actions itself are left to workflow_run and workflow_job, which tell the same and more.
@@ -10,9 +11,11 @@ from typing import Any
 
 from app.domain.ci import ArtifactSeen, CiPhase, CommitSeen, DeploymentSeen, JobSeen, RunSeen, Status
 from app.domain.converge import mark
+from app.domain.forges import Asked
 from app.domain.repositories import full_digest, full_sha
 
 from . import tree, verify
+from .github_gate import protection
 from .github_shapes import Source, commit_look, job_looks, run_look
 from .port import (
     Delivery,
@@ -65,11 +68,14 @@ def read_as(delivery: Delivery, provider: str) -> Reading:
 def _workflow_run(source: Source) -> Reading:
     run = tree.node(source.body, "workflow_run")
     head = tree.node(run, "head_commit")
+    key, ended = tree.word(run, "id"), tree.time(run, "updated_at")
+    over = ended if tree.text(run, "status") == "completed" else None
     return told(
         [
             run_look(source, run, tree.text(source.body, "workflow", "name") or ""),
             commit_look(source, {**head, "url": None}) if head else None,
-        ]
+        ],
+        [Asked(f"github|{source.repo}|{key}", source.repo, over)] if over and key else (),
     )
 
 
@@ -186,19 +192,20 @@ def _pull_request(source: Source) -> Reading:
     name = tree.word(change, "number")
     opened, merged = tree.time(change, "created_at"), tree.time(change, "merged_at")
     weight = mark(0, tree.time(change, "updated_at"), opened)
-    of = [full_sha(tree.at(change, "head", "sha"))]
+    head, landed = full_sha(tree.at(change, "head", "sha")), None
     if tree.at(change, "merged") is True or merged:  # before that it is the temporary merge
-        of.append(full_sha(tree.at(change, "merge_commit_sha")))
+        landed = full_sha(tree.at(change, "merge_commit_sha"))
     return told(
         CommitSeen(
             repo=source.repo,
             sha=sha,
             mark=weight,
             change=name,
+            landed=landed if sha != landed else None,
             opened_at=opened,
             merged_at=merged,
         )
-        for sha in dict.fromkeys(of)
+        for sha in dict.fromkeys((head, landed))
         if sha
     )
 
@@ -271,6 +278,7 @@ def _package(source: Source) -> Reading:
 
 
 READERS = {
+    "deployment_protection_rule": ("deployment_callback_url", protection),
     "workflow_run": ("workflow_run", _workflow_run),
     "workflow_job": ("workflow_job", _workflow_job),
     "check_suite": ("check_suite", _check_suite),

@@ -1,4 +1,5 @@
-"""GitLab: pipelines with their jobs, jobs, deployments, pushes, merge requests.
+"""GitLab: pipelines with their jobs, jobs, deployments, pushes, merge requests; and jobs that wait for an answer, as
+manual ones of an environment or because their deployment is blocked.
 
 Both ways of proof: the signing token (Standard Webhooks), which decides where it is used, and the secret token
 in the clear. A retried pipeline keeps its id and goes on, so there is one attempt.
@@ -12,7 +13,7 @@ from app.domain.ci import CiFact, CiOutcome, CiPhase, CommitSeen, DeploymentSeen
 from app.domain.converge import mark
 from app.domain.repositories import full_sha, repo_key
 
-from . import tree, verify
+from . import gitlab_gate, tree, verify
 from .port import Delivery, Provider, Reading, Refused, ignored, run_key, run_of_job, told, weighed, words
 
 STATUS = words(
@@ -143,7 +144,7 @@ def _pipeline(source: Source) -> Reading:
         raise Refused("Its pipeline has no id.")
     found: list[CiFact | None] = [run, _commit(source, commit)]
     found += [job_look(source, job, run.key) for job in jobs]
-    return told(found)
+    return told(found, [gitlab_gate.of_job(source, job, run) for job in jobs])
 
 
 def job_look(source: Source, job: Any, run: str, prefix: str = "") -> JobSeen | None:
@@ -211,7 +212,7 @@ def _deployment(source: Source) -> Reading:
         finished_at=ended,
         status=status,
     )
-    return told([seen])
+    return told([seen], [gitlab_gate.of_deployment(source, seen)])
 
 
 def _push(source: Source) -> Reading:
@@ -228,15 +229,22 @@ def _merge_request(source: Source) -> Reading:
     item = tree.node(source.body, "object_attributes")
     opened, updated = tree.time(item, "created_at"), tree.time(item, "updated_at")
     merged = tree.time(item, "merged_at") or (updated if tree.text(item, "state") == "merged" else None)
-    of = [full_sha(tree.at(item, "last_commit", "id"))]
+    head, landed = full_sha(tree.at(item, "last_commit", "id")), None
     if merged:
-        of.append(full_sha(tree.at(item, "merge_commit_sha")))
+        made = tree.at(item, "merge_commit_sha") or tree.at(item, "squash_commit_sha")
+        landed = full_sha(made)  # none where it was fast-forwarded: the commits themselves landed
     name = tree.word(item, "iid")
     return told(
         CommitSeen(
-            repo=source.repo, sha=sha, mark=mark(0, updated), change=name, opened_at=opened, merged_at=merged
+            repo=source.repo,
+            sha=sha,
+            mark=mark(0, updated),
+            change=name,
+            landed=landed if sha != landed else None,
+            opened_at=opened,
+            merged_at=merged,
         )
-        for sha in dict.fromkeys(of)
+        for sha in dict.fromkeys((head, landed))
         if sha
     )
 

@@ -1,4 +1,4 @@
-"""What a provider of CI is to Shipboard: how its webhooks are signed, and what one says. All pure.
+"""What a provider of CI or of alerts is to Shipboard: how its webhooks are signed, and what one says. All pure.
 
 A new provider is one module with a `PROVIDER`, and a line in `PROVIDERS`.
 """
@@ -12,6 +12,8 @@ from typing import Any
 
 from app.domain.ci import CiFact, CiOutcome, CiPhase, JobSeen, RunSeen, Status, ident
 from app.domain.converge import mark
+from app.domain.dora import IncidentTold
+from app.domain.forges import Asked
 from app.domain.names import cut
 
 from .verify import Scheme
@@ -63,17 +65,23 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a webhook says: facts, or why there are none that we keep."""
+    """What a webhook says: facts, or why there are none that we keep; and what it asks of us."""
 
-    facts: tuple[CiFact, ...] = ()
+    facts: tuple[CiFact | IncidentTold, ...] = ()
     ignored: str = ""
+    asked: tuple[Asked, ...] = ()
+
+    @property
+    def of_ci(self) -> tuple[CiFact, ...]:
+        """Those that are not of incidents."""
+        return tuple(fact for fact in self.facts if not isinstance(fact, IncidentTold))
 
 
 @dataclass(frozen=True, slots=True)
 class Provider:
     """`event` and `delivery` name the headers that hold the event's name and the delivery's id, the first that
     is there counting; `key` makes the id of headers and body where no header has it ("" for none). `kept` names
-    further headers that `read` needs."""
+    further headers that `read` needs. `in_path`: its senders can set no header, so the secret may end the address."""
 
     name: str
     schemes: tuple[Scheme, ...]
@@ -82,6 +90,7 @@ class Provider:
     delivery: tuple[str, ...] = ()
     key: Callable[[Mapping[str, str], Any], str] = lambda headers, body: ""
     kept: tuple[str, ...] = ()
+    in_path: bool = False
 
 
 def ignored(delivery: Delivery, kind: str = "") -> Reading:
@@ -110,7 +119,12 @@ def weighed(status: Status | None, *times: datetime | None) -> Any:
     return mark(status.rank if status else 0, *times)
 
 
-def told(facts: Iterable[CiFact | None]) -> Reading:
-    """A reading of those of `facts` that are there."""
+def told(facts: Iterable[CiFact | None], asked: Iterable[Asked | None] = ()) -> Reading:
+    """A reading of those of `facts` that are there, and of what is `asked`."""
     found = tuple(fact for fact in facts if fact is not None)
-    return Reading(found, "" if found else "It names nothing that is kept: no whole commit id, no run.")
+    questions = tuple(each for each in asked if each is not None)
+    return Reading(
+        found,
+        asked=questions,
+        ignored="" if found else "It names nothing that is kept: no whole commit id, no run.",
+    )

@@ -2,9 +2,36 @@
 
 from __future__ import annotations
 
-from . import github, gitlab, woodpecker
+from base64 import b64encode
+
+from . import azure, bitbucket, buildkite, circleci, gitea, github, gitlab, jenkins, woodpecker
 from .port import Found, Poll
 
-POLLS: dict[str, Poll] = {"github": github.poll, "gitlab": gitlab.poll, "woodpecker": woodpecker.poll}
+POLLS: dict[str, Poll] = {
+    "azure": azure.poll,
+    "bitbucket": bitbucket.poll,
+    "buildkite": buildkite.poll,
+    "circleci": circleci.poll,
+    "gitea": gitea.poll,
+    "github": github.poll,
+    "gitlab": gitlab.poll,
+    "jenkins": jenkins.poll,
+    "woodpecker": woodpecker.poll,
+}
 
-__all__ = ["POLLS", "Found", "Poll"]
+
+def credential(provider: str, token: str) -> dict[str, str]:
+    """The header that carries `token`: CircleCI's own, "user:token" as Basic credentials (Jenkins, Bitbucket's app
+    passwords), Azure's without a user, else Bearer; none without a token."""
+    if not token:
+        return {}
+    if provider == "circleci":
+        return {"circle-token": token}
+    if provider == "azure" and ":" not in token:
+        token = f":{token}"
+    if ":" in token:
+        return {"authorization": f"Basic {b64encode(token.encode()).decode()}"}
+    return {"authorization": f"Bearer {token}"}
+
+
+__all__ = ["POLLS", "Found", "Poll", "credential"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -57,6 +57,18 @@ class Found:
 
 Poll = Callable[[Outbound, Memory, str, datetime, datetime], Awaitable[Found]]
 """Asks `api` about a repository: what happened since a moment, as of now. Raises ClusterError."""
+
+
+async def pages(
+    api: Outbound, memory: Memory, path: str, following: Callable[[Answer], str]
+) -> AsyncIterator[Answer]:
+    """The page at `path` and those that follow, at most `MAX_PAGES`. Raises ClusterError."""
+    for _ in range(MAX_PAGES):
+        answer = await memory.get(api, path)
+        yield answer
+        path = following(answer)
+        if not path:
+            return
 
 
 def following(answer: Answer) -> str:

@@ -32,7 +32,7 @@ async def poll(api: Outbound, memory: Memory, repo: str, since: datetime, now: d
         asked += 1
         try:
             whole = await memory.get(api, f"api/repos/{ident}/pipelines/{number}")
-            facts += read_woodpecker(Delivery("", whole.body, {}, now, repo)).facts
+            facts += read_woodpecker(Delivery("", whole.body, {}, now, repo)).of_ci
         except (Absent, Refused):
             continue
     return Found(tuple(facts))

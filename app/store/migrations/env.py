@@ -11,6 +11,7 @@ from sqlalchemy.engine import Connection
 from app.store import ci_tables as ci_tables
 from app.store import gate_tables as gate_tables
 from app.store import incident_tables as incident_tables
+from app.store import notice_tables as notice_tables
 from app.store import people_tables as people_tables
 from app.store import report_tables as report_tables
 from app.store.tables import METADATA

@@ -16,6 +16,7 @@ from app.perform import Freezes, Gates, Perform
 from app.read.artifacts import NO_POLICY, Policy
 from app.store.db import Database
 from app.store.inbox import Inbox
+from app.store.outbox import Outbox
 from app.web.answers import tagged
 from app.web.auth import needs
 from app.web.streams import Hub
@@ -31,6 +32,7 @@ from . import (
     gates,
     inbox,
     me,
+    messages,
     pipelines,
     reports,
     rollouts,
@@ -59,9 +61,11 @@ def router(
     database: Database | None = None,
     policy: Policy = NO_POLICY,
     decisions: Decisions | None = None,
+    outbox: Outbox | None = None,
 ) -> APIRouter:
     """All operations of the API; without `perform` those that only look, without `letters` none on the inbox, without
-    `database` none on reports and images, without `decisions` none on gates and freezes."""
+    `database` none on reports and images, without `decisions` none on gates and freezes, without `outbox` none on
+    messages."""
     found = APIRouter(prefix="/api/v1", tags=["read"])
     for resource in RESOURCES:
         resource.add(found, hub)
@@ -72,6 +76,8 @@ def router(
         freezing.add(found, decisions.freezes)
     if letters:
         inbox.add(found, letters)
+    if outbox:
+        messages.add(found, outbox)
     if database:
         reports.add(found, database)
         artifacts.add(found, database, policy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -10,7 +11,7 @@ from fastapi import APIRouter, Header, Path, Query, Request
 from pydantic import ConfigDict, Field, TypeAdapter
 from starlette.responses import Response
 
-from app.domain.commands import Arguments, CommandPhase, Expected, Verb
+from app.domain.commands import Arguments, CommandPhase, Expected, Verb, takers
 from app.domain.errors import ShipboardError, StoreUnavailable
 from app.domain.names import WorkloadRef
 from app.domain.policy import Permission
@@ -28,10 +29,14 @@ from app.perform import (
     Perform,
     Preview,
     Receipt,
+    Unsuited,
     receipt_of,
 )
 from app.read import commands as read
 from app.read.commands import CommandQuery
+from app.read.landing import Landing, Whither
+from app.read.receipt import landings
+from app.store import commands as stored
 from app.store.commands import Sending
 from app.web.answers import refusal, unavailable
 from app.web.auth import needs, of
@@ -50,13 +55,18 @@ Short = Annotated[str, Field(max_length=300)]
 
 
 class ArgumentsBody(Body):
-    """What a verb needs beside the workload."""
+    """What a verb needs beside the workload; one that it does not take is refused with 422."""
 
-    revision: Short = ""
-    images: dict[Short, Annotated[str, Field(max_length=500)]] = Field(default_factory=dict, max_length=50)
-    weight: int | None = Field(default=None, ge=0, le=100)
-    delete_blocking: bool = False
-    until: Instant | None = None
+    revision: Short = Field(default="", description=f"The key of a revision: {takers('revision')}.")
+    images: dict[Short, Annotated[str, Field(max_length=500)]] = Field(
+        default_factory=dict, max_length=50, description=f"Images by container: {takers('images')}."
+    )
+    weight: int | None = Field(default=None, ge=0, le=100, description=f"Percent: {takers('weight')}.")
+    delete_blocking: bool = Field(
+        default=False,
+        description=f"Delete broken pods that block an ordered set: {takers('delete_blocking')}.",
+    )
+    until: Instant | None = Field(default=None, description=f"When it ends: {takers('until')}.")
 
 
 class ExpectedBody(Body):
@@ -85,6 +95,13 @@ class CommandBody(Body):
     reason: str = Field(default="", max_length=500)
 
 
+@dataclass(frozen=True, slots=True)
+class Followed(Receipt):
+    """A receipt with what becomes of the pods that it moves, once the cluster took it; null where it moves none."""
+
+    landing: Landing | None = None
+
+
 _SENDING = Sending(
     "PATCH",
     "/apis/argoproj.io/v1alpha1/namespaces/shop/rollouts/checkout/status",
@@ -111,6 +128,10 @@ _RECEIPT = Receipt(
     (_SENDING,),
     (),
     (),
+)
+_FOLLOWED = Followed(
+    **{f.name: getattr(_RECEIPT, f.name) for f in fields(Receipt)},
+    landing=Landing(Whither.MOVING, "2 of 4 pods on 1.1 are ready.", "", 2, 4),
 )
 _PREVIEW = Preview(
     Verb.ABORT,
@@ -142,7 +163,7 @@ def _documented() -> dict[int | str, dict[str, Any]]:
         (404, "Not found"),
         (409, "Not possible now: see blocked_by, or difference if it has changed"),
         (414, "Request too large"),
-        (422, "Invalid request, or the key of another command"),
+        (422, "Invalid request, an argument that the verb does not take, or the key of another command"),
         (429, "Too many requests"),
         (503, "The cluster or the database cannot be reached"),
     ):
@@ -199,9 +220,9 @@ def add(router: APIRouter, hub: Hub, perform: Perform) -> None:
 
     @router.get(
         "/commands",
-        dependencies=[needs(Permission.VIEW)],
-        response_model=Listed[Receipt],
-        responses=answers(Listed((_RECEIPT,), None), (), 400),
+        dependencies=[needs(Permission.DEEDS)],
+        response_model=Listed[Followed],
+        responses=answers(Listed((_FOLLOWED,), None), (), 400),
     )
     async def commands(
         request: Request,
@@ -216,15 +237,17 @@ def add(router: APIRouter, hub: Hub, perform: Perform) -> None:
         query = CommandQuery(workload, verb.value if verb else "", running)
         try:
             rows, end = await read.page(hub.database, query, after, limit)
+            found = await landings(hub.database, hub.fleet, rows, hub.clock())
         except StoreUnavailable as error:
             raise unavailable(request, error) from None
-        return listed(request, _NAME, [receipt_of(row) for row in rows], end)
+        both = zip(rows, found, strict=True)
+        return listed(request, _NAME, [_followed(receipt_of(row), goes) for row, goes in both], end)
 
     @router.get(
         "/commands/{ident}",
-        dependencies=[needs(Permission.VIEW)],
-        response_model=Receipt,
-        responses=answers(_RECEIPT, (), 404),
+        dependencies=[needs(Permission.DEEDS)],
+        response_model=Followed,
+        responses=answers(_FOLLOWED, (), 404),
     )
     async def one(
         request: Request,
@@ -232,9 +255,14 @@ def add(router: APIRouter, hub: Hub, perform: Perform) -> None:
         unlike: Annotated[CommandPhase | None, Query(description="Wait until the phase is another.")] = None,
         within: Annotated[float, Query(ge=0, le=30, description="Seconds to wait at most.")] = 20.0,
     ) -> Response:
-        """One command. With `unlike` the answer waits until its phase is another one."""
+        """One command. With `unlike` the answer waits until its phase is another one. It is done when its effect is
+        seen; `landing` tells how the pods go on."""
         try:
-            return _json(await perform.receipt(ident, unlike=unlike, within=within))
+            receipt = await perform.receipt(ident, unlike=unlike, within=within)
+            async with hub.database.reading() as connection:
+                kept = await stored.one(connection, ident)
+            found = await landings(hub.database, hub.fleet, [kept] if kept else [], hub.clock())
+            return _json(_followed(receipt, *found))
         except ShipboardError as error:
             raise refused(request, error) from None
 
@@ -250,7 +278,7 @@ def refused(request: Request, error: ShipboardError | ClusterError) -> Refusal:
     match error:
         case Blocked():
             reasons = {b.rule for b in error.blocked_by}
-            status = 403 if error.forbidden else 422 if reasons == {"reason"} else 409
+            status = 403 if error.forbidden else 422 if reasons <= {"reason", "argument"} else 409
             blocked = msgspec.to_builtins(error.blocked_by)
             return Refusal(status, "Not possible now", str(error), blocked_by=blocked, **members)
         case EvidenceChanged():
@@ -261,6 +289,8 @@ def refused(request: Request, error: ShipboardError | ClusterError) -> Refusal:
         case Moved():
             difference = msgspec.to_builtins(error.difference)
             return Refusal(409, "It has changed", str(error), difference=difference, blocked_by=[], **members)
+        case Unsuited():
+            return Refusal(422, "Argument not taken", str(error), **members)
         case KeyReused():
             return Refusal(422, "Key used before", str(error), **members)
         case NotKnown():
@@ -269,6 +299,10 @@ def refused(request: Request, error: ShipboardError | ClusterError) -> Refusal:
             return unavailable(request, error)
     headers = {"retry-after": "5"}
     return Refusal(503, "The cluster cannot be asked", str(error), headers=headers, **members)
+
+
+def _followed(receipt: Receipt, goes: Landing | None = None) -> Followed:
+    return Followed(**{f.name: getattr(receipt, f.name) for f in fields(Receipt)}, landing=goes)
 
 
 def _json(body: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:

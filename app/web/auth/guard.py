@@ -75,7 +75,9 @@ class Resolver(Protocol):
     async def caller(self, scope: Scope) -> Caller:
         """The caller of a request. Raises StoreUnavailable."""
 
-    def watch(self, principal: Principal, end: Callable[[], None]) -> Callable[[], None]:
+    def watch(
+        self, principal: Principal, end: Callable[[], None], again: Callable[[], None]
+    ) -> Callable[[], None]:
         """Call `end` once `principal` may no longer read, until the function answered is called."""
 
     async def denied(self, scope: Scope, said: str, verb: str = Act.ENTER) -> None:
@@ -93,7 +95,9 @@ class Everybody:
         """LOCAL."""
         return Caller(LOCAL, self._secret)
 
-    def watch(self, principal: Principal, end: Callable[[], None]) -> Callable[[], None]:
+    def watch(
+        self, principal: Principal, end: Callable[[], None], again: Callable[[], None]
+    ) -> Callable[[], None]:
         """Nobody is ever turned away."""
         return lambda: None
 
@@ -203,7 +207,7 @@ def _limit(scope: Scope, unsafe: bool) -> RateLimitItem | None:
     if scope["path"].startswith(("/oidc/", "/kiosk/")):
         return limits.SIGN_IN
     if unsafe:
-        return limits.ACT
+        return limits.INGEST if scope["path"].startswith("/api/v1/ingest/") else limits.ACT
     return (
         limits.SEARCH if scope["query_string"].startswith(b"q=") or b"&q=" in scope["query_string"] else None
     )

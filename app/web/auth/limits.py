@@ -22,6 +22,9 @@ LOGIN = RateLimitItemPerMinute(20, namespace="login")
 SIGN_IN = RateLimitItemPerMinute(240, namespace="sign-in")
 """By a provider, or by a screen's link: there is nothing to guess, and a whole office may come at nine."""
 ACT = RateLimitItemPerMinute(240, namespace="act")
+INGEST = RateLimitItemPerMinute(3_000, namespace="ingest")
+"""Reports: one token may be that of a whole organisation, whose jobs end in bursts; five reports of each of 15,000
+builds a day are 50 a minute on average."""
 SEARCH = RateLimitItemPerMinute(240, namespace="search")
 WRONG = RateLimitItemPerMinute(60, namespace="wrong")
 """Credentials that do not hold."""

@@ -15,7 +15,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.domain.errors import StoreUnavailable
-from app.perform import Gates, Perform
+from app.perform import Gates, Incidents, Perform
 from app.read.fleet import Fleet
 from app.read.frost import alarms
 from app.web import auth
@@ -33,6 +33,7 @@ from . import (
     dora,
     gate,
     gates,
+    incident,
     patterns,
     pipelines,
     receipt,
@@ -42,7 +43,7 @@ from . import (
     wall,
     workload,
 )
-from .may import may
+from .may import knows, may
 from .page import Page, PageContent, RowCache
 
 PAGES: tuple[Page, ...] = (
@@ -68,9 +69,11 @@ def routes(
     perform: Perform | None = None,
     production: frozenset[str] = frozenset(),
     deciding: Gates | None = None,
+    marking: Incidents | None = None,
 ) -> APIRouter:
-    """A route for every page of `PAGES`, for the dialogs of commands where they can be performed, and for decisions
-    where there is somebody `deciding`; `production`: environments where a reason is due."""
+    """A route for every page of `PAGES`, for the dialogs of commands where they can be performed, for decisions
+    where there is somebody `deciding`, for incidents where one is `marking` them; `production`: environments where a
+    reason is due."""
     router = APIRouter(include_in_schema=False)
     renderer, cache = renderer or Renderer(), RowCache()
     for page in PAGES:
@@ -85,6 +88,8 @@ def routes(
     router.include_router(audit.routes(hub, renderer))
     if perform:
         router.include_router(commands.routes(hub, renderer, perform, production))
+    if marking:
+        router.include_router(incident.routes(hub, renderer, marking))
     if deciding:
         router.include_router(gate.routes(deciding))
     return router
@@ -123,7 +128,17 @@ def _handler(
             projection = page.open(fleet, query, now, hub.environments)
             shouting = partial(alarms, fleet.gates)
             return PageContent(
-                page, query, projection, renderer, cache, now, PAGES, may(held), shouting, address
+                page,
+                query,
+                projection,
+                renderer,
+                cache,
+                now,
+                PAGES,
+                may(held),
+                shouting,
+                address,
+                knows(held),
             )
 
         key = ViewKey(request.url.path, asked, "text/html", held)

@@ -12,11 +12,13 @@ from datetime import datetime
 from app.domain.commands import VERBS, Arguments, Expected, Offer, Reason, Verb
 from app.domain.names import WorkloadRef
 from app.domain.policy import Blocker
+from app.domain.repositories import short
 from app.domain.rollout import PodCondition, Revision, Weight
 from app.domain.targets import Target
 from app.engines.acting import Difference
 from app.perform import Preview
 from app.read.acts import Other
+from app.read.changes import Between, Revert
 from app.read.commands import Took
 from app.read.readiness import Readiness
 from app.read.rows import WorkloadRow
@@ -49,11 +51,14 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What the board remembers beside the preview: who else is on the way, how long it took last, the way back."""
+    """What the board remembers beside the preview: who else is on the way, how long it took last, the way back, the
+    commits between the two versions, and the one that an owner would have to lose."""
 
     others: tuple[Other, ...] = ()
     took: Took | None = None
     readiness: Readiness | None = None
+    between: Between | None = None
+    revert: Revert | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +125,7 @@ def asking(
     verb, rule, place = offer.verb, VERBS[offer.verb], row.place
     blocked = tuple(b for b in (preview.blocked_by if preview else ()) if b.rule != "reason")
     blocked = (*barred, *(blocked if preview else offer.blocked_by))
-    choose = _to_choose(verb, arguments)
+    choose = _to_choose(verb, arguments, preview.targets if preview else ())
     before, after = _ends(row, verb, preview)
     chosen = _chosen(preview)
     label = _label(offer, preview.after if preview else None)
@@ -178,12 +183,12 @@ def _chosen(preview: Preview | None) -> Target | None:
     return next((t for t in preview.targets if t.revision.key == preview.after.key), None)
 
 
-def _to_choose(verb: Verb, arguments: Arguments) -> bool:
+def _to_choose(verb: Verb, arguments: Arguments, targets: Sequence[Target]) -> bool:
     return (
         (verb is Verb.SET_IMAGE and not arguments.images)
         or (verb is Verb.SET_WEIGHT and arguments.weight is None)
         or (verb is Verb.HOLD and arguments.until is None)
-        or (verb is Verb.SYNC and not arguments.revision)
+        or (verb is Verb.SYNC and not arguments.revision and not targets)
     )
 
 
@@ -196,6 +201,8 @@ def _broken(row: WorkloadRow) -> int:
 def _label(offer: Offer, to: Revision | None) -> str:
     if offer.verb is Verb.ROLLBACK and to and offer.label.startswith("Back to"):
         return f"Back to {to.version or to.key}"
+    if offer.verb is Verb.SYNC and to:
+        return f"Sync to {short(to.version or to.key)}"
     return offer.label
 
 
@@ -211,15 +218,19 @@ def _title(verb: Verb, label: str, service: str, to: str) -> str:
     return f"{first} {service} {rest}?" if rest else f"{first} {service}?"
 
 
-def _ends(row: WorkloadRow, verb: Verb, preview: Preview | None) -> tuple[Side | None, Side | None]:
+def ends(row: WorkloadRow, verb: Verb, preview: Preview | None) -> tuple[Revision | None, Revision | None]:
     """From what to what. Where the plan does not say, it is the move that is on its way, or its reverse."""
-    state = row.state
-    new, stable = state.revision, state.stable
+    new, stable = row.state.revision, row.state.stable
     before, after = (preview.before, preview.after) if preview else (None, None)
     if verb is Verb.ABORT:
-        before, after = new, stable
-    elif before is None and after is None:
-        before, after = stable, new
+        return new, stable
+    return (stable, new) if before is None and after is None else (before, after)
+
+
+def _ends(row: WorkloadRow, verb: Verb, preview: Preview | None) -> tuple[Side | None, Side | None]:
+    state = row.state
+    new, stable = state.revision, state.stable
+    before, after = ends(row, verb, preview)
     share = f", {state.weight.wanted} %" if state.weight else ""
     rest = f", {100 - state.weight.wanted} %" if state.weight else ""
     sides: list[Side | None] = []
@@ -235,9 +246,10 @@ def _ends(row: WorkloadRow, verb: Verb, preview: Preview | None) -> tuple[Side |
         elif end.roles:
             note = end.roles[0]
         if end.created_at and note in ("old", "new"):
-            note = f"made {end.created_at:%b} {end.created_at.day}, {end.created_at:%H:%M} UTC"
+            made = "synced" if verb is Verb.SYNC else "made"
+            note = f"{made} {end.created_at:%b} {end.created_at.day}, {end.created_at:%H:%M} UTC"
         image = end.images[0] if end.images else ""
-        sides.append(Side(end.version or image or end.key, note, image))
+        sides.append(Side(short(end.version) or image or end.key, note, image))
     if sides[0] == sides[1]:
         return None, sides[1]
     return sides[0], sides[1]

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from hashlib import sha256
 from secrets import token_urlsafe
+from typing import Any
 
 import msgspec
 from fastapi import APIRouter, Request
@@ -25,8 +26,9 @@ from app.domain.errors import ShipboardError, StoreUnavailable
 from app.domain.names import WorkloadRef
 from app.domain.policy import Blocker, Permission
 from app.domain.refusals import ClusterError
-from app.perform import Ask, Blocked, KeyReused, Moved, NotKnown, Perform
-from app.read import acts
+from app.engines import owners
+from app.perform import Ask, Blocked, KeyReused, Moved, NotKnown, Perform, Preview, Unsuited
+from app.read import acts, changes
 from app.read import commands as read
 from app.read.rows import WorkloadRow
 from app.web import auth
@@ -36,7 +38,7 @@ from app.web.auth.login import form
 from app.web.render import Renderer
 from app.web.streams import Hub
 
-from .asking import Asking, Problem, Told, asking, drilling
+from .asking import Asking, Problem, Told, asking, drilling, ends
 from .may import personal
 
 PATH = "/workloads/{cluster}/{namespace}/{kind}/{name}/commands/{verb}"
@@ -92,7 +94,7 @@ class Dialog:
         verb, ref = _target(request)
         drill = verb is Verb.ROLLBACK and request.query_params.get("drill") == "1"
         return await self._page(
-            request, Shown(verb, ref, _arguments(request.query_params, self._hub), Expected(), drill)
+            request, Shown(verb, ref, _arguments(verb, request.query_params, self._hub), Expected(), drill)
         )
 
     async def ask(self, request: Request) -> Response:
@@ -151,7 +153,8 @@ class Dialog:
 
     async def _asking(self, request: Request, row: WorkloadRow, form: Shown) -> Asking:
         verb, arguments = form.verb, form.arguments
-        who, offer = auth.of(request.scope), acts.verbs(row).get(verb)
+        who, past = auth.of(request.scope), await self._hub.fleet.follow(row.ref)
+        offer = acts.verbs(row, past.told.record).get(verb)
         if offer is None:
             why = f"A {row.ref.kind} like {row.ref.name} knows no {VERBS[verb].label.lower()}."
             raise refusal(request, 404, "No such command", why, "See its page for what it can do.")
@@ -169,15 +172,20 @@ class Dialog:
                 barred.append(Blocker("cluster", str(error), "See /sources for how the cluster is."))
         if form.drill and (blocker := self._perform.undrilled(row.place.environment, row.state)):
             barred.append(blocker)
-        told = await self._told(row, verb)
+        told = await self._told(row, verb, preview)
         found = asking(row, offer, preview, arguments, barred, told, self._production, self._hub.clock())
         return drilling(found) if form.drill else found
 
-    async def _told(self, row: WorkloadRow, verb: Verb) -> Told:
+    async def _told(self, row: WorkloadRow, verb: Verb, preview: Preview | None) -> Told:
         fleet = self._hub.fleet
         past = await fleet.follow(row.ref)
         took = await read.took(self._hub.database, row.ref, verb)
-        return Told(acts.others(fleet.workloads.values(), row), took, past.told.readiness)
+        before, after = ends(row, verb, preview)
+        source = preview.source if preview and verb in owners.UNDONE | {Verb.SYNC, Verb.HOLD} else None
+        async with self._hub.database.reading() as connection:
+            lies = await changes.between(connection, before, after) if before and after else None
+            lost = await changes.revert(connection, source) if source else None
+        return Told(acts.others(fleet.workloads.values(), row), took, past.told.readiness, lies, lost)
 
 
 def routes(hub: Hub, renderer: Renderer, perform: Perform, production: frozenset[str]) -> APIRouter:
@@ -200,8 +208,8 @@ def _target(request: Request) -> tuple[Verb, WorkloadRef]:
     return verb, WorkloadRef(at["cluster"], at["namespace"], at["kind"], at["name"])
 
 
-def _arguments(params: Mapping[str, str], hub: Hub) -> Arguments:
-    """What was chosen in the address; what makes no sense counts as not chosen."""
+def _arguments(verb: Verb, params: Mapping[str, str], hub: Hub) -> Arguments:
+    """What was chosen in the address; what makes no sense for the verb counts as not chosen."""
     images = {
         name.removeprefix("image."): value.strip()
         for name, value in params.items()
@@ -211,13 +219,14 @@ def _arguments(params: Mapping[str, str], hub: Hub) -> Arguments:
     until = None
     if hours := _hours(params) if "hours" in params else 0:
         until = (hub.clock() + timedelta(hours=hours)).replace(microsecond=0)
-    return Arguments(
-        revision=params.get("revision", "")[:300],
-        images=images,
-        weight=int(weight) if weight.isdecimal() and int(weight) <= 100 else None,
-        delete_blocking=params.get("delete_blocking", "") == "yes",
-        until=until,
-    )
+    given: dict[str, Any] = {
+        "revision": params.get("revision", "")[:300],
+        "images": images,
+        "weight": int(weight) if weight.isdecimal() and int(weight) <= 100 else None,
+        "delete_blocking": params.get("delete_blocking", "") == "yes",
+        "until": until,
+    }
+    return Arguments(**{name: value for name, value in given.items() if name in VERBS[verb].takes})
 
 
 def _hours(params: Mapping[str, str]) -> int:
@@ -239,6 +248,8 @@ def _problem(request: Request, error: ShipboardError) -> Problem:
                 "This form was sent before, with another reason. What was asked then stands; ask anew below."
             )
             return Problem(422, said)
+        case Unsuited():
+            return Problem(422, str(error))
         case NotKnown():
             raise refusal(request, 404, "No such workload", str(error), _TODO)
     return Problem(503, f"{error} Nothing was changed; ask again in a moment.")

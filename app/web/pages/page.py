@@ -124,7 +124,7 @@ class RowCache:
 class PageContent:
     """One page under one query, as the regions of a view. `pages` are those to navigate to; `may` says what keeps
     whoever shares this view from a verb in an environment; `alarms` is what every screen shows; `address` is where the
-    page is, and its stream."""
+    page is, and its stream; `knows`: what was asked, by whom and why is said here."""
 
     def __init__(
         self,
@@ -138,6 +138,7 @@ class PageContent:
         may: Callable[[str, str], Blocker | None] = lambda verb, environment: None,
         alarms: Callable[[datetime], Sequence[Alarm]] = lambda now: (),
         address: str = "/",
+        knows: bool = True,
     ) -> None:
         self._page, self._projection = page, projection
         self._renderer, self._cache, self._alarms = renderer, cache, alarms
@@ -147,6 +148,7 @@ class PageContent:
             "pages": pages,
             "may": may,
             "address": address,
+            "knows": knows,
         }
         self._regions: dict[str, str] = {}
         self._rows: dict[str, str] = {}

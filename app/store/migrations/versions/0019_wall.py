@@ -6,7 +6,7 @@ from alembic import op
 from sqlalchemy import Column, DateTime, ForeignKeyConstraint, Integer, PrimaryKeyConstraint, String
 
 revision = "0019"
-down_revision = "0012"
+down_revision = "0018"
 
 
 def upgrade() -> None:

@@ -1,0 +1,28 @@
+"""Where notices go. One module a sort of target: each turns a message into what that place takes, and sends it."""
+
+from __future__ import annotations
+
+from app.settings import TargetSettings
+
+from ..outbound import Outbound
+from .chat import Chat
+from .port import Message, Target
+from .slack import Bot, IncomingWebhook
+from .webhook import CdEvents, Webhook
+
+__all__ = ["Message", "Target", "opened"]
+
+
+def opened(settings: TargetSettings) -> Target:
+    """The target that `settings` describe; nothing is connected yet."""
+    private, secret = settings.private, settings.secret
+    bearer = {"authorization": f"Bearer {secret}"} if secret else {}
+    if settings.sort == "apprise":
+        return Chat(secret, private)
+    if settings.sort == "webhook":
+        return Webhook(Outbound(settings.url, {}, private), secret)
+    if settings.sort == "cdevents":
+        return CdEvents(Outbound(settings.url, bearer, private))
+    if settings.channel:
+        return Bot(Outbound(settings.url, bearer, private), settings.channel)
+    return IncomingWebhook(Outbound(secret, {}, private))
