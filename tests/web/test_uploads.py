@@ -264,9 +264,9 @@ async def test_more_than_is_taken_together_is_503(tmp_path):
 
 async def test_token_of_repositories_reports_for_these_alone(tmp_path):
     who = replace(token("report"), repositories=("github.com/acme/c*",))
-    ctrf = {"reportFormat": "CTRF", "specVersion": "0.0.0", "results": {"tool": {"name": "t"}, "tests": []}}
     told = {"repositoryUrl": "https://github.com/acme/mail", "commit": SHA}
-    ctrf["results"]["environment"] = told
+    results = {"tool": {"name": "t"}, "tests": [], "environment": told}
+    ctrf = {"reportFormat": "CTRF", "specVersion": "0.0.0", "results": results}
     async with asking(tmp_path, who) as http:
         assert (await http.post(f"/api/v1/ingest/junit?{ABOUT}", content=JUNIT)).status_code == 201
         for query, body, why in (
