@@ -7,9 +7,10 @@ was marked. A slow listener therefore costs a set of names and nothing else.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
+from app.domain.names import EVERYTHING as EVERYTHING
 from app.domain.names import Topic as Topic
 
 
@@ -39,13 +40,22 @@ class Listener:
 
 
 class Live:
-    """The bell tower: hands every publication to every listener. All on one event loop."""
+    """The bell tower: hands every publication to every listener, and to `relay`, which tells other processes. All on
+    one event loop."""
 
     def __init__(self) -> None:
         self._listeners: set[Listener] = set()
+        self.relay: Callable[[Iterable[Topic]], None] | None = None
 
     def publish(self, topics: Iterable[Topic]) -> None:
         """Tell every listener that `topics` changed. Call after the commit, so that what they read is there."""
+        marked = tuple(topics)
+        self.hear(marked)
+        if self.relay and marked:
+            self.relay(marked)
+
+    def hear(self, topics: Iterable[Topic]) -> None:
+        """Tell the listeners of this process alone: others know already."""
         marked = tuple(topics)
         for listener in self._listeners:
             listener.mark(marked)

@@ -39,8 +39,8 @@ from app.perform import (
     Rounds,
     Rules,
 )
-from app.read.artifacts import Policy
 from app.read.evidence import evidence
+from app.read.flags import Policy
 from app.read.fleet import Fleet
 from app.settings import ClusterSettings, HookSettings, Settings
 from app.sources.alerted import Alerts
@@ -59,10 +59,26 @@ from app.store import audit
 from app.store.ci import CiRules
 from app.store.db import Database
 from app.store.inbox import Inbox
+from app.store.lease import Leases
+from app.store.notices import Notices
 from app.store.outbox import Outbox
 from app.store.retention import prune
 from app.supervisor import Supervisor, Work
-from app.web import api, errors, files, flagger, forges, headers, hooks, incidents, logs, ops, pages, uploads
+from app.web import (
+    api,
+    errors,
+    files,
+    flagger,
+    forges,
+    headers,
+    hooks,
+    incidents,
+    logs,
+    ops,
+    pages,
+    slack,
+    uploads,
+)
 from app.web.auth import Guard, account, login, oidc, refuse_bare, viewer
 from app.web.auth.doorkeeper import Doorkeeper
 from app.web.auth.holders import standing
@@ -101,16 +117,19 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         database = await Database.open(settings.database, new=new_database, audit_key=settings.audit_key)
+        desks: list[slack.Desk] = []
         try:
             keeper.database = database
             live = Live()
-            fleet = Fleet(database, delivery=settings.delivered)
+            policy = Policy(settings.signing, settings.scan_threshold)
+            fleet = Fleet(database, delivery=settings.delivered, policy=policy)
             hub = Hub(database, live, fleet, environments=settings.environments)
             reach: dict[str, ClusterLike] = {}
+            place = f"{gethostname()} {settings.host} {settings.port}"
+            leases, crew = Leases(database, place=place), dict[str, Work]()
             freezer = Freezer(settings.delivered)
             step_up = timedelta(minutes=settings.auth.step_up_minutes) or None
             rules = Rules(production(settings.environments), (freezer.hold,), step_up=step_up)
-            policy = Policy(settings.signing, settings.scan_threshold)
             facts = partial(evidence, database, delivery=settings.delivered, clock=_now)
             gathering = Gathering(facts, reach)
             gates = Gates(database, live, freezer, gathering, _now, rules=rules)
@@ -122,7 +141,7 @@ def create_app(
                 _now,
                 rights_now=keeper.rights_now,
                 resting=lambda: vitals.draining,
-                place=f"{gethostname()} {settings.host} {settings.port}",
+                place=place,
             )
             freezing = Freezes(database, live, _now, settings.delivery.freezes)
             marking = Incidents(database, live, _now)
@@ -130,10 +149,16 @@ def create_app(
                 pages.routes(hub, renderer, perform, rules.production, gates, freezing, marking)
             )
             inbox = Inbox(database)
+            here = settings.public_url or f"http://{settings.host}:{settings.port}"
+            desks += [
+                slack.opened(each, gates, database, settings.auth, here) for each in settings.notify.slack
+            ]
+            if desks:
+                app.include_router(slack.routes(desks))
             app.include_router(hooks.routes(inbox, settings.hooks))
             decisions = api.Decisions(gates, freezing)
             outbox = Outbox(database)
-            app.include_router(api.router(hub, perform, inbox, database, policy, decisions, outbox))
+            app.include_router(api.router(hub, perform, inbox, database, decisions, outbox))
             if settings.flagger_secret:
                 app.include_router(flagger.routes(gates, reach, settings.flagger_secret))
             told = Ingest(database, live, CiRules(settings.services, settings.job_stages))
@@ -146,40 +171,44 @@ def create_app(
             vitals.heard = lambda: any(source.lists for source in fleet.sources.values())
             supervisor.start("watchdog", watchdog.run)
             supervisor.start("projection", hub.run)
+            if database.dialect == "postgresql":
+                notices = Notices(database)
+                live.relay = notices.tell
+                supervisor.start("replicas", lambda: notices.run(live.hear))
             supervisor.start("sessions", keeper.run)
+            for cluster in settings.clusters:
+                collecting = _collecting(cluster, settings, door, reach, leases)
+                supervisor.start(f"cluster {cluster.name}", collecting)
+            keeping = Gatekeeper(gates, perform, reach, live, partial(standing, database, settings.auth))
+            supervisor.start("perform", lambda: _acting(perform, keeping))
             await _until_read(hub)
             supervisor.start("writer", lambda: _prove_writing(database, vitals))
-            supervisor.start("retention", lambda: _forget(database, settings.retention_days))
+            crew["retention"] = lambda: _forget(database, settings.retention_days)
             supervisor.start("audit head", lambda: _tell_head(database))
             if settings.hooks:
                 asker = Asker(gates, forges.namings(settings.hooks), settings.services)
                 hooked = Hooked(inbox, door, map(_hook, settings.hooks), asker=asker)
-                supervisor.start("webhooks", hooked.run)
+                crew["webhooks"] = hooked.run
                 for hook in settings.hooks:
                     if hook.poll and hook.provider in POLLS:
                         api_ = Outbound(
                             hook.poll.url, credential(hook.provider, hook.poll.secret), hook.poll.private
                         )
                         polled = Polled(_hook(hook), api_, door, database, inbox, hooked)
-                        supervisor.start(f"polling {hook.id}", polled.run)
-            here = settings.public_url or f"http://{settings.host}:{settings.port}"
-            supervisor.start("forges", Answering(gates, forges.opened(settings.hooks), here).run)
+                        crew[f"polling {hook.id}"] = polled.run
+            crew["forges"] = Answering(gates, forges.opened(settings.hooks), here).run
             for number, sink in enumerate(settings.events):
                 out = Outbound(sink.url, _bearer(sink.secret), sink.private)
-                supervisor.start(f"events {number}", Announcer(database, out, here).run)
+                crew[f"events {number}"] = Announcer(database, out, here).run
             if targets := [target for target in settings.notify.targets if target.on]:
-                teller = Teller(fleet, outbox, settings.notify.routes, leads=lambda: hub.ready)
-                supervisor.start("notices", teller.run)
+                teller = Teller(fleet, outbox, settings.notify.routes, ready=lambda: hub.ready)
+                crew["notices"] = teller.run
                 most = settings.notify.per_minute
                 for target in targets:
                     name, port = target.name, opened(target)
-                    courier = Courier(name, port, outbox, door, here, per_minute=most)
-                    supervisor.start(f"telling {name}", courier.run)
-            for cluster in settings.clusters:
-                supervisor.start(f"cluster {cluster.name}", _collecting(cluster, settings, door, reach))
-            supervisor.start("perform", perform.run)
-            supervisor.start("rounds", Rounds(perform, database, live, rules, _now).run)
-            keeping = Gatekeeper(gates, perform, reach, live, partial(standing, database, settings.auth))
+                    crew[f"telling {name}"] = Courier(name, port, outbox, door, here, per_minute=most).run
+            crew["rounds"] = Rounds(perform, database, live, rules, _now).run
+            supervisor.start_crew("leader", leases, crew)
             supervisor.start("gates", keeping.run)
             for name, more in (work or {}).items():
                 supervisor.start(name, more)
@@ -187,6 +216,8 @@ def create_app(
             yield
             hub.closing.set()
         finally:
+            for desk in desks:
+                await desk.close()
             await supervisor.stop()
             await keeper.end()
             await database.close()
@@ -239,6 +270,12 @@ def _hosts(settings: Settings) -> frozenset[str]:
     """The names this board answers to."""
     public = urlsplit(settings.public_url).hostname
     return headers.LOOPBACK | ({f"[{public}]" if ":" in public else public} if public else set())
+
+
+async def _acting(perform: Perform, keeping: Gatekeeper) -> None:
+    """Carry out commands once it is known what is frozen."""
+    await keeping.look()
+    await perform.run()
 
 
 def _reporting(ingest: Door, vitals: ops.Vitals) -> Door:
@@ -306,10 +343,14 @@ def _bearer(token: str) -> dict[str, str]:
 
 
 def _collecting(
-    cluster: ClusterSettings, settings: Settings, ingest: Door, reach: dict[str, ClusterLike]
+    cluster: ClusterSettings,
+    settings: Settings,
+    ingest: Door,
+    reach: dict[str, ClusterLike],
+    leases: Leases,
 ) -> Work:
-    """The work of following one cluster, which is within `reach` of commands for so long; where it cannot even be
-    tried, its sources say why."""
+    """The work of following one cluster, by one process at a time; it is within `reach` of commands in each. Where it
+    cannot even be tried, its sources say why."""
 
     async def work() -> None:
         try:
@@ -319,7 +360,11 @@ def _collecting(
             raise
         try:
             reach[cluster.name] = opened
-            await Collector(opened, ingest, settings.place_rules, namespaces=cluster.namespaces).run()
+
+            async def collect() -> None:
+                await Collector(opened, ingest, settings.place_rules, namespaces=cluster.namespaces).run()
+
+            await leases.alone(f"cluster {cluster.name}", collect)()
         finally:
             reach.pop(cluster.name, None)
             await opened.close()

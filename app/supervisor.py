@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
 from app.domain.errors import StoreUnavailable
 from app.domain.refusals import ClusterError
+from app.store.lease import Leases
 
 STOP_SECONDS = 2.0
 """How long tasks may take to stop."""
@@ -22,8 +23,8 @@ class Supervisor:
     """Keeps tasks running: one that ends or fails is started again after 1 to 30 s, sooner after a long good
     life."""
 
-    def __init__(self) -> None:
-        self.down: dict[str, str] = {}
+    def __init__(self, down: dict[str, str] | None = None) -> None:
+        self.down: dict[str, str] = {} if down is None else down
         """Tasks waiting to be started again, by name, with the reason."""
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -40,6 +41,22 @@ class Supervisor:
             for task in late:
                 log.error("a task does not end", task=task.get_name())
         self._tasks.clear()
+
+    def start_crew(self, name: str, leases: Leases, crew: Mapping[str, Work]) -> None:
+        """Run all of `crew` for ever, but only while this process has the lease `name`."""
+
+        async def lead() -> None:
+            several = Supervisor(self.down)
+            try:
+                for each, work in crew.items():
+                    several.start(each, work)
+                await asyncio.Event().wait()
+            finally:
+                await several.stop()
+                for each in crew:
+                    self.down.pop(each, None)
+
+        self.start(name, leases.alone(name, lead))
 
     async def _keep(self, name: str, work: Work) -> None:
         wait = 1.0

@@ -7,11 +7,13 @@ from datetime import timedelta
 from functools import cache
 
 from app.domain.budget import BUDGET, Verdict
-from app.domain.dora import Figures, middle, rate, share
+from app.domain.dora import Figures
+from app.domain.intervals import middle, rate, share
 from app.domain.rollout import Attention
 from app.read.board import Column, Sentence
 from app.read.builds import Builds, ServiceBuilds, service_builds
-from app.read.dora import Dora, DoraQuery
+from app.read.dora import Dora
+from app.read.dora_query import DoraQuery
 from app.read.runs import RunLine, StageSpan
 from tests.fleets import NOW, before
 
@@ -24,8 +26,8 @@ def run(service: str, ago: float, pace: float, verdict: Verdict = Verdict.GREEN)
     begun, spans = before(minutes=ago), []
     at = begun + timedelta(seconds=25)
     shown = STAGES if verdict is Verdict.GREEN else STAGES[:3]
-    for name, seconds in shown:
-        ends = at + timedelta(seconds=seconds * pace)
+    for name, length in shown:
+        ends = at + timedelta(seconds=length * pace)
         last = name == shown[-1][0] and verdict is not Verdict.GREEN
         runs = last and verdict is Verdict.RUNS
         spans.append(StageSpan(name, at, None if runs else ends, 0, _WORN[verdict] if last else None))

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -14,7 +14,7 @@ from tests.processes import run
 class Receiver(BaseHTTPRequestHandler):
     """Keeps what it got; answers 500 below /no."""
 
-    got: list[Any] = []
+    got: ClassVar[list[Any]] = []
 
     def do_POST(self) -> None:
         self.got.append(json.loads(self.rfile.read(int(self.headers["content-length"]))))

@@ -23,6 +23,7 @@ notify:
       secrets: [{env: SIGNING}]
       people: [{user: U1A, identity: 'local:vera', groups: [release]}]
       counts_as_sign_in: true
+      bot: {file: bot}
 """
 
 
@@ -34,6 +35,7 @@ def test_targets_have_their_secrets_and_show_none(tmp_path):
     assert [name for name, target in targets.items() if target.on] == ["releases", "gates", "events"]
     assert (targets["gates"].secret, targets["gates"].channel) == ("xoxb-hush", "C024BE91L")
     assert notify.routes[0].kinds == {NoticeKind.GATE_OPENED}
+    assert notify.slack[0].token == "xoxb-hush"
     assert (notify.slack[0].secrets, notify.slack[0].people[0].groups) == (("s-hush",), ("release",))
     assert found.warnings == (
         "notify: mail is off, since SHIP_MAIL holds nothing.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from app.domain.course import Sample
 from app.domain.freshness import Freshness
 from app.domain.names import WorkloadRef
 from app.domain.rollout import (
@@ -204,7 +205,10 @@ def canary() -> StillFleet:
         Stage("25 %", Phase.AWAITING_APPROVAL, 4, at(19), None),
     )
     running, *rest = told.rollouts
-    told = replace(told, rollouts=(replace(running, stages=seen), *rest))
+    went = ((0, 0, 12, 0, 0), (1, 1, 12, 5, 0), (2, 1, 11, 5, 5), (17, 1, 11, 25, 5), (18, 2, 10, 25, 17))
+    course = [Sample(at(m), new, old, 12, 0, 0, 1, asked, got) for m, new, old, asked, got in went]
+    course.append(Sample(at(19), 3, 9, 12, 0, 0, 1, 25, 24))
+    told = replace(told, rollouts=(replace(running, stages=seen), *rest), course=tuple(course))
     return fleet(row, told, *beside(row, "4.19.0"))
 
 

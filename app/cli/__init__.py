@@ -171,6 +171,7 @@ Shipboard is at   {address(settings, opened)}
 What it shows     a small fleet on an embedded Kubernetes API, on this machine only; it ships by itself
 Who you are       choose at the top right: Vera looks on, Omar operates, Ada approves and administers
 The same fleet    kubectl --kubeconfig {cluster.kubeconfig} get deployments -A
+Its database      --database {settings.database}, as in: shipboard audit verify --database …
 Your own cluster  shipboard serve --context NAME    (may it? shipboard check --context NAME)
 Ctrl-C            ends all of it{"" if database else " and keeps nothing"}
 """

@@ -156,6 +156,10 @@ def create_token(
         list[str] | None, typer.Option(help="Where it holds (default: all); repeatable.")
     ] = None,
     verb: Annotated[list[str] | None, typer.Option(help="Only this command; repeatable.")] = None,
+    repository: Annotated[
+        list[str] | None,
+        typer.Option(help="It only reports for this one, as github.com/acme/*, and looks; repeatable."),
+    ] = None,
     days: Days = 90,
     source: Annotated[str, typer.Option(help="Only from this network, as 10.0.0.0/24.")] = "",
     config: Config = None,
@@ -163,7 +167,13 @@ def create_token(
 ) -> None:
     """Make a token; it is printed this once, alone on standard output."""
     wanted = tokens.Wanted(
-        name, role, tuple(environment or ("*",)), tuple(verb) if verb else None, days, source
+        name,
+        "operator" if repository else role,
+        tuple(environment or ("*",)),
+        tuple(verb) if verb else None,
+        days,
+        source,
+        tuple(repository) if repository else None,
     )
     secret, row = _made(lambda now: tokens.api_token(wanted, None, now))
     _keep(row, config, database)
@@ -269,6 +279,8 @@ def _list(kind: str, config: Path | None, database: str | None) -> None:
                 row["view"]
                 or f"{', '.join(json.loads(row['roles']))} in {', '.join(json.loads(row['environments']))}"
             )
+            if row["repositories"]:
+                what += f", only reports for {', '.join(json.loads(row['repositories']))}"
             used = f"used {row['used_at']:%Y-%m-%d}" if row["used_at"] else "never used"
             until = f"until {row['expires_at']:%Y-%m-%d}"
             typer.echo(

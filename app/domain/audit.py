@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -21,6 +22,7 @@ from .people import Principal
 
 MAX_TEXT = 2_000
 """Longest text kept of one field."""
+_FROM = re.compile(r"\s*\bFrom (?:[0-9A-Fa-f:.]*[0-9A-Fa-f:]|unknown)\.(?=\s|$)")
 
 
 class Kind(StrEnum):
@@ -86,6 +88,16 @@ class Entry:
         """The entry as it is kept: its texts without control characters and of bounded length, its time in UTC."""
         texts = {name: cut(text, MAX_TEXT) for name, text in asdict(self).items() if name != "at"}
         return Entry(self.at.astimezone(UTC), **texts)
+
+    def unplaced(self) -> Entry:
+        """The entry without where it came from: strangers are known by their address, everybody else's stands at the
+        end of what came of it."""
+        stranger = self.identity.startswith("nobody|")
+        return replace(
+            self,
+            identity="nobody" if stranger else self.identity,
+            result=_FROM.sub("", self.result, count=1).strip(),
+        )
 
 
 @dataclass(frozen=True, slots=True)

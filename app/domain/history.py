@@ -18,10 +18,10 @@ A rollout is one attempt at bringing a workload from one revision to another:
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import blake2b
 
-from .rollout import CautionKind, Outcome, Phase, Revision, RolloutState, Strategy
+from .rollout import CautionKind, Outcome, Phase, Revision, RolloutKind, RolloutState, Strategy
 
 _MOVES = frozenset(
     {
@@ -45,6 +45,8 @@ _LANDED = frozenset({Outcome.PROMOTED, Outcome.ROLLED_BACK})
 _AT_REST = frozenset(phase for phase, outcome in _ENDS.items() if outcome in _LANDED)
 _ENDED_UNSEEN = _AT_REST | {Phase.FAILED}
 _NONE = Revision("")
+CLOCKS = timedelta(minutes=1)
+"""How far the clock of who asks for a restart may be from the cluster's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ class Rollout:
     ended_at: datetime | None = None
     outcome: Outcome | None = None
     cause: str = ""
+    kind: RolloutKind = RolloutKind.DEPLOYMENT
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +246,20 @@ def _rollout(
         back=bool(target.created_at and source.created_at and target.created_at < source.created_at),
         started_at=started_at,
         cause=state.revision.cause if state.revision else "",
+        kind=_kind(target, source, state, started_at),
     )
+
+
+def _kind(target: Revision, source: Revision, state: RolloutState, started_at: datetime) -> RolloutKind:
+    """A restart has the images of before, and was asked for when the revision was made (`kubectl rollout restart`
+    writes its own clock's time into the template); a change of settings has the same images too, but not that."""
+    asked, made = state.restarted_at, target.created_at or started_at
+    if asked is None or abs(asked - made) > CLOCKS or not source.key or target.version != source.version:
+        return RolloutKind.DEPLOYMENT
+    known = [r for r in (state.revision, state.stable, *state.revisions) if r is not None]
+    images = {r.key: sorted(r.images) for r in known if r.images}
+    same = images.get(target.key) == images.get(source.key, images.get(target.key))
+    return RolloutKind.RESTART if same else RolloutKind.DEPLOYMENT
 
 
 def _close(rollout: Rollout, outcome: Outcome, at: datetime) -> Rollout:

@@ -71,3 +71,7 @@ class Topic(NamedTuple):
 
     sort: str
     key: str
+
+
+EVERYTHING = Topic("everything", "")
+"""Anything may have changed: whoever hears it looks at all that it holds."""

@@ -17,7 +17,7 @@ MINUTE = timedelta(minutes=1)
 PER_MINUTE = 10
 """Messages a minute to one target before they become a digest."""
 TRIES = 15
-"""How often a message is tried before it is set aside: over an hour and a half, by `again`."""
+"""How often a message is tried before it is set aside: within an hour and a third, by `again`."""
 OLD = timedelta(hours=1)
 """What happened longer ago is no news: it is noted, and not told."""
 MAX_WAIT = 600.0

@@ -39,9 +39,10 @@ class Principal:
     """A caller. `(issuer, subject)` is the identity; `name` is for display only.
 
     `roles` are by environment or EVERYWHERE. `personal`: a token that a person made to act as themselves, so that it
-    may decide. `verbs` narrows a token to commands and permissions by name (None: not narrowed). `view` is the one path
-    a kiosk may read. `session` names the session or token that is used, for the audit and for revoking; `signed_in_at`
-    is when the person last proved who they are.
+    may decide. `verbs` narrows a token to commands and permissions by name (None: not narrowed), `repositories` to
+    reports for these (globs of repository keys; None: not narrowed). `view` is the one path a kiosk may read. `session`
+    names the session or token that is used, for the audit and for revoking; `signed_in_at` is when the person last
+    proved who they are.
     """
 
     kind: PrincipalKind
@@ -52,6 +53,7 @@ class Principal:
     roles: Mapping[str, frozenset[Role]] = field(default_factory=dict)
     groups: frozenset[str] = frozenset()
     verbs: frozenset[str] | None = None
+    repositories: tuple[str, ...] | None = None
     view: str = ""
     session: str = ""
     signed_in_at: datetime | None = None

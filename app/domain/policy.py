@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from .people import Principal, PrincipalKind, Role
+from .repositories import within
 
 
 class Permission(StrEnum):
@@ -19,10 +20,12 @@ class Permission(StrEnum):
 
     OPEN = "open"  # anybody: probes, sign-in, static files, hooks (which check a signature instead)
     VIEW = "view"
+    DEEDS = "deeds"  # what was asked of workloads, by whom and why, and the webhooks that came
     ACT = "act"
     DECIDE = "decide"
     REPORT = "report"  # machines that tell results of CI
     AUDIT = "audit"
+    ADDRESSES = "addresses"  # from where people came, in the audit
     SELF = "self"  # a person's own sessions and tokens
     ADMIN = "admin"
 
@@ -30,14 +33,19 @@ class Permission(StrEnum):
 LEAST: dict[Permission, Role | None] = {
     Permission.OPEN: None,
     Permission.VIEW: Role.VIEWER,
+    Permission.DEEDS: Role.VIEWER,
     Permission.ACT: Role.OPERATOR,
     Permission.DECIDE: Role.APPROVER,
     Permission.REPORT: Role.OPERATOR,
     Permission.AUDIT: Role.VIEWER,
+    Permission.ADDRESSES: Role.ADMIN,
     Permission.SELF: Role.VIEWER,
     Permission.ADMIN: Role.ADMIN,
 }
-"""The role each permission takes; an admin has them all, and whoever has any role may view."""
+"""The role each permission takes; an admin has them all, and whoever has any role may view. What people did and why
+(DEEDS, AUDIT) is told only to somebody who says who they are, whatever strangers and screens may look at."""
+LOOKS = frozenset({Permission.VIEW, Permission.DEEDS})
+"""What a token narrowed to some commands may do besides: whoever asks for something has to see what became of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +105,7 @@ def permits(
             return Verdict((Blocker("token", said, clears),))
         if (
             principal.verbs is not None
-            and permission is not Permission.VIEW
+            and permission not in LOOKS
             and not ({verb, permission.value} & principal.verbs)
         ):
             return Verdict(
@@ -107,6 +115,11 @@ def permits(
                     ),
                 )
             )
+        if principal.repositories is not None and (
+            environment if permission is Permission.REPORT else permission is not Permission.VIEW
+        ):
+            said = f"This token only reports for {', '.join(principal.repositories)}."
+            return Verdict((Blocker("scope", said, "Take another token."),))
     least = role or LEAST[permission]
     held = _held(principal, environment)
     if Role.ADMIN in held or least in held or (least is Role.VIEWER and held):
@@ -121,6 +134,20 @@ def permits(
             ),
         )
     )
+
+
+def may_report(principal: Principal, repo: str) -> Verdict:
+    """Whether a report about `repo` (a repository key; empty: not told) is within what a token is narrowed to. What
+    `permits` says comes on top."""
+    if principal.repositories is None or within(repo, principal.repositories):
+        return ALLOWED
+    named = ", ".join(principal.repositories)
+    said = (
+        f"This token only reports for {named}, not for {repo}."
+        if repo
+        else f"This token only reports for {named}, and neither the address nor the report names a repository."
+    )
+    return Verdict((Blocker("scope", said, "Say repo=…, or take another token."),))
 
 
 def _held(principal: Principal, environment: str) -> frozenset[Role]:

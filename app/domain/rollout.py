@@ -133,6 +133,14 @@ class Weight:
     actual: int
 
 
+class RolloutKind(StrEnum):
+    """What a rollout brings. A restart brings the images that ran before, because somebody asked for new pods: it is no
+    deployment."""
+
+    DEPLOYMENT = "deployment"
+    RESTART = "restart"
+
+
 @dataclass(frozen=True, slots=True)
 class Revision:
     """One version of a workload. `key` (uid or template hash) identifies it, empty where what would tell it cannot be

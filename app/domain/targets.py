@@ -7,7 +7,7 @@ What was there before anybody looked counts as live, since nothing speaks agains
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from .policy import Blocker
@@ -50,6 +50,13 @@ def ranked(keys: Sequence[str], state: RolloutState, record: Record) -> tuple[Ta
     kept = {revision.key: revision for revision in state.revisions}
     found = [_target(kept[key], state, record) for key in keys if key in kept]
     return tuple(sorted(found, key=lambda target: _place(target, state)))
+
+
+def preferred(state: RolloutState, record: Record) -> RolloutState:
+    """`state` with its revisions in the order in which it would be gone back to them, in place of the engine's: so that
+    an offer made from it names the very revision that a rollback without one goes to."""
+    order = ranked([revision.key for revision in state.revisions], state, record)
+    return replace(state, revisions=tuple(target.revision for target in order))
 
 
 def _place(target: Target, state: RolloutState) -> tuple[bool, bool, bool, float]:

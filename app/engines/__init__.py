@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
+from ..domain.commands import Offer, Verb
 from ..domain.rollout import RolloutState
+from ..domain.targets import Record, Target, preferred, ranked
 from . import (
     argo_rollouts,
     conditions,
@@ -43,6 +46,20 @@ def observe(engine: Engine, root: Root, kin: Kin) -> RolloutState:
     """What `engine` reads, with the conditions that the objects state themselves and the bytes that run."""
     state = replace(engine.observe(root, kin), conditions=conditions.of(root, kin))
     return with_digests(state, kin.pods)
+
+
+def offers(
+    engine: Engine, state: RolloutState, record: Record
+) -> tuple[Mapping[Verb, Offer], tuple[Target, ...]]:
+    """The verbs of a workload as they stand, and the targets of a rollback, best first: the one place that decides
+    which revision that goes to when none is named, for the button and for what is carried out."""
+    found = dict(engine.verbs(preferred(state, record)))
+    back = found.get(Verb.ROLLBACK)
+    targets = ranked(back.targets, state, record) if back else ()
+    if back and targets:
+        stops = (*back.blocked_by, *targets[0].blocked_by)
+        found[Verb.ROLLBACK] = replace(back, blocked_by=stops, targets=tuple(t.revision.key for t in targets))
+    return found, targets
 
 
 def required(engine: str, root: str) -> frozenset[str]:

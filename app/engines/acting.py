@@ -126,7 +126,7 @@ class Effect:
     `origin` is the revision that was asked for when the plan was made, `revision` the one that must be (empty: the
     same) and `left` one that must not be any more; `images` are those of a revision whose key is not known before.
     `passed` is the index of the step that must lie behind, `answered` when the pause began that must be over,
-    `settled` asks that the move is over or on its last leg, `freed` that no broken pod blocks it; `held` is the most
+    `settled` asks that the move is over or nearly so, `freed` that no broken pod blocks it; `held` is the most
     pods that may be held back, `serves` the revision and `lane` the side that must have the traffic. An effect that
     names nothing is met at once: nothing of the workload would tell.
     """
@@ -195,7 +195,7 @@ class Effect:
             yield state.phase not in _WAITING or state.waits_for.since != self.answered
         if self.settled:
             over = state.step_index is not None and 0 < len(state.steps) <= state.step_index
-            yield state.phase in SETTLED or over or state.phase is Phase.PROMOTING
+            yield state.phase in SETTLED or over
         if self.held is not None:
             yield state.pace.partition <= self.held
         if self.restarted_at is not None:

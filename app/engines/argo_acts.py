@@ -32,6 +32,8 @@ from .drafting import (
 )
 from .port import DEPLOYMENT, POD, REPLICASET, ROLLOUT, Kind
 
+EPHEMERAL = "rollout.argoproj.io/ephemeral-metadata"
+"""Annotation of a ReplicaSet: what its pods bear only in their present role."""
 _STEP: Path = ("status", "currentStepIndex")
 _PAUSES: Path = ("status", "pauseConditions")
 
@@ -158,7 +160,9 @@ def _rollback(task: Task) -> Plan:
     if kept is None or value(kept, "spec", "template") is None:
         raise task.refuse("The ReplicaSet of that revision was not found.", "Choose another revision.")
     kind, obj = _templated(task)
-    before, after = value(obj, "spec", "template"), template.bare(kept["spec"]["template"], HASH)
+    made = template.bare(kept["spec"]["template"], HASH)
+    before = value(obj, "spec", "template")
+    after = template.lasting(made, value(kept, "metadata", "annotations", EPHEMERAL))
     same = template.covers(before, after)
     wanted: dict[Path, Any] = {} if same else {("spec", "template"): after}
     more = []

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ..domain.commands import Offer, Verb
+from ..domain.names import cut
 from ..domain.rollout import Phase, RolloutState
 from . import deployment_acts, owners, template
 from .acting import Effect, Patch, Plan, Query, Raw
@@ -27,7 +28,7 @@ from .drafting import (
     unknown,
     value,
 )
-from .port import DEPLOYMENT, HTTPROUTE, INGRESS, POD, REPLICASET, SERVICE, Kind
+from .port import DEPLOYMENT, HPA, HTTPROUTE, INGRESS, POD, REPLICASET, SERVICE, Kind
 
 _CANARY: Path = ("metadata", "annotations", "shipboard/canary")
 _ROUTE: Path = ("metadata", "annotations", "shipboard/canary-route")
@@ -80,12 +81,13 @@ def verbs(state: RolloutState) -> Mapping[Verb, Offer]:
 
 
 def queries(root: Raw) -> tuple[Query, ...]:
-    """The canary, its route, what is below both Deployments, Services, and the owner."""
+    """The canary, its route or what scales it, what is below both Deployments, Services, and the owner."""
     kind, _, name = str(value(root, *_ROUTE) or "").partition("/")
     named = (Query(_KINDS[kind], name, optional=True),) if kind in _KINDS and name else ()
     canary = Query(DEPLOYMENT, str(value(root, *_CANARY) or ""), optional=True)
     rest = (Query(REPLICASET), Query(POD), Query(SERVICE, optional=True))
-    return (canary, *named, *rest, *owners.queries(root, DEPLOYMENT))
+    scaled = () if named else (Query(HPA, optional=True),)
+    return (canary, *named, *rest, *scaled, *owners.queries(root, DEPLOYMENT))
 
 
 def _runs(state: RolloutState) -> bool:
@@ -108,7 +110,11 @@ def _abort(task: Task) -> Plan:
     canary = _beside(task)
     patch = change(DEPLOYMENT, canary, {("spec", "replicas"): 0}, stamp=task.stamp)
     return task.plan(
-        (patch,), Effect(task.origin, left=task.origin), from_=task.state.revision, to=task.state.stable
+        (patch,),
+        Effect(task.origin, left=task.origin),
+        sentence=f"{task.offer.sentence}{_scaler(task, canary)}",
+        from_=task.state.revision,
+        to=task.state.stable,
     )
 
 
@@ -136,6 +142,18 @@ def _promote(task: Task) -> Plan:
         to=task.state.revision,
         difference=template.difference(before, after),
     )
+
+
+def _scaler(task: Task, canary: Raw) -> str:
+    """What has to be said of an autoscaler that sets the canary's pods: one at zero is left alone (autoscaling/v2,
+    ScalingDisabled)."""
+    name = value(canary, "metadata", "name")
+    for found in task.look.kin.get(HPA.name, ()):
+        target = mapping(found, "spec", "scaleTargetRef")
+        if (target.get("kind"), target.get("name")) == (DEPLOYMENT.name, name):
+            called = cut(str(value(found, "metadata", "name")), 253)
+            return f" {HPA.name} {called} sets its number of pods otherwise, and leaves it alone at zero."
+    return ""
 
 
 def _beside(task: Task) -> Raw:

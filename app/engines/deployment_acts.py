@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..domain.commands import Offer, Verb
+from ..domain.counts import among
 from ..domain.rollout import Phase, Revision, RolloutState
 from . import owners, template
 from .acting import Effect, Patch, Plan, Query, Raw
@@ -50,7 +51,8 @@ def own(state: RolloutState) -> dict[Verb, Offer]:
     lost, counts, version = unknown(state), state.counts, called(state.revision)
     still = blocked("It is paused and replaces no pods.", "Resume first.") if state.paused else None
     moving = state.phase not in (Phase.IDLE, Phase.UNKNOWN)
-    stands = f"{min(counts.updated, counts.wanted)} of {count(counts.wanted, 'pod')} run {version}"
+    run = "runs" if counts.wanted == 1 else "run"
+    stands = f"{among(min(counts.updated, counts.wanted), counts.wanted)} {run} {version}"
     return {
         Verb.PAUSE: offer(
             Verb.PAUSE,

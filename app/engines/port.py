@@ -97,6 +97,10 @@ CANARY = Kind(
 )
 
 
+HPA = Kind("autoscaling/v2", "horizontalpodautoscalers", "HorizontalPodAutoscaler")
+"""Looked at only where a command sets a number of pods."""
+
+
 class Via(StrEnum):
     """How an object hangs on another one, its anchor, in the same namespace."""
 

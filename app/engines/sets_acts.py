@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..domain.commands import Offer, Verb
+from ..domain.counts import every
 from ..domain.rollout import Phase, PodCondition, Revision, RolloutState, Strategy
 from . import deployment_acts, owners, template
 from .acting import Effect, Patch, Plan, Query, Raw
@@ -67,7 +68,7 @@ def stateful_verbs(state: RolloutState) -> Mapping[Verb, Offer]:
         ),
         Verb.PROMOTE_FULL: offer(
             Verb.PROMOTE_FULL,
-            f"Promote to all {count(wanted, 'pod')}",
+            f"Promote to {every(wanted)}",
             f"All pods get {version}, one after the other from the highest ordinal down.",
             lost,
             none,

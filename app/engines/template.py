@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
 from typing import Any
 
+import msgspec
+
 from ..domain.names import cut
 from .acting import Difference, Look, Raw
 from .drafting import Path, items, mapping, value
@@ -33,6 +35,22 @@ def bare(template: Raw, label: str) -> dict[str, Any]:
     if isinstance(labels, dict):
         labels.pop(label, None)
     return made
+
+
+def lasting(template: dict[str, Any], note: Any) -> dict[str, Any]:
+    """A kept template without the labels and annotations that Argo Rollouts put on its pods for as long as they were
+    canary or stable; `note`, an annotation of the ReplicaSet (JSON), names them. They are none of the release's."""
+    try:
+        put = msgspec.json.decode(note) if isinstance(note, str) else {}
+    except (msgspec.DecodeError, RecursionError):
+        return template
+    for kind in ("labels", "annotations"):
+        there = value(template, "metadata", kind)
+        for key in mapping(put, kind) if isinstance(there, dict) else ():
+            there.pop(key, None)
+        if there == {}:
+            template["metadata"].pop(kind)
+    return template
 
 
 def covers(part: Any, of: Any) -> bool:

@@ -203,7 +203,9 @@ class Perform:
         """Every verb of a workload as it stands for `principal`, by the state that is stored: for buttons. Raises
         NotKnown, StoreUnavailable."""
         known = await self.known(ref)
-        return await self._judge.offers(known, principal)
+        async with self._database.reading() as connection:
+            record = await readiness.record(connection, ref)
+        return await self._judge.offers(known, principal, record)
 
     async def known(self, ref: WorkloadRef) -> Known:
         """A workload as the database has it. Raises NotKnown, StoreUnavailable."""

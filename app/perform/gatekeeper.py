@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
@@ -21,7 +21,7 @@ from app.domain.gates import Basis, Decision, Gate, GatePhase, Origin
 from app.domain.people import SYSTEM
 from app.domain.policy import Permission, permits
 from app.domain.rulings import Ruling, missing
-from app.live import Listener, Live
+from app.live import EVERYTHING, Listener, Live
 from app.store import commands
 from app.store import freezes as frost
 from app.store import gates as kept
@@ -91,8 +91,9 @@ class Gatekeeper:
                 listening.cancel()
                 await self._executor.stop()
 
-    async def round(self) -> None:
-        """Look at what changed, and at every gate that is not over. Raises StoreUnavailable."""
+    async def look(self) -> list[Gate]:
+        """Read what changed, so that the rules know what is frozen and asked; the gates that stand. Raises
+        StoreUnavailable."""
         gates, now = self._gates, self._gates.clock()
         dirty, self._dirty = self._dirty, set()
         whole = time.monotonic() - self._read_at > WHOLE
@@ -109,6 +110,12 @@ class Gatekeeper:
             self._dirty |= dirty
             raise
         self._take_in(found, None if whole else dirty)
+        self._tell(current)
+        return current
+
+    async def round(self) -> None:
+        """Look at what changed, and at every gate that is not over. Raises StoreUnavailable."""
+        current = await self.look()
         raised = {key: q for several in self._raised.values() for key, q in several.items()}
         for gate in current:
             if gate.phase is GatePhase.REJECTED and gate.subject.otherwise and not gate.command:
@@ -124,11 +131,15 @@ class Gatekeeper:
                     else:
                         current.append(gate)
         self._answered &= raised.keys()
-        gates.freezer.gates = {
-            g.subject.workload: g.id for g in current if g.phase is GatePhase.OPEN and g.subject.workload
-        }
+        self._tell(current)
         for gate in current:
             await self._settle(gate, raised)
+
+    def _tell(self, current: Iterable[Gate]) -> None:
+        """Let the rules know which gate is asked about which workload."""
+        self._gates.freezer.gates = {
+            g.subject.workload: g.id for g in current if g.phase is GatePhase.OPEN and g.subject.workload
+        }
 
     def _take_in(self, found: Mapping[str, Known], keys: set[str] | None) -> None:
         """Remember what was read of `keys` (None: of all there are), and what their services ask by now."""
@@ -155,6 +166,9 @@ class Gatekeeper:
         while True:
             changed = await listener.changes(60.0)
             self._dirty |= {topic.key for topic in changed if topic.sort == "workload"}
+            if EVERYTHING in changed:
+                self._read_at = float("-inf")
+                self._bell.set()
             if any(topic.sort in ("workload", "gate", "freeze") for topic in changed):
                 self._bell.set()
 

@@ -108,6 +108,17 @@ class Gates:
             )
         return found
 
+    async def open(self) -> list[Gate]:
+        """Gates that wait for a decision, oldest first. Raises StoreUnavailable."""
+        now = self.clock()
+        async with self.database.reading() as connection:
+            return [gate for gate in await kept.current(connection, now) if gate.phase is GatePhase.OPEN]
+
+    def barred(self, gate: Gate, who: Principal) -> tuple[Blocker, ...]:
+        """Why `who` may not approve a gate, whatever the evidence; empty: they may."""
+        stale = self._rules.stale(who, gate.subject.environment, self.clock())
+        return (*barred(gate, who, self.delivery), *stale)
+
     async def of_key(self, beginning: str) -> list[Gate]:
         """Gates whose key begins so, oldest first. Raises StoreUnavailable."""
         async with self.database.reading() as connection:

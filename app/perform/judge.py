@@ -15,8 +15,8 @@ from app.domain.names import cut
 from app.domain.people import Principal
 from app.domain.policy import Blocker, Permission, Verdict, permits
 from app.domain.refusals import Absent, Conflict, Denied, Failed, Invalid, Unreachable
-from app.domain.targets import Record, Target, ranked
-from app.engines import ENGINES, owners
+from app.domain.targets import Record, Target
+from app.engines import ENGINES, offers, owners
 from app.engines.acting import NotOffered, Plan
 from app.store.commands import Known
 
@@ -71,7 +71,7 @@ class Judge:
             await asyncio.sleep(0.02)
         return replace(judged, dry_run="")
 
-    async def offers(self, known: Known, principal: Principal) -> Mapping[Verb, Offer]:
+    async def offers(self, known: Known, principal: Principal, record: Record) -> Mapping[Verb, Offer]:
         """Every verb of a workload, by its stored state, with what stands in the way of `principal`."""
         engine = next((e for e in ENGINES if e.name == known.engine), None)
         if engine is None:
@@ -84,7 +84,7 @@ class Judge:
         elif blocker := await self._access.blocker(cluster, kind_of(ref), ref.namespace):
             barred.append(blocker)
         found = {}
-        for verb, offer in engine.verbs(known.state).items():
+        for verb, offer in offers(engine, known.state, record)[0].items():
             permitted = _permitted(verb, principal, known.place.environment)
             found[verb] = replace(offer, blocked_by=(*permitted.blocked_by, *offer.blocked_by, *barred))
         return found
@@ -178,8 +178,7 @@ def _targets(verb: Verb, seen: Seen, record: Record) -> tuple[Target, ...]:
     """What a rollback could go to, the version that was live last before all others; and a sync, as its owner tells."""
     if verb is Verb.SYNC:
         return owners.targets(seen.state, seen.look)
-    offered = seen.engine.verbs(seen.state).get(verb) if verb is Verb.ROLLBACK else None
-    return ranked(offered.targets, seen.state, record) if offered else ()
+    return offers(seen.engine, seen.state, record)[1] if verb is Verb.ROLLBACK else ()
 
 
 def _permitted(verb: Verb, principal: Principal, environment: str) -> Verdict:

@@ -15,7 +15,7 @@ import structlog
 
 from app.domain.commands import CommandPhase, Verb
 from app.domain.errors import StoreUnavailable
-from app.domain.names import Topic
+from app.domain.names import EVERYTHING, Topic
 from app.domain.refusals import Absent, ClusterError
 from app.live import Listener
 from app.store import commands
@@ -27,10 +27,12 @@ from .look import ClusterLike, Seen, look
 
 SILENCE = 10.0
 """Seconds without news after which the cluster is asked."""
+AGAIN = 1.0
+"""Seconds after which a cluster that could not be asked is asked again."""
 GIVE_UP: Mapping[Verb, float] = {
     Verb.ROLLBACK: 120.0,
     Verb.SET_IMAGE: 120.0,
-    Verb.PROMOTE_FULL: 120.0,
+    Verb.PROMOTE_FULL: 600.0,  # of a blue-green nothing shows it but the switch
     Verb.SYNC: 300.0,
 }
 """Seconds after which a verb's effect is no longer waited for; 60 for the others."""
@@ -58,10 +60,11 @@ class Observer:
     def __contains__(self, ident: str) -> bool:
         return ident in self._waiting
 
-    def take(self, kept: Kept) -> None:
-        """Wait for the effect of a command that was sent."""
+    def take(self, kept: Kept, *, at_once: bool = False) -> None:
+        """Wait for the effect of a command that was sent. `at_once`: ask the cluster first, since the look that shows
+        the effect may be an old one, which nobody will tell of again."""
         now = time.monotonic()
-        self._waiting[kept.command.id] = _Waiting(kept, now, now)
+        self._waiting[kept.command.id] = _Waiting(kept, now, now - SILENCE if at_once else now)
         if self._listener:
             self._listener.mark((Topic("workload", kept.command.workload),))
 
@@ -71,7 +74,10 @@ class Observer:
         while True:
             topics = await listener.changes(within=1.0)
             try:
-                await self._round({topic.key for topic in topics if topic.sort == "workload"})
+                changed = {topic.key for topic in topics if topic.sort == "workload"}
+                if EVERYTHING in topics:
+                    changed |= {each.kept.command.workload for each in self._waiting.values()}
+                await self._round(changed)
             except StoreUnavailable as error:
                 log.warning("effects cannot be looked for", reason=str(error))
                 await asyncio.sleep(1.0)
@@ -96,7 +102,8 @@ class Observer:
         waiting = [each for each in unsure if each.kept.command.id in self._waiting]
         looks = await asyncio.gather(*(self._look(each.kept) for each in waiting))
         for each, seen in zip(waiting, looks, strict=True):
-            each.looked = time.monotonic()
+            blind = isinstance(seen, ClusterError)
+            each.looked = time.monotonic() - (SILENCE - AGAIN if blind else 0.0)
             if end := _concluded(each, seen):
                 await self._end(each, end)
 

@@ -166,7 +166,7 @@ class Worker:
         if mine is None:
             return
         if mine.phase is CommandPhase.SENT:
-            self._observer.take(mine)
+            self._observer.take(mine, at_once=True)
             return
         if mine.tries > MOST_TRIES:
             await self._abandon(mine)

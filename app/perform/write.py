@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -120,6 +121,13 @@ async def _one(cluster: ClusterLike, patch: Patch, dry_run: bool) -> bytes:
         with suppress(Absent):
             return await cluster.delete(patch.path(), patch.body, dry_run=dry_run)
         return b""
+    if patch.subresource == "status":
+        try:
+            return await cluster.patch(patch.path(), patch.body, patch.content, dry_run=dry_run)
+        except Absent:
+            # A CRD of before the status subresource (Argo Rollouts up to 0.9) has its status in the object itself;
+            # where the object is gone, this is not found either.
+            patch = replace(patch, subresource="")
     return await cluster.patch(patch.path(), patch.body, patch.content, dry_run=dry_run)
 
 

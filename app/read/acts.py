@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ..domain.commands import Offer, Verb
+from ..domain.counts import among
 from ..domain.owners import Owner
 from ..domain.policy import Blocker
 from ..domain.rollout import Attention, Phase, RolloutState
-from ..engines import ENGINES
+from ..domain.targets import Record
+from ..engines import ENGINES, offers
 from ..engines.owners import spoken
 from .query import version_of
 from .rows import WorkloadRow
@@ -35,6 +37,8 @@ IN_A_ROW = 6
 """Buttons side by side; what is left over stands below them as links."""
 _ANSWERS = (Verb.PROMOTE, Verb.SWITCH, Verb.RESUME, Verb.RETRY)
 _OTHERS = 5
+NOTHING = Record()
+"""Where nothing is remembered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +80,11 @@ class Other:
     how: str
 
 
-def acts(row: WorkloadRow, barred: Blocker | None = None) -> Acts:
-    """The buttons of a workload; `barred` stands in the way of them all."""
-    offers = verbs(row)
-    chosen = [_shown(place, offers) for place in _PLACES]
+def acts(row: WorkloadRow, barred: Blocker | None = None, record: Record = NOTHING) -> Acts:
+    """The buttons of a workload; `barred` stands in the way of them all, `record` is what is remembered of its
+    revisions."""
+    there = verbs(row, record)
+    chosen = [_shown(place, there) for place in _PLACES]
     found = [offer for offer in chosen if offer]
     main = _main(row.state, found)
     extra = (barred,) if barred else ()
@@ -90,16 +95,16 @@ def acts(row: WorkloadRow, barred: Blocker | None = None) -> Acts:
     return Acts(tuple(drawn[:IN_A_ROW]), tuple(drawn[IN_A_ROW:]))
 
 
-def verbs(row: WorkloadRow) -> dict[Verb, Offer]:
-    """Every verb of a workload, as its state is."""
+def verbs(row: WorkloadRow, record: Record = NOTHING) -> dict[Verb, Offer]:
+    """Every verb of a workload, as its state and the `record` of its revisions are."""
     engine = next((e for e in ENGINES if e.name == row.engine), None)
-    return dict(engine.verbs(row.state)) if engine else {}
+    return dict(offers(engine, row.state, record)[0]) if engine else {}
 
 
 def answer(row: WorkloadRow) -> str:
     """The verb that answers what `row` waits for; empty when none does."""
-    offers = verbs(row)
-    return next((v.value for v in _ANSWERS if v in offers and offers[v].available), "")
+    found = verbs(row)
+    return next((v.value for v in _ANSWERS if v in found and found[v].available), "")
 
 
 def hold(owner: Owner | None) -> Hold | None:
@@ -140,4 +145,4 @@ def _how(row: WorkloadRow) -> str:
     if state.weight is not None:
         return f"{version}, {state.weight.wanted} %"
     counts = state.counts
-    return f"{version}, {min(counts.updated, counts.wanted)} of {counts.wanted} pods"
+    return f"{version}, {among(min(counts.updated, counts.wanted), counts.wanted)}"

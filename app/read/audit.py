@@ -7,11 +7,11 @@ import io
 import json
 import re
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from app.domain import instants
 from app.domain.audit import Entry
@@ -90,14 +90,19 @@ class AuditQuery:
                 f"since is a time like 2026-11-23T14:00Z or an age like 24h, not {self.since!r}."
             ) from None
 
-    def conditions(self, now: datetime) -> list[ColumnElement[bool]]:
-        """The same for the database."""
+    def conditions(self, now: datetime, *, placed: bool) -> list[ColumnElement[bool]]:
+        """The same for the database; where addresses are not told (`placed`), they are not looked through either."""
         found: list[ColumnElement[bool]] = []
         if self.who:
             found.append(
                 or_(
                     AUDIT.c.name.icontains(self.who, autoescape=True),
-                    AUDIT.c.identity.icontains(self.who, autoescape=True),
+                    AUDIT.c.identity.icontains(self.who, autoescape=True)
+                    if placed
+                    else and_(
+                        AUDIT.c.identity.icontains(self.who, autoescape=True),
+                        AUDIT.c.identity.not_like("nobody|%"),
+                    ),
                 )
             )
         for column, wanted in (
@@ -138,14 +143,17 @@ async def page(
     now: datetime,
     *,
     choices: bool = False,
+    placed: bool = False,
 ) -> AuditPage:
-    """Up to `limit` entries below number `below`. Raises StoreUnavailable, ValueError."""
-    statement = select(AUDIT).where(*query.conditions(now))
+    """Up to `limit` entries below number `below`; `placed`: with the addresses they came from. Raises StoreUnavailable,
+    ValueError."""
+    statement = select(AUDIT).where(*query.conditions(now, placed=placed))
     if below is not None:
         statement = statement.where(AUDIT.c.seq < below)
     statement = statement.order_by(AUDIT.c.seq.desc()).limit(limit + 1)
     async with database.reading() as connection:
-        rows = [_row(link_of(row).seq, link_of(row).entry) for row in await connection.execute(statement)]
+        links = [link_of(row) for row in await connection.execute(statement)]
+        rows = [_row(each.seq, each.entry if placed else each.entry.unplaced()) for each in links]
         total = await connection.scalar(select(func.count()).select_from(AUDIT))
         head = (await marks(connection))[HEAD]
         found: list[tuple[str, ...]] = []
@@ -157,13 +165,17 @@ async def page(
     return AuditPage(tuple(rows[:limit]), more, int(total or 0), head.seq, head.mac[:12], *found)
 
 
-async def export(database: Database, query: AuditQuery, now: datetime, form: str) -> AsyncIterator[bytes]:
-    """The entries, oldest first, as JSON lines ("jsonl", with the codes of the chain) or "csv" with a head line.
+async def export(
+    database: Database, query: AuditQuery, now: datetime, form: str, *, placed: bool = False
+) -> AsyncIterator[bytes]:
+    """The entries, oldest first, as JSON lines ("jsonl", with the codes of the chain) or "csv" with a head line;
+    `placed` as for `page`.
 
-    Without filters the JSON lines are those that `shipboard audit verify` checks.
+    Without filters the JSON lines are those that `shipboard audit verify` checks. What is not `placed` has no codes:
+    they are of entries with all that is in them.
     """
     seq, left = 0, MOST
-    if form == "jsonl" and not query.query_string():
+    if form == "jsonl" and placed and not query.query_string():
         async with database.reading() as connection:
             async for line in whole(connection):
                 yield (json.dumps(line, ensure_ascii=False) + "\n").encode()
@@ -173,7 +185,7 @@ async def export(database: Database, query: AuditQuery, now: datetime, form: str
     while left > 0:
         statement = (
             select(AUDIT)
-            .where(*query.conditions(now), AUDIT.c.seq > seq)
+            .where(*query.conditions(now, placed=placed), AUDIT.c.seq > seq)
             .order_by(AUDIT.c.seq)
             .limit(min(1000, left))
         )
@@ -182,6 +194,8 @@ async def export(database: Database, query: AuditQuery, now: datetime, form: str
         if not links:
             return
         seq, left = links[-1].seq, left - len(links)
+        if not placed:
+            links = [replace(each, entry=each.entry.unplaced(), mac="") for each in links]
         if form == "csv":
             yield _csv(
                 [[str(value) for value in asdict(_row(each.seq, each.entry)).values()] for each in links]

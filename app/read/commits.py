@@ -8,7 +8,7 @@ branch. What was there before Shipboard looked is told without a time.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import select
@@ -24,6 +24,7 @@ from .columns import columns
 from .fleet import Fleet
 from .origins import TrailCommit, trail
 from .runs import RunLine
+from .squashes import squashed
 from .way import (
     LANDED,
     CommitShown,
@@ -48,7 +49,7 @@ _WORKLOADS = 12
 @dataclass(frozen=True, slots=True)
 class CommitPage:
     """All of the page. `lead` is the lead time in seconds once it is live in the last environment; `spent` says where
-    the time went; `travels` are commits that went with it."""
+    the time went; `travels` are commits that went with it, `squashed` those that it was made from."""
 
     commit: CommitShown
     services: tuple[str, ...]
@@ -61,6 +62,7 @@ class CommitPage:
     images: tuple[Image, ...]
     travels: tuple[TrailCommit, ...]
     runs: tuple[RunLine, ...]
+    squashed: tuple[TrailCommit, ...] = ()
 
 
 async def commit_page(connection: AsyncConnection, fleet: Fleet, sha: str, now: datetime) -> CommitPage:
@@ -82,6 +84,8 @@ async def commit_page(connection: AsyncConnection, fleet: Fleet, sha: str, now: 
     )
     line = await trail(connection, commit.repo)
     places = {one.sha: place for place, one in enumerate(line)}
+    commit, of = await _squash(connection, commit, places)
+    travelled = replace(commit, sha=commit.landed or commit.sha)
     mine = [
         row
         for s in services
@@ -103,8 +107,8 @@ async def commit_page(connection: AsyncConnection, fleet: Fleet, sha: str, now: 
         for row in here[:1]:
             told = await past.told(connection, row.ref)
             shas = await _versions(connection, commit.repo, {p.rollout.to_version for p in told.rollouts})
-            brought = brought_by(told.rollouts, shas, places, commit.sha)
-            has = holds(fleet.origins.running(row), places, commit)
+            brought = brought_by(told.rollouts, shas, places, travelled.sha)
+            has = holds(fleet.origins.running(row), places, travelled)
             more, spans = rollout_steps(column.title, brought, row, actors.get(column.name, ""))
             steps += more
             waited, rolled = waited + spans[0], rolled + spans[1]
@@ -127,7 +131,7 @@ async def commit_page(connection: AsyncConnection, fleet: Fleet, sha: str, now: 
     took = next((run.seconds for run in lines if run.seconds), None)
     spent = [("Waiting for a person or a timer", waited), ("Rolling out", rolled), ("Pipeline", took or 0)]
     spent.append(("Handed over, nobody at it", sum(s.seconds or 0 for s in steps if s.what == "until start")))
-    at = places.get(commit.sha)
+    at = places.get(travelled.sha)
     return CommitPage(
         commit=commit,
         services=services,
@@ -140,9 +144,25 @@ async def commit_page(connection: AsyncConnection, fleet: Fleet, sha: str, now: 
         images=images,
         travels=travelling(line, at, mine, fleet, places) if at is not None else (),
         runs=lines,
+        squashed=of,
     )
 
 
+async def _squash(
+    connection: AsyncConnection, commit: CommitShown, places: Mapping[str, int]
+) -> tuple[CommitShown, tuple[TrailCommit, ...]]:
+    """The commit with what it landed as, where that was another, and what it was itself squashed from."""
+    since = commit.committed_at or commit.pushed_at or commit.merged_at
+    if since is None:
+        return commit, ()
+    went = await squashed(connection, [commit.repo], since)
+    mine = went.get((commit.repo, commit.sha), ())
+    of = tuple(TrailCommit(r.sha, r.at, r.title or "", r.author or "", r.pushed_at) for r in mine[:_SQUASHED])
+    landed = next((sha for (_, sha), rows in went.items() if any(r.sha == commit.sha for r in rows)), "")
+    return replace(commit, landed=landed if commit.sha not in places else ""), of
+
+
+_SQUASHED = 50
 _SINCE_BEFORE = "It was there before Shipboard looked."
 
 
@@ -170,7 +190,7 @@ async def _commit(connection: AsyncConnection, sha: str) -> CommitShown:
     if run is None:
         raise LookupError(f"No commit {sha} is known: no push and no run told of it.")
     return CommitShown(
-        run.repo, run.sha, run.title or "", run.actor or "", run.branch or "", "", "", *[None] * 4
+        run.repo, run.sha, run.title or "", run.actor or "", run.branch or "", "", "", None, None, None, None
     )
 
 

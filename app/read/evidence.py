@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.domain.counts import every
 from app.domain.delivery import Delivery
 from app.domain.evidence import Evidence, Person, Rollback, graced
 from app.domain.gates import Gate, Origin
@@ -79,7 +80,7 @@ async def _soaking(connection: AsyncConnection, gate: Gate) -> tuple[datetime | 
     moments = [pod.since for pod in state.pods if pod.since]
     begun = [at for at in (row.landed_at, state.settled_at, row.revision_at) if at]
     since = max(moments + begun[:1], default=row.since)
-    return since, f"all {state.counts.wanted} pods ready in {row.environment}", True
+    return since, f"{every(state.counts.wanted)} ready in {row.environment}", True
 
 
 def _not_ready(state: RolloutState) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from ..domain.rollout import Attention, Outcome, Phase
+from ..domain.rollout import Attention, Outcome, Phase, RolloutKind
 from ..domain.stages import Stage
 from .past import PastRollout
 
@@ -50,6 +50,8 @@ def history_lines(
     for i, past in enumerate(rollouts):
         row = past.rollout
         worn, said = _ENDS[row.outcome] if row.outcome else (attention, word)
+        if row.kind is RolloutKind.RESTART and row.outcome is Outcome.PROMOTED:
+            said = "Restarted"
         why = row.cause
         if row.outcome is Outcome.SUPERSEDED and i:
             why = f"by {rollouts[i - 1].rollout.to_version}" + (f"; {why}" if why else "")

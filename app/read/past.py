@@ -7,17 +7,20 @@ together, and each tells which one it belongs to.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, func, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.domain.course import Sample
 from app.domain.history import Transition
 from app.domain.names import WorkloadRef
 from app.domain.stages import Stage, Typical, stages, stood, typical
+from app.domain.targets import Record
 from app.store import mapping
-from app.store.tables import EVENT, LOGTAIL, ROLLOUT, TRANSITION, WORKLOAD
+from app.store.readiness import record
+from app.store.tables import EVENT, LOGTAIL, ROLLOUT, SAMPLE, TRANSITION, WORKLOAD
 
 from .commands import latest
 from .landing import Asked
@@ -30,6 +33,8 @@ EVENTS = 50
 """Events read of a workload, the latest to be seen."""
 LOGS = 2
 """Log tails read of a workload, the latest."""
+SAMPLES = 600
+"""Samples read of the newest rollout, the latest."""
 _TRANSITIONS = 2000
 """Most transitions read for them."""
 
@@ -77,7 +82,8 @@ class Told:
     """Rollouts newest first, `total` of all there are; `gone_at` when the workload of that name was deleted,
     if none is there now; the latest `events`, newest first, and `logs` of the one that
     is there. `known`: a workload of that name is or was there. `asked` are the latest commands, newest first, and
-    `readiness` what is known of a way back."""
+    `readiness` what is known of a way back, `record` what of its revisions; `course` is how far the newest rollout was,
+    in order."""
 
     rollouts: tuple[PastRollout, ...] = ()
     total: int = 0
@@ -88,6 +94,8 @@ class Told:
     logs: tuple[LogTail, ...] = ()
     asked: tuple[Asked, ...] = ()
     readiness: Readiness | None = None
+    record: Record = field(default_factory=Record)
+    course: tuple[Sample, ...] = ()
 
 
 class Past:
@@ -99,8 +107,9 @@ class Past:
         self.ref, self.told = ref, told
 
 
-async def told(connection: AsyncConnection, ref: WorkloadRef) -> Told:
-    """All that is known of the past of `ref`."""
+async def told(connection: AsyncConnection, ref: WorkloadRef, at: datetime | None = None) -> Told:
+    """All that is known of the past of `ref`; as it was at `at`, if that is given, without commands (the audit has
+    them) and what an event or a log said later."""
     lives = {
         row.key: row.gone_at
         for row in await connection.execute(
@@ -114,15 +123,18 @@ async def told(connection: AsyncConnection, ref: WorkloadRef) -> Told:
     }
     if not lives:
         return Told()
-    mine = ROLLOUT.c.workload.in_(lives)
+    mine: ColumnElement[bool] = ROLLOUT.c.workload.in_(lives)
+    if at:
+        mine &= ROLLOUT.c.started_at <= at
     newest = (ROLLOUT.c.started_at.desc(), ROLLOUT.c.id.desc())
     rows = [
-        rollout_of(row)
+        rollout_of(row) if at is None else as_of(rollout_of(row), at)
         for row in await connection.execute(select(ROLLOUT).where(mine).order_by(*newest).limit(SHOWN))
     ]
     total = await connection.scalar(select(func.count()).select_from(ROLLOUT).where(mine))
-    moves = await _transitions(connection, rows)
+    moves = await _transitions(connection, rows, at)
     gone = list(lives.values())
+    there = [key for key, ended in lives.items() if ended is None or (at and ended > at)]
     return Told(
         rollouts=tuple(
             _past(row, moves.get(row.workload, ()), rows[i + 1] if i + 1 < len(rows) else None, lives)
@@ -132,10 +144,12 @@ async def told(connection: AsyncConnection, ref: WorkloadRef) -> Told:
         typical=typical([(r.outcome, r.ended_at - r.started_at) for r in rows if r.ended_at]),
         known=True,
         gone_at=None if None in gone else max(at for at in gone if at),
-        events=await _events(connection, lives),
-        logs=await _logs(connection, [key for key, at in lives.items() if at is None]),
-        asked=await latest(connection, list(lives)),
-        readiness=await readiness(connection, [key for key, at in lives.items() if at is None]),
+        events=await _events(connection, lives, at),
+        logs=await _logs(connection, there, at),
+        asked=() if at else await latest(connection, list(lives)),
+        readiness=None if at else await readiness(connection, there),
+        record=Record() if at else await record(connection, ref),
+        course=await _course(connection, rows[0].id, at) if rows else (),
     )
 
 
@@ -169,7 +183,15 @@ def rollout_of(row: mapping.AnyRow) -> RolloutRow:
         cause=row.cause,
         killed=row.killed,
         overran=row.overran,
+        kind=mapping.rollout_kind_of(row),
     )
+
+
+def as_of(row: RolloutRow, at: datetime) -> RolloutRow:
+    """A rollout that had begun by `at`, as it stood then."""
+    if row.ended_at is None or row.ended_at <= at:
+        return row
+    return replace(row, ended_at=None, outcome=None, killed=0, overran=0)
 
 
 def _past(
@@ -191,22 +213,35 @@ def _past(
     )
 
 
-async def _events(connection: AsyncConnection, lives: Iterable[str]) -> tuple[PastEvent, ...]:
+async def _course(connection: AsyncConnection, rollout: str, at: datetime | None) -> tuple[Sample, ...]:
+    columns = [SAMPLE.c[f.name] for f in fields(Sample)]
+    mine = SAMPLE.c.rollout == rollout
+    if at:
+        mine &= SAMPLE.c.at <= at
+    newest = select(*columns).where(mine).order_by(SAMPLE.c.at.desc(), SAMPLE.c.id.desc()).limit(SAMPLES)
+    return tuple(Sample(*row) for row in reversed(list(await connection.execute(newest))))
+
+
+async def _events(
+    connection: AsyncConnection, lives: Iterable[str], at: datetime | None
+) -> tuple[PastEvent, ...]:
     table = EVENT.c
     statement = (
         select(*(table[f.name] for f in fields(PastEvent)))
-        .where(table.workload.in_(lives))
+        .where(table.workload.in_(lives), table.last_at <= at if at else true())
         .order_by(table.last_at.desc(), table.key)
         .limit(EVENTS)
     )
     return tuple(PastEvent(*row) for row in await connection.execute(statement))
 
 
-async def _logs(connection: AsyncConnection, lives: Iterable[str]) -> tuple[LogTail, ...]:
+async def _logs(
+    connection: AsyncConnection, lives: Iterable[str], at: datetime | None
+) -> tuple[LogTail, ...]:
     table = LOGTAIL.c
     statement = (
         select(table.pod, table.container, table.text, table.read_at)
-        .where(table.workload.in_(lives))
+        .where(table.workload.in_(lives), table.read_at <= at if at else true())
         .order_by(table.read_at.desc(), table.key)
         .limit(LOGS)
     )
@@ -214,7 +249,7 @@ async def _logs(connection: AsyncConnection, lives: Iterable[str]) -> tuple[LogT
 
 
 async def _transitions(
-    connection: AsyncConnection, rows: Sequence[RolloutRow]
+    connection: AsyncConnection, rows: Sequence[RolloutRow], until: datetime | None = None
 ) -> dict[str, list[Transition]]:
     """Transitions of the workloads of `rows` since the first of these began, in order."""
     found: dict[str, list[Transition]] = {}
@@ -225,6 +260,7 @@ async def _transitions(
         .where(
             TRANSITION.c.workload.in_({row.workload for row in rows}),
             TRANSITION.c.at >= min(row.started_at for row in rows),
+            TRANSITION.c.at <= until if until else true(),
         )
         .order_by(TRANSITION.c.at.desc(), TRANSITION.c.id.desc())
         .limit(_TRANSITIONS)

@@ -23,6 +23,7 @@ from app.store.ci_tables import COMMIT, RUN
 from . import artifacts, origins, reports, runs
 from .builds import MAIN
 from .reports import ReportLine
+from .squashes import squashed
 
 RUNS = 50
 """Most runs of one commit that are looked at."""
@@ -159,10 +160,15 @@ def _signature(told: Sequence[ReportLine], digests: Sequence[str]) -> Proof:
 
 
 async def _people(connection: AsyncConnection, built: Built) -> tuple[Person, ...] | None:
-    """Who wrote the commit; None where nobody told."""
+    """Who wrote the commit, and those that it was squashed from; None where nobody told."""
     query = select(COMMIT.c.author).where(COMMIT.c.sha == built.sha, COMMIT.c.author.is_not(None))
     author = await connection.scalar(query.limit(1)) if built.sha else None
-    return (Person("author", author),) if author else None
+    if not author or not built.repo:
+        return (Person("author", author),) if author else None
+    at = await connection.scalar(select(COMMIT.c.at).where(COMMIT.c.sha == built.sha).limit(1))
+    went = (await squashed(connection, [built.repo], at)).get((built.repo, built.sha), ()) if at else ()
+    names = dict.fromkeys([author, *(row.author for row in went if row.author)])
+    return tuple(Person("author", name) for name in names)
 
 
 async def _digests(connection: AsyncConnection, images: Sequence[str]) -> tuple[tuple[str, str], ...]:

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from ..domain.facts import SourceObserved
 from ..domain.names import Place, WorkloadRef
-from ..domain.rollout import Attention, Outcome, RolloutState, Strategy
+from ..domain.rollout import Attention, Outcome, RolloutKind, RolloutState, Strategy
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +55,4 @@ class RolloutRow:
     cause: str = ""
     killed: int = 0
     overran: int = 0
+    kind: RolloutKind = RolloutKind.DEPLOYMENT

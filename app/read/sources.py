@@ -104,6 +104,11 @@ class SourceLine:
     installed: bool = True
 
     @property
+    def where(self) -> str:
+        """The namespace in words; empty for what is no part of a cluster."""
+        return self.namespace or ("" if self.kind in (WEBHOOKS, POLLING, TELLING) else "all namespaces")
+
+    @property
     def word(self) -> str:
         """How it is, in a word or two."""
         return self.freshness.value if self.installed else "not installed"
@@ -201,9 +206,14 @@ def _line(key: str, row: SourceRow) -> SourceLine:
 
 def _sentence(lines: Iterable[SourceLine]) -> Sentence:
     rows = tuple(lines)
-    clauses = source_sentence(
-        [(row.freshness, row.cluster) for row in rows if not row.optional and row.installed]
-    ).clauses
+    there = [row for row in rows if row.installed]
+    spare = any(row.optional and row.freshness is not Freshness.LIVE for row in there)
+    needed = [row for row in there if not row.optional]
+    told = there if not spare and all(row.freshness is Freshness.LIVE for row in needed) else needed
+    said = source_sentence(
+        [(row.freshness, row.cluster) for row in told], "needed source" if spare else "source"
+    )
+    clauses = said.clauses
     if odd := sum(len(row.unreadable) for row in rows):
         text = (
             "One object cannot be read" if odd == 1 else f"{number(odd).capitalize()} objects cannot be read"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from ..domain.counts import among
 from ..domain.names import cut
 from ..domain.rollout import (
     Attention,
@@ -49,13 +50,13 @@ def ask(state: RolloutState) -> str:
 def stands(state: RolloutState) -> str:
     """Where that is on the way: "Canary step 2 of 4"."""
     if state.phase is Phase.PAUSED and state.paused:
-        return f"Paused by a person, {state.counts.updated:,} of {state.counts.wanted:,} pods new"
+        return f"Paused by a person, {_new(state)}"
     steps = segments(state.steps)
     if state.strategy is Strategy.BLUE_GREEN:
         return "Blue-green, the preview is ready"
     at = next((i for i, s in enumerate(steps, 1) if s.state is StepState.NOW), None)
     if at is None:
-        return f"{state.counts.updated:,} of {state.counts.wanted:,} pods new"
+        return _new(state)
     return f"{STRATEGIES[state.strategy]} step {at} of {len(steps)}"
 
 
@@ -139,6 +140,10 @@ def standing(state: RolloutState) -> tuple[tuple[str, str], ...]:
     return tuple(said)
 
 
+def _new(state: RolloutState) -> str:
+    return f"{among(state.counts.updated, state.counts.wanted)} new"
+
+
 def _new_ready(state: RolloutState) -> int:
     return state.revision.ready if state.revision else 0
 
@@ -178,12 +183,12 @@ def _serves(state: RolloutState) -> str:
         return f"Nothing of {stable.version} serves"
     if stable.available >= state.counts.wanted:
         return f"{stable.version} still serves everything"
-    return f"{stable.version} serves with {stable.available:,} of {state.counts.wanted:,} pods"
+    return f"{stable.version} serves with {among(stable.available, state.counts.wanted)}"
 
 
 def _waits(state: RolloutState, version: str) -> str:
     if state.phase is Phase.PAUSED and state.paused:
-        return f"{version} is paused with {state.counts.updated:,} of {state.counts.wanted:,} pods new"
+        return f"{version} is paused with {_new(state)}"
     if state.strategy is Strategy.BLUE_GREEN:
         return f"{version} is ready as a preview and waits for a person"
     if state.weight:

@@ -13,7 +13,7 @@ from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.names import cut
-from app.domain.rollout import Attention, Outcome
+from app.domain.rollout import Attention, Outcome, RolloutKind
 from app.store import mapping
 from app.store.ci_tables import COMMIT, REPORTED
 from app.store.incident_tables import INCIDENT
@@ -22,7 +22,7 @@ from app.store.tables import ROLLOUT, WORKLOAD
 from .board import Clause, Column, Sentence
 from .commits import versions_of
 from .deployments import repositories
-from .dora import instant, places, stamp
+from .dora_query import instant, places, stamp
 from .fleet import Fleet
 from .words import number
 from .workloads import Verdicts
@@ -43,6 +43,11 @@ _SAID = {
     Outcome.ABORTED: ("Aborted", Attention.FAILED),
     Outcome.ROLLED_BACK: ("Rolled back", Attention.FAILED),
     Outcome.SUPERSEDED: ("Superseded", None),
+}
+_RESTARTED: Mapping[Outcome | None, tuple[str, Attention | None]] = {
+    Outcome.PROMOTED: ("Restarted", None),
+    Outcome.FAILED: ("Restart failed", Attention.FAILED),
+    Outcome.SUPERSEDED: ("Restart superseded", None),
 }
 _WORDS = {
     Attention.FAILED: "Failing",
@@ -100,7 +105,7 @@ class TimelineQuery:
 @dataclass(frozen=True, slots=True)
 class Deployed:
     """One deployment. `by` is who started it, as CI says; `commit` what it took there; `incident` names one that it
-    caused; `ref` is the workload."""
+    caused; `ref` is the workload. A restart is of another `kind`."""
 
     id: str
     service: str
@@ -118,12 +123,13 @@ class Deployed:
     title: str
     ref: str
     incident: str = ""
+    kind: RolloutKind = RolloutKind.DEPLOYMENT
 
 
 @dataclass(frozen=True, slots=True)
 class Stroke:
-    """A deployment on the strip; `kind` is "landed", "failed", "back" or "other", or "now " and how it is for
-    one that has not ended."""
+    """A deployment on the strip; `kind` is "landed", "failed", "back", "restart" or "other", or "now " and how it is
+    for one that has not ended."""
 
     at: datetime
     environment: str
@@ -171,7 +177,7 @@ async def timeline(
         ordered = over.order_by(ROLLOUT.c.ended_at.desc(), ROLLOUT.c.id)
         ended = list((await connection.execute(ordered.limit(ROWS + 1))).all())
     marked = (
-        select(ROLLOUT.c.ended_at, ROLLOUT.c.environment, ROLLOUT.c.outcome, ROLLOUT.c.back)
+        select(ROLLOUT.c.ended_at, ROLLOUT.c.environment, ROLLOUT.c.outcome, ROLLOUT.c.back, ROLLOUT.c.nature)
         .where(ROLLOUT.c.ended_at >= since, ROLLOUT.c.ended_at < until, *wanted)
         .order_by(ROLLOUT.c.ended_at.desc())
         .limit(MARKS + 1)
@@ -198,6 +204,8 @@ async def timeline(
 
 
 def _kind(row: Any) -> str:
+    if row.nature == RolloutKind.RESTART:
+        return "restart"
     if row.outcome in (Outcome.FAILED, Outcome.ABORTED) or (
         row.outcome == Outcome.ROLLED_BACK and not row.back
     ):
@@ -244,6 +252,9 @@ async def _rows(
         word, attention = _SAID[outcome] if outcome else _under_way(stands.get(row.id))
         if row.back and outcome in (Outcome.PROMOTED, Outcome.ROLLED_BACK):
             word, attention = "Went back", Attention.GOOD
+        kind = mapping.rollout_kind_of(row)
+        if kind is RolloutKind.RESTART and outcome in _RESTARTED:
+            word, attention = _RESTARTED[outcome]
         seconds = round((row.ended_at - row.started_at).total_seconds()) if row.ended_at else None
         found.append(
             Deployed(
@@ -263,6 +274,7 @@ async def _rows(
                 titles.get(sha, ""),
                 refs.get(row.workload, ""),
                 incidents.get(row.id, ""),
+                kind,
             )
         )
     return found
@@ -305,4 +317,6 @@ def _sentence(strokes: Sequence[Stroke], window: str) -> Sentence:
             clauses.append(Clause(attention, f"{number(n).capitalize()} {one if n == 1 else many}", "."))
     if n := count["back"]:
         clauses.append(Clause(None, f"{number(n).capitalize()} went back", "."))
+    if n := count["restart"]:
+        clauses.append(Clause(None, f"{number(n).capitalize()} restart{'' if n == 1 else 's'}", "."))
     return Sentence(tuple(clauses), " ".join(c.text + c.end for c in clauses))

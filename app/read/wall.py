@@ -266,5 +266,6 @@ def _word(cell: Cell) -> str:
     if cell.attention is Attention.UNKNOWN:
         return "Cannot be seen"
     if cell.attention is Attention.MOVING and cell.pods and not cell.steps:
-        return f"{cell.pods.text.partition(',')[0]} pods"
+        said = cell.pods.text.partition(",")[0]
+        return f"{said} pod{'' if said.endswith(' of 1') else 's'}"
     return "Just landed" if cell.landed else cell.word

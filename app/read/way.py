@@ -55,7 +55,7 @@ class PlaceNow:
 
 @dataclass(frozen=True, slots=True)
 class CommitShown:
-    """A commit as pushes told of it."""
+    """A commit as pushes told of it; `landed` is the one that took it to the main branch in its place."""
 
     repo: str
     sha: str
@@ -68,6 +68,7 @@ class CommitShown:
     pushed_at: datetime | None
     opened_at: datetime | None
     merged_at: datetime | None
+    landed: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +91,17 @@ def push_steps(commit: CommitShown) -> list[WayStep]:
     detail = f"It came by change {commit.change}." if commit.change else ""
     if commit.opened_at and commit.merged_at:
         detail += f" Opened {commit.opened_at:%b %d, %H:%M}, merged {commit.merged_at:%b %d, %H:%M}."
-    return [
+    steps = [
         WayStep(
             f"{'Pushed' if commit.pushed_at else 'Committed'}{where}{who}", at, Attention.GOOD, detail.strip()
         )
     ]
+    if commit.landed:
+        steps.append(WayStep(f"Landed as {commit.landed[:7]}", commit.merged_at, Attention.GOOD, _WITH))
+    return steps
+
+
+_WITH = "From there on its road is that commit's."
 
 
 def build_steps(lines: Sequence[RunLine], images: Sequence[Image], tests: str) -> list[WayStep]:

@@ -8,6 +8,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ..domain.counts import among, every
 from ..domain.freshness import Freshness
 from ..domain.names import WorkloadRef
 from ..domain.rollout import Attention, CautionKind, Health, Phase, Pod, RolloutState, Strategy, WaitKind
@@ -59,10 +60,10 @@ def ready(n: int, wanted: int, version: str) -> str:
     if not wanted:
         return "It is scaled to zero: no pod is to be ready."
     if wanted == 1:
-        return f"Its one pod{on} is {'ready' if n else 'not ready yet'}."
+        return f"{every(wanted).capitalize()}{on} is {'ready' if n else 'not ready yet'}."
     if n >= wanted:
-        return f"{'Both' if n == 2 else f'All {n:,}'} pods{on} are ready."
-    return f"{n:,} of {wanted:,} pods{on} {'is' if n == 1 else 'are'} ready."
+        return f"{'Both pods' if n == 2 else every(n).capitalize()}{on} are ready."
+    return f"{among(n, wanted)}{on} {'is' if n == 1 else 'are'} ready."
 
 
 def slug(text: str) -> str:
@@ -227,14 +228,16 @@ def _clause(
     return f"{many} {verb}"
 
 
-def source_sentence(sources: Sequence[tuple[Freshness, str]]) -> Sentence:
-    """How fresh the sources are, worst first, from (freshness, cluster) of each."""
+def source_sentence(sources: Sequence[tuple[Freshness, str]], kind: str = "source") -> Sentence:
+    """How fresh the sources are, worst first, from (freshness, cluster) of each; `kind` is what they are called."""
     n = len(sources)
     count = {f: sum(1 for freshness, _ in sources if freshness is f) for f in Freshness}
     if not n:
         clauses = [Clause(Attention.UNKNOWN, "Shipboard listens to nothing yet", ".")]
     elif count[Freshness.LIVE] == n:
-        text = "The one source is live" if n == 1 else f"All {n:,} sources are live"
+        text = (
+            f"The one {kind} is live" if n == 1 else f"{'Both' if n == 2 else f'All {n:,}'} {kind}s are live"
+        )
         clauses = [Clause(Attention.GOOD, text, ".")]
     else:
         clauses = []

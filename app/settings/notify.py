@@ -76,7 +76,7 @@ class SlackPerson:
 class SlackSettings:
     """A Slack workspace whose slash command and buttons come to /hooks/slack/ID. `team` is Slack's id of it (empty: not
     compared). `counts_as_sign_in`: a click proves who somebody is as a sign-in of that moment does. `hooks` is where
-    its response addresses lie."""
+    its response addresses lie. With the token of a bot (`bot`) a no is asked why in a dialog."""
 
     id: str = ""
     team: str = ""
@@ -85,14 +85,17 @@ class SlackSettings:
     counts_as_sign_in: bool = False
     hooks: str = SLACK_HOOKS
     private: bool = False
+    bot: SecretPlace | None = None
+    api: str = SLACK_API
     secrets: tuple[str, ...] = field(default=(), repr=False)
+    token: str = field(default="", repr=False)
 
     def opened(self, environ: Mapping[str, str], base: Path) -> SlackSettings:
         """This with its secrets."""
         places = tuple(placed(place, base) for place in self.places)
-        return replace(
-            self, places=places, secrets=tuple(s for place in places if (s := place.read(environ)))
-        )
+        secrets = tuple(secret for place in places if (secret := place.read(environ)))
+        bot = placed(self.bot, base) if self.bot else None
+        return replace(self, places=places, secrets=secrets, bot=bot, token=bot.read(environ) if bot else "")
 
     def shown(self) -> dict[str, Any]:
         """In the shape of the file, without secrets."""
@@ -106,6 +109,8 @@ class SlackSettings:
             "secrets": [shown(place) for place in self.places],
             "people": people,
             **({"counts_as_sign_in": True} if self.counts_as_sign_in else {}),
+            **({"bot": shown(self.bot)} if self.bot else {}),
+            **({"api": self.api} if self.api != SLACK_API else {}),
             **({"hooks": self.hooks} if self.hooks != SLACK_HOOKS else {}),
             **({"private": True} if self.private else {}),
         }
@@ -123,7 +128,8 @@ class NotifySettings:
     @property
     def variables(self) -> set[str]:
         """The variables that hold its secrets."""
-        places = [target.place for target in self.targets] + [p for s in self.slack for p in s.places]
+        places = [target.place for target in self.targets]
+        places += [place for each in self.slack for place in (*each.places, each.bot)]
         return {place.env for place in places if place}
 
     def opened(self, environ: Mapping[str, str], base: Path) -> tuple[NotifySettings, tuple[str, ...]]:
@@ -293,6 +299,8 @@ _WORKSPACE = Table(
             "people: [{user: U024BE7LH, identity: 'local:vera'}]",
         ),
         "counts_as_sign_in": Scalar(scalars.boolean, "counts_as_sign_in: true", frozenset({"bool"})),
+        "bot": PLACE,
+        "api": Scalar(address, "api: https://slack-gov.com/api"),
         "hooks": Scalar(address, "hooks: https://hooks.slack-gov.com"),
         "private": _PRIVATE,
     },

@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 import structlog
 
 from app.domain.refusals import ClusterError
+from app.domain.rollout import RolloutKind
 from app.store.db import Database
 from app.store.ended import ended_since
 from app.store.mapping import outcome_of
@@ -60,7 +61,7 @@ class Announcer:
         told, since = 0, self._clock() - LOOK_BACK
         self._told = {key: at for key, at in self._told.items() if at >= since}
         for row, image in await ended_since(self._database, since):
-            if row.id in self._told:
+            if row.id in self._told or row.nature == RolloutKind.RESTART:
                 continue
             outcome = outcome_of(row)
             assert outcome is not None
@@ -77,7 +78,11 @@ class Announcer:
                 not row.from_revision,
                 row.cause,
             )
-            event = deployed(ended, self._source)
+            try:
+                event = deployed(ended, self._source)
+            except ValueError as error:  # no place, or no name: others can make nothing of it either
+                log.warning("a deployment cannot be told as a CDEvent", rollout=row.id, why=str(error))
+                event = None
             if event is not None:
                 headers = {"content-type": "application/cloudevents+json; charset=utf-8"}
                 await self._api.ask("POST", self._api.base, headers, event)

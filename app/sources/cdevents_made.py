@@ -18,6 +18,7 @@ from app.domain.ci import ident
 from app.domain.names import ImageRef
 from app.domain.rollout import Outcome
 
+from .hooks.cdevents_rules import broken
 from .hooks.cloudevents import structured
 
 SPEC = "0.5.1"
@@ -46,7 +47,8 @@ class Ended:
 
 def deployed(ended: Ended, source: str) -> bytes | None:
     """The event of a rollout that ended: service.deployed, upgraded or rolledback, or incident.detected where it
-    failed; None for one that only gave way to the next. `source` is the board's address."""
+    failed; None for one that only gave way to the next. `source` is the board's address. Raises ValueError for one that
+    cannot be told by the rules."""
     environment = {"id": ended.environment}
     artifact = purl(ended.image)
     if ended.outcome in _GOOD or ended.outcome is Outcome.ROLLED_BACK:
@@ -75,7 +77,7 @@ def deployed(ended: Ended, source: str) -> bytes | None:
 def gate_decided(
     gate: str, service: str, environment: str, decision: str, by: str, at: datetime, source: str
 ) -> bytes:
-    """The event of a decision on a gate ("approved", "rejected"), by whom."""
+    """The event of a decision on a gate ("approved", "rejected"), by whom. Raises ValueError."""
     content = {"decision": decision, "by": by, "environment": {"id": environment}, "service": {"id": service}}
     return _event(GATE, f"{gate} {decision}", source, gate, at, content, {})
 
@@ -100,10 +102,13 @@ def _event(
     own: Mapping[str, str],
 ) -> bytes:
     name = ident(kind, key, source)
-    data = {
+    data: dict[str, Any] = {
         "context": {"specversion": SPEC, "id": name, "source": source, "type": kind, "timestamp": at},
         "subject": {"id": subject, "source": source, "content": content},
         "customData": {"shipboard": dict(own)},
         "customDataContentType": "application/json",
     }
+    as_text = {**data, "context": {**data["context"], "timestamp": at.isoformat()}}
+    if wrong := next(broken(as_text), ""):
+        raise ValueError(f"{kind}: {wrong}")
     return structured(kind, ident=name, source=source, subject=subject, at=at, data=data)

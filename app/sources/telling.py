@@ -38,19 +38,16 @@ from .targets import Message, Target
 EVERY_SECONDS = 2.0
 REPORT_SECONDS = 15.0
 """A source that has not described itself for 30 s counts as stale."""
+SETTLING = timedelta(seconds=60)
+"""How long a board that never noticed anything looks around first: what it meets then was there before it."""
 TAKEN_FOR = timedelta(seconds=60)
 """How long a message belongs to who took it; longer than any target is waited for."""
 log = structlog.get_logger("shipboard.telling")
 
 
-def always() -> bool:
-    """Leads: there is nobody else."""
-    return True
-
-
 class Teller:
-    """Puts into the outbox what the fleet shows, for the targets that `routes` name. `leads` tells whether this
-    process is the one to do it; where several are, each change is still told once."""
+    """Puts into the outbox what the fleet shows, for the targets that `routes` name, once the fleet is `ready`. Where
+    several processes do, each change is still told once."""
 
     def __init__(
         self,
@@ -59,22 +56,23 @@ class Teller:
         routes: Sequence[Route],
         *,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        leads: Callable[[], bool] = always,
+        ready: Callable[[], bool] = lambda: True,
     ) -> None:
         self._fleet, self._outbox, self._routes = fleet, outbox, routes
-        self._clock, self._leads = clock, leads
+        self._clock, self._ready = clock, ready
         self._up_since = clock()
+        self._quiet_until = self._up_since
         self._known: frozenset[str] = frozenset()
 
     async def run(self) -> None:
         """For ever. Raises StoreUnavailable."""
         while True:
-            if self._leads():
+            if self._ready():
                 await self.look()
             await asyncio.sleep(EVERY_SECONDS)
 
     async def look(self) -> int:
-        """Note what is new; how many messages that makes. At the first look ever, all there is is no news. Raises
+        """Note what is new; how many messages that makes. In the first minute ever, all there is is no news. Raises
         StoreUnavailable."""
         now = self._clock()
         found = notices(self._fleet, now, self._up_since)
@@ -85,14 +83,16 @@ class Teller:
             known |= await self._outbox.known([*asked, BEGAN])
         if BEGAN not in known | self._known:
             began = Notice(NoticeKind.TEST, BEGAN, "", now, "From here on, changes are noticed.")
-            await self._outbox.note([(notice, ()) for notice in (began, *found)], now)
-            self._known = frozenset({*keys, BEGAN})
-            return 0
+            await self._outbox.note([(began, ())], now)
+            self._quiet_until = now + SETTLING
         told, noted = fresh(found, known, now)
         made = 0
         if told or noted:
-            rows: list[tuple[Notice, Sequence[str]]] = [(n, routed(n, self._routes)) for n in told]
-            made = await self._outbox.note([*rows, *((n, ()) for n in noted)], now)
+            quiet = now < self._quiet_until
+            rows: list[tuple[Notice, Sequence[str]]] = [
+                (notice, () if quiet else routed(notice, self._routes)) for notice in told
+            ]
+            made = await self._outbox.note([*rows, *((notice, ()) for notice in noted)], now)
         self._known = frozenset({*keys, BEGAN})
         return made
 
@@ -110,10 +110,9 @@ class Courier:
         *,
         per_minute: int = PER_MINUTE,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        leads: Callable[[], bool] = always,
     ) -> None:
         self.name, self._target, self._outbox, self._ingest = name, target, outbox, ingest
-        self._base, self._per_minute, self._clock, self._leads = base, per_minute, clock, leads
+        self._base, self._per_minute, self._clock = base, per_minute, clock
         self._bell = outbox.bell()
 
     async def run(self) -> None:
@@ -123,11 +122,10 @@ class Courier:
         try:
             while True:
                 self._bell.clear()
-                if self._leads():
-                    sent = await self.round()
-                    if sent or loop.time() - reported > REPORT_SECONDS:
-                        await self.report()
-                        reported = loop.time()
+                sent = await self.round()
+                if sent or loop.time() - reported > REPORT_SECONDS:
+                    await self.report()
+                    reported = loop.time()
                 with suppress(TimeoutError):
                     async with asyncio.timeout(EVERY_SECONDS):
                         await self._bell.wait()
@@ -184,7 +182,8 @@ def observed(name: str, sort: str, standing: TargetStanding, now: datetime) -> S
     """How a target is, as a source: heard is when it last took something, objects are what waits."""
     said = []
     if standing.reason:
-        said.append(standing.reason)
+        many = "One message waits" if standing.waiting == 1 else f"{standing.waiting} messages wait"
+        said.append(f"{many} and will be sent again. {standing.reason}")
     if standing.aside:
         many = "One message is" if standing.aside == 1 else f"{standing.aside} messages are"
         said.append(f"{many} set aside: GET /api/v1/messages?state=aside.")

@@ -151,6 +151,11 @@ class Database:
             async with self._reader.connect() as connection:
                 yield connection
 
+    @property
+    def address(self) -> URL:
+        """Where it is, with the password."""
+        return self._writer.url
+
     async def _settle(self, durable: bool) -> None:
         """Have SQLite's next commit wait for the disk, or not: a setting of the one connection that writes."""
         if self._file and durable is not self._durable:

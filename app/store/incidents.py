@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.dora import UNDECIDED, Incident, IncidentTold
 from app.domain.names import Topic
+from app.domain.rollout import RolloutKind
 from app.store.incident_tables import INCIDENT
 from app.store.tables import ROLLOUT
 
@@ -70,6 +71,7 @@ async def _latest(connection: AsyncConnection, service: str, environment: str, a
     query = (
         select(ROLLOUT.c.id)
         .where(ROLLOUT.c.service == service, ROLLOUT.c.environment == environment)
+        .where(ROLLOUT.c.nature != RolloutKind.RESTART)
         .where(ROLLOUT.c.ended_at <= at, ROLLOUT.c.ended_at > at - UNDECIDED)
         .order_by(ROLLOUT.c.ended_at.desc())
         .limit(1)

@@ -16,7 +16,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
 
-from app.domain import history, shutdown
+from app.domain import course, history, shutdown
 from app.domain.dora import IncidentTold
 from app.domain.facts import (
     EventObserved,
@@ -31,13 +31,15 @@ from app.domain.facts import (
 from app.domain.names import Place, Topic, WorkloadRef
 from app.domain.reports import Reported
 from app.domain.rollout import RolloutState
-from app.store import mapping
+from app.store import mapping, shown
 from app.store.artifacts import record_artifacts
 from app.store.ci import NO_RULES, CiRules, ci_facts, record_ci
 from app.store.incidents import record_incidents
 from app.store.mapping import Values
+from app.store.past_tables import STATE_CHANGE
 from app.store.reports import record_reports
-from app.store.tables import EVENT, LOGTAIL, ROLLOUT, SOURCE, TRANSITION, WORKLOAD
+from app.store.tables import EVENT, LOGTAIL, ROLLOUT, SAMPLE, SOURCE, TRANSITION, WORKLOAD
+from app.store.watches import Watches
 
 _AT_ONCE = 1000
 """Keys asked for in one query."""
@@ -48,7 +50,8 @@ which readers hold against it after 30 s."""
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """A workload's row, as far as the next look is compared with it. `state` is encoded."""
+    """A workload's row, as far as the next look is compared with it. `state` is encoded; `shown` is empty until a
+    state was kept to look back at."""
 
     ref: WorkloadRef
     place: Place
@@ -56,6 +59,7 @@ class _Known:
     state: str
     snapshot: history.Snapshot
     gone: bool = False
+    shown: str = ""
 
     @property
     def face(self) -> tuple[WorkloadRef, Place, str, str, bool]:
@@ -75,7 +79,9 @@ class _Batch:
     workloads: dict[str, Values] = field(default_factory=dict)
     ended: dict[str, datetime] = field(default_factory=dict)
     transitions: list[Values] = field(default_factory=list)
+    states: list[Values] = field(default_factory=list)
     rollouts: dict[str, Values] = field(default_factory=dict)
+    samples: list[Values] = field(default_factory=list)
     events: dict[str, Values] = field(default_factory=dict)
     endings: list[Values] = field(default_factory=list)
     logs: dict[str, Values] = field(default_factory=dict)
@@ -118,18 +124,35 @@ class _Batch:
         key, known = fact.key, self.known.get(fact.key)
         fact = replace(fact, state=_with_proof(known, fact.state))
         state = mapping.encode_state(fact.state)
-        if known and known.face == (fact.ref, fact.place, fact.engine, state, False):
+        if known and known.shown and known.face == (fact.ref, fact.place, fact.engine, state, False):
             return
         change = history.fold(key, known.snapshot if known else None, fact.state, fact.seen_at)
-        self.known[key] = _Known(fact.ref, fact.place, fact.engine, state, change.snapshot)
-        self.workloads[key] = mapping.workload_values(fact, state, change.snapshot)
+        mark = shown.digest(fact, change.snapshot)
+        if known is None or known.shown != mark:
+            document = shown.encode(fact, change.snapshot)
+            self.states.append({"workload": key, "at": fact.seen_at, "state": document})
+        self.known[key] = _Known(fact.ref, fact.place, fact.engine, state, change.snapshot, shown=mark)
+        self.workloads[key] = mapping.workload_values(fact, state, change.snapshot, mark)
         self.ended.pop(key, None)
         self.topics.add(Topic("workload", key))
         if change.transition:
             self.transitions.append(mapping.transition_values(key, change.transition))
         for rollout in change.rollouts:
             self._rollout(key, fact.place, rollout)
+        self._sample(known, change, fact)
         self._endings(key, known.state if known else "", fact)
+
+    def _sample(self, known: _Known | None, change: history.Change, fact: WorkloadObserved) -> None:
+        """How far the rollout is that runs, or that this look saw end; nothing where only words changed."""
+        runs = _open(change.snapshot)
+        rollout = runs or (_open(known.snapshot) if known else None)
+        if rollout is None:
+            return
+        now = course.sample(fact.state, fact.seen_at)
+        went_on = known is not None and runs == _open(known.snapshot)
+        if known and went_on and now.same(course.sample(mapping.decode_state(known.state), fact.seen_at)):
+            return
+        self.samples.append(mapping.sample_values(rollout, now))
 
     def _endings(self, key: str, before: str, fact: WorkloadObserved) -> None:
         """Old pods that ended badly since the look before: they go on ending after their rollout is over."""
@@ -151,13 +174,19 @@ class _Batch:
         rollout = history.end(known.snapshot, at)
         if rollout:
             self._rollout(key, known.place, rollout)
-        self.known[key] = replace(known, snapshot=replace(known.snapshot, rollout=None), gone=True)
+        self.known[key] = replace(known, snapshot=replace(known.snapshot, rollout=None), gone=True, shown="")
+        self.states.append({"workload": key, "at": at, "state": ""})
         self.ended[key] = at
         self.topics.add(Topic("workload", key))
 
     def _rollout(self, key: str, place: Place, rollout: history.Rollout) -> None:
         self.rollouts[rollout.id] = mapping.rollout_values(key, place, rollout)
         self.topics.add(Topic("rollout", rollout.id))
+
+
+def _open(snapshot: history.Snapshot) -> str | None:
+    """The rollout that runs."""
+    return snapshot.rollout.id if snapshot.rollout and snapshot.rollout.ended_at is None else None
 
 
 def _with_proof(known: _Known | None, state: RolloutState) -> RolloutState:
@@ -177,11 +206,13 @@ class Ledger:
         self._remember, self._rules = remember, rules
         self._known: dict[str, _Known] = {}
         self._sources: dict[str, SourceObserved] = {}
+        self._watches = Watches()
 
     def forget(self) -> None:
         """Compare with the database again."""
         self._known.clear()
         self._sources.clear()
+        self._watches = Watches()
 
     async def record(self, session: AsyncSession, facts: Sequence[Fact]) -> frozenset[Topic]:
         """Write what `facts` change, in the session's unit of work; returns the topics of changed rows."""
@@ -195,10 +226,12 @@ class Ledger:
         if incidents := [fact for fact in facts if isinstance(fact, IncidentTold)]:
             told |= await record_incidents(await session.connection(), incidents)
         batch = await self._load(session, facts)
+        heard = dict(batch.sources)
         for fact in facts:
             batch.take(fact)
         if batch.topics:
             await _write(await session.connection(), batch)
+            await self._watches.record(await session.connection(), heard, batch.sources, batch.dropped)
         if self._remember:
             self._known.update((key, known) for key, known in batch.known.items() if not known.gone)
             for key in batch.ended:
@@ -266,6 +299,7 @@ async def _workloads(connection: AsyncConnection, keys: Sequence[str]) -> dict[s
                 row.state,
                 mapping.snapshot_of(row),
                 row.gone_at is not None,
+                row.shown,
             )
     return known
 
@@ -281,6 +315,8 @@ async def _write(connection: AsyncConnection, batch: _Batch) -> None:
         (_upsert(dialect, ROLLOUT), list(batch.rollouts.values())),
         (_ENDINGS, batch.endings),
         (TRANSITION.insert(), batch.transitions),
+        (SAMPLE.insert(), batch.samples),
+        (STATE_CHANGE.insert(), batch.states),
         (_upsert(dialect, EVENT), list(batch.events.values())),
         (_upsert(dialect, LOGTAIL), list(batch.logs.values())),
         (_upsert(dialect, SOURCE), sources),
@@ -303,7 +339,7 @@ def _upsert(dialect: str, table: Table) -> Any:
 _END = (
     update(WORKLOAD)
     .where(WORKLOAD.c.key == bindparam("ended_key"))
-    .values(gone_at=bindparam("at"), rollout=None)
+    .values(gone_at=bindparam("at"), rollout=None, shown="")
 )
 _COUNTED = frozenset({ROLLOUT.c.killed, ROLLOUT.c.overran})
 """Columns that only `_ENDINGS` writes."""
@@ -330,7 +366,7 @@ _PREVIOUS = (
             ROLLOUT.c[name]
             for name in ("strategy", "from_revision", "from_version", "to_revision", "to_version")
         ),
-        *(ROLLOUT.c[name] for name in ("back", "started_at", "ended_at", "outcome", "cause")),
+        *(ROLLOUT.c[name] for name in ("back", "started_at", "ended_at", "outcome", "cause", "nature")),
     )
     .outerjoin(ROLLOUT, ROLLOUT.c.id == WORKLOAD.c.rollout)
     .where(WORKLOAD.c.key.in_(bindparam("keys", expanding=True)))

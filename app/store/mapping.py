@@ -6,12 +6,14 @@ a state is total: what cannot be understood is UNKNOWN, and says so.
 
 from __future__ import annotations
 
+from dataclasses import fields
 from enum import StrEnum
 from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import Row
 
+from app.domain.course import Sample
 from app.domain.facts import EventObserved, LogRead, SourceObserved, WorkloadObserved
 from app.domain.freshness import Freshness
 from app.domain.history import Rollout, Snapshot, Transition, endings
@@ -23,6 +25,7 @@ from app.domain.rollout import (
     Outcome,
     Phase,
     Revision,
+    RolloutKind,
     RolloutState,
     Strategy,
     attention,
@@ -76,8 +79,8 @@ def cautions_of(text: str) -> tuple[Caution, ...]:
         return ()
 
 
-def workload_values(fact: WorkloadObserved, state: str, snapshot: Snapshot) -> Values:
-    """The row of `workload` for a look; `state` is its state, encoded."""
+def workload_values(fact: WorkloadObserved, state: str, snapshot: Snapshot, shown: str) -> Values:
+    """The row of `workload` for a look; `state` is its state, encoded, `shown` the digest of what is shown of it."""
     revision = snapshot.revision
     return {
         "key": fact.key,
@@ -103,6 +106,7 @@ def workload_values(fact: WorkloadObserved, state: str, snapshot: Snapshot) -> V
         "gone_at": None,
         "landed_at": snapshot.landed_at,
         "rollout": snapshot.rollout.id if snapshot.rollout else None,
+        "shown": shown,
     }
 
 
@@ -127,8 +131,14 @@ def snapshot_of(row: AnyRow) -> Snapshot:
             row.ended_at,
             outcome_of(row),
             row.cause,
+            rollout_kind_of(row),
         )
     return Snapshot(phase_of(row.phase), row.step, revision, row.since, row.landed_at, rollout)
+
+
+def rollout_kind_of(row: AnyRow) -> RolloutKind:
+    """The kind that a row of `rollout` names; another version may have written it."""
+    return RolloutKind.RESTART if row.nature == RolloutKind.RESTART else RolloutKind.DEPLOYMENT
 
 
 def ref_of(row: AnyRow) -> WorkloadRef:
@@ -180,6 +190,7 @@ def rollout_values(workload: str, place: Place, rollout: Rollout) -> Values:
         "ended_at": rollout.ended_at,
         "outcome": rollout.outcome,
         "cause": cut(rollout.cause),
+        "nature": rollout.kind,
     }
 
 
@@ -202,6 +213,11 @@ def log_values(fact: LogRead) -> Values:
     """The row of `logtail`."""
     names = {"key": fact.key, "workload": fact.workload, "pod": fact.pod, "container": fact.container}
     return {**names, "text": fact.text, "read_at": fact.seen_at}
+
+
+def sample_values(rollout: str, sample: Sample) -> Values:
+    """The row of `sample`."""
+    return {"rollout": rollout, **{f.name: getattr(sample, f.name) for f in fields(sample)}}
 
 
 def phase_of(word: str) -> Phase:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
 from sqlalchemy import URL, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -12,6 +15,15 @@ from app.domain.errors import DatabaseRefused
 from app.store import migrations, schema
 
 _LIMITS = "-c statement_timeout=5000 -c lock_timeout=2000 -c idle_in_transaction_session_timeout=10000"
+_CONNECT: dict[str, Any] = {
+    "connect_timeout": 3,
+    # Or a network that swallows packets would hold it: 15 minutes for what was sent, hours for an answer.
+    "tcp_user_timeout": 5000,
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "application_name": "shipboard",
+}
 _HINTS = (
     ("password authentication failed", "Check the user and the password in the database URL."),
     ("no password supplied", "Put a password into the database URL."),
@@ -30,17 +42,18 @@ def engine(address: URL, *, wait: float, read_only: bool = False) -> AsyncEngine
     options = f"{_LIMITS} -c default_transaction_read_only=on" if read_only else _LIMITS
     return create_async_engine(
         address,
-        connect_args={
-            "connect_timeout": 3,
-            "tcp_user_timeout": 5000,  # or a network that swallows packets would hold it for 15 minutes
-            "application_name": "shipboard",
-            "options": options,
-        },
+        connect_args={**_CONNECT, "options": options},
         isolation_level="REPEATABLE READ" if read_only else "READ COMMITTED",
         pool_pre_ping=True,
         pool_timeout=wait,
         pool_recycle=1800,
     )
+
+
+async def connected(address: URL) -> AsyncConnection[TupleRow]:
+    """A connection of its own, outside of any pool, where each statement stands alone. Raises psycopg.Error."""
+    _, arguments = address.get_dialect()().create_connect_args(address)
+    return await AsyncConnection.connect(**{**arguments, **_CONNECT}, autocommit=True)
 
 
 async def prepare(engine: AsyncEngine) -> None:

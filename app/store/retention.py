@@ -10,7 +10,7 @@ import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Delete, Select, delete, exists, func, select, tuple_
+from sqlalchemy import Delete, Select, Table, delete, exists, func, or_, select, tuple_, update
 
 from app.store import audit, commands, gates
 from app.store.ci_tables import ARTIFACT, COMMIT, INBOX, REPORTED, RUN
@@ -18,6 +18,7 @@ from app.store.db import Database
 from app.store.incident_tables import INCIDENT
 from app.store.notice_tables import MESSAGE, NOTICE
 from app.store.outbox import BEGAN
+from app.store.past_tables import SOURCE_CHANGE, STATE_CHANGE, WATCH
 from app.store.report_tables import ALIAS, LINK, REPORT, TAG
 from app.store.tables import EVENT, LOGTAIL, READINESS, ROLLOUT, TRANSITION, WORKLOAD
 
@@ -42,12 +43,15 @@ async def prune(
     pause: float = 0.1,
 ) -> int:
     """Delete transitions, events, logs, rollouts that ended, workloads gone, messages and what CI told before `before`,
-    events beyond the newest of each workload, webhooks long taken in by `now`, and commands, gates and audit
-    entries AUDIT_DAYS older; returns the number of rows.
+    states older than the ones that held then, events beyond the newest of each workload, webhooks long taken in by
+    `now`, and commands, gates and audit entries AUDIT_DAYS older; returns the number of rows.
 
     `batch` rows a transaction, with `pause` seconds between two. Raises StoreUnavailable; what was deleted by
     then stays so.
     """
+    async with database.writing() as session:
+        earlier = update(WATCH).where(WATCH.c.began_at < before, WATCH.c.last_at >= before)
+        await (await session.connection()).execute(earlier.values(began_at=before))
     gone = sum([await _drain(database, expired, batch, pause) for expired in _expired(before, now)])
     for forget in (commands.forget, gates.forget, audit.forget):
         deleted, long_ago = batch, before - timedelta(days=AUDIT_DAYS)
@@ -75,6 +79,10 @@ def _expired(before: datetime, now: datetime | None) -> tuple[Select[Any], ...]:
         select(REPORTED.c.id).where(REPORTED.c.at < before),
         *(select(*table.primary_key.columns).where(table.c.at < before) for table in (LINK, ALIAS, TAG)),
         select(TRANSITION.c.id).where(TRANSITION.c.at < before),
+        _outlived(STATE_CHANGE, "workload", before),
+        _outlived(SOURCE_CHANGE, "source", before),
+        select(SOURCE_CHANGE.c.id).where(SOURCE_CHANGE.c.at < before, SOURCE_CHANGE.c.freshness == ""),
+        select(WATCH.c.id).where(WATCH.c.last_at < before),
         select(INCIDENT.c.id).where(INCIDENT.c.started_at < before),
         select(MESSAGE.c.id).where(MESSAGE.c.made_at < before),
         select(NOTICE.c.key).where(
@@ -93,6 +101,14 @@ def _expired(before: datetime, now: datetime | None) -> tuple[Select[Any], ...]:
             WORKLOAD.c.gone_at < before, *(~exists().where(of) for of in of_workload)
         ),
     )
+
+
+def _outlived(table: Table, of: str, before: datetime) -> Select[Any]:
+    """States before `before` that another followed by then: the one that held at `before` stays."""
+    own, next_ = table.c, table.alias().c
+    later = or_(next_.at > own.at, (next_.at == own.at) & (next_.id > own.id))
+    followed = exists().where(next_[of] == own[of], next_.at <= before, later)
+    return select(own.id).where(own.at < before, followed)
 
 
 async def _drain(database: Database, expired: Select[Any], batch: int, pause: float) -> int:

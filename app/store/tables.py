@@ -24,7 +24,7 @@ class Workload(SQLModel, table=True):
 
     `step`, `revision`, `version` and `revision_at` are what history compares the next look with; `rollout` is
     the id of the one that is open or that failed last. `seen_at` is the last look that differed; `gone_at` is
-    set once the cluster no longer has it.
+    set once the cluster no longer has it; `shown` is the digest of what was kept last of it (store.shown).
     """
 
     __table_args__ = (Index(None, "cluster", "kind", "namespace"), Index(None, "gone_at"))
@@ -52,6 +52,7 @@ class Workload(SQLModel, table=True):
     gone_at: datetime | None
     landed_at: datetime | None
     rollout: str | None
+    shown: str = Field(sa_column_kwargs={"server_default": ""})
 
 
 class Transition(SQLModel, table=True):
@@ -72,7 +73,8 @@ class Transition(SQLModel, table=True):
 
 
 class Rollout(SQLModel, table=True):
-    """One rollout; running while `ended_at` is null. Place and versions are those of its time."""
+    """One rollout; running while `ended_at` is null. Place and versions are those of its time, `nature` is
+    its kind (domain.rollout.RolloutKind)."""
 
     __table_args__ = (
         Index(None, "workload", "started_at"),
@@ -98,6 +100,25 @@ class Rollout(SQLModel, table=True):
     cause: str = Field(sa_column_kwargs={"server_default": ""})
     killed: int = Field(sa_column_kwargs={"server_default": "0"})
     overran: int = Field(sa_column_kwargs={"server_default": "0"})
+    nature: str = Field(sa_column_kwargs={"server_default": "deployment"})
+
+
+class Sample(SQLModel, table=True):
+    """Append-only: how far a rollout was when something of it changed. Goes with its rollout."""
+
+    __table_args__ = (Index(None, "rollout", "at"),)
+
+    id: int | None = Field(default=None, primary_key=True)
+    rollout: str = Field(foreign_key="rollout.id", ondelete="CASCADE")
+    at: datetime
+    new: int
+    old: int
+    wanted: int
+    failing: int
+    new_restarts: int
+    old_restarts: int
+    asked: int | None
+    measured: int | None
 
 
 class Event(SQLModel, table=True):
@@ -251,6 +272,7 @@ METADATA: MetaData = SQLModel.metadata
 WORKLOAD: Table = METADATA.tables["workload"]
 TRANSITION: Table = METADATA.tables["transition"]
 ROLLOUT: Table = METADATA.tables["rollout"]
+SAMPLE: Table = METADATA.tables["sample"]
 EVENT: Table = METADATA.tables["event"]
 LOGTAIL: Table = METADATA.tables["logtail"]
 SOURCE: Table = METADATA.tables["source"]

@@ -15,6 +15,7 @@ from app.read.fleet import Fleet
 
 from . import sse
 from .errors import Refusal
+from .logs import without_secret
 from .streams import Full, Hub
 from .views import Content, View, ViewKey, etag
 from .wire import Stream
@@ -87,7 +88,7 @@ def refusal(
     request: Request, status: int, what: str, why: str, todo: str, headers: dict[str, str] | None = None
 ) -> Refusal:
     """A problem to raise: what happened, why, what to do."""
-    members = {"instance": request.url.path, "what": f"{what}.", "why": why, "todo": todo}
+    members = {"instance": without_secret(request.url.path), "what": f"{what}.", "why": why, "todo": todo}
     return Refusal(status, what, f"{why} {todo}", headers=headers, **members)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from ..domain import repositories
+from ..domain.artifacts import FLAG_WORDS
 from ..domain.freshness import Freshness
 from ..domain.remedies import remedy
 from ..domain.rollout import Attention
@@ -124,6 +125,16 @@ def capitalize_first(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def stamp(at: datetime) -> str:
+    """A minute as an address names it: 2026-11-25T14:03Z."""
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
+
+
+def epoch(at: datetime) -> int:
+    """Seconds since 1970."""
+    return int(at.timestamp())
+
+
 def short(digest: str) -> str:
     """A digest that can be compared by eye: sha256:9c41e07a…d2b8."""
     kind, _, rest = digest.partition(":")
@@ -154,6 +165,9 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "number_word": number,
     "capitalize_first": capitalize_first,
     "short": short,
+    "stamp": stamp,
+    "epoch": epoch,
     "remedy": remedy,
+    "flag": FLAG_WORDS.__getitem__,
     **PLOTS,
 }

@@ -1,4 +1,4 @@
-"""`POST /hooks/{provider}/{hook_id}`: a webhook is capped, proven, decoded and on disk before it gets 202.
+"""`POST /hooks/{provider}/{hook_id}[/{secret}]`: a webhook is capped, proven, decoded and on disk before it gets 202.
 
 Never 5xx for what is in it: 404 for a hook that is not there or is off, 413, 408, 401 (the same whatever is wrong
 with the proof), 400. 503 with Retry-After only while the database takes nothing. The same door is open at
@@ -23,6 +23,7 @@ from app.sources.hooked import Hook, placed
 from app.sources.hooks import PROVIDERS, Delivery, Provider, Refused
 from app.sources.hooks.payload import decoded, unwrapped
 from app.sources.hooks.verify import Signed, proven
+from app.sources.hooks.verify import known as one_of
 from app.store.inbox import Inbox, Letter
 
 from .answers import refusal, unavailable
@@ -47,11 +48,14 @@ class Reception:
     hooks: Mapping[str, HookSettings]
     intake: Intake
 
-    async def take(self, request: Request, provider: str, ident: str, strict: bool = False) -> Response:
-        """Take one webhook in. `strict` reads it at once and refuses (422) what says nothing. Raises
-        Refusal."""
+    async def take(
+        self, request: Request, provider: str, ident: str, strict: bool = False, secret: str | None = None
+    ) -> Response:
+        """Take one webhook in. `strict` reads it at once and refuses (422) what says nothing; `secret` is what ended
+        its address. Raises Refusal."""
         hook, known = self.hooks.get(ident), PROVIDERS.get(provider)
-        if hook is None or known is None or hook.provider != provider or not hook.secrets:
+        there = hook and known and hook.provider == provider and hook.secrets
+        if hook is None or known is None or not there or (secret is not None and not known.in_path):
             what, why = "No such hook", "There is no hook of this name here, or it has no secret and is off."
             raise refusal(request, 404, what, why, "Compare the address with `hooks` in the settings.")
         body = await self.intake.received(request)
@@ -62,7 +66,11 @@ class Reception:
             text, wrong = unwrapped(kind, body), None
         except Refused as refused:
             text, wrong = body, refused
-        if not proven(known.schemes, Signed(headers, body, text), hook.secrets, now):
+        if secret is None:
+            fine = proven(known.schemes, Signed(headers, body, text), hook.secrets, now)
+        else:
+            fine = one_of(secret, hook.secrets)
+        if not fine:
             what, why = "Not proven", "The webhook is not signed with a secret of this hook."
             await remember(request.scope, f"401 {why}")
             raise refusal(request, 401, what, why, "Compare the secrets on both sides, and the clocks.")
@@ -126,6 +134,16 @@ def routes(inbox: Inbox, hooks: Iterable[HookSettings], *, body_seconds: float =
     async def hook(request: Request, provider: str, hook_id: str) -> Response:
         """A webhook of a CI provider, signed the way it signs."""
         return await reception.take(request, provider, hook_id)
+
+    @router.post(
+        "/hooks/{provider}/{hook_id}/{secret}",
+        status_code=202,
+        max_body_size=MAX_BODY + 1,
+        include_in_schema=False,
+    )
+    async def hook_with_secret(request: Request, provider: str, hook_id: str, secret: str) -> Response:
+        """A webhook of a provider whose senders can set no header; the address is redacted wherever it is told."""
+        return await reception.take(request, provider, hook_id, secret=secret)
 
     @router.post(
         "/api/v1/pipelines",

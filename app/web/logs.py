@@ -7,6 +7,7 @@ fields are cut, and query strings are left out, since they may hold secrets. A r
 from __future__ import annotations
 
 import logging
+import re
 import sys
 import time
 from collections.abc import Mapping, MutableMapping
@@ -103,11 +104,12 @@ def _text(_logger: Any, _method: str, event: Mapping[str, Any]) -> str:
 
 
 def without_secret(path: str) -> str:
-    """`path` as it may be logged: a screen's link and Flagger's hooks hold a secret."""
-    for place in ("/kiosk/", "/hooks/flagger/"):
-        if path.startswith(place):
-            return f"{place}…"
-    return path
+    """`path` as it may be logged or told: a screen's link, Flagger's hooks and the last part of a hook's address hold a
+    secret."""
+    return _SECRET.sub(r"\1…", path)
+
+
+_SECRET = re.compile(r"^(/+kiosk/+|/+hooks/+flagger/+|/+hooks/+[^/]+/+[^/]+/+).+", re.DOTALL)
 
 
 class RequestLog:

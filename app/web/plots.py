@@ -6,13 +6,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from app.domain.rollout import Attention
 from app.read.pipelines import minutes
 from app.read.runs import RunLine
 from app.read.timeline import Stroke
+
+from .course import course
 
 HEIGHT = 14.0
 """Of a strip of stages, in pixels."""
@@ -187,21 +189,51 @@ def _band(stretch: Sequence[tuple[float, float, float]]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """Deployments of one place on a lane: `x` in percent, `height` in pixels, higher for more."""
+    """Deployments of one place on a lane: `x` in percent, `height` in pixels, higher for more; `title` says when
+    and how many."""
 
     x: float
     kind: str
     height: int
+    title: str
 
 
 def strokes(some: Sequence[Stroke], since: datetime, until: datetime) -> tuple[Tick, ...]:
     """Deployments between two instants, those that would cover each other as one."""
-    counts: dict[tuple[float, str], int] = {}
+    found: dict[tuple[float, str], list[datetime]] = {}
     whole = (until - since).total_seconds()
     for one in some:
         key = round(_percent((one.at - since).total_seconds(), whole) * 5) / 5, one.kind
-        counts[key] = counts.get(key, 0) + 1
-    return tuple(Tick(x, kind, min(18, 9 + 3 * (n - 1))) for (x, kind), n in sorted(counts.items()))
+        found.setdefault(key, []).append(one.at)
+    return tuple(
+        Tick(x, kind, min(18, 9 + 3 * (len(all_) - 1)), _when(kind, all_))
+        for (x, kind), all_ in sorted(found.items())
+    )
+
+
+def _when(kind: str, instants: Sequence[datetime]) -> str:
+    first = min(instants)
+    said = {"back": "went back", "restart": "restarted", "other": "superseded"}.get(
+        kind, kind.removeprefix("now ")
+    )
+    return f"{first:%b} {first.day}, {first:%H:%M} UTC: {len(instants):,} {said}"
+
+
+def weekly(weeks: Sequence[Any], until: datetime, name: str) -> list[str]:
+    """What is told of the figure `name` in each of `weeks`, the last of which ends at `until`."""
+    found = []
+    for place, week in enumerate(weeks):
+        end, figure = until - timedelta(weeks=len(weeks) - 1 - place), getattr(week, name)
+        if name == "frequency":
+            text = f"{figure.n:,} deployment{'' if figure.n == 1 else 's'}"
+        elif figure.value is None:
+            text = "unknown"
+        elif name in ("fail", "rework"):
+            text = f"{100 * figure.value:.1f} %, {figure.n:,} of {figure.of:,}"
+        else:
+            text = f"{hm(figure.value)} {hm_unit(figure.value)}, n = {figure.n:,}"
+        found.append(f"Week to {end:%b} {end.day}: {text}")
+    return found
 
 
 def points(weeks: Sequence[Any], name: str) -> list[tuple[float | None, float | None, float | None]]:
@@ -248,7 +280,9 @@ PLOTS: Mapping[str, Callable[..., object]] = {
     "minutes": minutes,
     "strokes": strokes,
     "points": points,
+    "weekly": weekly,
     "ceiling": ceiling,
     "hm": hm,
     "hm_unit": hm_unit,
+    "course": course,
 }

@@ -21,6 +21,8 @@ import uvicorn
 import uvloop
 from fastapi import FastAPI
 
+from .patience import PatientProtocol
+
 FINISH_SECONDS = 4
 """How long requests in flight may take to finish once the port is closed."""
 BACKLOG = 2048
@@ -105,7 +107,7 @@ class DrainingServer(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http="httptools",
+                http=PatientProtocol,
                 loop="uvloop",
                 ws="none",
                 lifespan="off",  # run by `run`, outside the port's life, so that its errors reach the caller

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from app.live import Live, Topic
+from app.live import EVERYTHING, Live, Topic
 from app.read.fleet import Fleet
 from app.store.db import Database
 
@@ -97,7 +97,11 @@ class Hub:
                 self._forget(min((v.used_at for v in self._views.values() if not v.watchers), default=0.0))
             if len(self._views) >= self._max_views:
                 raise Full
-            view = self._views[key] = View(content(self.fleet, self.clock()), self.epoch, now)
+
+            def make() -> Content:
+                return content(self.fleet, self.clock())
+
+            view = self._views[key] = View(make(), self.epoch, now, make)
         view.used_at = now
         return view
 
@@ -157,7 +161,10 @@ class Hub:
 
     async def _pass(self, dirty: frozenset[Topic]) -> None:
         now = self.clock()
-        if dirty:
+        if EVERYTHING in dirty:
+            await self.fleet.reload()
+            await self._each(lambda view: view.renew())
+        elif dirty:
             told = dirty | await self.fleet.refresh(dirty)
             await self._each(lambda view: view.apply(told, now))
         if self.beat_age() >= self._heartbeat:

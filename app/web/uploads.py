@@ -22,7 +22,7 @@ from starlette.responses import Response
 from app.domain.errors import StoreUnavailable
 from app.domain.facts import Fact
 from app.domain.names import cut
-from app.domain.policy import Permission
+from app.domain.policy import Permission, may_report
 from app.domain.reports import Attestation, Contents, Reported, Target, Upload
 from app.domain.repositories import full_digest, full_sha, repo_key
 from app.read import reports as read
@@ -60,7 +60,10 @@ class Desk:
         if kind != reports.AUTO and kind not in reports.FORMATS:
             why = f"There is no kind {kind[:40]!r}."
             raise refusal(request, 404, "Unknown kind", why, f"Take one of {', '.join(reports.FORMATS)}.")
-        key, by = _key(request), access.of(request.scope).identity
+        who = access.of(request.scope)
+        key, by = _key(request), who.identity
+        if about.repo:  # before its body is looked at
+            await access.refuse_unless(may_report(who, about.repo), request.scope)
         body = await self.intake.body(request)
         files = await _files(request, body)
         digests = [hashlib.sha256(one).hexdigest() for one in files]
@@ -71,7 +74,9 @@ class Desk:
             facts = []
             for one, digest in zip(files, digests, strict=True):
                 upload = Upload(about, kind, digest, len(one), by, key, now)
-                facts.append(await self._reported(one, upload))
+                facts.append(fact := await self._reported(one, upload))
+                repo = about.repo or (fact.contents.repo if fact.contents else "")
+                await access.refuse_unless(may_report(who, repo), request.scope)
             await self.ingest(facts)
             return await self._answer(request, [fact.upload.id for fact in facts], 201)
         except StoreUnavailable as error:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import blake2b
@@ -126,8 +126,11 @@ class Watcher:
 class View:
     """A content with its versions and its watchers."""
 
-    def __init__(self, content: Content, epoch: str, used_at: float) -> None:
+    def __init__(
+        self, content: Content, epoch: str, used_at: float, make: Callable[[], Content] | None = None
+    ) -> None:
         self.content = content
+        self._make = make
         self.used_at = used_at
         self.watchers: set[Watcher] = set()
         self.version = 0
@@ -144,6 +147,12 @@ class View:
         """Render what `topics` made dirty; ring if any bytes changed."""
         if patch := self.content.apply(topics, now):
             self._bump(patch)
+
+    def renew(self) -> None:
+        """Make the content anew; everybody gets the whole of it."""
+        if self._make:
+            self.content = self._make()
+        self._bump(Patch(reset=True))
 
     def beat(self, now: datetime) -> None:
         """Heartbeat: render what time changed and ring in any case."""

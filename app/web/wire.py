@@ -51,7 +51,8 @@ class Stream(Response):
         """Run the stream to its end: client gone, hub closing, or dropped for not reading."""
         watcher = Watcher()
         try:
-            no_more = scope["watch"](scope["principal"], watcher.revoke) if "watch" in scope else None
+            watch = scope.get("watch")
+            no_more = watch(scope["principal"], watcher.revoke, watcher.end) if watch else None
         except TooMany:
             why = "You have as many streams open as anybody may. Close one."
             await problem(429, "Too many streams", why, headers={"retry-after": "5"})(scope, receive, send)

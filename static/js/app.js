@@ -3,8 +3,7 @@
 "use strict";
 const board = (() => {
   const root = document.documentElement, one = (selector) => document.querySelector(selector);
-  const all = (selector) => [...document.querySelectorAll(selector)];
-  const on = (name, act, capture) => document.addEventListener(name, act, capture);
+  const all = (selector) => [...document.querySelectorAll(selector)], on = (name, act, capture) => document.addEventListener(name, act, capture);
   function keep(name, value) { // a private window keeps nothing
     try { return value === undefined ? localStorage.getItem(name) : localStorage.setItem(name, value); } catch { return null; }
   }
@@ -25,7 +24,8 @@ const board = (() => {
     return hours ? `${hours}:${two(minutes)}:${two(s % 60)}` : `${minutes}:${two(s % 60)}`;
   }
   function write(selector, text) {
-    for (const time of all(selector)) put(time, text(Math.max(0, whole((Date.now() + ahead - Date.parse(time.dateTime)) / 1000)), time));
+    const times = root.hasAttribute("data-past") ? [] : all(selector); // a past minute's ages stand
+    for (const time of times) put(time, text(Math.max(0, whole((Date.now() + ahead - Date.parse(time.dateTime)) / 1000)), time));
   }
   function tick() {
     // a stream that was refused, or whose connection died without a word, is opened again; htmx sees to all other ends
@@ -42,14 +42,14 @@ const board = (() => {
     put(clock, clock?.dataset.clock === "minute" ? at.slice(11, 16) : `${at.slice(11, 19)} UTC`);
   }
   function settle() {
-    if (one("#foot")) ahead = Date.parse(one("#foot").dataset.now) - Date.now();
+    if (one("#foot")?.dataset.now) ahead = Date.parse(one("#foot").dataset.now) - Date.now();
     write("[data-timer]", timer);
     const body = one("#rows");
     if (!body) return;
     // only rows that stand wrong are moved, and whoever has the focus keeps it where the browser can move a node whole
     const move = body.moveBefore ? "moveBefore" : "insertBefore";
     let next = null;
-    for (const row of [...body.children].toSorted((a, b) => (a.dataset.rank < b.dataset.rank) - (a.dataset.rank > b.dataset.rank))) {
+    for (const row of [...body.children].toSorted((a, b) => (a.dataset.rank > b.dataset.rank) - (a.dataset.rank < b.dataset.rank)).reverse()) {
       if (row.nextElementSibling !== next) body[move](row, next);
       next = row;
     }

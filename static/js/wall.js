@@ -75,20 +75,18 @@
   on("htmx:sse:after:message", () => { heard = performance.now(); seat(); });
   on("DOMContentLoaded", () => {
     if (["dark", "light"].includes(asked.get("theme"))) root.dataset.theme = asked.get("theme");
-    const form = one("form.room"), ask = (open) => { form.hidden = !open; if (open) form.elements.inches.select(); };
+    const form = one("form.room"), ask = (open) => { form.hidden = !open; if (open) form.elements.inches.select(); seat(); };
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       keep("room", JSON.stringify(Object.fromEntries(new FormData(form))));
-      ask(false);
       fit();
-      seat();
+      ask(false);
     });
     on("keydown", (event) => event.key === "r" && !event.ctrlKey && !event.metaKey && ask(true));
     ask(!fit());
     setTimeout(ask, 60_000, false); // no keyboard, no answer
     addEventListener("resize", () => { fit(); seat(); });
     document.fonts.ready.then(seat);
-    seat();
     setInterval(renew, 5000);
     setInterval(() => { turn += 1; seat(); }, TURN * 1000);
   });

@@ -89,6 +89,7 @@ async def rehearses_every_write(story: Story) -> None:
         switch("switched", "blue"),
         *native_canary("routed", "HTTPRoute/routed"), http_route("routed", 10),
         *native_canary("entered", "Ingress/entered"), ingress("entered", 10),
+        *native_canary("beside", ""),
         deployment("flagged", pod_template("flagged", "web:1"), replicas=1), canary("flagged", "http://127.0.0.1:1/"),
     ]  # fmt: skip
     for kind in OWNERS:
@@ -111,6 +112,7 @@ async def rehearses_every_write(story: Story) -> None:
         (Verb.SWITCH, "Service", "switched", Arguments()),
         (Verb.SET_WEIGHT, "Deployment", "routed", Arguments(weight=0)),
         (Verb.SET_WEIGHT, "Deployment", "entered", Arguments(weight=0)),
+        (Verb.ABORT, "Deployment", "beside", Arguments()),
         (Verb.PAUSE, "Canary", "flagged", Arguments()),
         *((Verb.HOLD, "Deployment", f"of-{kind.lower()}", Arguments(until=until)) for kind in OWNERS),
     ):

@@ -280,3 +280,26 @@ def test_seeing_the_same_twice_changes_nothing(run, last):
     *_, once, twice = play(*run, last, last)
     assert twice.snapshot == once.snapshot
     assert (twice.transition, twice.rollouts) == (None, ())
+
+
+@pytest.mark.parametrize(
+    ("images", "version", "asked", "kind"),
+    [
+        (("cart:v1",), "v1", 5, "restart"),
+        (("cart:v1",), "v1", -50, "restart"),  # the clock of who asked is behind
+        (("cart:v1",), "v1", -3000, "deployment"),  # a change of settings, long after a restart
+        (("cart:v1",), "v1", None, "deployment"),
+        (("cart:v1", "proxy:v2"), "v1", 5, "deployment"),
+        (("cart:v2",), "v2", 5, "deployment"),
+        ((), "v1", 5, "restart"),  # what ran before is gone, its images with it
+    ],
+)
+def test_restart_is_told_from_a_deployment_and_from_a_change_of_settings(images, version, asked, kind):
+    old = Revision("1", version="v1", images=("cart:v1",) if images else (), created_at=at(-3600))
+    new = Revision("2", version=version, images=images, created_at=at(5))
+    restarted = None if asked is None else at(asked + 5)
+    moves = look(Phase.PROGRESSING, new, stable=old, restarted_at=restarted)
+    changes = play(look(Phase.IDLE, old), moves, look(Phase.IDLE, new, restarted_at=restarted))
+    assert {rollout.kind for change in changes for rollout in change.rollouts} == {kind}
+    scaled = play(look(Phase.IDLE, old), look(Phase.PROGRESSING, old), look(Phase.IDLE, old))
+    assert not [rollout for change in scaled for rollout in change.rollouts]

@@ -18,7 +18,9 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests import machine
 from tests.e2e import preview
+from tests.e2e.boards import Running
 from tests.e2e.test_faults import Rig
+from tests.e2e.waiting import until
 from tests.fleets import NOW
 
 ROOM = "inches=55&distance=5"
@@ -246,6 +248,44 @@ def test_a_screen_asks_once_for_its_room_and_keeps_it(page: Page, site: Site) ->
     expect(page.locator(".room")).to_be_visible()
 
 
+@pytest.mark.parametrize(("width", "height"), [(1920, 1080), (390, 844)])
+def test_what_is_asked_of_the_room_covers_no_row(page: Page, site: Site, width: int, height: int) -> None:
+    open_at(page, site.at("wall-failing", ""), width, height)
+    expect(page.locator(".room")).to_be_visible()
+    low = page.evaluate(
+        f"Math.max(...[...document.querySelectorAll('{SEEN}')].map((r) => r.getBoundingClientRect().bottom))"
+    )
+    box = page.locator(".room").bounding_box()
+    assert box
+    assert low <= box["y"] + 1
+    assert box["x"] + box["width"] <= width
+
+
+def test_the_foot_is_whole_on_a_phone(page: Page, site: Site) -> None:
+    open_at(page, site.at("wall-bad", ""), 390, 844)
+    expect(page.locator(".left")).to_contain_text("pages of trouble")
+    for part in (".foot .left", ".foot .live", ".foot .dial"):
+        box = page.locator(part).bounding_box()
+        assert box
+        assert box["x"] >= 0, part
+        assert box["x"] + box["width"] <= 390 + 4, part
+        assert box["y"] + box["height"] <= 844 + 4, part
+
+
+def test_rows_without_a_rank_stay_as_the_server_sent_them(page: Page, site: Site) -> None:
+    open_at(page, site.at("wall-calm"))
+    ids = "[...document.querySelectorAll('#rows > li')].map((row) => row.id)"
+    before = page.evaluate(ids)
+    page.evaluate("document.querySelectorAll('#rows > li').forEach((row) => delete row.dataset.rank)")
+    page.evaluate(HEARD)
+    assert page.evaluate(ids) == before
+    page.evaluate(
+        "[...document.querySelectorAll('#rows > li')].forEach((row, i) => row.dataset.rank = `${9 - i % 3}`)"
+    )
+    page.evaluate(HEARD)
+    assert page.evaluate(ids) == [*before[2::3], *before[1::3], *before[::3]]
+
+
 def test_nobody_has_to_answer(page: Page, site: Site) -> None:
     page.clock.install(time=NOW)
     open_at(page, site.at("wall-calm", ""))
@@ -359,21 +399,85 @@ def saturation(png: bytes) -> int:
     return most
 
 
-def test_a_server_that_was_away_comes_back_without_a_keyboard(page: Page, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def rig(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rig]:
     with ExitStack() as stack:
-        rig = Rig(tmp_path, stack)
-        page.goto(f"{rig.url}wall?cluster=open&{ROOM}")
-        expect(page.locator("#sentence")).to_have_text("Both are good. Nothing waits.")
-        rig.server.signal(signal.SIGKILL)
-        rig.server.ended()
-        page.evaluate("document.documentElement.style.setProperty('--patience', '300ms')")
-        expect(page.locator(".stale")).to_have_css("opacity", "1")
-        page.evaluate("document.documentElement.style.removeProperty('--patience')")
-        rig.open.ship("load-01", "load-0001", "8.8.8")
-        rig.serve()
-        expect(page.locator(".stale")).to_have_css("opacity", "0")
-        expect(page.locator("#rows li", has_text="load-0001").locator(".ver")).to_have_text("8.8.8")
-        expect(page.locator("#foot .live")).to_contain_text("LIVE")
+        yield Rig(tmp_path_factory.mktemp("wall"), stack)
+
+
+def hung(page: Page, rig: Rig) -> None:
+    """The wall of the open cluster, that listens; nobody touches it from here on."""
+    page.goto(f"{rig.url}wall?cluster=open&{ROOM}")
+    expect(page.locator("#sentence")).to_have_text("Both are good. Nothing waits.")
+    until(page, "document.querySelector('[data-stream]')._htmx?.sse")
+
+
+def impatient(page: Page) -> None:
+    """Silence covers the page after a moment, until `page` is told otherwise."""
+    page.evaluate("document.documentElement.style.setProperty('--patience', '300ms')")
+    expect(page.locator(".stale")).to_have_css("opacity", "1")
+    page.evaluate("document.documentElement.style.removeProperty('--patience')")
+
+
+def caught_up(page: Page, name: str, version: str) -> None:
+    expect(page.locator(".stale")).to_have_css("opacity", "0")
+    expect(page.locator("#rows li", has_text=name).locator(".ver")).to_have_text(version)
+    expect(page.locator("#foot .live")).to_contain_text("LIVE")
+
+
+def test_a_server_that_was_away_comes_back_without_a_keyboard(page: Page, rig: Rig) -> None:
+    hung(page, rig)
+    rig.server.signal(signal.SIGKILL)
+    rig.server.ended()
+    impatient(page)
+    rig.open.ship("load-01", "load-0001", "8.8.8")
+    rig.serve()
+    caught_up(page, "load-0001", "8.8.8")
+
+
+def test_a_network_that_was_away_comes_back_without_a_keyboard(page: Page, rig: Rig) -> None:
+    hung(page, rig)
+    page.context.set_offline(True)
+    impatient(page)
+    rig.open.ship("load-00", "load-0000", "8.8.9")
+    page.context.set_offline(False)
+    caught_up(page, "load-0000", "8.8.9")
+
+
+def test_a_screen_that_slept_while_its_connection_died_wakes_up_to_date(page: Page, rig: Rig) -> None:
+    hung(page, rig)
+    devtools = page.context.new_cdp_session(page)
+    devtools.send("Page.setWebLifecycleState", {"state": "frozen"})
+    rig.server.signal(signal.SIGKILL)
+    rig.server.ended()
+    rig.open.ship("load-01", "load-0001", "8.9.0")
+    rig.serve()
+    devtools.send("Page.setWebLifecycleState", {"state": "active"})
+    caught_up(page, "load-0001", "8.9.0")
+
+
+def test_a_login_that_ended_is_told_in_large_letters_and_the_wall_comes_back_by_itself(
+    page: Page, tmp_path: Path
+) -> None:
+    running = Running(tmp_path)
+    try:
+        page.clock.install()
+        page.goto(running.here.url)
+        page.locator(".who > button").click()
+        page.locator(".who button[value=viewer]").click()
+        expect(page.locator(".who > button")).to_have_text("Viewer")
+        page.goto(f"{running.here.url}/wall?{ROOM}")
+        until(page, "document.querySelector('[data-stream]')._htmx?.sse")
+        running.end_all_sessions()
+        expect(page.locator("h1")).to_have_text("You are no longer signed in.")
+        size, text = page.evaluate(SMALLEST)
+        assert size >= needed(55, 5, 1280, 720) - 0.05, text
+        expect(page.locator(".stale")).to_be_hidden()
+        with page.expect_navigation():
+            page.clock.run_for(100_000)
+        expect(page.locator("main > header #sentence")).to_be_visible()
+    finally:
+        running.stop()
 
 
 def test_pictures_of_every_state_are_kept(browser: Browser) -> None:

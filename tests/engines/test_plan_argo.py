@@ -166,6 +166,26 @@ def test_undo_of_a_paused_rollout_unpauses_it_in_the_same_write() -> None:
     assert found.effect.revision == "6cd66bd884"
 
 
+def test_undo_leaves_out_what_pods_bear_only_as_canary_or_stable() -> None:
+    documents = _case(WAITS)
+    hash_ = plan(documents, Verb.ROLLBACK).effect.revision
+    kept = next(
+        d
+        for d in documents
+        if d["kind"] == "ReplicaSet" and d["metadata"]["labels"]["rollouts-pod-template-hash"] == hash_
+    )
+    meta = kept["spec"]["template"].setdefault("metadata", {})
+    meta["labels"] = {**meta.get("labels", {}), "role": "stable"}
+    meta["annotations"] = {"slack": "#stable"}
+    note = '{"labels": {"role": "stable"}, "annotations": {"slack": "#stable"}}'
+    kept["metadata"].setdefault("annotations", {})["rollout.argoproj.io/ephemeral-metadata"] = note
+
+    after = applied(documents, plan(documents, Verb.ROLLBACK).patches)[0]["spec"]["template"]["metadata"]
+
+    assert "role" not in after["labels"]
+    assert "annotations" not in after
+
+
 def test_template_of_another_object_is_changed_there() -> None:
     documents = _case("template-is-that-of-a-deployment")
     name = next(d for d in documents if d["kind"] == "Deployment")["metadata"]["name"]

@@ -176,6 +176,7 @@ def test_queries_name_kinds_that_the_engine_reads(case: Case) -> None:
         "Application",
         "Kustomization",
         "HelmRelease",
+        "HorizontalPodAutoscaler",
     }
 
 

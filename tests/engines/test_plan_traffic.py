@@ -182,6 +182,20 @@ def test_share_that_follows_the_pods_is_only_taken_back() -> None:
     assert after[0] == documents[0]
 
 
+def test_autoscaler_of_a_canary_that_is_scaled_away_is_named() -> None:
+    documents = _case("native-canary/canary-waits-at-its-share-of-the-pods")
+    canary = [d for d in documents if d["kind"] == "Deployment"][1]["metadata"]["name"]
+    scaler = {
+        "kind": "HorizontalPodAutoscaler",
+        "metadata": {"name": "auto", "uid": "hpa", "resourceVersion": "7"},
+        "spec": {"scaleTargetRef": {"kind": "Deployment", "name": canary}},
+    }
+    assert "HorizontalPodAutoscaler" in [q.kind.name for q in engine_of(documents).queries(documents[0])]
+    assert "HorizontalPodAutoscaler auto sets" in plan([*documents, scaler], Verb.ABORT).sentence
+    scaler["spec"] = {"scaleTargetRef": {"kind": "Deployment", "name": "another"}}
+    assert "auto" not in plan([*documents, scaler], Verb.ABORT).sentence
+
+
 def test_promotion_gives_the_stable_deployment_the_canarys_image() -> None:
     documents = _case("native-canary/canary-waits-at-its-share-of-the-pods")
     canary = [d for d in documents if d["kind"] == "Deployment"][1]["spec"]["template"]["spec"]["containers"]

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from contextlib import suppress
 
 from app.domain.commands import Verb
+from app.domain.errors import StoreUnavailable
 from app.domain.names import WorkloadRef
 from app.ingest import Ingest
 from app.kube import Cluster
@@ -31,7 +33,7 @@ async def main(url: str, server: str, token: str, namespace: str, kind: str, ver
     collector = Collector(cluster, Ingest(database, live), timing=TIMING, namespaces=(namespace,))
     tasks = [asyncio.create_task(perform.run()), asyncio.create_task(collector.run())]
     ref = WorkloadRef(NAME, namespace, kind, "web")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while True:
             try:
                 await perform.known(ref)
@@ -41,9 +43,10 @@ async def main(url: str, server: str, token: str, namespace: str, kind: str, ver
         if verb:
             await perform.ask(ask(Verb(verb), ref, key=KEY), ADA)
         while True:
-            async with database.reading() as connection:
-                if not await commands.unfinished(connection):
-                    break
+            with suppress(StoreUnavailable):  # one that was stopped for long has lost its connections
+                async with database.reading() as connection:
+                    if not await commands.unfinished(connection):
+                        break
             await asyncio.sleep(0.02)
     for task in tasks:
         task.cancel()

@@ -1,10 +1,12 @@
 """A process killed with SIGKILL at any step of a command leaves it done once; never twice, never lost, never stuck."""
 
 import asyncio
+import itertools
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +20,14 @@ from app.perform.failpoints import STEPS
 from app.store import audit, commands
 from app.store.audit import key_from
 from app.store.db import Database
+from tests import postgres
 from tests.demo.client import Client, deployment, template, until
 from tests.perform.child import KEY
 from tests.perform.rig import ADA
 
 pytestmark = pytest.mark.anyio
 ROOT = Path(__file__).parents[2]
+_serial = itertools.count(1)
 PLAN = [{"setWeight": 20}, {"pause": {}}, {"setWeight": 40}, {"pause": {}}, {"setWeight": 60}, {"pause": {}}]
 
 
@@ -33,30 +37,30 @@ async def kube() -> AsyncIterator[EmbeddedCluster]:
         yield running
 
 
-async def lives(kube: EmbeddedCluster, url: str, kind: str, verb: str = "", step: str = "") -> int:
-    """Run a process until it ends; answers how."""
-    environ = {
-        **os.environ,
-        "PYTHONPATH": str(ROOT),
-        "SHIPBOARD_FAILPOINT": f"perform.{step}:kill" if step else "",
-    }
+@asynccontextmanager
+async def process(
+    kube: EmbeddedCluster, url: str, kind: str, verb: str = "", failpoint: str = ""
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A process that acts, for the length of the block."""
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "SHIPBOARD_FAILPOINT": failpoint}
     arguments = (url, kube.url, kube.token, "default", kind, *([verb] if verb else []))
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.perform.child",
-        *arguments,
-        env=environ,
-        cwd=ROOT,
-        stdout=asyncio.subprocess.DEVNULL,
+    command = [sys.executable, "-m", "tests.perform.child", *arguments]
+    running = await asyncio.create_subprocess_exec(
+        *command, env=environ, cwd=ROOT, stdout=asyncio.subprocess.DEVNULL
     )
     try:
-        async with asyncio.timeout(60):
-            return await process.wait()
+        async with asyncio.timeout(180):
+            yield running
     finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+        if running.returncode is None:
+            running.kill()
+            await running.wait()
+
+
+async def lives(kube: EmbeddedCluster, url: str, kind: str, verb: str = "", step: str = "") -> int:
+    """Run a process until it ends; answers how."""
+    async with process(kube, url, kind, verb, f"perform.{step}:kill" if step else "") as running:
+        return await running.wait()
 
 
 def stored(kube: EmbeddedCluster, plural: str) -> dict[str, Any]:
@@ -80,28 +84,34 @@ async def told(url: str) -> tuple[Any, list[str]]:
     return kept and receipt_of(kept), [link.entry.kind for link in links]
 
 
+async def make_canary(kube: EmbeddedCluster, client: Client) -> Callable[[int], bool]:
+    """A canary that waits at its first pause; what is answered tells whether it waits at a step."""
+    body = {
+        "replicas": 5,
+        "selector": {"matchLabels": {"app": "web"}},
+        "strategy": {"canary": {"maxSurge": 1, "maxUnavailable": 0, "steps": PLAN}},
+        "template": template("web:1.0"),
+    }
+    path = "/apis/argoproj.io/v1alpha1/namespaces/default/rollouts"
+    await client.call("POST", path, {"metadata": {"name": "web"}, "spec": body})
+    await until(
+        lambda: (stored(kube, "rollouts").get("status") or {}).get("phase") == "Healthy", "it is healthy"
+    )
+    op = {"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "web:2.0"}
+    await client.patch(f"{path}/web", [op], "application/json-patch+json")
+
+    def waits(step: int) -> bool:
+        status = stored(kube, "rollouts")["status"]
+        return bool(status.get("pauseConditions")) and status.get("currentStepIndex") == step
+
+    await until(lambda: waits(1), "it waits at its first pause")
+    return waits
+
+
 @pytest.mark.parametrize("step", STEPS)
 async def test_killed_promotion_takes_one_step_and_no_more(kube, database_url, step):
     async with Client(kube.url, kube.token) as client:
-        body = {
-            "replicas": 5,
-            "selector": {"matchLabels": {"app": "web"}},
-            "strategy": {"canary": {"maxSurge": 1, "maxUnavailable": 0, "steps": PLAN}},
-            "template": template("web:1.0"),
-        }
-        path = "/apis/argoproj.io/v1alpha1/namespaces/default/rollouts"
-        await client.call("POST", path, {"metadata": {"name": "web"}, "spec": body})
-        await until(
-            lambda: (stored(kube, "rollouts").get("status") or {}).get("phase") == "Healthy", "it is healthy"
-        )
-        op = {"op": "replace", "path": "/spec/template/spec/containers/0/image", "value": "web:2.0"}
-        await client.patch(f"{path}/web", [op], "application/json-patch+json")
-
-        def waits(step: int) -> bool:
-            status = stored(kube, "rollouts")["status"]
-            return bool(status.get("pauseConditions")) and status.get("currentStepIndex") == step
-
-        await until(lambda: waits(1), "it waits at its first pause")
+        waits = await make_canary(kube, client)
         assert await lives(kube, database_url, "Rollout", "promote", step) == -signal.SIGKILL
         assert await lives(kube, database_url, "Rollout") == 0
         receipt, kinds = await told(database_url)
@@ -125,3 +135,42 @@ async def test_killed_restart_happens_once(kube, database_url, step):
         assert receipt.phase is CommandPhase.DONE, receipt.message
         assert stored(kube, "deployments")["metadata"]["generation"] == before + 1
         assert kinds == ["asked", "sent", "done"]
+
+
+@pytest.fixture
+def url(postgres_server, postgres_template) -> Iterator[str]:
+    name = f"frozen_{os.getpid()}_{next(_serial)}"
+    with postgres.a_database(postgres_server, name, template=postgres_template) as url:
+        yield url
+
+
+@pytest.mark.parametrize(
+    ("verb", "step"), [("promote", "before_write"), ("restart", "before_write"), ("restart", "after_write")]
+)
+async def test_frozen_process_that_was_taken_for_dead_does_nothing_twice(kube, url, verb, step):
+    """F-44: stopped in the middle of a command, it goes on when another has carried that out."""
+    async with Client(kube.url, kube.token) as client:
+        if verb == "promote":
+            kind, plural = "Rollout", "rollouts"
+            waits = await make_canary(kube, client)
+        else:
+            kind, plural = "Deployment", "deployments"
+            await client.call("POST", "/apis/apps/v1/namespaces/default/deployments", deployment())
+        before = stored(kube, plural)["metadata"]["generation"]
+        async with process(kube, url, kind, verb, f"perform.{step}:stop") as frozen:
+            await until(lambda: state_of(frozen.pid) == "T", "it is stopped", 60)
+            assert await lives(kube, url, kind) == 0
+            frozen.send_signal(signal.SIGCONT)
+            assert await frozen.wait() == 0
+        receipt, kinds = await told(url)
+        assert receipt.phase is CommandPhase.DONE, receipt.message
+        assert kinds == ["asked", "sent", "done"]
+        if verb == "promote":
+            await until(lambda: waits(3), "it waits at its second pause")
+        else:
+            assert stored(kube, plural)["metadata"]["generation"] == before + 1
+
+
+def state_of(pid: int) -> str:
+    """The state of a process, as proc(5) has it."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]

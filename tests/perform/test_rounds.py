@@ -100,7 +100,7 @@ async def test_a_drill_goes_back_and_forth_and_is_proof(here):
     for _ in range(3):
         await board.once()
     found = await told(here)
-    assert [line.reason for line in found.asked] == [
+    assert [each.kept.command.reason for each in found.asked] == [
         "Forward again after the drill: Monthly drill.",
         "Monthly drill.",
     ]

@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+from app import engines
 from app.domain.owners import Manager, Owner, Reverts
 from app.domain.policy import Blocker
-from app.domain.rollout import Attention, Health, Phase, Strategy, WaitKind, WaitsFor, Weight
+from app.domain.rollout import Attention, Health, Outcome, Phase, Strategy, WaitKind, WaitsFor, Weight
+from app.domain.targets import RULE, Record
+from app.engines import deployment
 from app.read import acts
 from app.read.projection import BoardProjection
 from app.read.query import BoardQuery
@@ -55,6 +58,25 @@ def test_verbs_that_answer_each_other_share_a_place():
     aborted = acts.acts(canary(aborted=True, phase=Phase.ABORTED))
     assert "retry" in labels(aborted)
     assert "abort" not in labels(aborted)
+
+
+def test_button_names_the_version_that_was_live_last_as_the_dialog_does():
+    new = fleets.workload("cart").state.revision
+    assert new is not None
+    two, three = (replace(new, key=key, version=key, ready=0, wanted=0) for key in ("2.0", "3.0"))
+    row = fleets.workload("cart")
+    row = replace(row, engine="deployment", state=replace(row.state, revisions=(new, three, two)))
+
+    def back(record: Record) -> acts.Act:
+        return next(a for a in acts.acts(row, None, record).row if a.verb == "rollback")
+
+    assert back(Record()).label == "Back to 3.0", "the newest, where nothing is remembered"
+    live = Record(landed={"2.0": NOW, "3.0": NOW - timedelta(days=1)})
+    assert back(live).label == "Back to 2.0"
+    assert "is replaced by 2.0" in back(live).sentence
+    assert engines.offers(deployment, row.state, live)[1][0].revision is two
+    failed = Record(ended=dict.fromkeys(("2.0", "3.0"), (Outcome.FAILED, NOW)))
+    assert [b.rule for b in back(failed).blocked_by] == [RULE]
 
 
 def test_what_bars_everything_is_told_at_each_button():

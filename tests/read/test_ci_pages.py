@@ -9,18 +9,22 @@ import pytest
 
 from app.domain import dora as rules
 from app.domain.ci import CiOutcome
+from app.domain.dora import Incident, IncidentTold
+from app.domain.intervals import UNKNOWN
 from app.domain.rollout import Attention, Phase
 from app.ingest import Ingest
 from app.live import Live, Topic
 from app.read import dora
 from app.read.commits import commit_page
-from app.read.dora import DoraQuery
+from app.read.dora_query import DoraQuery
 from app.read.fleet import Fleet
-from app.read.pipelines import PipelinesQuery, of_service, pipelines, run_page
+from app.read.pipelines import PipelinesQuery, of_service, pipelines
 from app.read.projection import BoardProjection
 from app.read.query import BoardQuery
+from app.read.run_page import run_page
 from app.read.timeline import TimelineQuery, timeline
 from app.store.db import Database
+from app.store.incidents import find_incident
 from tests.ci import made, pushed, ran, reported, sha_of
 from tests.web.site import look, sources
 
@@ -180,6 +184,36 @@ async def test_timeline_tells_what_went_where_and_how_it_ended(ship):
         assert (none.rows, none.total) == ((), 0)
 
 
+def restarting(phase: Phase, key: str, asked: datetime | None) -> Any:
+    """Version 1 of cart under the template `key`, its pods last asked to restart at `asked`."""
+    seen = look("cart", version="1", phase=phase)
+    assert seen.state.revision
+    revision = replace(seen.state.revision, key=key, created_at=asked)
+    state = replace(seen.state, revision=revision, revisions=(revision,), restarted_at=asked)
+    return replace(seen, state=state, seen_at=datetime.now(UTC))
+
+
+async def test_restart_stands_apart_and_is_no_deployment(ship):
+    asked = datetime.now(UTC)
+    await ship.tell(*sources(), *versions("cart", "1"), restarting(Phase.IDLE, "a", asked - DAY))
+    await ship.tell(restarting(Phase.PROGRESSING, "b", asked))
+    await ship.tell(restarting(Phase.IDLE, "b", asked))
+    await ship.tell(restarting(Phase.PROGRESSING, "b", asked))  # scaled
+    await ship.tell(restarting(Phase.IDLE, "b", asked))
+    async with ship.database.reading() as connection:
+        now = datetime.now(UTC)
+        page = await timeline(connection, ship.fleet, TimelineQuery(), now)
+        assert [(row.word, row.kind, row.attention) for row in page.rows] == [("Restarted", "restart", None)]
+        assert page.sentence.text.endswith("No deployments landed in seven days. One restart.")
+        assert [stroke.kind for stroke in page.strokes] == ["restart"]
+        figures = await dora.figures(connection, ship.fleet, DoraQuery(environment="production"), now + HOUR)
+        assert (figures.figures.frequency.n, figures.again) == (0, 1)
+        incident = Incident("i", "cart", "production", "x", now, None, "latest")
+    await ship.tell(IncidentTold(incident))
+    async with ship.database.reading() as connection:
+        assert known(await find_incident(connection, "i")).deployment == "", "a restart is not to blame"
+
+
 async def test_dora_rows_recompute_to_the_same_figures(ship):
     facts: list[Any] = []
     for n in range(12):
@@ -229,5 +263,5 @@ async def test_dora_rows_recompute_to_the_same_figures(ship):
 async def test_dora_of_nothing_is_unknown(ship):
     async with ship.database.reading() as connection:
         page = await dora.figures(connection, ship.fleet, DoraQuery(), NOW)
-    assert page.figures.lead == page.figures.frequency == page.figures.fail == rules.UNKNOWN
+    assert page.figures.lead == page.figures.frequency == page.figures.fail == UNKNOWN
     assert "nothing is known" in page.sentence.text

@@ -61,6 +61,28 @@ async def test_rollout_has_its_stages_with_their_lengths(database_url):
     assert (over.seconds, over.waited) == (540, 420)
 
 
+async def test_course_of_the_newest_rollout_is_kept_while_something_moves(database_url):
+    def look(
+        ready: int, minutes: float, phase: Phase = Phase.PROGRESSING, message: str = ""
+    ) -> WorkloadObserved:
+        new = replace(revision("2"), ready=ready)
+        seen = state(phase, "2", revision=new, stable=revision("1"), message=message)
+        return workload(1, seen, at=at(minutes))
+
+    async with opened(database_url) as database:
+        quiet = await told(
+            database, workload(1, state()), workload(1, state(message="other words"), at=at(0.5))
+        )
+        assert quiet.course == ()
+        found = await told(database, look(0, 1), look(1, 2), look(1, 3, message="other words"), look(3, 4))
+        assert [(one.at, one.new) for one in found.course] == [(at(1), 0), (at(2), 1), (at(4), 3)]
+        over = await told(database, look(3, 5, Phase.IDLE), look(2, 6, Phase.IDLE))
+        assert [one.at for one in over.course] == [at(1), at(2), at(4), at(5)]
+        await told(database, look(2, 7))
+        again = await told(database, *moved("3", 8, 1))
+        assert [one.at for one in again.course] == [at(8), at(9)]
+
+
 async def test_usual_is_told_of_what_landed(database_url):
     async with opened(database_url) as database:
         found = await told(

@@ -58,7 +58,7 @@ def test_what_is_not_installed_says_so_comes_last_and_is_not_counted():
         ("Event", "live"),
         ("Rollout", "not installed"),
     ]
-    assert shown.sentence.text == "The one source is live."
+    assert shown.sentence.text == "Both sources are live."
 
 
 def test_what_was_not_installed_is_stale_when_nobody_reports_any_more():
@@ -89,7 +89,7 @@ def test_what_no_workload_depends_on_comes_last_and_is_not_in_the_sentence():
     rows = [source("a", "Event", freshness=Freshness.UNKNOWN, heard=None), source("a", "Pod")]
     page = SourcesProjection(StillFleet([], rows), NOW).sources
     assert [(line.kind, line.optional) for line in page.rows] == [("Pod", False), ("Event", True)]
-    assert page.sentence.text == "The one source is live."
+    assert page.sentence.text == "The one needed source is live."
     assert [c.freshness for c in page.sources] == [Freshness.LIVE]
 
 

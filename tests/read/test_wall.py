@@ -159,14 +159,14 @@ def test_builds_are_worst_first_and_all_are_counted():
 
 
 def test_a_scene_changes_with_what_it_shows_and_with_nothing_else():
-    figures = scenes.figures
+    kept = [scenes.figures()]
     fleet = preview.calm()
-    shown = WallProjection(fleet, BoardQuery(), NOW, TOLD, lambda: figures())
+    shown = WallProjection(fleet, BoardQuery(), NOW, TOLD, lambda: kept[0])
     quiet = shown.tick(NOW)
     assert (quiet.builds, quiet.day, quiet.figures) == (False, False, False)
     running = shown.tick(NOW + timedelta(seconds=5))
     assert (running.builds, running.figures) == (True, False)  # one build runs, so time alone moves it
-    figures = lambda: replace(scenes.figures(), again=1)  # noqa: E731
+    kept[0] = replace(scenes.figures(), again=1)
     assert shown.tick(NOW + timedelta(seconds=5)).figures
     assert shown.apply([fleet.put(rollout("new", ended=NOW))], NOW).day
 

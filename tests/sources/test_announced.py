@@ -17,7 +17,8 @@ from app.ingest import Ingest
 from app.live import Live
 from app.sources.announced import Announcer
 from app.sources.cdevents_made import Ended, deployed, gate_decided, purl
-from app.sources.hooks import PROVIDERS, Delivery
+from app.sources.hooks import PROVIDERS, Delivery, Refused
+from app.sources.hooks.cdevents_rules import broken, versions
 from app.sources.outbound import Outbound
 from tests.store.looks import NOW, opened, revision, state, workload
 
@@ -50,6 +51,8 @@ def test_event_is_a_cdevent_in_a_cloudevent_that_we_would_read_ourselves(ended, 
     assert made["type"] == made["data"]["context"]["type"] == kind
     assert made["specversion"] == "1.0"
     assert made["data"]["context"]["specversion"] == "0.5.1"
+    assert list(broken(made["data"])) == []
+    assert kind.split(".", 4)[4] in versions(*kind.split(".")[2:4])
     assert event(ended)["id"] == made["id"], "telling twice is telling once"
     headers = {"content-type": "application/cloudevents+json; charset=utf-8"}
     reading = PROVIDERS["cdevents"].read(Delivery("", made, headers, NOW, "github.com/acme/cart"))
@@ -57,6 +60,46 @@ def test_event_is_a_cdevent_in_a_cloudevent_that_we_would_read_ourselves(ended, 
         assert isinstance(fact, DeploymentSeen)
         assert (fact.environment, fact.digest) == ("production", DIGEST)
     assert bool(reading.facts) is kind.startswith("dev.cdevents.service")
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "why"),
+    [
+        (("context", "id"), None, "context.id is missing"),
+        (("context", "source"), "", "context.source is missing"),
+        (("context", "timestamp"), "yesterday", "no time of RFC 3339"),
+        (("context", "specversion"), "1.x", "names no release"),
+        (("context", "type"), "dev.cdevents.service.exploded.0.3.0", "no type service.exploded"),
+        (("context", "type"), "dev.cdeventsx.Nothing", "nor a custom one"),
+        (("subject", "id"), None, "subject.id is missing"),
+        (("subject", "content"), [], "subject.content is missing"),
+        (("subject", "content"), {"artifactId": "pkg:oci/a"}, "names no environment"),
+        (("subject", "content"), {"environment": {"id": "p"}}, "names no artifactId"),
+        (
+            ("subject", "content"),
+            {"environment": {"id": "p"}, "artifactId": "sha256:a"},
+            "no package address",
+        ),
+    ],
+)
+def test_event_that_is_against_the_specification_says_how_and_is_refused(path, value, why) -> None:
+    made = event(ENDED)
+    made["data"][path[0]][path[1]] = value
+    assert any(why in each for each in broken(made["data"]))
+    if path != ("context", "type"):
+        headers = {"content-type": "application/cloudevents+json"}
+        with pytest.raises(Refused, match=r"against the specification|no id"):
+            PROVIDERS["cdevents"].read(Delivery("", made, headers, NOW, "github.com/acme/cart"))
+
+
+def test_versions_that_releases_have_are_known_and_later_ones_are_read_all_the_same() -> None:
+    assert versions("change", "created")[-1] == "0.4.0"
+    assert versions("service", "deployed") == ("0.1.1", "0.2.0", "0.3.0")
+    assert versions("service", "exploded") == versions("nothing", "created") == ()
+    made = event(ENDED)
+    made["type"] = made["data"]["context"]["type"] = "dev.cdevents.service.upgraded.0.7.0"
+    headers = {"content-type": "application/cloudevents+json"}
+    assert PROVIDERS["cdevents"].read(Delivery("", made, headers, NOW, "github.com/acme/cart")).facts
 
 
 def test_rollout_that_gave_way_is_not_told() -> None:
@@ -75,6 +118,9 @@ def test_decision_on_a_gate_is_a_custom_event() -> None:
     made = json.loads(gate_decided("g7", "cart", "production", "approved", "vera", NOW, HERE))
     assert made["type"] == "dev.cdeventsx.shipboard-gate.decided.0.1.0"
     assert made["data"]["subject"]["content"]["by"] == "vera"
+    assert list(broken(made["data"])) == []
+    with pytest.raises(ValueError, match=r"subject\.id is missing"):
+        gate_decided("", "cart", "production", "approved", "vera", NOW, HERE)
 
 
 @asynccontextmanager

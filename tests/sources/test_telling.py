@@ -93,12 +93,16 @@ async def test_change_is_told_once_and_what_was_there_before_is_no_news(database
 
         first = teller()
         assert await first.look() == 0
+        fleet._gates["0"] = gate("0")
+        assert await first.look() == 0, "it has only begun to look around"
+        now += timedelta(minutes=1)
         fleet._gates["2"] = gate("2")
         assert await first.look() == 2
         assert [await first.look(), await teller().look()] == [0, 0], "neither later nor after a restart"
         fleet._gates["2"] = replace(gate("2"), phase=GatePhase.EXPIRED, ended_at=now)
         fleet._gates["3"] = gate("3", at=now - timedelta(hours=2))
         assert await teller().look() == 2, "what happened while nobody looked, if it is still news"
+        rig.now = now
         assert await rig.courier.round() == 2
         assert [message.notices[0].kind.value for message in rig.hall.heard] == [
             "gate-opened",
@@ -116,7 +120,7 @@ async def test_message_is_sent_again_with_its_id_until_it_is_taken(database_url)
         await rig.note(notice(1, "t"), notice(2, "t"), notice(3))
         rig.hall.failing = [Unreachable("hall does not answer")]
         assert await rig.courier.round() == 1
-        assert (await rig.said()).message.startswith("Hall does not answer.")
+        assert (await rig.said()).message == ("3 messages wait and will be sent again. Hall does not answer.")
         assert rig.told[-1].freshness is Freshness.STALE
         await rig.courier.round()
         assert rig.hall.titles == ["Number 3."], "the second waits for the first, the third for nobody"

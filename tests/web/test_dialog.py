@@ -98,6 +98,10 @@ async def test_a_form_leads_to_its_receipt_and_the_same_form_to_the_same(kube, h
     await until(lambda: stored(kube, "deployments", "web")["metadata"]["generation"] > generation, "written")
     assert stored(kube, "deployments", "web")["metadata"]["generation"] == generation + 1
     assert len(await here.rows(COMMAND)) == 1
+    for path in (PAGE, first.headers["location"]):
+        stranger = await here.ask("GET", path)
+        assert "memory" not in stranger.text, "why is told to those who say who they are"
+    assert "memory" in (await here.ask("GET", PAGE, await here.be("vera"))).text
     other = await post(here, omar, {**form, "reason": "Another."})
     assert other.status_code == 422
     assert "What was asked then stands" in other.text

@@ -27,6 +27,7 @@ from app.store.db import Database
 from app.store.inbox import Inbox
 from app.web import errors, hooks
 from app.web.hooks import MAX_BODY
+from app.web.logs import without_secret
 from tests.sources.hooks.signing import secret_of, signed
 from tests.sources.hooks.test_payload import HOSTILE
 from tests.store.looks import opened
@@ -99,7 +100,7 @@ async def taken_in(http: AsyncClient, least: int = 1) -> list[dict[str, Any]]:
     """The inbox once nothing waits in it."""
     async with asyncio.timeout(20):
         while True:
-            lines: list[dict[str, Any]] = (await http.get("/api/v1/inbox")).json()["items"]
+            lines: list[dict[str, Any]] = (await http.get("/api/v1/inbox?limit=500")).json()["items"]
             if len(lines) >= least and all(line["state"] != "new" for line in lines):
                 return lines
             await asyncio.sleep(0.02)
@@ -143,7 +144,7 @@ async def test_wrong_missing_and_doubled_proof_get_the_same_401_and_leave_nothin
         for headers in wrong:
             answer = await http.post("/hooks/github/my-github", content=body, headers=headers)
             assert (answer.status_code, answer.json()["title"]) == (401, "Not proven"), headers
-        assert (await http.get("/api/v1/inbox")).json()["items"] == []
+        assert (await http.get("/api/v1/inbox?limit=500")).json()["items"] == []
 
 
 async def test_two_secrets_are_valid_while_one_takes_over(tmp_path):
@@ -319,3 +320,56 @@ def test_hooks_stand_outside_the_description_of_the_api() -> None:
     app = FastAPI()
     app.include_router(hooks.routes(None, []))  # type: ignore[arg-type]
     assert list(app.openapi()["paths"]) == ["/api/v1/pipelines"]
+
+
+async def test_secret_may_end_the_address_where_senders_can_set_no_header_and_is_told_nowhere(
+    tmp_path, caplog, capfd
+):
+    secret = "p4th-s3cret-canary"
+    url = f"sqlite:///{tmp_path}/x.db"
+    made = [hook(name, secrets=("old", secret)) for name in PROVIDERS]
+    build = {
+        "number": 4,
+        "phase": "STARTED",
+        "timestamp": 1764071100000,
+        "full_url": "https://ci.example.org/job/a/4/",
+    }
+    build["scm"] = {"url": "git@github.com:acme/cart.git", "commit": SHA}
+    body = json.dumps({"name": "a", "url": "job/a/", "build": build}).encode()
+    async with asking(settings(url, *made)) as http:
+        told = ""
+        for provider in PROVIDERS:
+            good = await http.post(f"/hooks/{provider}/my-{provider}/{secret}", content=body)
+            assert good.status_code == (202 if provider in ("jenkins", "tekton") else 404), provider
+            for wrong in (
+                secret[:-1],
+                f"{secret}x",
+                "p4th-s3cret-c\u00e4nary",
+                f"{secret}/more",
+                f"{secret}%00",
+            ):
+                bad = await http.post(f"/hooks/{provider}/my-{provider}/{wrong}", content=body)
+                assert bad.status_code in (401, 404, 422), (provider, wrong)
+                told += bad.text + str(bad.headers)
+            told += good.text + str(good.headers)
+        lines = await taken_in(http, 2)
+        assert {line["provider"]: line["state"] for line in lines}["jenkins"] == "done"
+        told += (await http.get("/api/v1/audit")).text + (await http.get("/metrics")).text
+        told += (await http.get("/api/v1/inbox")).text
+    logged = capfd.readouterr()
+    told += caplog.text + logged.out + logged.err
+    assert "s3cret" not in told
+    assert "/hooks/jenkins/my-jenkins/\u2026" in told
+
+
+def test_address_is_told_without_what_ends_it():
+    for path, said in (
+        ("/hooks/tekton/a/s3cret", "/hooks/tekton/a/\u2026"),
+        ("//hooks//tekton//a//s3cret/x", "//hooks//tekton//a//\u2026"),
+        ("/hooks/tekton/a/x\ny", "/hooks/tekton/a/\u2026"),
+        ("/hooks/flagger/s3cret/east/x", "/hooks/flagger/\u2026"),
+        ("/kiosk/s3cret", "/kiosk/\u2026"),
+        ("/hooks/tekton/a", "/hooks/tekton/a"),
+        ("/api/v1/board", "/api/v1/board"),
+    ):
+        assert without_secret(path) == said

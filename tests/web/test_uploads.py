@@ -2,9 +2,12 @@
 
 import asyncio
 import gzip
+import json
 import zlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ from sqlalchemy import select
 from app.domain.errors import StoreUnavailable
 from app.domain.facts import Fact
 from app.domain.people import EVERYWHERE, NOBODY, Principal, PrincipalKind, Role
+from app.domain.policy import Permission, permits
 from app.ingest import Ingest
 from app.live import Live
 from app.main import create_app
@@ -25,6 +29,7 @@ from app.sources.signatures import Signatures
 from app.store.report_tables import REPORT
 from app.web import errors
 from app.web.api import reports as shown
+from app.web.auth import tokens
 from app.web.bodies import Intake
 from app.web.uploads import Desk, routes
 from tests.store.looks import opened
@@ -59,7 +64,7 @@ async def asking(
         if intake:
             desk.intake = intake
         api = APIRouter(prefix="/api/v1")
-        shown.add(api, database)
+        shown.add_list(api, database)
         app.include_router(api)
         app.include_router(routes(desk))
 
@@ -88,13 +93,9 @@ async def test_report_is_taken_and_can_be_read(tmp_path):
         (line,) = answer.json()["reports"]
         assert (answer.status_code, line["repo"], line["sha"]) == (201, "github.com/acme/cart", SHA)
         assert (line["tests"]["passed"], line["tests"]["failed"], line["tests"]["new"]) == (1, 1, 0)
-        full = (await http.get(answer.headers["location"])).json()
-        assert [(case["suite"], case["name"], case["message"]) for case in full["cases"]] == [
-            ("s", "b", "no")
-        ]
+        assert answer.headers["location"] == f"/api/v1/reports/{line['id']}"
         listed = (await http.get(f"/api/v1/reports?sha={SHA}")).json()
         assert [item["id"] for item in listed["items"]] == [line["id"]]
-        assert (await http.get("/api/v1/reports/none")).status_code == 404
 
 
 async def test_lists_of_reports_go_on_where_they_stopped(tmp_path):
@@ -259,3 +260,50 @@ async def test_more_than_is_taken_together_is_503(tmp_path):
     async with asking(tmp_path, intake=Intake(1 << 20, 50, 5.0)) as http:
         answer = await post(http)
         assert (answer.status_code, "retry-after" in answer.headers) == (503, True)
+
+
+async def test_token_of_repositories_reports_for_these_alone(tmp_path):
+    who = replace(token("report"), repositories=("github.com/acme/c*",))
+    told = {"repositoryUrl": "https://github.com/acme/mail", "commit": SHA}
+    results = {"tool": {"name": "t"}, "tests": [], "environment": told}
+    ctrf = {"reportFormat": "CTRF", "specVersion": "0.0.0", "results": results}
+    async with asking(tmp_path, who) as http:
+        assert (await http.post(f"/api/v1/ingest/junit?{ABOUT}", content=JUNIT)).status_code == 201
+        for query, body, why in (
+            (
+                f"repo=github.com/acme/mail&sha={SHA}",
+                JUNIT,
+                "github.com/acme/c*, not for github.com/acme/mail",
+            ),
+            (f"sha={SHA}", JUNIT, "names a repository"),
+            (f"repo=github.com/acme/mail&sha={SHA}", b"junk", "not for github.com/acme/mail"),
+            ("", json.dumps(ctrf).encode(), "not for github.com/acme/mail"),
+        ):
+            refused = await http.post(f"/api/v1/ingest/auto?{query}", content=body)
+            assert refused.status_code == 403, refused.text
+            assert why in refused.json()["detail"]
+            assert refused.json()["blocked_by"][0]["rule"] == "scope"
+        assert len((await http.get("/api/v1/reports")).json()["items"]) == 1, "what is refused leaves nothing"
+
+
+def test_token_of_repositories_does_nothing_else_but_look():
+    who = replace(token("report", "pause"), verbs=None, repositories=("github.com/acme/cart",))
+    assert permits(who, Permission.VIEW).allowed
+    assert permits(who, Permission.REPORT).allowed
+    for permission, environment in (
+        (Permission.REPORT, "production"),
+        (Permission.ACT, "production"),
+        (Permission.AUDIT, ""),
+    ):
+        (blocker,) = permits(who, permission, environment).blocked_by
+        assert blocker.message == "This token only reports for github.com/acme/cart."
+
+
+def test_token_is_made_for_repositories_however_they_are_written():
+    made = tokens.Wanted("ci", "operator", repositories=("git@github.com:Acme/Cart.git", "github.com/acme/*"))
+    _, row = tokens.api_token(made, None, datetime(2026, 11, 25, tzinfo=UTC))
+    assert json.loads(row["repositories"]) == ["github.com/acme/cart", "github.com/acme/*"]
+    assert "only reports for github.com/acme/cart, github.com/acme/*" in tokens.spoken(row)
+    for wrong in (replace(made, role="viewer"), replace(made, repositories=("cart",))):
+        with pytest.raises(ValueError, match=r"reports for|no repository"):
+            tokens.api_token(wrong, None, datetime(2026, 11, 25, tzinfo=UTC))

@@ -229,6 +229,7 @@ def _change(delivery: Delivery) -> Reading:
             sha=sha,
             mark=mark(0, updated),
             change=tree.word(item, "id"),
+            landed=merge if sha != merge else None,
             opened_at=opened,
             merged_at=merged,
         )

@@ -1,13 +1,12 @@
 """CDEvents over CloudEvents: read by subject, predicate and the version of that type, whichever release it is of.
 
-Types of the specification 0.3 to 0.5 are read; those of another major version are refused, since nobody can
-know what they will say. No field of CDEvents is sure to be a commit: `customData.shipboard` may say which
-("repository", "commit"), and a change's id counts when it is a whole one.
+Events of the specification 0.3 to 0.5 are read, and held against its rules (`cdevents_rules`); those of another major
+version are refused, since nobody can know what they will say. No field of CDEvents is sure to be a commit:
+`customData.shipboard` may say which ("repository", "commit"), and a change's id counts when it is a whole one.
 """
 
 from __future__ import annotations
 
-import re
 from typing import Any
 from urllib.parse import unquote
 
@@ -25,10 +24,10 @@ from app.domain.ci import (
 from app.domain.converge import mark
 from app.domain.repositories import full_digest, full_sha, repo_key
 
-from . import cloudevents, tree, verify
+from . import cdevents_rules, cloudevents, tree, verify
+from .cdevents_rules import TYPE
 from .port import Delivery, Provider, Reading, Refused, run_key, run_of_job, told, weighed, words
 
-TYPE = re.compile(r"dev\.cdevents\.([a-z]+)\.([a-z]+)\.(\d+)\.(\d+)\.(\d+)(-draft)?")
 OUTCOME = words(
     success="success", failure="failure fail", cancelled="cancel canceled cancelled", error="error"
 )
@@ -60,8 +59,8 @@ class Event:
         named = tree.text(own, "repository") or tree.text(self.content, "repository", "uri") or ""
         self.named = repo_key(named) or delivery.repo
         self.sha = full_sha(tree.at(own, "commit")) or full_sha(tree.at(self.content, "change", "id"))
-        if not self.id or not self.subject_id:
-            raise Refused("Its context or its subject has no id.")
+        if wrong := next(cdevents_rules.broken(body), ""):
+            raise Refused(f"It is against the specification of CDEvents: {wrong}")
 
     @property
     def repo(self) -> str:

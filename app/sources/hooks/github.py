@@ -192,19 +192,20 @@ def _pull_request(source: Source) -> Reading:
     name = tree.word(change, "number")
     opened, merged = tree.time(change, "created_at"), tree.time(change, "merged_at")
     weight = mark(0, tree.time(change, "updated_at"), opened)
-    of = [full_sha(tree.at(change, "head", "sha"))]
+    head, landed = full_sha(tree.at(change, "head", "sha")), None
     if tree.at(change, "merged") is True or merged:  # before that it is the temporary merge
-        of.append(full_sha(tree.at(change, "merge_commit_sha")))
+        landed = full_sha(tree.at(change, "merge_commit_sha"))
     return told(
         CommitSeen(
             repo=source.repo,
             sha=sha,
             mark=weight,
             change=name,
+            landed=landed if sha != landed else None,
             opened_at=opened,
             merged_at=merged,
         )
-        for sha in dict.fromkeys(of)
+        for sha in dict.fromkeys((head, landed))
         if sha
     )
 

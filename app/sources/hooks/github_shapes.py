@@ -112,16 +112,20 @@ def job_looks(source: Source, job: Any) -> tuple[RunSeen, JobSeen] | None:
 def commit_look(source: Source, commit: Any, **more: Any) -> CommitSeen | None:
     """A commit as pushes and runs have it."""
     sha = full_sha(tree.at(commit, "id") or tree.at(commit, "sha"))
-    at = tree.time(commit, "timestamp")
     if sha is None:
         return None
+    inner = tree.node(commit, "commit")  # as the REST API has it
+    at = tree.time(commit, "timestamp") or tree.time(inner, "committer", "date")
     return CommitSeen(
         repo=source.repo,
         sha=sha,
         mark=mark(0, at),
-        title=tree.first_line(commit, "message"),
-        author=tree.text(commit, "author", "username") or tree.text(commit, "author", "name"),
-        url=tree.url(commit, "url"),
+        title=tree.first_line(commit, "message") or tree.first_line(inner, "message"),
+        author=tree.text(commit, "author", "username")
+        or tree.text(commit, "author", "login")
+        or tree.text(commit, "author", "name")
+        or tree.text(inner, "author", "name"),
+        url=tree.url(commit, "html_url") or tree.url(commit, "url"),
         committed_at=at,
         **more,
     )

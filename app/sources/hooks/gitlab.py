@@ -229,15 +229,22 @@ def _merge_request(source: Source) -> Reading:
     item = tree.node(source.body, "object_attributes")
     opened, updated = tree.time(item, "created_at"), tree.time(item, "updated_at")
     merged = tree.time(item, "merged_at") or (updated if tree.text(item, "state") == "merged" else None)
-    of = [full_sha(tree.at(item, "last_commit", "id"))]
+    head, landed = full_sha(tree.at(item, "last_commit", "id")), None
     if merged:
-        of.append(full_sha(tree.at(item, "merge_commit_sha")))
+        made = tree.at(item, "merge_commit_sha") or tree.at(item, "squash_commit_sha")
+        landed = full_sha(made)  # none where it was fast-forwarded: the commits themselves landed
     name = tree.word(item, "iid")
     return told(
         CommitSeen(
-            repo=source.repo, sha=sha, mark=mark(0, updated), change=name, opened_at=opened, merged_at=merged
+            repo=source.repo,
+            sha=sha,
+            mark=mark(0, updated),
+            change=name,
+            landed=landed if sha != landed else None,
+            opened_at=opened,
+            merged_at=merged,
         )
-        for sha in dict.fromkeys(of)
+        for sha in dict.fromkeys((head, landed))
         if sha
     )
 

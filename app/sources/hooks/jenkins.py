@@ -152,4 +152,4 @@ def _end(started: datetime | None, milliseconds: int | None) -> datetime | None:
     return started + timedelta(milliseconds=milliseconds) if started and milliseconds else None
 
 
-PROVIDER = Provider("jenkins", verify.TOKENS, read)
+PROVIDER = Provider("jenkins", verify.TOKENS, read, in_path=True)

@@ -81,7 +81,7 @@ class Reading:
 class Provider:
     """`event` and `delivery` name the headers that hold the event's name and the delivery's id, the first that
     is there counting; `key` makes the id of headers and body where no header has it ("" for none). `kept` names
-    further headers that `read` needs."""
+    further headers that `read` needs. `in_path`: its senders can set no header, so the secret may end the address."""
 
     name: str
     schemes: tuple[Scheme, ...]
@@ -90,6 +90,7 @@ class Provider:
     delivery: tuple[str, ...] = ()
     key: Callable[[Mapping[str, str], Any], str] = lambda headers, body: ""
     kept: tuple[str, ...] = ()
+    in_path: bool = False
 
 
 def ignored(delivery: Delivery, kind: str = "") -> Reading:

@@ -204,4 +204,4 @@ def _task(delivery: Delivery, item: Any, source: str) -> list[CiFact]:
     return [run, job]
 
 
-PROVIDER = Provider("tekton", verify.TOKENS, read, key=cloudevents.key, kept=cloudevents.KEPT)
+PROVIDER = Provider("tekton", verify.TOKENS, read, key=cloudevents.key, kept=cloudevents.KEPT, in_path=True)

@@ -67,6 +67,12 @@ def buildkite(signed: Signed) -> tuple[bytes, float | None] | None:
     return (f"{matched[1]}.".encode() + signed.body, float(matched[1])) if matched else None
 
 
+def slack(signed: Signed) -> tuple[bytes, float | None] | None:
+    """Slack's version 0: timestamp and body."""
+    at = signed.one("x-slack-request-timestamp")
+    return (f"v0:{at}:".encode() + signed.body, float(at)) if re.fullmatch(r"[0-9]{1,12}", at) else None
+
+
 def drone(signed: Signed) -> tuple[bytes, float | None] | None:
     """draft-cavage-http-signatures over date and digest, and the digest over the body."""
     date, digest = signed.one("date"), signed.one("digest")
@@ -160,6 +166,7 @@ class Token(Scheme):
 GITHUB = Scheme("x-hub-signature-256")
 BITBUCKET = Scheme("x-hub-signature")
 STANDARD = Scheme("webhook-signature", r"(?:^| )v1,([A-Za-z0-9+/]{43}=)(?= |$)", "base64", standard, whsec)
+SLACK = Scheme("x-slack-signature", r"^v0=([0-9a-f]{64})$", content=slack)
 GITLAB = Token("x-gitlab-token")
 GITEA = Scheme("x-gitea-signature", r"^([0-9a-f]{64})$", content=payload)
 FORGEJO = Scheme("x-forgejo-signature", r"^([0-9a-f]{64})$", content=payload)
@@ -174,6 +181,14 @@ BASIC = Token("authorization", prefix="Basic ", basic=True)
 OWN_TOKEN = Token("x-shipboard-token")
 TOKENS = (OWN_TOKEN, BEARER, BASIC)
 """For senders that sign nothing: the secret in a header."""
+
+
+def known(given: str, secrets: Sequence[str]) -> bool:
+    """Whether `given` is one of `secrets`, in constant time."""
+    fine = False
+    for secret in secrets:
+        fine |= bool(given) and hmac.compare_digest(given.encode("utf-8", "replace"), secret.encode())
+    return fine
 
 
 def proven(schemes: Iterable[Scheme], signed: Signed, secrets: Sequence[str], now: datetime) -> bool:

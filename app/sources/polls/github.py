@@ -1,4 +1,5 @@
-"""GitHub: runs since a moment with the jobs of those that changed, and deliveries that failed, asked for again.
+"""GitHub: runs since a moment with the jobs of those that changed, the commits of pull requests that were merged, and
+deliveries that failed, asked for again.
 
 GitHub itself never sends a webhook twice. Which hook is ours is told by the header of what it has sent; the
 token needs to see hooks for that part, and without it only that part is left out.
@@ -10,11 +11,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from app.domain.ci import CiFact
+from app.domain.ci import CiFact, CommitSeen
 from app.domain.refusals import Absent, Denied
+from app.domain.repositories import full_sha
 
 from ..hooks import tree
-from ..hooks.github_shapes import Source, job_looks, run_look
+from ..hooks.github_shapes import Source, commit_look, job_looks, run_look
 from ..hooks.port import Delivery
 from ..outbound import Outbound
 from .port import MAX_DETAILS, Found, Memory, following, pages
@@ -48,13 +50,46 @@ async def poll(api: Outbound, memory: Memory, repo: str, since: datetime, now: d
                     facts += job_looks(source, job) or ()
             except Absent:  # deleted meanwhile
                 continue
+    source = Source(Delivery("", {"repository": {"html_url": f"https://{repo}"}}, {}, now, repo), "github")
+    facts += await _changes(api, memory, source, path, since)
     return Found(tuple(facts), await _redeliver(api, memory, path, now))
+
+
+async def _changes(
+    api: Outbound, memory: Memory, source: Source, path: str, since: datetime
+) -> list[CommitSeen]:
+    """The commits of pull requests that were merged since `since`, each with what it landed as; none where the token
+    may not see them."""
+    found: list[CommitSeen] = []
+    asked = 0
+    try:
+        answer = await memory.get(
+            api, f"repos/{path}/pulls?state=closed&sort=updated&direction=desc&per_page=50"
+        )
+        for change in tree.nodes({"all": answer.body}, "all"):
+            number, merged = tree.word(change, "number"), tree.time(change, "merged_at")
+            landed = full_sha(tree.at(change, "merge_commit_sha"))
+            if number is None or merged is None or merged < since or landed is None or asked >= MAX_DETAILS:
+                continue
+            if not memory.changed(f"change {path} {number}", landed):
+                continue
+            asked += 1
+            told = {"change": number, "opened_at": tree.time(change, "created_at"), "merged_at": merged}
+            for commit in await _all(
+                api, memory, f"repos/{path}/pulls/{quote(number)}/commits?per_page=100", ""
+            ):
+                apart = landed if full_sha(tree.at(commit, "sha")) != landed else None
+                if look := commit_look(source, commit, landed=apart, **told):
+                    found.append(look)
+    except (Absent, Denied):
+        return found
+    return found
 
 
 async def _all(api: Outbound, memory: Memory, path: str, member: str) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = []
     async for answer in pages(api, memory, path, following):
-        found += tree.nodes(answer.body, member)
+        found += tree.nodes(answer.body if member else {"": answer.body}, member)
     return found
 
 

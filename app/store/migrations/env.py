@@ -12,6 +12,7 @@ from app.store import ci_tables as ci_tables
 from app.store import gate_tables as gate_tables
 from app.store import incident_tables as incident_tables
 from app.store import notice_tables as notice_tables
+from app.store import past_tables as past_tables
 from app.store import people_tables as people_tables
 from app.store import report_tables as report_tables
 from app.store.tables import METADATA

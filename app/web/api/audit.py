@@ -14,7 +14,7 @@ from app.domain.policy import Permission
 from app.read import audit as read
 from app.read.audit import AuditQuery, AuditRow
 from app.web.answers import refusal, unavailable
-from app.web.auth import needs
+from app.web.auth import needs, told_where
 from app.web.streams import Hub
 
 from .listing import Cursor, Limit, Listed, answers, listed, position
@@ -64,11 +64,13 @@ def add(router: APIRouter, hub: Hub) -> None:
         cursor: Cursor = "",
     ) -> Response:
         """Audit entries, newest first. `who` and `workload` are parts of names, `result` is a kind of entry: asked,
-        sent, done, refused, failed, unknown …"""
+        sent, done, refused, failed, unknown … Addresses are told to admins alone."""
         after = position(request, _NAME, cursor, _POSITION)
         query = AuditQuery(who, verb, environment, workload, result, since)
         try:
-            found = await read.page(hub.database, query, after, limit, hub.clock())
+            found = await read.page(
+                hub.database, query, after, limit, hub.clock(), placed=told_where(request.scope)
+            )
         except ValueError as error:
             raise refusal(
                 request, 400, "Invalid parameter", str(error), "Change it, or leave it out."

@@ -220,7 +220,7 @@ def add(router: APIRouter, hub: Hub, perform: Perform) -> None:
 
     @router.get(
         "/commands",
-        dependencies=[needs(Permission.VIEW)],
+        dependencies=[needs(Permission.DEEDS)],
         response_model=Listed[Followed],
         responses=answers(Listed((_FOLLOWED,), None), (), 400),
     )
@@ -245,7 +245,7 @@ def add(router: APIRouter, hub: Hub, perform: Perform) -> None:
 
     @router.get(
         "/commands/{ident}",
-        dependencies=[needs(Permission.VIEW)],
+        dependencies=[needs(Permission.DEEDS)],
         response_model=Followed,
         responses=answers(_FOLLOWED, (), 404),
     )

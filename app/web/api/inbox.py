@@ -51,7 +51,7 @@ def add(router: APIRouter, inbox: Inbox) -> None:
 
     @router.get(
         "/inbox",
-        dependencies=[needs(Permission.VIEW)],
+        dependencies=[needs(Permission.DEEDS)],
         response_model=Listed[InboxLine],
         responses=answers({"items": [_EXAMPLE], "next": None}, [], 400),
     )

@@ -21,7 +21,8 @@ from .listing import answers
 
 @dataclass(frozen=True, slots=True)
 class Me:
-    """A caller: what sort, who, and its roles by environment ("*": all). `verbs` narrows a token (null: it is not)."""
+    """A caller: what sort, who, and its roles by environment ("*": all). `verbs` narrows a token (null: it is not), and
+    `repositories` what it reports for."""
 
     kind: str
     identity: str
@@ -29,6 +30,7 @@ class Me:
     roles: Mapping[str, tuple[str, ...]]
     verbs: tuple[str, ...] | None
     signed_in_at: datetime | None
+    repositories: tuple[str, ...] | None = None
 
 
 _ROLES = {EVERYWHERE: ("operator", "viewer")}
@@ -45,5 +47,5 @@ def add(router: APIRouter, hub: Hub) -> None:
         who = of(request.scope)
         roles = {where: tuple(sorted(role.value for role in held)) for where, held in who.roles.items()}
         verbs = None if who.verbs is None else tuple(sorted(who.verbs))
-        found = Me(who.kind.value, who.identity, who.name, roles, verbs, who.signed_in_at)
+        found = Me(who.kind.value, who.identity, who.name, roles, verbs, who.signed_in_at, who.repositories)
         return tagged(request, encode(found))

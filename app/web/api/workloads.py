@@ -16,15 +16,17 @@ from app.domain.policy import Permission
 from app.domain.rollout import Attention, Phase
 from app.read import workloads as read
 from app.read.fleet import Fleet
+from app.read.lookback import PastFleet
 from app.read.past import Past, Told
 from app.read.workloads import Verdicts, WorkloadDetail, WorkloadItem, WorkloadQuery
-from app.web.answers import live, refusal, unavailable, wants_stream
+from app.web.answers import live, refusal, tagged, unavailable, wants_stream
 from app.web.auth import needs
+from app.web.past import At, fleet_then
 from app.web.streams import Hub
 from app.web.views import ViewKey
 
 from . import sample
-from .contents import ListContent, ResourceContent
+from .contents import ListContent, ResourceContent, encode
 from .listing import (
     Cursor,
     Limit,
@@ -132,19 +134,25 @@ def add(router: APIRouter, hub: Hub) -> None:
         "/workloads/{cluster}/{namespace}/{kind}/{name}",
         dependencies=[needs(Permission.VIEW)],
         response_model=WorkloadDetail,
-        responses=answers(_ONE, [_ONE], 404),
+        responses=answers(_ONE, [_ONE], 400, 404),
     )
-    async def workload(request: Request, cluster: str, namespace: str, kind: str, name: str) -> Response:
-        """One workload with its revisions, steps, pods, problems and history. As a stream: the whole, again
-        whenever it changed; null once it is gone."""
+    async def workload(
+        request: Request, cluster: str, namespace: str, kind: str, name: str, at: At = ""
+    ) -> Response:
+        """One workload with its revisions, steps, pods, problems and history; with `at` as it was at a past minute,
+        when of most pods only their number was kept. As a stream: the whole, again whenever it changed; null once it is
+        gone."""
         ref = WorkloadRef(cluster, namespace, kind, name)
         if not hub.ready and not wants_stream(request):
             return starting()
+        fleet = await fleet_then(request, hub, at) if at else hub.fleet
         try:
-            past = await hub.fleet.follow(ref)
+            past = await fleet.follow(ref)
         except StoreUnavailable as error:
             raise unavailable(request, error) from None
-        make = _detail(hub.fleet, ref, past)
+        make = _detail(fleet, ref, past)
+        if isinstance(fleet, PastFleet) and (shown := make(fleet.at_minute)):
+            return tagged(request, encode(shown))
         if hub.ready and make(hub.clock()) is None:
             gone = past.told.gone_at
             raise refusal(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .access import declared, holder, needs, of, principal, refuse_bare, remember, rights
+from .access import declared, holder, needs, of, principal, refuse_bare, remember, rights, told_where
 from .csrf import csrf_token
 from .guard import LOCAL, Everybody, Guard
 from .viewer import Viewer, viewer
@@ -21,5 +21,6 @@ __all__ = [
     "refuse_bare",
     "remember",
     "rights",
+    "told_where",
     "viewer",
 ]

@@ -17,7 +17,7 @@ from starlette.types import Scope
 
 from app.domain.audit import Act
 from app.domain.people import EVERYWHERE, NOBODY, Principal, PrincipalKind, Role
-from app.domain.policy import Permission, Verdict, permits
+from app.domain.policy import LOOKS, Permission, Verdict, permits
 from app.web.errors import Refusal, wants_html
 
 FILES = "/static"
@@ -55,6 +55,11 @@ def of(scope: Scope) -> Principal:
     """Who asks, of an ASGI scope; nobody where no guard stands before the application."""
     found: Principal = scope.get("principal", NOBODY)
     return found
+
+
+def told_where(scope: Scope) -> bool:
+    """Whether who asks is told from which addresses people came."""
+    return permits(of(scope), Permission.ADDRESSES).allowed
 
 
 def rights(principal: Principal) -> frozenset[str]:
@@ -137,7 +142,7 @@ def refuse_bare(app: FastAPI) -> None:
     wrong = [
         path
         for path, methods, permission in declared(app)
-        if permission is None or (permission is Permission.VIEW and methods - {"GET", "HEAD", "OPTIONS"})
+        if permission is None or (permission in LOOKS and methods - {"GET", "HEAD", "OPTIONS"})
     ]
     if wrong:
         raise Bare(f"These routes declare no permission, or too little: {', '.join(sorted(wrong))}.")

@@ -67,6 +67,7 @@ class Account:
             chosen or None,
             _days(fields),
             text(fields, "source").strip(),
+            tokens.lines(text(fields, "repositories")) or None,
         )
         try:
             owner = None if who is LOCAL else who  # nobody in particular could own it
@@ -190,6 +191,8 @@ class Account:
                 until, seen = row["expires_at"], row["used_at"]
                 name = row["name"]
                 detail = row["view"] or f"{_last(row['roles'])} in {_words(row['environments'])}"
+                if row["repositories"]:
+                    detail += f", only reports for {_words(row['repositories'])}"
                 if row["owner"] and (row["issuer"], row["subject"]) != (who.issuer, who.subject):
                     detail = f"{detail}, of {row['owner']}"
                 if row["kind"] == "kiosk" and seen is None:

@@ -45,6 +45,8 @@ KEPT = 10_000
 API_PREFIX, KIOSK_PREFIX = "shipboard_", "kiosk_"
 MAX_STREAMS = 100
 """Streams one person, token or screen may have open."""
+PROXY_STREAM = 60.0
+"""Seconds after which the stream of somebody whom a proxy told of has to come by the proxy again."""
 
 log = structlog.get_logger("shipboard.auth")
 STRANGER = replace(NOBODY, roles={EVERYWHERE: frozenset({Role.VIEWER})})
@@ -78,6 +80,7 @@ class Doorkeeper:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._acts = acts
+        self.proxy_stream = PROXY_STREAM
         self.settings = settings
         self.cookies = cookies.Cookies(https)
         self.limits = Limits()
@@ -124,6 +127,9 @@ class Doorkeeper:
                 name, groups = asked
                 roles = granted(self.settings.grants, f"proxy:{name}", groups)
                 person = Principal(PrincipalKind.PERSON, "proxy", name, name, roles=roles, groups=groups)
+                watched = self._watched_as.get(person.identity)
+                if watched and watched.roles != roles:
+                    self._end_streams(person.identity)
                 return Caller(person, self._own + name.encode())
         if not self.settings.modes:
             return Caller(LOCAL if self._acts else STRANGER, self._own)
@@ -154,18 +160,24 @@ class Doorkeeper:
             return None if self.settings.modes or not self._acts else LOCAL
         return principal if principal.kind is PrincipalKind.SYSTEM else None
 
-    def watch(self, principal: Principal, end: Callable[[], None]) -> Callable[[], None]:
-        """Call `end` once `principal` may no longer read as it could, until the function answered is called. Raises
-        TooMany."""
-        ident = principal.session
+    def watch(
+        self, principal: Principal, end: Callable[[], None], again: Callable[[], None]
+    ) -> Callable[[], None]:
+        """Call `end` once `principal` may no longer read as it could, until the function answered is called; and
+        `again` for whom only a new request can tell of. Raises TooMany."""
+        proxied = principal.kind is PrincipalKind.PERSON and principal.issuer == Mode.PROXY
+        ident = principal.identity if proxied else principal.session
         if not ident:
             return lambda: None
         if len(self._watching[ident]) >= MAX_STREAMS:
             raise TooMany
         self._watching[ident].add(end)
         self._watched_as[ident] = principal
+        anew = asyncio.get_running_loop().call_later(self.proxy_stream, again) if proxied else None
 
         def no_more() -> None:
+            if anew:
+                anew.cancel()
             self._watching[ident].discard(end)
             if not self._watching[ident]:
                 del self._watching[ident]
@@ -282,12 +294,18 @@ class Doorkeeper:
             found = await self._standing(was)
             if found is None or found.roles != was.roles:
                 self._known.clear()
-                log.info("streams ended", session=ident, streams=len(self._watching.get(ident, ())))
-                for end in tuple(self._watching.get(ident, ())):
-                    end()
+                self._end_streams(ident)
+
+    def _end_streams(self, ident: str) -> None:
+        log.info("streams ended", session=ident, streams=len(self._watching.get(ident, ())))
+        for end in tuple(self._watching.get(ident, ())):
+            end()
 
     async def _standing(self, was: Principal) -> Principal | None:
-        """Who came by a session or token, as the database has it now; None when it holds no more."""
+        """Who came by a session or token, as the database has it now; None when it holds no more. Whom a proxy told of
+        stands as told until it tells anew."""
+        if not was.session:
+            return was
         now = self.clock()
         table = people.SESSION if was.kind is PrincipalKind.PERSON else people.TOKEN
         async with self.database.reading() as connection:

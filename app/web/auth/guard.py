@@ -75,7 +75,9 @@ class Resolver(Protocol):
     async def caller(self, scope: Scope) -> Caller:
         """The caller of a request. Raises StoreUnavailable."""
 
-    def watch(self, principal: Principal, end: Callable[[], None]) -> Callable[[], None]:
+    def watch(
+        self, principal: Principal, end: Callable[[], None], again: Callable[[], None]
+    ) -> Callable[[], None]:
         """Call `end` once `principal` may no longer read, until the function answered is called."""
 
     async def denied(self, scope: Scope, said: str, verb: str = Act.ENTER) -> None:
@@ -93,7 +95,9 @@ class Everybody:
         """LOCAL."""
         return Caller(LOCAL, self._secret)
 
-    def watch(self, principal: Principal, end: Callable[[], None]) -> Callable[[], None]:
+    def watch(
+        self, principal: Principal, end: Callable[[], None], again: Callable[[], None]
+    ) -> Callable[[], None]:
         """Nobody is ever turned away."""
         return lambda: None
 

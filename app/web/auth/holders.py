@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 
 from app.domain.grants import Grant, granted, narrowed
 from app.domain.people import EVERYWHERE, Principal, PrincipalKind, Role
@@ -87,6 +88,7 @@ async def bearer_of(database: Database, settings: AuthSettings, row: people.Row)
         f"{row['name']} ({row['owner']})" if row["owner"] else row["name"],
         roles=narrowed(held, scope, environments),
         verbs=None if verbs is None else frozenset(verbs),
+        repositories=tuple(json.loads(row["repositories"])) if row["repositories"] else None,
         session=row["ident"],
     )
 
@@ -129,6 +131,46 @@ async def standing(database: Database, settings: AuthSettings, who: Principal) -
         return who if not settings.modes else None
     roles = await roles_of(database, settings, how, who.subject, who.groups)
     return None if roles is None else replace(who, roles=roles)
+
+
+async def person_named(
+    database: Database,
+    settings: AuthSettings,
+    identity: str,
+    groups: frozenset[str],
+    *,
+    session: str,
+    signed_in_at: datetime,
+) -> Principal | None:
+    """Somebody whom another place vouches for: `identity` is "local:NAME", "oidc:SUBJECT" or "proxy:NAME", `groups`
+    those that a sign-in would bring. None when they may not come in. Raises StoreUnavailable."""
+    how, _, subject = identity.partition(":")
+    if how not in settings.modes:
+        return None
+    issuer, name, email = how, subject, ""
+    if how == Mode.OIDC and settings.oidc:
+        issuer = settings.oidc.issuer
+    if how == Mode.LOCAL:
+        async with database.reading() as connection:
+            account = await people.one(connection, people.ACCOUNT, name=subject)
+        if account is None:
+            return None
+        name, email = account["display"] or subject, account["email"]
+        groups |= frozenset(json.loads(account["groups"]))
+    roles = await roles_of(database, settings, how, subject, groups)
+    if roles is None:
+        return None
+    return Principal(
+        PrincipalKind.PERSON,
+        issuer,
+        subject,
+        name,
+        email,
+        roles,
+        groups,
+        session=session,
+        signed_in_at=signed_in_at,
+    )
 
 
 def account_grants(name: str, stored: str) -> list[Grant]:

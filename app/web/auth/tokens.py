@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from ipaddress import ip_network
 from secrets import token_hex
@@ -14,6 +14,7 @@ from typing import Any
 from app.domain.commands import Verb
 from app.domain.people import EVERYWHERE, Principal, Role
 from app.domain.policy import Permission
+from app.domain.repositories import repo_key
 
 from . import cookies
 from .doorkeeper import API_PREFIX, KIOSK_PREFIX
@@ -30,7 +31,8 @@ _ENVIRONMENT = re.compile(r"\*|[A-Za-z0-9][A-Za-z0-9._:/@-]{0,99}")
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """A token to be made. `verbs` None: whatever the role may; `source`: a network it may come from."""
+    """A token to be made. `verbs` None: whatever the role may; `source`: a network it may come from.
+    `repositories`: it only reports for these (globs), and does nothing else but look."""
 
     name: str
     role: str = Role.VIEWER.value
@@ -38,6 +40,7 @@ class Wanted:
     verbs: tuple[str, ...] | None = None
     days: int = 90
     source: str = ""
+    repositories: tuple[str, ...] | None = None
 
 
 def api_token(wanted: Wanted, owner: Principal | None, now: datetime) -> tuple[str, Mapping[str, Any]]:
@@ -52,6 +55,14 @@ def api_token(wanted: Wanted, owner: Principal | None, now: datetime) -> tuple[s
     for verb in wanted.verbs or ():
         if verb not in VERBS:
             raise ValueError(f"{verb[:50]!r} is nothing a token could do; there are {', '.join(VERBS)}.")
+    if wanted.repositories is not None:
+        keys = tuple(repo_key(each) for each in wanted.repositories)
+        for given, key in zip(wanted.repositories, keys, strict=True):
+            if not key:
+                raise ValueError(f"{given[:80]!r} is no repository, as github.com/acme/* is.")
+        if wanted.role == Role.VIEWER:
+            raise ValueError("A token that reports for repositories is an operator.")
+        wanted = replace(wanted, repositories=keys)
     if not wanted.environments:
         raise ValueError("A token is for at least one environment; * is all of them.")
     roles = [Role.VIEWER] if wanted.role == Role.VIEWER else [Role.VIEWER, Role(wanted.role)]
@@ -82,6 +93,8 @@ def spoken(row: Mapping[str, Any]) -> str:
     roles, environments = json.loads(row["roles"]), json.loads(row["environments"])
     verbs = json.loads(row["verbs"])
     only = "" if verbs is None else f", only {', '.join(verbs)}"
+    if row["repositories"]:
+        only += f", only reports for {', '.join(json.loads(row['repositories']))}"
     return f"token {row['ident']} ({row['name']}), {roles[-1]} in {', '.join(environments)}{only}"
 
 
@@ -123,6 +136,7 @@ def _row(
         "roles": json.dumps([role.value for role in roles]),
         "environments": json.dumps(list(wanted.environments)),
         "verbs": json.dumps(None if wanted.verbs is None else list(wanted.verbs)),
+        "repositories": None if wanted.repositories is None else json.dumps(wanted.repositories),
         "view": view,
         "source": wanted.source,
         "created_at": now,

@@ -12,7 +12,7 @@ from functools import partial
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from app.domain.errors import StoreUnavailable
 from app.perform import Freezes, Gates, Incidents, Perform
@@ -26,6 +26,7 @@ from app.web.streams import Hub
 from app.web.views import ViewKey
 
 from . import (
+    artifact,
     audit,
     board,
     commands,
@@ -35,16 +36,19 @@ from . import (
     gate,
     gates,
     incident,
+    lookback,
+    looked,
     patterns,
     pipelines,
     receipt,
+    report,
     run,
     sources,
     timeline,
     wall,
     workload,
 )
-from .may import may
+from .may import knows, may
 from .page import Page, PageContent, RowCache
 
 PAGES: tuple[Page, ...] = (
@@ -54,6 +58,8 @@ PAGES: tuple[Page, ...] = (
     pipelines.PAGE,
     run.PAGE,
     commit.PAGE,
+    artifact.PAGE,
+    report.PAGE,
     timeline.PAGE,
     dora.PAGE,
     gates.PAGE,
@@ -103,16 +109,20 @@ def _handler(
     page: Page, hub: Hub, renderer: Renderer, cache: RowCache
 ) -> Callable[[Request], Awaitable[Response]]:
     revoked = renderer.page("revoked.html", {}).encode()
+    past = lookback.LookBack(hub, renderer, PAGES)
 
     async def show(request: Request) -> Response:
+        asked_for = request.query_params.multi_items()
         try:
-            query = page.parse([*request.path_params.items(), *request.query_params.multi_items()])
+            query = page.parse([*request.path_params.items(), *asked_for])
         except ValueError as error:
             todo = "Change the address, or open the page without parameters."
             raise refusal(request, 400, "Invalid parameter", str(error), todo) from None
 
         if not hub.ready and (page.find or not wants_stream(request)):
             return _warming(renderer, hub.clock(), auth.viewer(request.scope))
+        if page.lookback and any(name == "at" and text for name, text in asked_for):
+            return await past.show(request, page, query)
         held = auth.rights(auth.of(request.scope))
         if page.by_rights:
             query = page.by_rights(query, held)
@@ -126,13 +136,26 @@ def _handler(
                 raise unavailable(request, error) from None
 
         asked = query.query_string()
+        if page is board.PAGE and looked.DISMISS in request.query_params:
+            back = RedirectResponse(f"/?{asked}" if asked else "/", 303, {"cache-control": "no-store"})
+            return looked.mark(request, back, hub.clock(), dismissed=True)
         address = quote(request.url.path) + (f"?{asked}" if asked else "")
 
         def content(fleet: Fleet, now: datetime, kept: object = kept) -> PageContent:
             projection = page.open(fleet, query, now, hub.environments)
             shouting = partial(alarms, fleet.gates)
             return PageContent(
-                page, query, projection, renderer, cache, now, PAGES, may(held), shouting, address
+                page,
+                query,
+                projection,
+                renderer,
+                cache,
+                now,
+                PAGES,
+                may(held),
+                shouting,
+                address,
+                knows(held),
             )
 
         key = ViewKey(request.url.path, asked, "text/html", held)
@@ -141,7 +164,8 @@ def _handler(
         fill = [renderer.page("who.html", {"viewer": auth.viewer(request.scope)})]
         if page.mine:
             fill.append(page.mine(renderer, hub.fleet, query, request.scope, hub.clock()))
-        return live(request, hub, key, content, fill=[part.encode() for part in fill])
+        shown = live(request, hub, key, content, fill=[part.encode() for part in fill])
+        return looked.mark(request, shown, hub.clock()) if page is board.PAGE else shown
 
     return show
 

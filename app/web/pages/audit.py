@@ -39,7 +39,15 @@ def routes(hub: Hub, renderer: Renderer) -> APIRouter:
         except ValueError:
             raise refusal(request, 400, "Invalid cursor", "This cursor was not issued here.", _TODO) from None
         try:
-            found = await read.page(hub.database, query, below, read.SHOWN, now, choices=True)
+            found = await read.page(
+                hub.database,
+                query,
+                below,
+                read.SHOWN,
+                now,
+                choices=True,
+                placed=auth.told_where(request.scope),
+            )
         except StoreUnavailable as error:
             raise unavailable(request, error) from None
         pairs = [query.query_string()] if query.query_string() else []
@@ -64,7 +72,7 @@ def routes(hub: Hub, renderer: Renderer) -> APIRouter:
                 "cache-control": "private, no-store",
                 "content-disposition": f'attachment; filename="{name}"',
             }
-            body = read.export(hub.database, query, now, form)
+            body = read.export(hub.database, query, now, form, placed=auth.told_where(request.scope))
             return StreamingResponse(body, headers=headers, media_type=_TYPES[form])
 
         router.add_api_route(f"/audit.{form}", file, methods=["GET"], dependencies=[needs(Permission.AUDIT)])

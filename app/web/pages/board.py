@@ -8,10 +8,12 @@ from datetime import datetime
 from app.live import Topic
 from app.read.board import Board, BoardChange, BoardRow
 from app.read.fleet import Fleet
+from app.read.lookback import PastFleet, still_board
 from app.read.projection import BoardProjection
 from app.read.query import BoardQuery
 from app.read.words import slug
 
+from . import looked
 from .page import Dirty, Page
 
 _REGIONS = ("sentence", "day", "waiting")
@@ -24,10 +26,11 @@ class _Board:
 
     def __init__(self, fleet: Fleet, query: BoardQuery, now: datetime, environments: Sequence[str]) -> None:
         self._projection = BoardProjection(fleet, query, now, environments)
+        self._still = isinstance(fleet, PastFleet)
 
     @property
     def model(self) -> Board:
-        return self._projection.board
+        return still_board(self._projection.board) if self._still else self._projection.board
 
     @property
     def columns(self) -> object:
@@ -70,4 +73,6 @@ PAGE = Page(
     regions=("sentence", "day", "waiting", "environments", "columns", "rows", "foot"),
     parse=BoardQuery.parse,
     open=_Board,
+    mine=looked.line,
+    lookback=True,
 )

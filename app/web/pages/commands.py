@@ -153,7 +153,8 @@ class Dialog:
 
     async def _asking(self, request: Request, row: WorkloadRow, form: Shown) -> Asking:
         verb, arguments = form.verb, form.arguments
-        who, offer = auth.of(request.scope), acts.verbs(row).get(verb)
+        who, past = auth.of(request.scope), await self._hub.fleet.follow(row.ref)
+        offer = acts.verbs(row, past.told.record).get(verb)
         if offer is None:
             why = f"A {row.ref.kind} like {row.ref.name} knows no {VERBS[verb].label.lower()}."
             raise refusal(request, 404, "No such command", why, "See its page for what it can do.")

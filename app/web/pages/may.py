@@ -17,6 +17,11 @@ def may(held: frozenset[str]) -> Callable[[str, str], Blocker | None]:
     return lambda verb, environment: personal(holder, Verb(verb), environment)
 
 
+def knows(held: frozenset[str]) -> bool:
+    """Whether the holder of these rights is told what was asked of workloads, by whom and why."""
+    return permits(auth.holder(held), Permission.DEEDS).allowed
+
+
 def personal(principal: Principal, verb: Verb, environment: str) -> Blocker | None:
     """What keeps `principal` from `verb` in `environment`: None when nothing does."""
     role = VERBS[verb].role

@@ -87,7 +87,7 @@ class Page:
     `find` reads what the projection needs besides, before it is opened, and answers what keeps that up; it
     raises LookupError with a sentence when the page's object is not there, which is called `absent` then. `by_rights`
     puts what the viewer may do into the query; `mine` draws what is said to one viewer alone, in the block of that
-    name: no part of the stream.
+    name: no part of the stream. `lookback`: `?at=` shows it as it was (pages.lookback).
     """
 
     path: str
@@ -101,6 +101,7 @@ class Page:
     absent: str = "No such workload"
     by_rights: Callable[[Any, frozenset[str]], Query] | None = None
     mine: Callable[[Renderer, Fleet, Any, Scope, datetime], str] | None = None
+    lookback: bool = False
 
 
 class RowCache:
@@ -124,7 +125,8 @@ class RowCache:
 class PageContent:
     """One page under one query, as the regions of a view. `pages` are those to navigate to; `may` says what keeps
     whoever shares this view from a verb in an environment; `alarms` is what every screen shows; `address` is where the
-    page is, and its stream."""
+    page is, and its stream; `knows`: what was asked, by whom and why is said here; `more` is for the template
+    besides."""
 
     def __init__(
         self,
@@ -138,6 +140,8 @@ class PageContent:
         may: Callable[[str, str], Blocker | None] = lambda verb, environment: None,
         alarms: Callable[[datetime], Sequence[Alarm]] = lambda now: (),
         address: str = "/",
+        knows: bool = True,
+        more: Mapping[str, object] | None = None,
     ) -> None:
         self._page, self._projection = page, projection
         self._renderer, self._cache, self._alarms = renderer, cache, alarms
@@ -147,6 +151,8 @@ class PageContent:
             "pages": pages,
             "may": may,
             "address": address,
+            "knows": knows,
+            **(more or {}),
         }
         self._regions: dict[str, str] = {}
         self._rows: dict[str, str] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+from app.domain.policy import Permission
 from app.live import Topic
 from app.read.fleet import Fleet
 from app.read.kept import Kept
@@ -58,4 +59,5 @@ PAGE = Page(
     open=_Receipt,
     find=_find,
     absent="No such command",
+    permission=Permission.DEEDS,
 )

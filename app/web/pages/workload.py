@@ -9,13 +9,26 @@ from difflib import get_close_matches
 from app.domain.drills import production
 from app.live import Topic
 from app.read.fleet import Fleet
+from app.read.lookback import PastFleet, still_workload
 from app.read.past import Past
 from app.read.sides import PodLine
 from app.read.workload import WorkloadPage, WorkloadProjection, WorkloadQuery
 
 from .page import Dirty, Page
 
-_REGIONS = ("sentence", "road", "acts", "why", "revisions", "pods", "history", "asked", "events", "aside")
+_REGIONS = (
+    "sentence",
+    "road",
+    "acts",
+    "why",
+    "revisions",
+    "course",
+    "pods",
+    "history",
+    "asked",
+    "events",
+    "aside",
+)
 
 
 class _Workload:
@@ -27,10 +40,12 @@ class _Workload:
         self, fleet: Fleet, query: WorkloadQuery, now: datetime, environments: Sequence[str]
     ) -> None:
         self._projection = WorkloadProjection(fleet, query.ref, now, production(environments))
+        self._minute = int(now.timestamp()) // 60
+        self._still = isinstance(fleet, PastFleet)
 
     @property
     def model(self) -> WorkloadPage:
-        return self._projection.page
+        return still_workload(self._projection.page) if self._still else self._projection.page
 
     @property
     def columns(self) -> object:
@@ -48,8 +63,13 @@ class _Workload:
         return self._dirty(before) if self._projection.apply(topics, now) else Dirty()
 
     def tick(self, now: datetime) -> Dirty:
-        before = self.rows()
-        return self._dirty(before) if self._projection.tick(now) else Dirty()
+        before, minute = self.rows(), int(now.timestamp()) // 60
+        # the course of what runs ends where it was drawn: once a minute that is moved on
+        moved = minute != self._minute and any(past.seconds is None for past in self.model.past.rollouts[:1])
+        self._minute = minute
+        if self._projection.tick(now):
+            return self._dirty(before)
+        return Dirty(frozenset({"course"})) if moved else Dirty()
 
     def _dirty(self, before: Mapping[str, PodLine]) -> Dirty:
         after = self.rows()
@@ -78,8 +98,9 @@ PAGE = Page(
     path="/workloads/{cluster}/{namespace}/{kind}/{name}",
     title="Workload",
     template="workload.html",
-    regions=(*_REGIONS[:6], "rows", *_REGIONS[6:], "foot"),
+    regions=(*_REGIONS[:7], "rows", *_REGIONS[7:], "foot"),
     parse=WorkloadQuery.parse,
     open=_Workload,
     find=_find,
+    lookback=True,
 )

@@ -51,6 +51,8 @@ def signed(provider: str, secret: str, body: bytes, now: datetime, ident: str = 
             return {"x-buildkite-signature": f"timestamp={at},signature={made}"}
         case "circleci":
             return {"circleci-signature": f"v2=0000,v1={_hex(secret, body)}"}
+        case "pagerduty":
+            return {"x-pagerduty-signature": f"v1={_hex(secret, body)}"}
         case "drone":
             return drone(secret, body, now)
         case "generic":

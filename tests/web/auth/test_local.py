@@ -4,6 +4,7 @@ import statistics
 import time
 
 import pytest
+from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from app.store import people
 from app.web.auth import passwords
@@ -129,7 +130,8 @@ async def test_stored_is_argon2id_and_a_name_typed_is_not(local):
 @pytest.mark.parametrize(
     "password",
     ["", "short", "elevenchars", "x" * 12, "aaaabbbbaaaabbbb", "Password12345", "administrator", "x" * 1025,
-     "i am vera too, really", "QwertyQwerty", "shipboard2026!", "password!!!!!!!"],
+     "i am vera too, really", "QwertyQwerty", "shipboard2026!", "password!!!!!!!", "Kubernetes123!", "trustno1trustno1",
+     "letmein12345", "zaq12wsxcde3"],
 )  # fmt: skip
 def test_new_passwords_that_anybody_would_try_are_refused(password):
     """SR-06: the list of common ones, the name, the length."""
@@ -137,8 +139,17 @@ def test_new_passwords_that_anybody_would_try_are_refused(password):
         passwords.check_new(password, "vera")
 
 
+def test_the_thousands_that_people_choose_most_are_refused():
+    """SR-06."""
+    known = list(FREQUENCY_LISTS["passwords"])[:3000]
+    assert len(known) == 3000
+    for password in known:
+        with pytest.raises(ValueError, match=r"\.$"):
+            passwords.check_new(password, "vera")
+
+
 @pytest.mark.parametrize(
-    "password", [PASSWORD, "x9" * 4 + "abcd" * 16, "ein längeres Wort, 東京", "k" * 512 + "word and more"]
+    "password", [PASSWORD, "4 grey herons over " * 4, "ein längeres Wort, 東京", "k" * 512 + "word and more"]
 )
 def test_long_and_foreign_passwords_are_welcome(password):
     """SR-06: at least 64 characters."""

@@ -1,5 +1,6 @@
 """Every route by every sort of caller: generated from the routes there are, so that a new one is in it by itself."""
 
+import json
 import re
 
 import pytest
@@ -21,12 +22,12 @@ MAY = {
     "garbage token": set(),
     "expired token": set(),
     "no role": set(),
-    "viewer": {"view", "self", "audit"},
-    "operator": {"view", "self", "audit", "act", "report"},
-    "approver": {"view", "self", "audit", "decide"},
-    "admin": {"view", "self", "audit", "act", "report", "decide", "admin"},
-    "token viewer": {"view", "audit"},
-    "token operator": {"view", "audit", "act", "report"},
+    "viewer": {"view", "self", "audit", "deeds"},
+    "operator": {"view", "self", "audit", "deeds", "act", "report"},
+    "approver": {"view", "self", "audit", "deeds", "decide"},
+    "admin": {"view", "self", "audit", "deeds", "act", "report", "decide", "admin", "addresses"},
+    "token viewer": {"view", "audit", "deeds"},
+    "token operator": {"view", "audit", "deeds", "act", "report"},
     "screen": set(),  # of another view than any that is asked for
 }
 """What each may at all, somewhere; the test's own word, not the code's."""
@@ -42,6 +43,7 @@ OPEN_BY_NAME = {
     "/oidc/callback",
     "/kiosk/{secret}",
     "/hooks/{provider}/{hook_id}",
+    "/hooks/{provider}/{hook_id}/{secret}",
     SIGNED,
 }
 _PARAMETERS = {"cluster": "east", "namespace": "shop", "kind": "Deployment", "name": "cart", "path": "x"}
@@ -181,7 +183,13 @@ def test_a_route_that_changes_something_needs_more_than_to_look():
 def test_policy_says_the_same_everywhere(kind, role, environment, permission):
     """SR-10: the one function, for every sort of caller, role held in staging alone, place and permission."""
     who = Principal(kind, "i", "s", roles={STAGING: frozenset({role})} if role else {})
-    least = {"act": Role.OPERATOR, "report": Role.OPERATOR, "decide": Role.APPROVER, "admin": Role.ADMIN}
+    least = {
+        "act": Role.OPERATOR,
+        "report": Role.OPERATOR,
+        "decide": Role.APPROVER,
+        "admin": Role.ADMIN,
+        "addresses": Role.ADMIN,
+    }
     held = role is not None and environment != PRODUCTION
     enough = held and (role is Role.ADMIN or least.get(permission.value, role) is role)
     refused = {
@@ -200,9 +208,50 @@ async def test_strangers_may_look_and_not_act_where_settings_say_so(tmp_path, sq
         assert (await here.ask("GET", "/")).status_code == 200
         assert (await here.ask("GET", "/api/v1/board")).status_code == 200
         assert (await here.ask("GET", "/account")).headers["location"] == "/login?next=/account"
+        for told in (
+            "/api/v1/commands",
+            "/api/v1/commands/abc",
+            "/api/v1/inbox",
+            "/api/v1/audit",
+            "/audit.csv",
+        ):
+            hidden = await here.ask("GET", told, headers={"accept": "application/json"})
+            assert hidden.status_code == 401, (
+                f"{told}: what people did and why is for those who say who they are"
+            )
+        assert (await here.ask("GET", "/commands/abc")).headers["location"] == "/login?next=/commands/abc"
         refused = await here.ask("POST", "/account/tokens", headers={"accept": "*/*"})
         assert refused.status_code == 401
         assert refused.json()["blocked_by"][0]["rule"] == "sign-in"
+
+
+def test_a_token_for_some_commands_may_see_what_became_of_them():
+    who = Principal(
+        PrincipalKind.TOKEN, roles={EVERYWHERE: frozenset({Role.OPERATOR})}, verbs=frozenset({"abort"})
+    )
+    assert permits(who, Permission.DEEDS).allowed
+    assert not permits(who, Permission.AUDIT).allowed
+    assert not permits(who, Permission.ACT, verb="pause").allowed
+
+
+async def test_addresses_in_the_audit_are_for_admins(board):
+    """Whoever looks at who did what need not learn from where."""
+    await board.ask("GET", "/account", headers={"accept": "application/json"})  # a stranger, turned away
+    viewer, admin = await board.be("viewer"), await board.be("admin")
+    await board.keeper._denials.write(board.keeper.database, at_once=True)
+
+    async def told(path: str, cookie: str) -> str:
+        answer = await board.ask("GET", path, cookie, headers={"accept": "application/json"})
+        assert answer.status_code == 200, answer.text
+        return str(answer.text)
+
+    for path in ("/api/v1/audit", "/audit", "/audit.csv", "/audit.jsonl", "/audit.jsonl?who=nobody"):
+        assert "127.0.0.1" in await told(path, admin), path
+        seen = await told(path, viewer)
+        assert "127.0.0.1" not in seen, path
+        assert "nobody" in seen, path
+    assert json.loads(await told("/api/v1/audit?who=127.0.0.1", viewer))["items"] == []
+    assert json.loads(await told("/api/v1/audit?who=127.0.0.1", admin))["items"]
 
 
 async def test_a_board_that_asks_nobody_lets_its_own_machine_do_everything(tmp_path, sqlite_template):

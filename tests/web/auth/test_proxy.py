@@ -1,5 +1,6 @@
 """A trusted proxy is believed from its own addresses, with its secret, in its own words; nobody else is."""
 
+import asyncio
 import itertools
 from dataclasses import replace
 from ipaddress import ip_network
@@ -123,6 +124,26 @@ async def test_proxy_signs_people_in_request_by_request(tmp_path, sqlite_templat
         assert (await here.ask("GET", "/")).status_code == 303
         wrong = {**sent, "x-shipboard-proxy-secret": "x" * 20}
         assert (await here.ask("GET", "/", headers={**wrong, "accept": "*/*"})).status_code == 401
+
+
+async def test_streams_of_whom_a_proxy_told_end_when_it_tells_otherwise_or_in_time(tmp_path, sqlite_template):
+    """SR-07, SR-12: nobody tells of those who lost a role, so a stream comes by the proxy again every minute."""
+    sent = {"x-forwarded-user": "vera", "x-shipboard-proxy-secret": SECRET, "accept": "text/event-stream"}
+    admins = {"x-forwarded-groups": "admins"}
+    async with door(tmp_path, through("127.0.0.1"), sqlite_template) as here:
+        async with here.http.stream("GET", "/", headers={**sent, **admins}) as stream:
+            assert stream.status_code == 200
+            assert (await here.ask("GET", "/api/v1/me", headers={**sent, "accept": "*/*"})).json()[
+                "roles"
+            ] == {"*": ["viewer"]}
+            async with asyncio.timeout(30):
+                said = (await stream.aread()).decode()
+        assert "You are no longer signed in." in said
+        here.keeper.proxy_stream = 0.2
+        async with here.http.stream("GET", "/", headers=sent) as stream, asyncio.timeout(30):
+            said = (await stream.aread()).decode()
+        assert "no longer" not in said
+        assert "retry: " in said
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,56 @@
+"""Which commits of a branch landed as another one: a squash, or the last of a rebase, has taken their place.
+
+The pull request tells of its last commit, and where the Git host's API is asked, of each. What was pushed to the same
+branch before that, since the one that landed before it, went with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from app.store.ci_tables import COMMIT
+
+from .builds import MAIN
+
+LONGEST = timedelta(days=90)
+"""How long before it lands a commit is looked for."""
+MOST = 20_000
+_COLUMNS = ("repo", "sha", "at", "title", "author", "branch", "landed", "pushed_at")
+
+
+async def squashed(
+    connection: AsyncConnection, repos: Iterable[str], since: datetime
+) -> Mapping[tuple[str, str], tuple[Any, ...]]:
+    """Rows of commits by (repository, commit they landed as), newest first, of those made from `since` on or a while
+    before. None is of a main branch."""
+    found: dict[tuple[str, str], dict[str, Any]] = {}
+    names = sorted(repos)
+    for start in range(0, len(names), 200):
+        some = names[start : start + 200]
+        recent = (COMMIT.c.repo.in_(some), COMMIT.c.at >= since - LONGEST)
+        apart = COMMIT.c.branch.is_(None) | COMMIT.c.branch.not_in(MAIN)
+        columns = [COMMIT.c[name] for name in _COLUMNS]
+        heads = select(*columns).where(*recent, apart, COMMIT.c.landed.is_not(None))
+        rows = (await connection.execute(heads.order_by(COMMIT.c.at.desc()).limit(MOST))).all()
+        for row in rows:
+            found.setdefault((row.repo, row.landed), {})[row.sha] = row
+        branches = {row.branch for row in rows if row.branch}
+        if not branches:
+            continue
+        beside = select(*columns).where(*recent, COMMIT.c.branch.in_(sorted(branches)))
+        went: dict[tuple[str, str], str] = {}
+        for row in await connection.execute(beside.order_by(COMMIT.c.at.desc(), COMMIT.c.sha).limit(MOST)):
+            place = (row.repo, row.branch)
+            if row.landed:
+                went[place] = row.landed
+            elif place in went:
+                found[row.repo, went[place]].setdefault(row.sha, row)
+    return {
+        key: tuple(sorted(rows.values(), key=lambda row: (row.at, row.sha), reverse=True))
+        for key, rows in found.items()
+    }
