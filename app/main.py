@@ -39,8 +39,8 @@ from app.perform import (
     Rounds,
     Rules,
 )
-from app.read.artifacts import Policy
 from app.read.evidence import evidence
+from app.read.flags import Policy
 from app.read.fleet import Fleet
 from app.settings import ClusterSettings, HookSettings, Settings
 from app.sources.alerted import Alerts
@@ -121,7 +121,8 @@ def create_app(
         try:
             keeper.database = database
             live = Live()
-            fleet = Fleet(database, delivery=settings.delivered)
+            policy = Policy(settings.signing, settings.scan_threshold)
+            fleet = Fleet(database, delivery=settings.delivered, policy=policy)
             hub = Hub(database, live, fleet, environments=settings.environments)
             reach: dict[str, ClusterLike] = {}
             place = f"{gethostname()} {settings.host} {settings.port}"
@@ -129,7 +130,6 @@ def create_app(
             freezer = Freezer(settings.delivered)
             step_up = timedelta(minutes=settings.auth.step_up_minutes) or None
             rules = Rules(production(settings.environments), (freezer.hold,), step_up=step_up)
-            policy = Policy(settings.signing, settings.scan_threshold)
             facts = partial(evidence, database, delivery=settings.delivered, clock=_now)
             gathering = Gathering(facts, reach)
             gates = Gates(database, live, freezer, gathering, _now, rules=rules)
@@ -158,7 +158,7 @@ def create_app(
             app.include_router(hooks.routes(inbox, settings.hooks))
             decisions = api.Decisions(gates, freezing)
             outbox = Outbox(database)
-            app.include_router(api.router(hub, perform, inbox, database, policy, decisions, outbox))
+            app.include_router(api.router(hub, perform, inbox, database, decisions, outbox))
             if settings.flagger_secret:
                 app.include_router(flagger.routes(gates, reach, settings.flagger_secret))
             told = Ingest(database, live, CiRules(settings.services, settings.job_stages))

@@ -31,6 +31,7 @@ from app.domain.rollout import (
 from app.live import Topic
 from app.read.builds import Builds
 from app.read.fleet import Fleet
+from app.read.marks import Marks
 from app.read.origins import Origins
 from app.read.past import Past, Told
 from app.read.rows import RolloutRow, SourceRow, WorkloadRow
@@ -60,7 +61,7 @@ class StillFleet(Fleet):
         self._by_service: dict[str, frozenset[str]] = {}
         self._put_workloads((), dict(self._workloads))
         self._pasts = WeakValueDictionary()
-        self.builds, self.origins = Builds(), Origins()
+        self.builds, self.origins, self.marks = Builds(), Origins(), Marks()
         self._kept = WeakValueDictionary()
         self.held: list[Past] = []
 

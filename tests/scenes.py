@@ -7,11 +7,13 @@ from datetime import timedelta
 from functools import cache
 
 from app.domain.budget import BUDGET, Verdict
-from app.domain.dora import Figures, middle, rate, share
+from app.domain.dora import Figures
+from app.domain.intervals import middle, rate, share
 from app.domain.rollout import Attention
 from app.read.board import Column, Sentence
 from app.read.builds import Builds, ServiceBuilds, service_builds
-from app.read.dora import Dora, DoraQuery
+from app.read.dora import Dora
+from app.read.dora_query import DoraQuery
 from app.read.runs import RunLine, StageSpan
 from tests.fleets import NOW, before
 

@@ -178,12 +178,39 @@ class FlagKind(StrEnum):
     DIVERGENT = "divergent"
 
 
+FLAG_WORDS: Mapping[FlagKind, str] = {
+    FlagKind.FLOATING: "moving tag",
+    FlagKind.NO_SHA: "tag without a commit",
+    FlagKind.RETAGGED: "tag used twice",
+    FlagKind.DISAGREES: "not what CI deployed",
+    FlagKind.UNSIGNED: "not signed",
+    FlagKind.SCAN: "weakness found",
+    FlagKind.DIVERGENT: "built twice",
+}
+"""Each kind in two or three words, for a mark."""
+_TODO: Mapping[FlagKind, str] = {
+    FlagKind.FLOATING: "Deploy a tag that stays, or the digest.",
+    FlagKind.NO_SHA: "Put the commit into the tag, or have CI report which commit it built the image from.",
+    FlagKind.RETAGGED: "Push every build under a tag of its own, and make tags immutable in the registry.",
+    FlagKind.DISAGREES: "See whether the rollout was taken back, or another pipeline deploys here as well.",
+    FlagKind.UNSIGNED: "Sign the image in its own pipeline and upload the bundle: see docs/ci.md.",
+    FlagKind.SCAN: "Build it anew on a base that mends them, or have the finding accepted where it is scanned.",
+    FlagKind.DIVERGENT: "Build once and promote that digest from environment to environment.",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """One thing to know about an artifact, in one sentence."""
+    """One thing to know about an artifact, in one sentence, and what to do about it (by default what its kind
+    asks for)."""
 
     kind: FlagKind
     message: str
+    todo: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.todo:
+            object.__setattr__(self, "todo", _TODO[self.kind])
 
 
 def tag_flags(ref: ImageRef) -> list[Flag]:

@@ -39,6 +39,7 @@ from app.store import gates as kept
 from app.store.audit import append
 from app.store.commands import Known
 from app.store.db import Database
+from app.store.ended import ended_after
 
 from .asking import Question, moving
 from .ballots import Ballot, EvidenceChanged, Gather, Over
@@ -122,6 +123,11 @@ class Gates:
         """Gates whose key begins so, oldest first. Raises StoreUnavailable."""
         async with self.database.reading() as connection:
             return await kept.answered(connection, beginning)
+
+    async def over_since(self, workload: str, at: datetime) -> bool:
+        """Whether a rollout of it ended later than `at`. Raises StoreUnavailable."""
+        async with self.database.reading() as connection:
+            return await ended_after(connection, workload, at)
 
     async def known(self, ref: WorkloadRef) -> Known:
         """A workload as the database has it. Raises NotKnown, StoreUnavailable."""

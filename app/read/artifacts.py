@@ -6,33 +6,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain import artifacts
-from app.domain.artifacts import TRUST_WORDS, Alias, AliasKind, Flag, Known, Link, Origin, Trust, commit_of
+from app.domain.artifacts import TRUST_WORDS, Flag, FlagKind, Origin, Trust, commit_of
 from app.domain.names import ImageRef
 from app.domain.repositories import full_digest
-from app.domain.signing import SigningRule, wants_signature
-from app.store.ci_tables import ARTIFACT, COMMIT, REPORTED, RUN
-from app.store.report_tables import ALIAS, LINK, REPORT, SIGNATURE, TAG
+from app.domain.rollout import Attention
+from app.store.ci_tables import REPORTED, RUN
+from app.store.report_tables import REPORT, SIGNATURE, TAG
 
 from . import reports
+from .board import Sentence
+from .flags import NO_POLICY, Asked, Policy, known, of_images
 from .reports import ReportLine, SignatureLine
 
 _MAX = 500
-
-
-@dataclass(frozen=True, slots=True)
-class Policy:
-    """What the settings want of images: `rules` say who signs, `threshold` which severity a scan may not find
-    (empty: any)."""
-
-    rules: tuple[SigningRule, ...] = ()
-    threshold: str = ""
-
-
-NO_POLICY = Policy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +66,21 @@ class DeployedLine:
 
 
 @dataclass(frozen=True, slots=True)
+class RunningLine:
+    """A workload that runs the image, or has pods of it."""
+
+    ref: str
+    service: str
+    environment: str
+    version: str
+    attention: Attention
+    word: str
+
+
+@dataclass(frozen=True, slots=True)
 class ArtifactShown:
     """An image by digest. `sha` is its commit by the most trusted source (`source`, `said`), null where nothing
-    tells; `others` are commits that other sources name; `names` its other digests."""
+    tells; `others` are commits that other sources name; `names` its other digests; `running` is where it is now."""
 
     digest: str
     names: tuple[str, ...]
@@ -94,39 +96,8 @@ class ArtifactShown:
     signatures: tuple[SignatureLine, ...]
     reports: tuple[ReportLine, ...]
     deployed: tuple[DeployedLine, ...]
-
-
-async def known(connection: AsyncConnection, digests: Iterable[str], tags: Iterable[str] = ()) -> Known:
-    """What is known of the images with `digests` and of commits that `tags` may name, for `commit_of`."""
-    names = sorted({digest for digest in digests if digest})[:_MAX]
-    aliases: dict[tuple[str, str], Alias] = {}
-    for _ in range(3):  # config to manifest, manifest to index, index to its other manifests
-        query = select(ALIAS).where(ALIAS.c.digest.in_(names) | ALIAS.c.of.in_(names)).limit(5 * _MAX)
-        for row in await connection.execute(query):
-            aliases[row.digest, row.of] = Alias(row.digest, AliasKind(row.kind), row.of)
-        more = sorted({*names, *(name for pair in aliases for name in pair)})[: 2 * _MAX]
-        if more == names:
-            break
-        names = more
-    links = [
-        Link(row.digest, row.sha, row.repo, Trust(row.trust), row.said, row.verified)
-        for row in await connection.execute(select(LINK).where(LINK.c.digest.in_(names)).limit(5 * _MAX))
-    ]
-    told = {(link.digest, link.sha) for link in links}
-    built = select(ARTIFACT.c.digest, ARTIFACT.c.sha, ARTIFACT.c.repo).where(
-        ARTIFACT.c.digest.in_(names), ARTIFACT.c.sha.is_not(None)
-    )
-    links += [
-        Link(row.digest, row.sha, row.repo or "", Trust.BUILD)
-        for row in await connection.execute(built)
-        if (row.digest, row.sha) not in told
-    ]
-    commits: list[tuple[str, str]] = []
-    for digits in sorted({found for tag in tags for found in artifacts.digits(tag)})[:100]:
-        begins = (COMMIT.c.sha >= digits, COMMIT.c.sha <= digits + "g")
-        fits = select(COMMIT.c.repo, COMMIT.c.sha).where(*begins).limit(3)
-        commits += [(row.repo, row.sha) for row in await connection.execute(fits)]
-    return Known(tuple(links), tuple(aliases.values()), tuple(commits))
+    running: tuple[RunningLine, ...] = ()
+    sentence: Sentence | None = None
 
 
 async def origins(connection: AsyncConnection, asked: Mapping[str, Running]) -> dict[str, Origin]:
@@ -170,7 +141,7 @@ def _tags_of(refs: Sequence[ImageRef], runs: Iterable[tuple[str, str, str]]) -> 
 
 
 async def shown(connection: AsyncConnection, digest: str, policy: Policy = NO_POLICY) -> ArtifactShown | None:
-    """All that is known of an image; None when nothing is."""
+    """All that the database has of an image; None when that is nothing."""
     told = await known(connection, [digest])
     names = sorted(artifacts.same_image(digest, told.aliases))
     tags = [
@@ -203,7 +174,10 @@ async def shown(connection: AsyncConnection, digest: str, policy: Policy = NO_PO
     origin = (await origins(connection, {"": Running("", tuple(images), (digest,))})).get("")
     if not (told.links or told.aliases or tags or deployed or signatures or lines):
         return None
-    flags = await _flags(connection, digest, told, tags, signatures, lines, origin, policy)
+    asked = Asked(tuple(images[:10]), (digest,), origin.repo if origin else "")
+    flags = (await of_images(connection, {"": asked}, policy))[""]
+    if origin and origin.trust < Trust.TAG:  # where somebody told of the commit, the tag need not
+        flags = tuple(flag for flag in flags if flag.kind is not FlagKind.NO_SHA)
     return ArtifactShown(
         digest,
         tuple(name for name in names if name != digest),
@@ -213,7 +187,7 @@ async def shown(connection: AsyncConnection, digest: str, policy: Policy = NO_PO
         origin.said if origin else "",
         origin.verified if origin else False,
         origin.others if origin else (),
-        tuple(flags),
+        flags,
         tuple(tags),
         tuple(
             LinkLine(link.sha, link.repo, TRUST_WORDS[link.trust], link.said, link.verified)
@@ -223,59 +197,3 @@ async def shown(connection: AsyncConnection, digest: str, policy: Policy = NO_PO
         tuple(lines),
         tuple(deployed),
     )
-
-
-async def _flags(
-    connection: AsyncConnection,
-    digest: str,
-    told: Known,
-    tags: Sequence[TagLine],
-    signatures: Sequence[SignatureLine],
-    lines: Sequence[ReportLine],
-    origin: Origin | None,
-    policy: Policy,
-) -> list[Flag]:
-    """What about the image is not as it should be, in the order of the tags, then of the rest."""
-    found: dict[str, Flag] = {}
-
-    def add(*flags: Flag | None) -> None:
-        found.update({flag.message: flag for flag in flags if flag is not None})
-
-    aliases = list(told.aliases)
-    for line in tags[:10]:
-        ref = ImageRef(line.name, line.tag)
-        add(*artifacts.tag_flags(ref))
-        query = select(TAG.c.digest).where(TAG.c.name == line.name, TAG.c.tag == line.tag).limit(_MAX)
-        others = list(await connection.scalars(query))
-        aliases += (await known(connection, others)).aliases
-        add(artifacts.retagged(ref, others, aliases))
-    links = list(told.links)
-    if shas := sorted({link.sha for link in links})[:50]:
-        rows = await connection.execute(select(LINK).where(LINK.c.sha.in_(shas)).limit(_MAX))
-        links += [Link(row.digest, row.sha, row.repo, Trust(row.trust)) for row in rows]
-        aliases += (await known(connection, [link.digest for link in links])).aliases
-    add(artifacts.divergent(digest, links, aliases))
-    verified = any(line.proof == "verified" for line in signatures)
-    why = next((line.reason for line in signatures if line.reason), "")
-    add(artifacts.unsigned(wants_signature(origin.repo if origin else "", policy.rules), verified, why))
-    scan = next((line.scan for line in lines if line.scan and line.scan.components is None), None)
-    if scan is not None:
-        counts = {word: getattr(scan, word) for word in ("critical", "high", "medium", "low")}
-        add(artifacts.above(policy.threshold, counts))
-    return list(found.values())
-
-
-async def disagreement(
-    connection: AsyncConnection, repo: str, environment: str, running: Sequence[str]
-) -> Flag | None:
-    """A flag when the newest deployment to `environment` that CI reports succeeded with another image than runs."""
-    latest = (
-        select(REPORTED.c.digest)
-        .where(REPORTED.c.repo == repo, func.lower(REPORTED.c.environment) == environment.lower())
-        .where(REPORTED.c.outcome == "success", REPORTED.c.digest.is_not(None))
-    )
-    deployed = await connection.scalar(latest.order_by(REPORTED.c.at.desc()).limit(1))
-    if not deployed:
-        return None
-    told = await known(connection, [deployed, *running])
-    return artifacts.disagree(deployed, running, told.aliases)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from ..domain.artifacts import Flag
 from ..domain.freshness import Freshness
 from ..domain.rollout import Attention, StepState
 from .query import BoardQuery
@@ -106,7 +107,7 @@ class Member:
 @dataclass(frozen=True, slots=True)
 class Cell:
     """A service in one environment, told by its worst workload. `commits` is how many lie between the cell before
-    it and this one, None where they cannot be counted.
+    it and this one, None where they cannot be counted; `flags` are what is not as it should be about its images.
 
     `heard_at` is set when the cell cannot be seen: then it was as `was` says ("It was good."). `until` is
     when a pause ends by itself. `progress` (0 to 100) is None where steps say more, or nothing moves.
@@ -133,6 +134,7 @@ class Cell:
     pods: Pods | None = None
     commits: int | None = None
     commit: str = ""
+    flags: tuple[Flag, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from ..domain.rollout import Attention, Phase, PodCondition, RolloutState, Step,
 from .acts import answer, hold
 from .board import BoardRow, Build, Cell, Column, Gap, Held, Member, Pods, Segment, Square, Waiting
 from .builds import ServiceBuilds
+from .marks import Marks
 from .origins import Origins, Running
 from .query import version_of
 from .road import segments
@@ -69,9 +70,10 @@ def board_row(
     now: datetime,
     origins: Origins | None = None,
     builds: ServiceBuilds | None = None,
+    marks: Marks | None = None,
 ) -> BoardRow:
     """One service over `columns`; `seen` are its workloads in any order, at least one in one of the
-    columns. `origins` tells their commits, `builds` what CI says of it."""
+    columns. `origins` tells their commits, `builds` what CI says of it, `marks` what is to be known of images."""
     cells: list[Cell | None] = []
     before: Cell | None = None
     runs: Running | None = None
@@ -82,6 +84,9 @@ def board_row(
             mine = origins.running(here[0].row)
             cell = _told(cell, runs, mine, origins)
             runs = mine
+        if cell and marks:
+            flags = {flag.message: flag for s in here for flag in marks.of(s.row.key)}
+            cell = replace(cell, flags=tuple(flags.values())) if flags else cell
         before = cell or before
         cells.append(cell)
     shown = [(i, c) for i, c in enumerate(cells) if c]

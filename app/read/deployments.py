@@ -18,15 +18,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.domain.ci import CiOutcome
 from app.domain.dora import Deployment, Ending, Incident
 from app.domain.rollout import Outcome, RolloutKind
-from app.store.ci_tables import ARTIFACT, COMMIT, REPORTED
+from app.store.ci_tables import REPORTED
 from app.store.incident_tables import INCIDENT
 from app.store.incidents import incident_of
-from app.store.report_tables import TAG
 from app.store.tables import ROLLOUT
 
-from .builds import MAIN
 from .fleet import Fleet
-from .squashes import squashed
+from .trails import Trails
 
 BEFORE = timedelta(days=30)
 """How long before a span is looked at for what ran then."""
@@ -78,7 +76,7 @@ async def read_past(
     repos = repositories(fleet)
     reported = await _reported(connection, environment, service, since - BEFORE, until, repos)
     every = sorted([*reported, *found], key=lambda one: (one.deployment.ended_at, one.deployment.id))
-    linked = await _linked(connection, every, repos, since - 2 * BEFORE)
+    linked = await _linked(connection, fleet.trails, every, repos, since - 2 * BEFORE)
     incidents = await read_incidents(connection, environment, service, since - BEFORE, until)
     return Past(tuple(linked), incidents, again, len(rows) == MOST)
 
@@ -136,31 +134,22 @@ def _merged(rows: Iterable[Any]) -> tuple[list[_One], int]:
     """Rollouts as deployments, oldest first, those of one version at one time as one; and how many changed nothing."""
     groups: dict[tuple[str, str], list[tuple[set[str], Deployment]]] = {}
     again = 0
-    for row in rows:
-        if row.from_version == row.to_version or row.nature == RolloutKind.RESTART:
+    for ident, workload, service, environment, before, version, back, started, ended, told, nature in rows:
+        if before == version or nature == RolloutKind.RESTART:
             again += 1
             continue
-        outcome = Outcome(row.outcome or Outcome.SUPERSEDED)
-        ending = Ending.LANDED if row.back and outcome is Outcome.ROLLED_BACK else _ENDINGS[outcome]
-        one = Deployment(
-            row.id,
-            row.service,
-            row.environment,
-            row.to_version,
-            row.started_at,
-            row.ended_at,
-            ending,
-            row.back,
-        )
-        same = groups.setdefault((row.service, row.to_version), [])
-        if same and row.workload not in same[-1][0] and row.started_at - same[-1][1].started_at < TOGETHER:
+        outcome = Outcome(told or Outcome.SUPERSEDED)
+        ending = Ending.LANDED if back and outcome is Outcome.ROLLED_BACK else _ENDINGS[outcome]
+        one = Deployment(ident, service, environment, version, started, ended, ending, back)
+        same = groups.setdefault((service, version), [])
+        if same and workload not in same[-1][0] and started - same[-1][1].started_at < TOGETHER:
             workloads, known = same[-1]
-            workloads.add(row.workload)
+            workloads.add(workload)
             worst = min(known.ending, ending, key=_WORSE.index)
-            started, ended = min(known.started_at, one.started_at), max(known.ended_at, one.ended_at)
+            started, ended = min(known.started_at, started), max(known.ended_at, ended)
             same[-1] = workloads, replace(known, started_at=started, ended_at=ended, ending=worst)
         else:
-            same.append(({row.workload}, one))
+            same.append(({workload}, one))
     return [_One(one) for same in groups.values() for _, one in same], again
 
 
@@ -211,80 +200,39 @@ async def _reported(
 
 
 async def _linked(
-    connection: AsyncConnection, every: Sequence[_One], repos: Mapping[str, str], since: datetime
+    connection: AsyncConnection,
+    trails: Trails,
+    every: Sequence[_One],
+    repos: Mapping[str, str],
+    since: datetime,
 ) -> list[Deployment]:
     """Deployments with the times of the commits that each brought: those of the main branch after the commit that ran
     before. One with nothing before it brings none, since it is not known what was new."""
-    names = {repos[one.deployment.service] for one in every if one.deployment.service in repos}
-    shas = await _shas(connection, names, {one.deployment.version for one in every if not one.sha}, since)
-    trails = await _trails(connection, names, since)
+    named = [(repo, one) for one in every if (repo := repos.get(one.deployment.service))]
+    read = await trails.read(
+        connection,
+        {repo for repo, _ in named},
+        since,
+        {(repo, one.deployment.version) for repo, one in named if not one.sha},
+        {(repo, one.sha) for repo, one in named if one.sha},
+    )
     latest: dict[str, int] = {}
     found = []
     for one in every:
-        deployment = one.deployment
-        repo = repos.get(deployment.service, "")
-        sha = one.sha or shas.get((repo, deployment.version), "")
-        place = trails.get(repo, _NOTHING).places.get(sha)
-        if deployment.ending is not Ending.LANDED or place is None:
-            found.append(deployment)
+        d, repo = one.deployment, repos.get(one.deployment.service, "")
+        if not repo or d.ending is not Ending.LANDED:
+            found.append(d)
             continue
-        before = latest.get(deployment.service)
-        if before is not None and place > before and not deployment.back:
-            times = trails[repo].times[before + 1 : place + 1]
-            deployment = replace(deployment, committed_at=tuple(at for each in times for at in each))
-        if not deployment.back:
-            latest[deployment.service] = max(place, before if before is not None else place)
-        found.append(deployment)
-    return found
-
-
-@dataclass(frozen=True, slots=True)
-class _Trail:
-    """Of a main branch: the times of the commits that came with each of its own, its own or those it was squashed from;
-    and the place of each."""
-
-    times: Sequence[Sequence[datetime]]
-    places: Mapping[str, int]
-
-
-_NOTHING = _Trail((), {})
-
-
-async def _trails(connection: AsyncConnection, repos: Iterable[str], since: datetime) -> dict[str, _Trail]:
-    """Commits of main branches, oldest first."""
-    times: dict[str, list[Sequence[datetime]]] = {}
-    places: dict[str, dict[str, int]] = {}
-    names = sorted(repos)
-    went = await squashed(connection, names, since)
-    for start in range(0, len(names), 200):
-        query = (
-            select(COMMIT.c.repo, COMMIT.c.sha, COMMIT.c.at)
-            .where(
-                COMMIT.c.repo.in_(names[start : start + 200]), COMMIT.c.at >= since, COMMIT.c.branch.in_(MAIN)
+        place = read.place(repo, one.sha or read.commit(repo, d.version))
+        if place is None or d.back:
+            found.append(d)
+            continue
+        before = latest.get(d.service)
+        if before is not None and place > before:
+            times = read.between(repo, before, place)
+            d = Deployment(
+                d.id, d.service, d.environment, d.version, d.started_at, d.ended_at, d.ending, d.back, times
             )
-            .order_by(COMMIT.c.at, COMMIT.c.sha)
-        )
-        for row in await connection.execute(query):
-            mine = times.setdefault(row.repo, [])
-            places.setdefault(row.repo, {})[row.sha] = len(mine)
-            mine.append([each.at for each in went.get((row.repo, row.sha), ())] or [row.at])
-    return {repo: _Trail(mine, places[repo]) for repo, mine in times.items()}
-
-
-async def _shas(
-    connection: AsyncConnection, repos: Iterable[str], versions: Iterable[str], since: datetime
-) -> dict[tuple[str, str], str]:
-    """Commits by repository and tag of the image that was made."""
-    names, wanted = sorted(repos), set(versions)
-    found: dict[tuple[str, str], str] = {}
-    for start in range(0, len(names), 200):
-        query = (
-            select(ARTIFACT.c.repo, TAG.c.tag, ARTIFACT.c.sha)
-            .join(TAG, TAG.c.digest == ARTIFACT.c.digest)
-            .where(ARTIFACT.c.repo.in_(names[start : start + 200]), ARTIFACT.c.at >= since)
-            .where(ARTIFACT.c.sha.is_not(None))
-        )
-        for row in await connection.execute(query):
-            if row.tag in wanted:
-                found[row.repo, row.tag] = row.sha
+        latest[d.service] = max(place, before if before is not None else place)
+        found.append(d)
     return found

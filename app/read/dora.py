@@ -4,88 +4,29 @@ number recomputes from."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
-from urllib.parse import urlencode
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.domain import dora, instants
+from app.domain import dora
 from app.domain.dora import Figures, Judged
 from app.domain.dora import Outcome as Told
-from app.domain.names import cut
+from app.domain.intervals import middle
 from app.domain.rollout import Attention
 
 from .board import Clause, Column, Sentence
-from .columns import columns
 from .deployments import Past, read_past
+from .dora_query import DoraQuery, places, span
 from .fleet import Fleet
 from .words import number
 
-WINDOWS = {"7d": timedelta(days=7), "30d": timedelta(days=30), "12w": timedelta(weeks=12)}
 WEEKS = 12
-FEW = 6
-"""From so many rows on, a median has an interval."""
 SERVICES = 200
 ROWS = 500
 """Most rows of a figure on the page; the export has all."""
-FIGURES = ("lead", "frequency", "recovery", "fail", "rework")
-
-
-@dataclass(frozen=True, slots=True)
-class DoraQuery:
-    """Of which environment (empty: the last one), service (empty: all) and window the figures are; `until` is the end
-    of the window (None: now). `figure` narrows the rows to those of one figure."""
-
-    environment: str = ""
-    service: str = ""
-    window: str = "30d"
-    until: datetime | None = None
-    figure: str = ""
-
-    @classmethod
-    def parse(cls, params: Iterable[tuple[str, str]]) -> DoraQuery:
-        """Read a query string. Raises ValueError that says what is allowed."""
-        told = {name: cut(value.strip(), 200) for name, value in params}
-        window, figure = told.get("window", "30d"), told.get("figure", "")
-        if window not in WINDOWS:
-            raise ValueError(f"window={window} is none. Use one of: {', '.join(WINDOWS)}.")
-        if figure not in ("", *FIGURES):
-            raise ValueError(f"figure={figure} is none. Use one of: {', '.join(FIGURES)}.")
-        return cls(
-            told.get("environment", ""), told.get("service", ""), window, instant(told, "until"), figure
-        )
-
-    def pairs(self) -> list[tuple[str, str]]:
-        """What was asked, in canonical order."""
-        found = [(n, getattr(self, n)) for n in ("environment", "service", "figure") if getattr(self, n)]
-        found += [("window", self.window)] if self.window != "30d" else []
-        return [*found, ("until", stamp(self.until))] if self.until else found
-
-    def query_string(self) -> str:
-        """The canonical query string, without "?"."""
-        return urlencode(self.pairs())
-
-    def choosing(self, **told: str) -> str:
-        """The query string with something else chosen."""
-        return replace(self, **told).query_string()  # type: ignore[arg-type]
-
-
-def instant(told: dict[str, str], name: str) -> datetime | None:
-    """A parameter that is an instant; None without it. Raises ValueError."""
-    text = told.get(name, "").replace(" ", "+")
-    if not text:
-        return None
-    try:
-        return instants.read(text)
-    except ValueError:
-        raise ValueError(f"{name}= is no instant. Use one like 2026-11-25T12:00:00Z.") from None
-
-
-def stamp(at: datetime) -> str:
-    """An instant for a query string."""
-    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,18 +83,6 @@ class DoraRow:
     lead: tuple[float, ...]
 
 
-def span(query: DoraQuery, now: datetime) -> tuple[datetime, datetime]:
-    """Beginning and end of the window. Without an end told it ends with the minute, so that it can be asked for
-    again."""
-    until = query.until or now.replace(second=0, microsecond=0)
-    return until - WINDOWS[query.window], until
-
-
-def places(fleet: Fleet) -> tuple[Column, ...]:
-    """Environments in promotion order."""
-    return columns({row.place.environment for row in fleet.workloads.values()}, fleet.environments)
-
-
 async def outcomes(
     connection: AsyncConnection, fleet: Fleet, query: DoraQuery, now: datetime, weeks: int = 0
 ) -> tuple[tuple[Told, ...], Past, str]:
@@ -171,11 +100,14 @@ async def figures(connection: AsyncConnection, fleet: Fleet, query: DoraQuery, n
     """The page."""
     since, until = span(query, now)
     told, past, environment = await outcomes(connection, fleet, query, now, WEEKS)
-    by_week = dora.weeks(until, WEEKS)
+    by_week = [_between(told, *week) for week in dora.weeks(until, WEEKS)]
     found, weeks, services = await asyncio.to_thread(
         lambda: (
-            dora.figures(told, since, until),
-            tuple(dora.figures(told, *week) for week in by_week),
+            dora.figures(_between(told, since, until), since, until),
+            tuple(
+                dora.figures(some, *week)
+                for some, week in zip(by_week, dora.weeks(until, WEEKS), strict=True)
+            ),
             () if query.service else _services(told, since, until),
         )
     )
@@ -198,24 +130,32 @@ async def figures(connection: AsyncConnection, fleet: Fleet, query: DoraQuery, n
     )
 
 
+def _between(told: Sequence[Told], since: datetime, until: datetime) -> Sequence[Told]:
+    """Of what is in the order of its end, what ended in [since, until)."""
+    first = bisect_left(told, since, key=lambda one: one.deployment.ended_at)
+    return told[first : bisect_left(told, until, first, key=lambda one: one.deployment.ended_at)]
+
+
 def _services(told: Sequence[Told], since: datetime, until: datetime) -> tuple[ServiceFigures, ...]:
     by_service: dict[str, list[Told]] = {}
     for one in told:
         by_service.setdefault(one.deployment.service, []).append(one)
+    by_week = dora.weeks(until, WEEKS)
     found = []
     for name in sorted(by_service)[:SERVICES]:
         mine = by_service[name]
         lead = []
-        for start, end in dora.weeks(until, WEEKS):
+        for week in by_week:
             waits = [
                 max(0.0, (o.deployment.ended_at - at).total_seconds())
-                for o in mine
-                if start <= o.deployment.ended_at < end
+                for o in _between(mine, *week)
                 for at in o.deployment.committed_at
             ]
-            middle = dora.middle(waits)
-            lead.append((middle.value, middle.low, middle.high))
-        found.append(ServiceFigures(name, dora.figures(mine, since, until), tuple(lead)))
+            half = middle(waits)
+            lead.append((half.value, half.low, half.high))
+        found.append(
+            ServiceFigures(name, dora.figures(_between(mine, since, until), since, until), tuple(lead))
+        )
     return tuple(found)
 
 

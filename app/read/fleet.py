@@ -23,10 +23,13 @@ from app.domain.rollout import attention
 from app.live import Topic
 from app.read import past
 from app.read.builds import Builds
+from app.read.flags import NO_POLICY, Policy
 from app.read.kept import Kept
+from app.read.marks import Marks
 from app.read.origins import Origins
 from app.read.past import Past, rollout_of
 from app.read.rows import RolloutRow, SourceRow, WorkloadRow
+from app.read.trails import Trails
 from app.store import freezes as frost
 from app.store import gates as asked
 from app.store import mapping
@@ -35,7 +38,7 @@ from app.store.tables import ROLLOUT, SOURCE, WORKLOAD
 
 KEPT = timedelta(hours=24)
 """How long a rollout that is over stays in the fleet."""
-_CI = frozenset({"workload", "run", "commit", "artifact", "report"})
+_CI = frozenset({"workload", "run", "commit", "artifact", "report", "deployment"})
 _MANY = 2000
 """From so many topics on, reading everything is cheaper than asking for each."""
 
@@ -54,9 +57,10 @@ class Fleet:
         database: Database,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         delivery: Delivery | None = None,
+        policy: Policy = NO_POLICY,
     ) -> None:
         self._database, self._clock = database, clock
-        self.delivery = delivery or Delivery()
+        self.delivery, self.policy = delivery or Delivery(), policy
         self.by_hand: tuple[Freeze, ...] = ()
         """Freezes made by hand that were not lifted."""
         self._exempt: Mapping[str, tuple[str, ...]] = {}
@@ -65,7 +69,8 @@ class Fleet:
         self._sources: dict[str, SourceRow] = {}
         self._rollouts: dict[str, RolloutRow] = {}
         self._by_service: dict[str, frozenset[str]] = {}
-        self.builds, self.origins = Builds(), Origins()
+        self.builds, self.origins, self.marks = Builds(), Origins(), Marks(policy)
+        self.trails = Trails()
         self._pasts: WeakValueDictionary[WorkloadRef, Past] = WeakValueDictionary()
         self._kept: WeakValueDictionary[str, Kept] = WeakValueDictionary()
         self._reading = asyncio.Lock()
@@ -115,9 +120,11 @@ class Fleet:
             rollouts = await _rollouts(connection, recent)
             await self.builds.load(connection, self._clock())
             await self.origins.load(connection, workloads.values())
+            await self.marks.load(connection, workloads.values(), self.origins)
             gates = await asked.current(connection, self._clock() - KEPT)
             self.by_hand = await frost.freezes(connection, self._clock())
             self._exempt = await frost.exemptions(connection, self._clock())
+        self.trails.clear()
         self._gates.clear()
         self._gates.update((gate.id, gate) for gate in gates)
         self._workloads.clear()
@@ -238,6 +245,8 @@ class Fleet:
         async with self._database.reading() as connection:
             services = set(await self.builds.refresh(connection, topics, self._clock()))
             keys = await self.origins.refresh(connection, topics, self._workloads)
+            await self.trails.refresh(connection, topics)
+            keys |= await self.marks.refresh(connection, topics, self._workloads, self.origins, keys)
         return services | {row.place.service for key in keys if (row := self._workloads.get(key))}
 
     def tick(self, now: datetime) -> None:

@@ -127,7 +127,8 @@ class GateLine:
 
 @dataclass(frozen=True, slots=True)
 class GateDetail:
-    """One gate with its evidence: what a decision is bound to is `digest`."""
+    """One gate with its evidence: what a decision is bound to is `digest`. `image` is the digest that pods of the
+    version run (empty: none is seen)."""
 
     line: GateLine
     target: str
@@ -156,6 +157,7 @@ class GateDetail:
     lost: tuple[Change, ...] | None = None
     configuration: tuple[Changed, ...] | None = None
     others: tuple[str, ...] = ()
+    image: str = ""
 
 
 @dataclass(frozen=True, slots=True)

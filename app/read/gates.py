@@ -190,6 +190,7 @@ def detail(fleet: Fleet, gate: Gate, now: datetime) -> GateDetail:
         evidence.lost,
         evidence.configuration,
         others(fleet, gate),
+        _image(fleet, gate),
     )
 
 
@@ -202,6 +203,20 @@ def _told(gate: Gate) -> CallLine | None:
         return None
     again = state.due_at if state.phase is CallPhase.DUE and state.said else None
     return CallLine(call.forge, state.phase, state.said, state.tries, state.told_at, again)
+
+
+def _image(fleet: Fleet, gate: Gate) -> str:
+    """The digest of the first image of what may go in, as pods of the service run it anywhere."""
+    wanted = gate.subject.after.images
+    for image in wanted[:1]:
+        if (own := ImageRef.parse(image).digest).startswith("sha256:"):
+            return own
+    for key in sorted(fleet.by_service.get(gate.subject.service, ())):
+        state = fleet.workloads[key].state
+        for revision in (state.revision, *state.revisions):
+            if revision and wanted and revision.images == wanted and revision.digests:
+                return revision.digests[0]
+    return ""
 
 
 _SEEN = {Holds.YES: Attention.GOOD, Holds.NO: Attention.FAILED, Holds.UNKNOWN: Attention.UNKNOWN}

@@ -13,6 +13,7 @@ from datetime import datetime
 from sqlalchemy import exists, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.domain.artifacts import Trust
 from app.domain.names import ImageRef, Topic
 from app.store.ci_tables import ARTIFACT, COMMIT
 from app.store.report_tables import LINK, TAG
@@ -30,11 +31,12 @@ Asked = tuple[str, tuple[str, ...], tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """The commit that something runs, and who says so."""
+    """The commit that something runs, and who says so; `told`: somebody did, it is not read off the tag alone."""
 
     repo: str
     sha: str
     said: str
+    told: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ class Origins:
 
     def running(self, row: WorkloadRow) -> Running | None:
         """What `row` runs; None where nothing tells."""
-        asked = _asked(row)
+        asked = asked_of(row)
         return self._running.get(asked) if asked else None
 
     def between(self, newer: Running | None, older: Running | None) -> int | None:
@@ -82,7 +84,7 @@ class Origins:
         self._running.clear()
         self._trails.clear()
         self._places.clear()
-        self._of = {row.key: asked for row in rows if (asked := _asked(row))}
+        self._of = {row.key: asked for row in rows if (asked := asked_of(row))}
         await self._resolve(connection, set(self._of.values()))
 
     async def refresh(
@@ -95,7 +97,7 @@ class Origins:
         wanted: set[Asked] = set()
         for key in sorts.get("workload", ()):
             row = rows.get(key)
-            asked = _asked(row) if row else None
+            asked = asked_of(row) if row else None
             if asked is None:
                 self._of.pop(key, None)
                 continue
@@ -137,7 +139,11 @@ class Origins:
             told_of = await artifacts.origins(connection, running)
             for n, asked in enumerate(some):
                 origin = told_of.get(str(n))
-                self._running[asked] = Running(origin.repo, origin.sha, origin.said) if origin else None
+                self._running[asked] = (
+                    Running(origin.repo, origin.sha, origin.said, origin.trust < Trust.TAG)
+                    if origin
+                    else None
+                )
         repos = {run.repo for asked in todo if (run := self._running.get(asked)) and run.repo}
         for repo in sorted(repos - self._trails.keys()):
             await self._trail(connection, repo)
@@ -208,6 +214,7 @@ async def tagged_digests(connection: AsyncConnection, some: Sequence[Asked]) -> 
     return found
 
 
-def _asked(row: WorkloadRow) -> Asked | None:
+def asked_of(row: WorkloadRow) -> Asked | None:
+    """What is asked of a workload; None where its images are not known."""
     revision = row.state.revision
     return (revision.version, revision.images, revision.digests) if revision and revision.images else None

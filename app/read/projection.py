@@ -289,7 +289,7 @@ class BoardProjection:
             return None
         seen = [Seen(as_of(w, self._now), self._verdicts[_scope(w)]) for w in mine]
         told = self._fleet.builds.by_service.get(service)
-        row = board_row(service, seen, self._columns, self._now, self._fleet.origins, told)
+        row = board_row(service, seen, self._columns, self._now, self._fleet.origins, told, self._fleet.marks)
         if self._query.attention and row.attention not in self._query.attention:
             return None
         if stopped := held(service, mine):

@@ -12,6 +12,7 @@ from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.reports import Target
+from app.store.ci_tables import RUN
 from app.store.report_tables import CASE, REPORT, SCAN, SIGNATURE, TESTS
 
 KEY_LASTS = timedelta(hours=24)
@@ -104,12 +105,22 @@ class ReportLine:
 
 @dataclass(frozen=True, slots=True)
 class ReportShown:
-    """A report with what is kept of its items: the first 500 cases that failed or are flaky, the 500 worst
-    findings."""
+    """A report with what is kept of its items: the first 500 cases that failed or are flaky, new ones first, and the
+    500 worst findings; and the newest run on its commit (empty: none is known)."""
 
     report: ReportLine
     cases: tuple[FailedCase, ...] = ()
     findings: tuple[Mapping[str, Any], ...] = ()
+    run: str = ""
+
+    @property
+    def items(self) -> int:
+        """How many cases or findings there are, kept or not."""
+        if tests := self.report.tests:
+            return max(tests.failed + tests.errors + tests.flaky, len(self.cases))
+        scan = self.report.scan
+        words = ("critical", "high", "medium", "low", "unknown", "info")
+        return sum(getattr(scan, word) for word in words) if scan else 0
 
 
 async def lines(
@@ -172,9 +183,27 @@ async def shown(connection: AsyncConnection, report: str) -> ReportShown | None:
     if not found:
         return None
     query = select(CASE).where(CASE.c.report == report).order_by(CASE.c.place)
-    cases = tuple(_of(FailedCase, row) for row in await connection.execute(query))
+    cases = [_of(FailedCase, row) for row in await connection.execute(query)]
     findings = await connection.scalar(select(SCAN.c.findings).where(SCAN.c.id == report))
-    return ReportShown(found[0], cases, tuple(_decode(findings)) if findings else ())
+    run = None
+    if sha := found[0].sha:
+        runs = select(RUN.c.id).where(RUN.c.sha == sha, RUN.c.repo == found[0].repo)
+        run = await connection.scalar(runs.order_by(RUN.c.at.desc()).limit(1))
+    return ReportShown(
+        found[0], tuple(sorted(cases, key=worst)), tuple(_decode(findings)) if findings else (), run or ""
+    )
+
+
+async def report_page(connection: AsyncConnection, report: str) -> ReportShown:
+    """One report with its items. Raises LookupError when there is none."""
+    if (found := await shown(connection, report)) is None:
+        raise LookupError("There is no such report, or it was too old to keep.")
+    return found
+
+
+def worst(case: FailedCase) -> tuple[bool, bool, bool, str, str]:
+    """Sorts cases: new failures first, then known ones, then what wavers."""
+    return (case.result not in ("failed", "error"), case.flaky, case.known is True, case.suite, case.name)
 
 
 async def earlier(

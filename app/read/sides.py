@@ -150,7 +150,7 @@ def _side(
         attention=attention,
         squares=_squares(state, revision, each),
         images=revision.images,
-        digest=ImageRef.parse(image).digest,
+        digest=ImageRef.parse(image).digest or next(iter(revision.digests), ""),
         number=revision.number,
         key=revision.key,
         cause=revision.cause,

@@ -22,7 +22,7 @@ from app.store.tables import ROLLOUT, WORKLOAD
 from .board import Clause, Column, Sentence
 from .commits import versions_of
 from .deployments import repositories
-from .dora import instant, places, stamp
+from .dora_query import instant, places, stamp
 from .fleet import Fleet
 from .words import number
 from .workloads import Verdicts

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from ..domain.artifacts import Flag
 from ..domain.drills import PRODUCTION, why_not
 from ..domain.freshness import Freshness
 from ..domain.names import Place, WorkloadRef
@@ -87,7 +88,8 @@ class WorkloadPage:
     """All of the page. `gone`: it was deleted while this page was open, and what is shown is how it was.
     `heard_at` is set while it cannot be seen. `rows` are pods, worst first, and `more` is how many are not
     listed. `ready`: a rollback was accepted in a dry run of late (None: not looked at of late); `proof` is what the
-    last drill is worth; `drill`, where one can be made, is why not now, or empty; `asked` are the latest commands."""
+    last drill is worth; `drill`, where one can be made, is why not now, or empty; `asked` are the latest commands,
+    `flags` what is not as it should be about the images that run."""
 
     ref: WorkloadRef
     place: Place
@@ -127,6 +129,7 @@ class WorkloadPage:
     proof: Proof = Proof.NONE
     drill: str | None = None
     asked: tuple[Line, ...] = ()
+    flags: tuple[Flag, ...] = ()
 
 
 class WorkloadProjection:
@@ -255,6 +258,7 @@ class WorkloadProjection:
                 line_of(each.kept, landing(each, None if self._gone else row, attention, self._now))
                 for each in told.asked
             ),
+            flags=() if self._gone else self._fleet.marks.of(row.key),
         )
 
     @property

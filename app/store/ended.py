@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.store.db import Database
 from app.store.mapping import AnyRow, decode_state
@@ -22,6 +23,12 @@ async def ended_since(database: Database, at: datetime) -> list[tuple[AnyRow, st
     )
     async with database.reading() as connection:
         return [(row, _image(row)) for row in await connection.execute(query)]
+
+
+async def ended_after(connection: AsyncConnection, workload: str, at: datetime) -> bool:
+    """Whether a rollout of a workload (by key) ended later than `at`."""
+    query = select(ROLLOUT.c.id).where(ROLLOUT.c.workload == workload, ROLLOUT.c.ended_at > at).limit(1)
+    return (await connection.scalar(query)) is not None
 
 
 def _image(row: AnyRow) -> str:

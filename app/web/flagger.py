@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 import structlog
@@ -35,6 +35,8 @@ MAX_BODY = 65_536
 TYPES = ("confirm-rollout", "confirm-traffic-increase", "confirm-promotion", "rollback")
 LOOK_SECONDS = 4.0
 """Flagger waits 10 s for an answer."""
+_NO = (GatePhase.REJECTED, GatePhase.EXPIRED)
+MOST_TRIES = 100
 AT_WORK = ("Progressing", "WaitingPromotion")
 """Phases in which Flagger acts on a rollback."""
 FLAGGER = Principal(PrincipalKind.SYSTEM, "shipboard", "flagger", "Flagger")
@@ -101,7 +103,7 @@ async def _answer(gates: Gates, cluster: ClusterLike, kind: str, hook: _Hook) ->
     asked = _Asked(known.ref, kind, hook.phase, _mark(known.state, kind, hook), known)
     if kind == "rollback":
         return await _rollback(gates, asked, hook.checksum)
-    gate = await gates.fresh(await gates.ask(_question(asked), FLAGGER))
+    gate = await gates.fresh(await _asked_anew(gates, asked))
     if gate.phase in (GatePhase.APPROVED, GatePhase.EXECUTED):
         now = (await look(cluster, known.ref)).state
         if _mark(now, kind, hook) != asked.mark:
@@ -113,12 +115,28 @@ async def _answer(gates: Gates, cluster: ClusterLike, kind: str, hook: _Hook) ->
     return PlainTextResponse(f"Gate {gate.id} is {gate.phase.value}: /gates/{gate.id}", 403)
 
 
+async def _asked_anew(gates: Gates, asked: _Asked) -> Gate:
+    """The gate of the question; another one where a no was used up and the same version is tried again."""
+    question, n = _question(asked), 1
+    gate = await gates.ask(question, FLAGGER)
+    while gate.phase in _NO and gate.decision and n < MOST_TRIES:
+        if not await gates.over_since(asked.known.key, gate.decision.at):
+            break
+        n += 1
+        gate = await gates.ask(replace(question, key=f"{question.key}#{n}"), FLAGGER)
+    return gate
+
+
 async def _rollback(gates: Gates, asked: _Asked, checksum: str) -> Response:
-    """200 only where a person rejected this very version while it was on its way."""
+    """200 only where a person rejected this very version while it was on its way. That no is used up once a rollout
+    ended after it: the same version, tried again, is asked about again; until then Flagger may ask as often as its
+    answers get lost."""
     if asked.phase not in AT_WORK:
         return PlainTextResponse("Nothing is on its way.", 403)
     for gate in await gates.of_key(f"flagger|{asked.known.key}|"):
-        if gate.phase is GatePhase.REJECTED and gate.decision and _same(gate, asked, checksum):
+        if gate.phase is not GatePhase.REJECTED or not gate.decision or not _same(gate, asked, checksum):
+            continue
+        if not await gates.over_since(asked.known.key, gate.decision.at):
             return PlainTextResponse(f"rejected by {gate.decision.by}")
     return PlainTextResponse("Nobody asked for it.", 403)
 

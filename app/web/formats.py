@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from ..domain import repositories
+from ..domain.artifacts import FLAG_WORDS
 from ..domain.freshness import Freshness
 from ..domain.remedies import remedy
 from ..domain.rollout import Attention
@@ -167,5 +168,6 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "stamp": stamp,
     "epoch": epoch,
     "remedy": remedy,
+    "flag": FLAG_WORDS.__getitem__,
     **PLOTS,
 }

@@ -13,7 +13,7 @@ from tests.cluster.building import CONTROL_PLANE
 
 from . import rig
 
-ALL = ("rows", "first_board", "events", "latency", "streams", "act", "hooks", "years", "lookback")
+ALL = ("rows", "first_board", "events", "latency", "streams", "act", "hooks", "years", "day", "lookback")
 REAL = ("first_board", "latency", "events")
 
 

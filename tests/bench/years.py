@@ -1,4 +1,5 @@
-"""Years of runs cost the pages what weeks of them cost: the same reads over a small and a large database.
+"""Years of runs cost the pages what weeks of them cost: the same reads over a small and a large database, in turn, so
+that whatever else the machine does slows both. What counts is the processor's time; the clock's is told beside it.
 
 Runs, jobs, commits, images and rollouts come at one rate, so a larger database reaches further back. SHIPBOARD_RUNS
 says how many runs the larger one has (default 1,000,000; 5,500,000 is three years of 5,000 a day). The rate is such
@@ -8,12 +9,12 @@ that the small one fills the twelve weeks and more that DORA looks at.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import sqlite3
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
@@ -26,7 +27,7 @@ from app.ingest import Ingest
 from app.live import Live, Topic
 from app.read import dora
 from app.read.commits import commit_page
-from app.read.dora import DoraQuery
+from app.read.dora_query import DoraQuery
 from app.read.fleet import Fleet
 from app.read.pipelines import PipelinesQuery, of_service, pipelines
 from app.read.projection import BoardProjection
@@ -40,53 +41,59 @@ SMALL, LARGE = 50_000, int(os.environ.get("SHIPBOARD_RUNS", "1000000"))
 SERVICES, A_DAY, TIMES, JOBS = 100, 300, 5, ("lint", "unit", "build", "security")
 EVERY = timedelta(days=1) / A_DAY
 TABLES = ("git_commit", "pipeline_run", "run_service", "pipeline_job", "artifact", "artifact_tag", "rollout")
-Reads = dict[str, float]
+Work = Callable[[], Awaitable[Any]]
+WITHIN: dict[str, float] = {"dora of all services": 0.3}
+"""Seconds that a read of the large database may take."""
 
 
 def run() -> list[Row]:
     """Milliseconds of each read over both databases; no ratio may be above 2."""
-    small, _ = asyncio.run(_measure(SMALL))
-    large, size = asyncio.run(_measure(LARGE))
-    rows = [Row(f"{LARGE:,} runs with {len(JOBS) * LARGE:,} jobs", f"{size / 1e6:,.0f} MB")]
-    for name, spent in large.items():
-        ratio = spent / max(small[name], 1e-4)
-        rows.append(
-            Row(
-                name,
-                f"{spent * 1000:.1f} ms",
-                f"{ratio:.2f} x {SMALL:,} runs",
-                "<= 2 x",
-                ratio <= 2 or spent < 0.002,
-            )
-        )
-    return rows
-
-
-async def _measure(count: int) -> tuple[Reads, int]:
     with tempfile.TemporaryDirectory(
         prefix="shipboard-bench-", dir=os.environ.get("SHIPBOARD_BENCH_DIR")
     ) as folder:
-        path = Path(folder) / "years.db"
-        database = await Database.open(f"sqlite:///{path}")
-        live, now = Live(), datetime.now(UTC).replace(microsecond=0)
-        await Ingest(database, live)(
-            [_look(n, environment, now) for n in range(SERVICES) for environment in _PLACES]
-        )
-        await database.close()
-        fill(path, count, now)
-        size = path.stat().st_size
-        database = await Database.open(f"sqlite:///{path}")
-        fleet = Fleet(database)
+        return asyncio.run(_measure(Path(folder)))
+
+
+async def _measure(folder: Path) -> list[Row]:
+    now = datetime.now(UTC).replace(microsecond=0)
+    started = time.perf_counter()
+    paths = [await _made(folder / f"{count}.db", count, now) for count in (SMALL, LARGE)]
+    built, size = time.perf_counter() - started, paths[1].stat().st_size
+    rows = [
+        Row(f"{LARGE:,} runs with {len(JOBS) * LARGE:,} jobs", f"{size / 1e6:,.0f} MB, made in {built:.0f} s")
+    ]
+    databases = [await Database.open(f"sqlite:///{path}") for path in paths]
+    fleets = [Fleet(database) for database in databases]
+    works: list[dict[str, Work]] = []
+    for database, fleet, count in zip(databases, fleets, (SMALL, LARGE), strict=True):
         fleet.environments = _PLACES
-        found = {"load of the fleet with builds and commits": await _timed(fleet.load)}
-        found |= {name: await _timed(read) for name, read in _reads(database, fleet, now, count)}
+        works.append({"load of the fleet with builds and commits": fleet.load})
+        works[-1] |= dict(_reads(database, fleet, now, count))
+    for name in works[0]:
+        small, large = await _timed(works[0][name], works[1][name])
+        ratio = large.cpu / max(small.cpu, 1e-4)
+        bound = WITHIN.get(name, 0.0)
+        met = (ratio <= 2 or large.cpu < 0.002) and (not bound or large.cpu <= bound)
+        wall, first = f"{large.wall * 1000:.0f} ms by the clock", f"{large.first * 1000:.0f} at first"
+        said, wanted = f"{ratio:.2f} x {SMALL:,} runs, {wall}, {first}", "<= 2 x"
+        wanted += f", <= {bound * 1000:.0f} ms" if bound else ""
+        rows.append(Row(name, f"{large.cpu * 1000:.1f} ms", said, wanted, met))
+    for database in databases:
         await database.close()
-        return found, size
+    return rows
 
 
-def _reads(
-    database: Database, fleet: Fleet, now: datetime, count: int
-) -> Iterator[tuple[str, Callable[[], Awaitable[Any]]]]:
+async def _made(path: Path, count: int, now: datetime) -> Path:
+    database = await Database.open(f"sqlite:///{path}")
+    await Ingest(database, Live())(
+        [_look(n, environment, now) for n in range(SERVICES) for environment in _PLACES]
+    )
+    await database.close()
+    fill(path, count, now)
+    return path
+
+
+def _reads(database: Database, fleet: Fleet, now: datetime, count: int) -> Iterator[tuple[str, Work]]:
     sha, key = _sha(count - 1 - SERVICES), f"{count - 1:024x}"
 
     async def with_connection(work: Callable[[Any], Awaitable[Any]]) -> None:
@@ -112,20 +119,33 @@ def _reads(
         yield name, lambda work=work: with_connection(work)  # type: ignore[misc]
 
 
-async def _timed(work: Callable[[], Awaitable[Any]]) -> float:
-    spent = []
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Seconds of the processor and of the clock, each the median of `TIMES`, and of the processor the first time."""
+
+    cpu: float
+    wall: float
+    first: float
+
+
+async def _timed(*works: Work) -> list[Spent]:
+    """Each of `works`, in turn."""
+    spent: list[list[tuple[float, float]]] = [[] for _ in works]
     for _ in range(TIMES):
-        started = time.perf_counter()
-        await work()
-        spent.append(time.perf_counter() - started)
-    return median(spent)
+        for work, mine in zip(works, spent, strict=True):
+            wall, cpu = time.perf_counter(), time.process_time()
+            await work()
+            mine.append((time.process_time() - cpu, time.perf_counter() - wall))
+    return [
+        Spent(median(cpu for cpu, _ in mine), median(wall for _, wall in mine), mine[0][0]) for mine in spent
+    ]
 
 
 _PLACES = ("staging", "production")
 
 
 def _sha(n: int) -> str:
-    return hashlib.sha1(str(n).encode(), usedforsecurity=False).hexdigest()
+    return f"{n * 2654435761 % 2**32:08x}{n:032x}"
 
 
 def _look(n: int, environment: str, now: datetime) -> WorkloadObserved:
@@ -149,106 +169,67 @@ def fill(path: Path, count: int, now: datetime) -> None:
         ).fetchall()
         for name, _ in indexes:
             connection.execute(f"DROP INDEX {name}")
-        keys = [f"bench:service-{n:03d}-production" for n in range(SERVICES)]
-        for table in TABLES:
-            columns = [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
-            marks = ",".join("?" * len(columns))
-            names = ",".join(f'"{name}"' for name in columns)
-            rows = (tuple(row.get(c) for c in columns) for row in _rows(table, count, now, keys))
-            connection.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", rows)
+        for table, told in _rows(now, count).items():
+            names = ",".join(f'"{name}"' for name in told["columns"])
+            values = ",".join(told["columns"].values())
+            connection.execute(f"INSERT INTO {table} ({names}) {told['from']} SELECT {values} FROM one")
         for _, sql in indexes:
             connection.execute(sql)
         connection.execute("ANALYZE")
         connection.execute("PRAGMA journal_mode = WAL")
 
 
-def _rows(table: str, count: int, now: datetime, keys: list[str]) -> Iterator[dict[str, Any]]:
-    for n in range(count):
-        service, at = f"service-{n % SERVICES:03d}", now - EVERY * (count - n)
-        repo, sha, ident = f"github.com/acme/{service}", _sha(n), f"{n:024x}"
-        start, end = _text(at), _text(at + timedelta(seconds=300))
-        ended = {"phase": "done", "outcome": "success", "raw": "success", "marks": "{}"}
-        told = {
-            "provider": "github",
-            "host": "github.com",
-            "repo": repo,
-            "created_at": start,
-            "started_at": start,
-        }
-        told |= {"finished_at": end, **ended}
-        ships = n // SERVICES % 10 == 0
-        match table:
-            case "git_commit":
-                yield {
-                    "id": ident,
-                    "repo": repo,
-                    "sha": sha,
-                    "at": start,
-                    "title": "A change",
-                    "author": "ada",
-                } | {"branch": "main", "committed_at": start, "pushed_at": start, "marks": "{}"}
-            case "pipeline_run":
-                yield (
-                    told
-                    | {"id": ident, "project": service, "run": ident, "attempt": 1, "at": start, "sha": sha}
-                    | {"pipeline": "CI", "branch": "main", "actor": "ada", "services": f'["{service}"]'}
-                )
-            case "run_service":
-                yield {"service": service, "run": ident, "at": start}
-            case "pipeline_job":
-                for place, job in enumerate(JOBS):
-                    yield told | {
-                        "id": f"{n * 8 + place:024x}",
-                        "run": ident,
-                        "job": job,
-                        "name": job,
-                        "stage": job,
-                    }
-            case "artifact" if ships:
-                yield {
-                    "digest": f"sha256:{n:064x}",
-                    "at": start,
-                    "name": f"acme/{service}",
-                    "tag": f"1.0.{n}",
-                } | {"repo": repo, "sha": sha, "built_at": start, "marks": "{}"}
-            case "artifact_tag" if ships:
-                name = f"registry.example/{service}"
-                yield {
-                    "name": name,
-                    "tag": f"1.0.{n}",
-                    "digest": f"sha256:{n:064x}",
-                    "first_at": start,
-                    "at": start,
-                }
-            case "rollout" if ships:
-                yield (
-                    {
-                        "id": ident,
-                        "workload": keys[n % SERVICES],
-                        "service": service,
-                        "environment": "production",
-                    }
-                    | {
-                        "team": "team",
-                        "strategy": "rolling",
-                        "from_revision": "a",
-                        "to_revision": "b",
-                        "back": 0,
-                    }
-                    | {
-                        "from_version": f"1.0.{n - 10 * SERVICES}",
-                        "to_version": f"1.0.{n}",
-                        "started_at": start,
-                    }
-                    | {
-                        "ended_at": end,
-                        "outcome": "failed" if n % 13 == 0 else "promoted",
-                        "cause": "",
-                        "killed": 0,
-                    }
-                    | {"overran": 0}
-                )
-
-
-def _text(at: datetime) -> str:
-    return at.strftime("%Y-%m-%d %H:%M:%S.%f")
+def _rows(now: datetime, count: int) -> dict[str, dict[str, Any]]:
+    """What each table is filled from, as SQL: the numbers of runs with what follows from them, and of each column its
+    expression; a statement a table takes a fraction of what rows made here would."""
+    first = int(now.timestamp()) - int(EVERY.total_seconds()) * count
+    at = f"{first} + n * {int(EVERY.total_seconds())}"
+    numbers = f"WITH RECURSIVE run(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM run WHERE n < {count - 1}), "
+    made = (
+        "one AS (SELECT n, printf('%024x', n) AS ident, printf('%08x%032x', n * 2654435761 % 4294967296, n) AS sha, "
+        f"printf('service-%03d', n % {SERVICES}) AS service, "
+        f"strftime('%Y-%m-%d %H:%M:%S.000000', {at}, 'unixepoch') AS begun, "
+        f"strftime('%Y-%m-%d %H:%M:%S.000000', {at} + 300, 'unixepoch') AS ended, job, place FROM run{{}})"
+    )
+    jobs = ", (" + " UNION ALL ".join(
+        f"SELECT '{job}' AS job, {place} AS place" for place, job in enumerate(JOBS)
+    ) + ")"  # fmt: skip
+    once = ", (SELECT NULL AS job, 0 AS place)"
+    shipped = f"{once} WHERE n / {SERVICES} % 10 = 0"
+    told = {"provider": "'github'", "host": "'github.com'", "repo": "'github.com/acme/' || service"}
+    told |= {"created_at": "begun", "started_at": "begun", "finished_at": "ended", "phase": "'done'"}
+    told |= {"outcome": "'success'", "raw": "'success'", "marks": "'{}'"}
+    commit = {"id": "ident", "repo": told["repo"], "sha": "sha", "at": "begun", "title": "'A change'"}
+    commit |= {"author": "'ada'", "branch": "'main'", "committed_at": "begun", "pushed_at": "begun"}
+    run_ = told | {"id": "ident", "project": "service", "run": "ident", "attempt": "1", "at": "begun"}
+    run_ |= {"sha": "sha", "pipeline": "'CI'", "branch": "'main'", "actor": "'ada'"}
+    job_ = {
+        "id": "printf('%024x', n * 8 + place)",
+        "run": "ident",
+        "job": "job",
+        "name": "job",
+        "stage": "job",
+    }
+    digest = "printf('sha256:%064x', n)"
+    image = {"digest": digest, "at": "begun", "name": "'acme/' || service", "tag": "'1.0.' || n"}
+    image |= {"repo": told["repo"], "sha": "sha", "built_at": "begun", "marks": "'{}'"}
+    tag = {"name": "'registry.example/' || service", "tag": "'1.0.' || n", "digest": digest}
+    rollout = {"id": "ident", "workload": "'bench:' || service || '-production'", "service": "service"}
+    rollout |= {"environment": "'production'", "team": "'team'", "strategy": "'rolling'", "cause": "''"}
+    rollout |= {"from_revision": "'a'", "to_revision": "'b'", "back": "0", "killed": "0", "overran": "0"}
+    rollout |= {"from_version": f"'1.0.' || (n - {10 * SERVICES})", "to_version": "'1.0.' || n"}
+    rollout |= {"started_at": "begun", "ended_at": "ended"}
+    rollout |= {"outcome": "CASE n % 13 WHEN 0 THEN 'failed' ELSE 'promoted' END"}
+    each: dict[str, tuple[str, dict[str, str]]] = {
+        "git_commit": (once, commit | {"marks": "'{}'"}),
+        "pipeline_run": (once, run_ | {"services": """'["' || service || '"]'"""}),
+        "run_service": (once, {"service": "service", "run": "ident", "at": "begun"}),
+        "pipeline_job": (jobs, told | job_),
+        "artifact": (shipped, image),
+        "artifact_tag": (shipped, tag | {"first_at": "begun", "at": "begun"}),
+        "rollout": (shipped, rollout),
+    }
+    return {
+        table: {"from": numbers + made.format(some), "columns": columns}
+        for table, (some, columns) in each.items()
+    }

@@ -60,7 +60,8 @@ class Receiver:
         """Takes reports as the product would: reads each."""
         assert request.headers["authorization"] == f"Bearer {TOKEN}"
         if request.content_type == "multipart/form-data":
-            bodies = [value.file.read() for value in (await request.post()).values()]
+            form = (await request.post()).values()
+            bodies = [value.file.read() for value in form if isinstance(value, web.FileField)]
         else:
             bodies = [await request.read()]
         for body in bodies:
@@ -126,6 +127,12 @@ def test_build_that_fails_says_so() -> None:
     assert build.workflow_run()["workflow_run"]["conclusion"] == "failure"
 
 
+def tests_of(build: Build, job: str) -> TestReport:
+    (found,) = (contents for _, contents in (reports.read(*file) for file in files(build, job)))
+    assert isinstance(found, TestReport)
+    return found
+
+
 def test_jobs_leave_reports_that_say_what_became_of_the_build() -> None:
     build = Build("invoicing", "1.0.0", fails="unit tests", bad=3)
     told = {job: [reports.read(kind, body) for kind, body in files(build, job)] for job, _, _ in JOBS}
@@ -134,8 +141,7 @@ def test_jobs_leave_reports_that_say_what_became_of_the_build() -> None:
     assert isinstance(whole, TestReport)
     assert (unit.count(CaseResult.FAILED), whole.count(CaseResult.FAILED)) == (3, 0)
     assert all(case.message for case in unit.cases if case.result is CaseResult.FAILED)
-    once = Build("invoicing", "0.9.0", fails="unit tests", bad=1)
-    before = reports.read("junit", files(once, "unit tests")[0][1])[1]
+    before = tests_of(Build("invoicing", "0.9.0", fails="unit tests", bad=1), "unit tests")
     names = [{c.name + c.suite for c in one.cases if c.result is CaseResult.FAILED} for one in (before, unit)]
     assert names[0] < names[1]  # one is known, the others are new
     scan = told["security scan"][0][1]
@@ -146,7 +152,6 @@ def test_jobs_leave_reports_that_say_what_became_of_the_build() -> None:
     assert isinstance(provenance, Attestation)
     assert (bill.components > 50, bill.image.digest) == (True, build.digest)
     assert (provenance.subjects, provenance.sha) == ((build.digest,), build.sha)
-    wavers = [reports.read("junit", files(Build(s, f"1.0.{n}"), "integration tests")[0][1])[1].cases
-              for s in FLAKY for n in range(9)]  # fmt: skip
-    assert 0 < sum(case.flaky for cases in wavers for case in cases) < len(wavers)
+    wavers = [tests_of(Build(s, f"1.0.{n}"), "integration tests") for s in FLAKY for n in range(9)]
+    assert 0 < sum(case.flaky for one in wavers for case in one.cases) < len(wavers)
     assert not files(Build("cart", "1", "change-7"), "security scan")

@@ -8,19 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.dora import (
-    UNKNOWN,
-    Deployment,
-    Ending,
-    Incident,
-    Judged,
-    figures,
-    judge,
-    middle,
-    rate,
-    share,
-    weeks,
-)
+from app.domain.dora import Deployment, Ending, Incident, Judged, figures, judge, weeks
+from app.domain.intervals import UNKNOWN, middle, rate, share
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -57,7 +57,13 @@ def told(
 ) -> dict[str, Any]:
     """What a page that is a stream is drawn from: its `model`, called `name`, and what all of them say."""
     frame = {"listening": model.sources, "contacts": contacts, "alarms": (), "address": address, "now": NOW}
-    return {name: model, "page": pages.board.PAGE, "may": lambda verb, environment: None, **frame}
+    return {
+        name: model,
+        "page": pages.board.PAGE,
+        "may": lambda verb, environment: None,
+        "knows": True,
+        **frame,
+    }
 
 
 def board(fleet: StillFleet, query: str = "", order: tuple[str, ...] = ()) -> str:

@@ -1,5 +1,6 @@
 """Images from the database: the commit with its source, by any of the digests, and flags."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from app.domain.artifacts import Alias, AliasKind, Link, Trust
 from app.domain.ci import ArtifactSeen, CiOutcome, CiPhase, CommitSeen, DeploymentSeen, RunSeen, Status
 from app.domain.converge import mark
+from app.domain.names import Place, Topic, WorkloadRef
 from app.domain.reports import (
     Attestation,
     Contents,
@@ -19,8 +21,13 @@ from app.domain.reports import (
     Target,
     Upload,
 )
+from app.domain.rollout import Attention, Health, Phase, Revision, RolloutState, Strategy
 from app.domain.signing import SigningRule
-from app.read.artifacts import Policy, Running, disagreement, origins, shown
+from app.read.artifacts import Running, origins, shown
+from app.read.flags import Asked, Policy, of_images
+from app.read.marks import Marks
+from app.read.origins import Origins
+from app.read.rows import WorkloadRow
 from app.store.db import Database
 from app.store.ledger import Ledger
 from tests.store.looks import opened
@@ -88,12 +95,13 @@ async def test_flags_tell_what_is_not_as_it_should_be(database_url):
         await record(database, built(OTHER, SHA, "latest"))
         found = await look(database, INDEX, policy)
         assert found is not None
-        kinds = ["floating", "no_sha", "retagged", "divergent", "unsigned", "scan"]
+        kinds = ["floating", "retagged", "divergent", "unsigned", "scan"]
         assert [flag.kind.value for flag in found.flags] == kinds
-        assert "It does not verify." in found.flags[4].message
+        assert "It does not verify." in found.flags[3].message
         quiet = await look(database, INDEX)
         assert quiet is not None
-        assert [flag.kind.value for flag in quiet.flags] == kinds[:4]
+        assert all(flag.todo for flag in quiet.flags)
+        assert [flag.kind.value for flag in quiet.flags] == kinds[:3]
 
 
 async def test_commits_of_what_runs_are_found_together(database_url):
@@ -145,9 +153,60 @@ async def test_deployed_and_running_disagree_about_other_bytes_only(database_url
     )
     async with opened(database_url) as database:
         await record(database, deployment, scan())
+        asked = {
+            "same bytes": Asked((), (CONFIG,), REPO, "production"),
+            "elsewhere": Asked((), (OTHER,), REPO, "staging"),
+            "other": Asked((), (OTHER,), REPO, "production"),
+        }
         async with database.reading() as connection:
-            assert await disagreement(connection, REPO, "production", [CONFIG]) is None
-            assert await disagreement(connection, REPO, "staging", [OTHER]) is None
-            flag = await disagreement(connection, REPO, "production", [OTHER])
-    assert flag is not None
-    assert flag.kind.value == "disagrees"
+            found = await of_images(connection, asked)
+    assert {key: [flag.kind.value for flag in flags] for key, flags in found.items()} == {
+        "same bytes": [],
+        "elsewhere": [],
+        "other": ["disagrees"],
+    }
+
+
+async def test_images_of_other_names_from_one_commit_are_no_second_build(database_url):
+    mail = replace(built(OTHER, SHA, "1.2.3"), name="ghcr.io/acme/mail")
+    async with opened(database_url) as database:
+        await record(database, built(INDEX, SHA, "1.2.3"), mail)
+        found = await look(database, INDEX)
+    assert found is not None
+    assert found.flags == ()
+
+
+def seen(digests=(INDEX,), image: str = f"{NAME}:1.2.3", environment: str = "production") -> WorkloadRow:
+    ref, place = WorkloadRef("c", "shop", "Deployment", "cart"), Place("cart", environment, "team")
+    revision = Revision("a", images=(image,), version="1.2.3", digests=tuple(digests))
+    state = RolloutState(Phase.IDLE, Health.HEALTHY, "", Strategy.ROLLING, revision=revision)
+    return WorkloadRow("c:1", ref, place, "deployment", state, Attention.GOOD, AT, AT, None, None)
+
+
+async def test_marks_of_a_workload_follow_what_is_told_of_its_image(database_url):
+    row, topics = seen(), lambda *some: [Topic(*one.split(" ", 1)) for one in some]
+    marks, origins_ = Marks(Policy((), "high")), Origins()
+    async with opened(database_url) as database:
+
+        async def told(*facts) -> list[str]:
+            async with database.writing() as session:
+                changed = await Ledger().record(session, facts)
+            async with database.reading() as connection:
+                moved = await origins_.refresh(connection, changed, {row.key: row})
+                keys = await marks.refresh(connection, changed, {row.key: row}, origins_, moved)
+            kinds = [flag.kind.value for flag in marks.of(row.key)]
+            assert bool(keys) == (kinds != before[-1])
+            before.append(kinds)
+            return kinds
+
+        before: list[list[str]] = [["no_sha"]]
+        async with database.reading() as connection:
+            await origins_.load(connection, [row])
+            await marks.load(connection, [row], origins_)
+        assert [flag.kind.value for flag in marks.of(row.key)] == ["no_sha"]
+        assert await told(built(INDEX, SHA, "1.2.3")) == []  # CI tells of the commit, so the tag need not
+        assert await told(scan()) == ["scan"]
+        assert await told(built(OTHER, SHA, "1.2.3")) == ["retagged", "divergent", "scan"]
+        async with database.reading() as connection:
+            gone = await marks.refresh(connection, topics("workload c:1"), {}, origins_)
+        assert (gone, marks.of(row.key)) == (frozenset(), ())

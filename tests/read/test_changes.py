@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from app.domain.facts import Fact
 from app.domain.owners import Source
 from app.domain.rollout import Revision
 from app.ingest import Ingest
@@ -22,7 +23,7 @@ def revision(n: int) -> Revision:
 
 async def test_commits_go_in_or_are_undone_and_unknown_ones_are_not_guessed(database_url):
     async with opened(database_url) as database:
-        facts = []
+        facts: list[Fact] = []
         for n in range(1, 13):
             at = NOW - timedelta(hours=20 - n)
             facts += [pushed("cart", f"1.{n}", at, f"Change {n}"), made("cart", f"1.{n}", at)]

@@ -10,16 +10,18 @@ import pytest
 from app.domain import dora as rules
 from app.domain.ci import CiOutcome
 from app.domain.dora import Incident, IncidentTold
+from app.domain.intervals import UNKNOWN
 from app.domain.rollout import Attention, Phase
 from app.ingest import Ingest
 from app.live import Live, Topic
 from app.read import dora
 from app.read.commits import commit_page
-from app.read.dora import DoraQuery
+from app.read.dora_query import DoraQuery
 from app.read.fleet import Fleet
-from app.read.pipelines import PipelinesQuery, of_service, pipelines, run_page
+from app.read.pipelines import PipelinesQuery, of_service, pipelines
 from app.read.projection import BoardProjection
 from app.read.query import BoardQuery
+from app.read.run_page import run_page
 from app.read.timeline import TimelineQuery, timeline
 from app.store.db import Database
 from app.store.incidents import find_incident
@@ -185,6 +187,7 @@ async def test_timeline_tells_what_went_where_and_how_it_ended(ship):
 def restarting(phase: Phase, key: str, asked: datetime | None) -> Any:
     """Version 1 of cart under the template `key`, its pods last asked to restart at `asked`."""
     seen = look("cart", version="1", phase=phase)
+    assert seen.state.revision
     revision = replace(seen.state.revision, key=key, created_at=asked)
     state = replace(seen.state, revision=revision, revisions=(revision,), restarted_at=asked)
     return replace(seen, state=state, seen_at=datetime.now(UTC))
@@ -260,5 +263,5 @@ async def test_dora_rows_recompute_to_the_same_figures(ship):
 async def test_dora_of_nothing_is_unknown(ship):
     async with ship.database.reading() as connection:
         page = await dora.figures(connection, ship.fleet, DoraQuery(), NOW)
-    assert page.figures.lead == page.figures.frequency == page.figures.fail == rules.UNKNOWN
+    assert page.figures.lead == page.figures.frequency == page.figures.fail == UNKNOWN
     assert "nothing is known" in page.sentence.text

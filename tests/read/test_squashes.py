@@ -13,7 +13,7 @@ from app.ingest import Ingest
 from app.live import Live
 from app.read import dora
 from app.read.commits import commit_page
-from app.read.dora import DoraQuery
+from app.read.dora_query import DoraQuery
 from app.read.fleet import Fleet
 from app.read.reported import reported
 from app.sources.hooks import PROVIDERS, Delivery

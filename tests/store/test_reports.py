@@ -26,7 +26,7 @@ from app.domain.reports import (
     TestReport,
     Upload,
 )
-from app.read.artifacts import known
+from app.read.flags import known
 from app.read.reports import lines, shown
 from app.store.db import Database
 from app.store.ledger import Ledger
@@ -111,8 +111,8 @@ async def test_failure_is_known_when_the_default_branch_had_it_too(database_url)
     assert (line.tests.compared, line.tests.new) == (OLD, 2)
     assert [(case.name, case.known, case.message) for case in found.cases] == [
         ("a", False, "failed"),
-        ("b", True, "error"),
         ("c", False, "failed"),
+        ("b", True, "error"),
     ]
 
 
@@ -142,7 +142,7 @@ async def test_flaky_failures_are_found_whatever_report_comes_first(tmp_path, or
     assert other is not None
     assert failed.report.tests is not None
     assert failed.report.tests.flaky == 1
-    assert [(case.name, case.flaky) for case in failed.cases] == [("a", True), ("b", False)]
+    assert [(case.name, case.flaky) for case in failed.cases] == [("b", False), ("a", True)]
     assert not any(case.flaky for case in other.cases)
 
 

@@ -249,7 +249,7 @@ async def test_documentation_has_examples_and_answers_that_agree_with_it(tmp_pat
         resources = [*RESOURCES, *UNSTREAMED, "/api/v1/audit", "/api/v1/me", rollout]
         resources += ["/api/v1/pipelines", f"/api/v1/pipelines/{run.key}"]
         resources += [f"/api/v1/commits/{sha_of('svc-1 2')}", "/api/v1/timeline"]
-        resources += ["/api/v1/dora", "/api/v1/dora/rows"]
+        resources += ["/api/v1/changes?since=-1h", "/api/v1/dora", "/api/v1/dora/rows"]
         for path, template in zip(sorted(resources), sorted(document["paths"]), strict=True):
             answers = document["paths"][template]["get"]["responses"]
             for answer in answers.values():

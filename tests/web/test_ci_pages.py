@@ -3,11 +3,26 @@
 import csv
 import io
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from app.domain.dora import Incident, IncidentTold
+from app.domain.reports import (
+    Attestation,
+    Case,
+    CaseResult,
+    Finding,
+    Image,
+    Proof,
+    Reported,
+    ScanReport,
+    Severity,
+    Target,
+    TestReport,
+    Upload,
+)
 from app.domain.rollout import Phase
 from app.web.api.dora import to_csv
 from app.web.api.sample_ci import DORA_ROW, RUN
@@ -30,14 +45,35 @@ def facts(title: str = "A change", url: str = ""):
         *ran("cart", "1", at, title=title, url=url),
         made("cart", "1", at),
         reported("cart", "0", at - timedelta(days=3)),
+        *uploads(title),
     ]
+
+
+REPO = "github.com/acme/cart"
+IMAGE = made("cart", "1", now()).digest
+
+
+def upload(contents: TestReport | ScanReport | Attestation, digest: str = "") -> Reported:
+    about = Target(REPO, sha_of("cart 1"), digest, "unit", "main")
+    kind = {TestReport: "junit", ScanReport: "trivy", Attestation: "attestation"}[type(contents)]
+    return Reported(Upload(about, kind, f"{len(kind):064x}", 1, "i|s", "", now()), contents)
+
+
+def uploads(text: str = "It says why", many: int = 3) -> list[Reported]:
+    """Of a run on `cart 1`: failing tests, findings of its image, and a claim of provenance."""
+    cases = tuple(Case(text, f"test_{n:05}{text}", CaseResult.FAILED, text) for n in range(many))
+    found = tuple(Finding(f"CVE-{n:05}{text}", Severity.HIGH, text, text, text) for n in range(many // 2 + 1))
+    claim = Attestation((IMAGE,), Proof.CLAIMED, builder=text, reason=text)
+    scan = ScanReport("Trivy", "1", found, image=Image(IMAGE))
+    return [upload(TestReport("JUnit", cases)), upload(scan, IMAGE), upload(claim, IMAGE)]
 
 
 def paths():
     run = ran("cart", "1", now())[0]
     sha = sha_of("cart 1")
+    told = [f"/reports/{one.upload.id}" for one in uploads()]
     asked = ("/pipelines", "/pipelines?service=cart", f"/pipelines/{run.key}", f"/commits/{sha}", "/timeline")
-    return (*asked, "/dora", "/dora?figure=fail&window=12w")
+    return (*asked, "/dora", "/dora?figure=fail&window=12w", f"/artifacts/{IMAGE}", *told)
 
 
 @pytest.mark.parametrize("path", paths())
@@ -53,6 +89,54 @@ async def test_page_and_its_stream_show_the_same_and_hostile_text_is_inert(tmp_p
             assert 'href="javascript' not in text
             assert " style=" not in text
         assert b"curl" in body
+
+
+async def test_image_and_its_reports_lead_to_one_another(tmp_path):
+    unit, scan, _ = (one.upload.id for one in uploads())
+    sha, run = sha_of("cart 1"), ran("cart", "1", now())[0].key
+    async with site(tmp_path, facts()) as here:
+        pages = {
+            path: (await here.get(path))[2].decode()
+            for path in (f"/artifacts/{IMAGE}", f"/reports/{unit}", f"/pipelines/{run}", f"/commits/{sha}")
+        }
+        for path, links in zip(
+            pages,
+            (
+                (f"/commits/{sha}", f"/reports/{scan}"),
+                (f"/commits/{sha}", f"/pipelines/{run}"),
+                (f"/artifacts/{IMAGE}", f"/reports/{unit}", f"/reports/{scan}"),
+                (f"/artifacts/{IMAGE}",),
+            ),
+            strict=True,
+        ):
+            assert all(f'href="{link}"' in pages[path] for link in links), path
+        told = json.loads((await here.get(f"/api/v1/artifacts/{IMAGE}"))[2])
+        assert (told["sha"], told["signatures"][0]["proof"]) == (sha, "claimed")
+        assert told["sentence"]["text"].split(".")[0] in pages[f"/artifacts/{IMAGE}"]
+
+
+async def test_image_page_hears_of_a_second_build(tmp_path):
+    async with site(tmp_path, facts()) as here, here.stream(f"/artifacts/{IMAGE}") as stream:
+        await stream.event()
+        await here.ingest([replace(made("cart", "1", now()), digest="sha256:" + "9" * 64)])
+        assert "Build once and promote that digest" in await stream.until("was seen with 2 images")
+
+
+async def test_report_with_too_much_shows_a_part_and_counts_all(tmp_path):
+    unit, scan, _ = (one.upload.id for one in uploads())
+    async with site(tmp_path, [*sources(), *uploads(many=10_000)]) as here:
+        for ident, kept, of in ((unit, "test_", "10,000"), (scan, "CVE-", "5,001")):
+            first, last, beyond = [
+                (await here.get(f"/reports/{ident}{part}"))[2].decode() for part in ("", "?part=5", "?part=6")
+            ]
+            assert f"1 to 100 of {of}; 500 are kept" in first
+            assert first.count(f"<b>{kept}") == 100
+            assert f"401 to 500 of {of}" in last
+            assert "There is nothing on this page." in beyond
+            told = json.loads((await here.get(f"/api/v1/reports/{ident}"))[2])
+            assert len(told["cases"] or told["findings"]) == 500
+            first = (told["cases"] or told["findings"])[0]
+            assert "It says why" in (first.get("message") or first.get("title"))
 
 
 async def test_pipelines_without_any_say_how_to_begin(tmp_path):
@@ -87,6 +171,10 @@ async def test_board_streams_the_build_of_a_service(tmp_path):
         ("/pipelines?service=nothing", 404),
         (f"/pipelines/{'0' * 24}", 404),
         (f"/commits/{'0' * 40}", 404),
+        (f"/artifacts/sha256:{'0' * 64}", 404),
+        ("/artifacts/latest", 400),
+        (f"/reports/{'0' * 24}", 404),
+        (f"/reports/{uploads()[0].upload.id}?part=0", 400),
         ("/commits/xyz", 400),
         ("/timeline?window=1y", 400),
         ("/dora?window=1y", 400),
@@ -113,8 +201,6 @@ async def test_csv_and_json_of_dora_have_the_same_rows(tmp_path):
 
 
 def test_csv_cell_is_no_formula():
-    from dataclasses import replace
-
     assert "'=1+1" in to_csv([replace(DORA_ROW, version="=1+1")])
 
 

@@ -114,7 +114,8 @@ async def test_what_stands_in_the_way_is_told(here):
     assert not_now.json()["blocked_by"]
     assert (await operator.post({"verb": "restart", "expcted": {}}, "k")).status_code == 422
     assert (await operator.post({"verb": "fly"}, "k")).status_code == 422
-    for query in ({}, {"dry_run": 1}):
+    queries: list[dict[str, Any]] = [{}, {"dry_run": 1}]
+    for query in queries:
         not_its = await operator.post(
             {"verb": "pause", "arguments": {"images": {"web": "x:1"}, "weight": 0}}, "k3", **query
         )

@@ -167,6 +167,21 @@ async def test_rollback_is_answered_with_yes_only_where_a_person_said_no(talk):
     assert await talk.asks("rollback", "Progressing") == 403, "the next version was not rejected"
 
 
+async def test_no_is_used_up_by_the_rollback_it_leads_to(talk):
+    await talk.stands(AT_20)
+    await talk.asks("confirm-traffic-increase", "Progressing")
+    await talk.says(Answer.REJECT)
+    assert [await talk.asks("rollback", "Progressing") for _ in range(2)] == [200, 200], (
+        "an answer may get lost"
+    )
+    await talk.stands("phase-failed-and-rolled-back")
+    await talk.stands(AT_20)
+    assert await talk.asks("rollback", "Progressing") == 403, "the same version again is another try"
+    assert await talk.asks("confirm-traffic-increase", "Progressing") == 403
+    await talk.says(Answer.APPROVE)
+    assert await talk.asks("confirm-traffic-increase", "Progressing") == 200
+
+
 async def test_whatever_is_odd_is_a_no(talk):
     await talk.stands(WAITING)
     assert await talk.asks("confirm-rollout", "Waiting", "x" * 32) == 404

@@ -59,7 +59,7 @@ async def trickled(port: int, first: bytes, each: bytes) -> bytes:
         while not answer.done():
             writer.write(each)
             await asyncio.wait([answer], timeout=0.05)
-        return await answer
+        return bytes(await answer)
 
 
 @pytest.mark.parametrize(

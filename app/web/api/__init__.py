@@ -13,7 +13,6 @@ from starlette.responses import Response
 
 from app.domain.policy import Permission
 from app.perform import Freezes, Gates, Perform
-from app.read.artifacts import NO_POLICY, Policy
 from app.store.db import Database
 from app.store.inbox import Inbox
 from app.store.outbox import Outbox
@@ -60,7 +59,6 @@ def router(
     perform: Perform | None = None,
     letters: Inbox | None = None,
     database: Database | None = None,
-    policy: Policy = NO_POLICY,
     decisions: Decisions | None = None,
     outbox: Outbox | None = None,
 ) -> APIRouter:
@@ -80,8 +78,9 @@ def router(
     if outbox:
         messages.add(found, outbox)
     if database:
-        reports.add(found, database)
-        artifacts.add(found, database, policy)
+        reports.add_list(found, database)
+        reports.add(found, hub)
+        artifacts.add(found, hub)
 
     @found.get("/openapi.json", include_in_schema=False, dependencies=[needs(Permission.VIEW)])
     async def openapi(request: Request) -> Response:

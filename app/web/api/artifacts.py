@@ -9,14 +9,14 @@ from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from app.domain.artifacts import Flag, FlagKind
-from app.domain.errors import StoreUnavailable
 from app.domain.policy import Permission
-from app.read.artifacts import NO_POLICY, ArtifactShown, LinkLine, Policy, TagLine, shown
-from app.store.db import Database
-from app.web.answers import refusal, tagged, unavailable
+from app.domain.rollout import Attention
+from app.read.artifacts import ArtifactShown, LinkLine, RunningLine, TagLine
 from app.web.auth import needs
+from app.web.pages import artifact as page
+from app.web.streams import Hub
 
-from .contents import encode
+from .held import resource
 from .listing import answers
 
 _AT = datetime(2026, 11, 25, 9, 30, tzinfo=UTC)
@@ -30,34 +30,27 @@ _EXAMPLE = ArtifactShown(
     "result of the build",
     False,
     (),
-    (Flag(FlagKind.NO_SHA, "The tag 1.2.3 does not name a commit."),),
+    (Flag(FlagKind.UNSIGNED, "The policy wants a signature, and none was verified."),),
     (TagLine("ghcr.io/acme/cart", "1.2.3", _AT, _AT),),
     (LinkLine(_SHA, "github.com/acme/cart", "result of the build", "", False),),
     (),
     (),
     (),
+    (RunningLine("prod/shop/Deployment/cart", "cart", "production", "1.2.3", Attention.GOOD, "Good"),),
 )
 
 
-def add(router: APIRouter, database: Database, policy: Policy = NO_POLICY) -> None:
+def add(router: APIRouter, hub: Hub) -> None:
     """Add the operation to `router`."""
 
     @router.get(
         "/artifacts/{digest}",
         dependencies=[needs(Permission.VIEW)],
         response_model=ArtifactShown,
-        responses=answers(_EXAMPLE, [], 404),
+        responses=answers(_EXAMPLE, [_EXAMPLE], 404),
     )
     async def artifact(
         request: Request, digest: Annotated[str, Path(pattern="^sha256:[0-9a-f]{64}$")]
     ) -> Response:
-        """One image, by the digest of its index, manifest or config."""
-        try:
-            async with database.reading() as connection:
-                found = await shown(connection, digest, policy)
-        except StoreUnavailable as error:
-            raise unavailable(request, error) from None
-        if found is None:
-            why = "Neither CI nor a report nor a signature tells of this image."
-            raise refusal(request, 404, "Not found", why, "Have CI report it: see docs/ci.md.")
-        return tagged(request, encode(found))
+        """One image, by the digest of its index, manifest or config. As a stream: the whole, whenever it changed."""
+        return await resource(request, hub, page.ArtifactQuery(digest), page.find, absent="No such image")

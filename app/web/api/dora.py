@@ -14,7 +14,8 @@ from starlette.responses import Response
 from app.domain.errors import StoreUnavailable
 from app.domain.policy import Permission
 from app.read import dora as read
-from app.read.dora import Dora, DoraQuery, DoraRow
+from app.read.dora import Dora, DoraRow
+from app.read.dora_query import DoraQuery
 from app.web.answers import tagged, unavailable
 from app.web.auth import needs
 from app.web.pages import dora as page

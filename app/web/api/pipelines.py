@@ -10,7 +10,8 @@ from starlette.responses import Response
 
 from app.domain.policy import Permission
 from app.read import pipelines as read
-from app.read.pipelines import Pipelines, PipelinesQuery, RunPage
+from app.read.pipelines import Pipelines, PipelinesQuery
+from app.read.run_page import RunPage
 from app.web.answers import live, wants_stream
 from app.web.auth import needs
 from app.web.pages import pipelines as page

@@ -12,12 +12,14 @@ from starlette.responses import Response
 from app.domain.errors import StoreUnavailable
 from app.domain.policy import Permission
 from app.domain.repositories import repo_key
-from app.read.reports import FailedCase, ReportLine, ReportShown, TestCounts, lines, shown
+from app.read.reports import FailedCase, ReportLine, ReportShown, TestCounts, lines
 from app.store.db import Database
-from app.web.answers import refusal, tagged, unavailable
+from app.web.answers import unavailable
 from app.web.auth import needs
+from app.web.pages import report as page
+from app.web.streams import Hub
 
-from .contents import encode
+from .held import resource
 from .listing import Cursor, Limit, Listed, answers, listed, position
 
 _NAME = "reports"
@@ -36,10 +38,11 @@ _LINE = ReportLine(
     TestCounts("JUnit", 1204, 1, 0, 6, 0, 1, 41.7, "1f0e7d9c" * 5),
 )
 _CASE = FailedCase("cart › tests.test_total", "test_rounding", "failed", "assert 1.01 == 1.0", False, False)
+_SHOWN = ReportShown(_LINE, (_CASE,), (), "1f0e7d9c5f0c91ab6b2e11f1")
 
 
-def add(router: APIRouter, database: Database) -> None:
-    """Add the operations to `router`."""
+def add_list(router: APIRouter, database: Database) -> None:
+    """Add the list to `router`."""
 
     @router.get(
         "/reports",
@@ -66,20 +69,17 @@ def add(router: APIRouter, database: Database) -> None:
         last = found[limit - 1] if len(found) > limit else None
         return listed(request, _NAME, found[:limit], last and (last.received_at, last.id))
 
+
+def add(router: APIRouter, hub: Hub) -> None:
+    """Add the operation on one report to `router`."""
+
     @router.get(
         "/reports/{ident}",
         dependencies=[needs(Permission.VIEW)],
         response_model=ReportShown,
-        responses=answers(ReportShown(_LINE, (_CASE,)), [], 404),
+        responses=answers(_SHOWN, [_SHOWN], 404),
     )
-    async def one(request: Request, ident: Annotated[str, Path(max_length=40)]) -> Response:
-        """One report with the cases that failed or are flaky, or with its findings."""
-        try:
-            async with database.reading() as connection:
-                found = await shown(connection, ident)
-        except StoreUnavailable as error:
-            raise unavailable(request, error) from None
-        if found is None:
-            why = "There is no such report, or it was too old to keep."
-            raise refusal(request, 404, "Not found", why, "See GET /api/v1/reports.")
-        return tagged(request, encode(found))
+    async def one(request: Request, ident: Annotated[str, Path(pattern="^[0-9a-f]{24}$")]) -> Response:
+        """One report with the cases that failed or are flaky, or with its findings. As a stream: the whole, whenever
+        it changed."""
+        return await resource(request, hub, page.ReportQuery(ident), page.find, absent="No such report")

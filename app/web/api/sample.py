@@ -31,6 +31,7 @@ from app.domain.rollout import (
 from app.domain.stages import Stage, Typical
 from app.read.builds import Builds
 from app.read.fleet import Fleet
+from app.read.marks import Marks
 from app.read.origins import Origins
 from app.read.past import LogTail, Past, PastEvent, PastRollout, Told
 from app.read.rows import RolloutRow, WorkloadRow
@@ -144,5 +145,6 @@ FLEET = cast(
         past=lambda ref: PAST,
         builds=Builds(),
         origins=Origins(),
+        marks=Marks(),
     ),
 )

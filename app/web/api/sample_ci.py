@@ -11,8 +11,10 @@ from app.domain.rollout import Attention
 from app.read.board import Clause, Column, Sentence
 from app.read.builds import service_builds
 from app.read.commits import CommitPage
-from app.read.dora import Dora, DoraQuery, DoraRow, ServiceFigures
-from app.read.pipelines import PipelinesQuery, RunPage, pipelines
+from app.read.dora import Dora, DoraRow, ServiceFigures
+from app.read.dora_query import DoraQuery
+from app.read.pipelines import PipelinesQuery, pipelines
+from app.read.run_page import RunPage
 from app.read.runs import JobLine, RunLine, StageSpan
 from app.read.timeline import Deployed, Stroke, Timeline, TimelineQuery
 from app.read.way import CommitShown, Image, PlaceNow, WayStep

@@ -26,6 +26,7 @@ from app.web.streams import Hub
 from app.web.views import ViewKey
 
 from . import (
+    artifact,
     audit,
     board,
     commands,
@@ -40,6 +41,7 @@ from . import (
     patterns,
     pipelines,
     receipt,
+    report,
     run,
     sources,
     timeline,
@@ -56,6 +58,8 @@ PAGES: tuple[Page, ...] = (
     pipelines.PAGE,
     run.PAGE,
     commit.PAGE,
+    artifact.PAGE,
+    report.PAGE,
     timeline.PAGE,
     dora.PAGE,
     gates.PAGE,

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from app.read import dora as read
-from app.read.dora import DoraQuery
+from app.read.dora_query import DoraQuery
 from app.read.fleet import Fleet
 from app.read.kept import Kept
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from app.read.fleet import Fleet
 from app.read.kept import Kept
-from app.read.pipelines import RunPage, run_page
+from app.read.run_page import RunPage, run_page
 
 from .framed import Held, kept
 from .page import Page

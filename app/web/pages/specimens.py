@@ -34,6 +34,7 @@ from app.domain.rollout import (
 )
 from app.read.builds import Builds
 from app.read.fleet import Fleet
+from app.read.marks import Marks
 from app.read.origins import Origins
 from app.read.past import Past, PastRollout, Told
 from app.read.rows import RolloutRow, WorkloadRow
@@ -79,6 +80,7 @@ def fleet(now: datetime) -> Fleet:
             past=lambda _: past,
             builds=Builds(),
             origins=Origins(),
+            marks=Marks(),
         ),
     )
 

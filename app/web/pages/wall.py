@@ -14,7 +14,7 @@ from datetime import datetime
 from urllib.parse import urlencode
 
 from app.live import Topic
-from app.read.dora import DoraQuery
+from app.read.dora_query import DoraQuery
 from app.read.fleet import Fleet
 from app.read.kept import Kept
 from app.read.query import BoardQuery
