@@ -1,4 +1,4 @@
-"""Static files: for ever where the name carries the content's hash, revalidated by entity tag otherwise; text is packed.
+"""Static files: for ever where the name carries the content's hash, else revalidated by entity tag; text is packed.
 
 What was packed is kept: the files are few, and the same until the server starts anew.
 """
