@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from threading import Thread
-from typing import Any, ClassVar, ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
