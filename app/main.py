@@ -60,8 +60,8 @@ from app.store.ci import CiRules
 from app.store.db import Database
 from app.store.inbox import Inbox
 from app.store.lease import Leases
-from app.store.notices import Notices
 from app.store.outbox import Outbox
+from app.store.relay import Relay
 from app.store.retention import prune
 from app.supervisor import Supervisor, Work
 from app.web import (
@@ -172,9 +172,9 @@ def create_app(
             supervisor.start("watchdog", watchdog.run)
             supervisor.start("projection", hub.run)
             if database.dialect == "postgresql":
-                notices = Notices(database)
-                live.relay = notices.tell
-                supervisor.start("replicas", lambda: notices.run(live.hear))
+                relay = Relay(database)
+                live.relay = relay.tell
+                supervisor.start("replicas", lambda: relay.run(live.hear))
             supervisor.start("sessions", keeper.run)
             for cluster in settings.clusters:
                 collecting = _collecting(cluster, settings, door, reach, leases)

@@ -19,7 +19,6 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.responses import Response
 
-from app.domain.errors import StoreUnavailable
 from app.domain.facts import Fact
 from app.domain.names import cut
 from app.domain.policy import Permission, may_report
@@ -30,7 +29,7 @@ from app.sources import reports
 from app.sources.signatures import Signatures
 from app.store.db import Database
 
-from .answers import refusal, unavailable
+from .answers import refusal
 from .api.contents import encode
 from .auth import access, needs
 from .bodies import Intake
@@ -67,20 +66,17 @@ class Desk:
         body = await self.intake.body(request)
         files = await _files(request, body)
         digests = [hashlib.sha256(one).hexdigest() for one in files]
-        try:
-            if key and (again := await self._again(request, by, key, digests, about)):
-                return await self._answer(request, again, 200)
-            now = datetime.now(UTC)
-            facts = []
-            for one, digest in zip(files, digests, strict=True):
-                upload = Upload(about, kind, digest, len(one), by, key, now)
-                facts.append(fact := await self._reported(one, upload))
-                repo = about.repo or (fact.contents.repo if fact.contents else "")
-                await access.refuse_unless(may_report(who, repo), request.scope)
-            await self.ingest(facts)
-            return await self._answer(request, [fact.upload.id for fact in facts], 201)
-        except StoreUnavailable as error:
-            raise unavailable(request, error) from None
+        if key and (again := await self._again(request, by, key, digests, about)):
+            return await self._answer(request, again, 200)
+        now = datetime.now(UTC)
+        facts = []
+        for one, digest in zip(files, digests, strict=True):
+            upload = Upload(about, kind, digest, len(one), by, key, now)
+            facts.append(fact := await self._reported(one, upload))
+            repo = about.repo or (fact.contents.repo if fact.contents else "")
+            await access.refuse_unless(may_report(who, repo), request.scope)
+        await self.ingest(facts)
+        return await self._answer(request, [fact.upload.id for fact in facts], 201)
 
     async def _reported(self, body: bytes, upload: Upload) -> Reported:
         """What one report says, or that it was refused."""
