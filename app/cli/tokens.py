@@ -93,7 +93,7 @@ def create_kiosk(
     with expected():
         settings = settings_from(config, database=database)
     _keep(row, config, database)
-    typer.echo(f"{settings.public_url or f'http://{settings.host}:{settings.port}'}/kiosk/{secret}")
+    typer.echo(f"{settings.address}/kiosk/{secret}")
 
 
 @kiosks.command("list")

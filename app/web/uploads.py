@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -19,7 +19,7 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.responses import Response
 
-from app.domain.facts import Fact
+from app.domain.facts import Door
 from app.domain.names import cut
 from app.domain.policy import Permission, may_report
 from app.domain.reports import Attestation, Contents, Reported, Target, Upload
@@ -40,7 +40,6 @@ TOGETHER = 96 << 20
 BODY_SECONDS = 60.0
 PARSERS = 2
 """Reports that are read at one time."""
-Door = Callable[[Sequence[Fact]], Awaitable[None]]
 _ACCEPTS: dict[str, Any] = {name: {} for name in ("application/octet-stream", "multipart/form-data")}
 
 
