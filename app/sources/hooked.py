@@ -8,7 +8,7 @@ it has been silent.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -18,10 +18,11 @@ import structlog
 from app.domain.ci import ArtifactSeen, CiFact
 from app.domain.dora import IncidentTold
 from app.domain.errors import StoreUnavailable
-from app.domain.facts import WEBHOOKS, Fact, SourceObserved
+from app.domain.facts import WEBHOOKS, Door, SourceObserved
 from app.domain.freshness import Freshness
 from app.domain.names import cut
 from app.domain.repositories import within
+from app.settings import HookSettings
 from app.store.inbox import TRIES, Inbox, Letter, Post, Result
 
 from .alerted import NOWHERE, Alerts, located
@@ -34,7 +35,6 @@ AT_ONCE = 200
 REPORT_SECONDS = 10.0
 IDLE_SECONDS = 2.0
 """How often the inbox is looked into unasked: another process may have put something in."""
-Door = Callable[[Sequence[Fact]], Awaitable[None]]
 _NOTHING = Reading()
 log = structlog.get_logger("shipboard.hooks")
 
@@ -49,6 +49,15 @@ class Hook:
     silent_after: timedelta = timedelta(hours=24)
     on: bool = True
     alerts: Alerts = NOWHERE
+
+    @classmethod
+    def of(cls, settings: HookSettings) -> Hook:
+        """The hook of the settings."""
+        silent = timedelta(hours=settings.silent_hours)
+        names = tuple((each.name, each.service) for each in settings.service_names)
+        alerts = Alerts(settings.environments, names, settings.blame)
+        on = bool(settings.secrets)
+        return cls(settings.id, settings.provider, settings.repositories, silent, on, alerts)
 
     @property
     def only(self) -> str:

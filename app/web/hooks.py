@@ -16,7 +16,6 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from app.domain.errors import StoreUnavailable
 from app.domain.policy import Permission
 from app.settings import HookSettings
 from app.sources.hooked import Hook, placed
@@ -26,7 +25,7 @@ from app.sources.hooks.verify import Signed, proven
 from app.sources.hooks.verify import known as one_of
 from app.store.inbox import Inbox, Letter
 
-from .answers import refusal, unavailable
+from .answers import refusal
 from .auth import needs, remember
 from .bodies import Intake
 
@@ -83,10 +82,7 @@ class Reception:
         letter = _letter(hook, known, headers, tree, body, now)
         if strict:
             _read_now(request, known, letter, tree, hook)
-        try:
-            await self.inbox.put(letter)
-        except StoreUnavailable as error:
-            raise unavailable(request, error) from None
+        await self.inbox.put(letter)
         return Response(b'{"status":"taken"}', 202, {"cache-control": "no-store"}, "application/json")
 
 
