@@ -10,7 +10,6 @@ from datetime import datetime
 from fastapi import Request
 from starlette.responses import Response
 
-from app.domain.errors import StoreUnavailable
 from app.read.fleet import Fleet
 
 from . import sse
@@ -92,12 +91,6 @@ def refusal(
     """A problem to raise: what happened, why, what to do."""
     members = {"instance": without_secret(request.url.path), "what": f"{what}.", "why": why, "todo": todo}
     return Refusal(status, what, f"{why} {todo}", headers=headers, **members)
-
-
-def unavailable(request: Request, error: StoreUnavailable) -> Refusal:
-    """The problem to raise when the database cannot be read just now."""
-    why, todo = f"{error.what} {error.why}", error.todo or "Try again in a few seconds."
-    return refusal(request, 503, "Database unavailable", why, todo, {"retry-after": "5"})
 
 
 def wants_stream(request: Request) -> bool:
