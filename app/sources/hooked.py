@@ -28,11 +28,14 @@ from app.store.inbox import TRIES, Inbox, Letter, Post, Result
 from .alerted import NOWHERE, Alerts, located
 from .asked import Asker
 from .hooks import PROVIDERS, Delivery, Reading, Refused
-from .hooks.payload import decoded, unwrapped
+from .hooks.payload import again, unwrapped
 
 AT_ONCE = 200
 """Webhooks taken in together."""
 REPORT_SECONDS = 10.0
+REST_SECONDS = 0.25
+"""Most seconds between two batches while more keeps coming: twice what the last one took, so that a flood costs few
+large batches instead of many small ones. The first webhook after quiet is read at once."""
 IDLE_SECONDS = 2.0
 """How often the inbox is looked into unasked: another process may have put something in."""
 _NOTHING = Reading()
@@ -92,11 +95,14 @@ class Hooked:
         loop = asyncio.get_running_loop()
         while True:
             self._inbox.arrived.clear()
+            began = loop.time()
             busy = await self.work()
             if loop.time() - reported >= REPORT_SECONDS:
                 await self.report()
                 reported = loop.time()
-            if not busy:
+            if 0 < busy < AT_ONCE:
+                await asyncio.sleep(min(REST_SECONDS, 2 * (loop.time() - began)))
+            elif not busy:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(IDLE_SECONDS):
                         await self._inbox.arrived.wait()
@@ -142,7 +148,7 @@ class Hooked:
         try:
             text = unwrapped(letter.headers.get("content-type", ""), letter.body)
             delivery = Delivery(
-                letter.event, decoded(text), letter.headers, letter.received_at, hook.only, unknown
+                letter.event, again(text), letter.headers, letter.received_at, hook.only, unknown
             )
             reading = provider.read(delivery)
             reading = replace(reading, facts=tuple(placed(reading.facts, hook)))

@@ -15,6 +15,7 @@ from app.read.fleet import Fleet
 from . import sse
 from .errors import Refusal
 from .logs import without_secret
+from .packing import takes_gzip
 from .streams import Full, Hub
 from .views import Content, View, ViewKey, etag
 from .wire import Stream
@@ -41,9 +42,10 @@ def live(
     def view() -> View:
         return hub.view(key, content)
 
+    packs = takes_gzip(request.headers.getlist("accept-encoding"))
     try:
         if wants_stream(request):
-            return Stream(hub, view, revoked)
+            return Stream(hub, view, revoked, packs=packs)
         shown = view()
     except Full:
         raise refusal(
@@ -54,7 +56,7 @@ def live(
             "Close one, or try again in a few seconds.",
             headers={"retry-after": "5"},
         ) from None
-    if _takes_gzip(request):
+    if packs:
         body, tag = shown.packed(fill)
         return tagged(request, body, tag, key.media_type, {"content-encoding": "gzip"})
     body, tag = shown.filled(fill)
@@ -94,12 +96,3 @@ def refusal(
 def wants_stream(request: Request) -> bool:
     """Whether the client asked for events."""
     return any(sse.MEDIA_TYPE in line.lower() for line in request.headers.getlist("accept"))
-
-
-def _takes_gzip(request: Request) -> bool:
-    for line in request.headers.getlist("accept-encoding"):
-        for part in line.lower().split(","):
-            coding, _, weight = part.partition(";")
-            if coding.strip() == "gzip":
-                return weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
-    return False

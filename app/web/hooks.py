@@ -127,9 +127,10 @@ def routes(inbox: Inbox, hooks: Iterable[HookSettings], *, body_seconds: float =
     @router.post(
         "/hooks/{provider}/{hook_id}", status_code=202, max_body_size=MAX_BODY + 1, include_in_schema=False
     )
-    async def hook(request: Request, provider: str, hook_id: str) -> Response:
+    async def hook(request: Request) -> Response:
         """A webhook of a CI provider, signed the way it signs."""
-        return await reception.take(request, provider, hook_id)
+        of = request.path_params
+        return await reception.take(request, of["provider"], of["hook_id"])
 
     @router.post(
         "/hooks/{provider}/{hook_id}/{secret}",
@@ -137,9 +138,10 @@ def routes(inbox: Inbox, hooks: Iterable[HookSettings], *, body_seconds: float =
         max_body_size=MAX_BODY + 1,
         include_in_schema=False,
     )
-    async def hook_with_secret(request: Request, provider: str, hook_id: str, secret: str) -> Response:
+    async def hook_with_secret(request: Request) -> Response:
         """A webhook of a provider whose senders can set no header; the address is redacted wherever it is told."""
-        return await reception.take(request, provider, hook_id, secret=secret)
+        of = request.path_params
+        return await reception.take(request, of["provider"], of["hook_id"], secret=of["secret"])
 
     @router.post(
         "/api/v1/pipelines",

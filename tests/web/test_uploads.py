@@ -160,6 +160,7 @@ async def test_gzip_and_forms_with_several_files_are_taken(tmp_path):
         (JUNIT, "gzip, gzip", 415, "gzip"),
         (b"x" * (reports.MAX_BYTES + 1), "identity", 413, "32 MiB"),
     ],
+    ids=["bomb", "cut", "twice", "not packed", "deflate", "br", "nested", "too large"],
 )
 async def test_body_that_is_packed_otherwise_or_too_tightly_is_refused(tmp_path, body, packing, status, said):
     async with asking(tmp_path) as http:
