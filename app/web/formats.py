@@ -23,7 +23,7 @@ _DAY_STRIP = timedelta(hours=24)
 
 def iso(at: datetime) -> str:
     """For the `datetime` attribute: 2026-11-23T14:32:08Z."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{at.astimezone(UTC).isoformat()[:19]}Z"
 
 
 def clock(at: datetime) -> str:
