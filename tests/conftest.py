@@ -81,9 +81,12 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         file = shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "shipboard.db")
         yield f"sqlite+aiosqlite:///{file}"
     else:
-        server, template = (
-            request.getfixturevalue("postgres_server"),
-            request.getfixturevalue("postgres_template"),
-        )
-        with postgres.a_database(server, f"test_{os.getpid()}_{next(_serial)}", template=template) as url:
-            yield url
+        yield request.getfixturevalue("postgres_url")
+
+
+@pytest.fixture
+def postgres_url(postgres_server: URL, postgres_template: str) -> Iterator[str]:
+    """The same for what only PostgreSQL does, such as several processes on one database."""
+    name = f"test_{os.getpid()}_{next(_serial)}"
+    with postgres.a_database(postgres_server, name, template=postgres_template) as url:
+        yield url

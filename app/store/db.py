@@ -48,6 +48,7 @@ class Database:
             writer, class_=AsyncSession, expire_on_commit=False, info={audit.INFO: audit_key}
         )
         self._turn = asyncio.Lock()
+        self._writing: asyncio.Task[object] | None = None
         self._durable = False
 
     @classmethod
@@ -121,8 +122,11 @@ class Database:
         """One unit of work, committed after the block, undone by any exception; one at a time in a process.
 
         `durable`: on disk once committed, which PostgreSQL always does and SQLite only does when asked. Raises
-        StoreUnavailable: nothing was kept, or (connection lost during commit) it cannot be told.
+        StoreUnavailable: nothing was kept, or (connection lost during commit) it cannot be told; RuntimeError: within
+        a unit of work of the same task, which would wait for itself and keep everybody else waiting meanwhile.
         """
+        if self._writing is not None and self._writing is asyncio.current_task():
+            raise RuntimeError("A unit of work was begun within another one.")
         try:
             async with asyncio.timeout(WAIT):
                 await self._turn.acquire()
@@ -130,6 +134,7 @@ class Database:
             raise StoreUnavailable(
                 "The change was not stored.", f"Other writes kept it waiting for {WAIT:.0f} s.", "Try again."
             ) from error
+        self._writing = asyncio.current_task()
         try:
             if self._file and not self._file.held():
                 raise StoreUnavailable(
@@ -142,6 +147,7 @@ class Database:
                 async with self._sessions.begin() as session:
                     yield session
         finally:
+            self._writing = None
             self._turn.release()
 
     @asynccontextmanager

@@ -6,11 +6,10 @@ from typing import Annotated
 
 from fastapi import Query, Request
 
-from app.domain.errors import StoreUnavailable
 from app.domain.instants import past_minute
 from app.read.lookback import PastFleet, Unkept
 
-from .answers import refusal, unavailable, wants_stream
+from .answers import refusal, wants_stream
 from .streams import Hub
 
 At = Annotated[
@@ -42,6 +41,4 @@ async def fleet_then(request: Request, hub: Hub, at: str) -> PastFleet:
             f"Ask for {error.first:%Y-%m-%dT%H:%MZ} or later." if error.first else "Ask again in a minute."
         )
         raise refusal(request, 404, TITLE, str(error), later) from None
-    except StoreUnavailable as error:
-        raise unavailable(request, error) from None
     return fleet

@@ -213,7 +213,9 @@ def strokes(some: Sequence[Stroke], since: datetime, until: datetime) -> tuple[T
 
 def _when(kind: str, instants: Sequence[datetime]) -> str:
     first = min(instants)
-    said = {"back": "went back", "other": "superseded"}.get(kind, kind.removeprefix("now "))
+    said = {"back": "went back", "restart": "restarted", "other": "superseded"}.get(
+        kind, kind.removeprefix("now ")
+    )
     return f"{first:%b} {first.day}, {first:%H:%M} UTC: {len(instants):,} {said}"
 
 

@@ -56,15 +56,14 @@ def told(
     name: str, model: Any, contacts: Mapping[str, datetime | None], address: str = "/"
 ) -> dict[str, Any]:
     """What a page that is a stream is drawn from: its `model`, called `name`, and what all of them say."""
-    frame = {
-        "listening": model.sources,
-        "contacts": contacts,
-        "alarms": (),
-        "address": address,
+    frame = {"listening": model.sources, "contacts": contacts, "alarms": (), "address": address, "now": NOW}
+    return {
+        name: model,
+        "page": pages.board.PAGE,
+        "may": lambda verb, environment: None,
         "knows": True,
-        "now": NOW,
+        **frame,
     }
-    return {name: model, "page": pages.board.PAGE, "may": lambda verb, environment: None, **frame}
 
 
 def board(fleet: StillFleet, query: str = "", order: tuple[str, ...] = ()) -> str:

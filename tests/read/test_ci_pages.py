@@ -187,6 +187,7 @@ async def test_timeline_tells_what_went_where_and_how_it_ended(ship):
 def restarting(phase: Phase, key: str, asked: datetime | None) -> Any:
     """Version 1 of cart under the template `key`, its pods last asked to restart at `asked`."""
     seen = look("cart", version="1", phase=phase)
+    assert seen.state.revision
     revision = replace(seen.state.revision, key=key, created_at=asked)
     state = replace(seen.state, revision=revision, revisions=(revision,), restarted_at=asked)
     return replace(seen, state=state, seen_at=datetime.now(UTC))

@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from sqlalchemy import select
 
-from app.domain.ci import JobSeen, RunSeen
+from app.domain.ci import CommitSeen, JobSeen, RunSeen
 from app.domain.refusals import Absent, Broken, ClusterError, Denied, Throttled, Unauthorized
 from app.ingest import Ingest
 from app.live import Live
@@ -347,11 +347,11 @@ async def test_what_an_api_tells_is_read_on_every_page_and_asked_for_once(name):
                 continue
             if fact.run not in looks or looks[fact.run].mark < fact.mark:
                 looks[fact.run] = fact
-        told = {run: f"{look.status.phase}/{look.status.outcome}" for run, look in looks.items()}
+        told = {run: f"{s.phase}/{s.outcome}" for run, look in looks.items() if (s := look.status)}
         assert told == runs
         assert {look.sha for look in looks.values()} == {SHA}
         assert {look.repo for look in looks.values()} == {repo(name)}
-        names = {job.name: str(job.status.outcome) for job in found.facts if isinstance(job, JobSeen)}
+        names = {j.name: str(j.status.outcome) for j in found.facts if isinstance(j, JobSeen) and j.status}
         assert names == jobs
         keys = {look.key for look in looks.values()}
         assert {job.run for job in found.facts if isinstance(job, JobSeen)} <= keys, "jobs hang on their runs"
@@ -467,7 +467,8 @@ async def test_commits_of_merged_pull_requests_are_told_with_what_they_landed_as
         found = (
             await POLLS["github"](api, memory, "github.com/acme/cart", NOW - timedelta(hours=26), NOW)
         ).facts
-        told = [(each.sha[0], each.landed, each.change, each.title, each.author) for each in found]
+        seen = [each for each in found if isinstance(each, CommitSeen)]
+        told = [(each.sha[0], each.landed, each.change, each.title, each.author) for each in seen]
         assert told == [(letter, SHA, "7", "Step", "Bob") for letter in "ab"]
         again = await POLLS["github"](api, memory, "github.com/acme/cart", NOW - timedelta(hours=26), NOW)
         assert again.facts == ()

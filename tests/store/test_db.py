@@ -93,6 +93,15 @@ async def test_many_writers_take_turns(database_url):
         assert await count(database) == 30
 
 
+async def test_unit_of_work_within_another_is_refused_at_once(database_url):
+    async with opened(database_url) as database:
+        async with database.writing():
+            with pytest.raises(RuntimeError, match="within another"):
+                await add(database, 1)
+        await add(database, 2)
+        assert await count(database) == 1
+
+
 async def test_empty_database_is_made_current(empty_database_url):
     async with opened(empty_database_url) as database:
         await add(database, 1)

@@ -34,6 +34,7 @@ async def test_latest_state_holds_in_whatever_order_it_comes(database_url):
                     )
                     await record_incidents(connection, [moved])
                 kept = await find_incident(connection, ident)
+            assert kept is not None
             assert kept.resolved_at == NOW + 3 * HOUR
 
 

@@ -1,6 +1,7 @@
 """A deployment is marked as failed by hand, changed and taken back: by who may, in the audit, and in DORA's figures."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -30,7 +31,7 @@ async def board(tmp_path):
 
 async def deployment(board, cookie: str) -> str:
     rows = (await board.ask("GET", "/api/v1/timeline", cookie, headers={"accept": "*/*"})).json()["rows"]
-    return next(row["id"] for row in rows if row["version"] == "2")
+    return str(next(row["id"] for row in rows if row["version"] == "2"))
 
 
 async def failures(board, cookie: str) -> int:
@@ -40,10 +41,10 @@ async def failures(board, cookie: str) -> int:
     return sum(row["judged"] == "failed" for row in rows)
 
 
-async def incidents(board, cookie: str, **params: str) -> dict:
-    return (
-        await board.ask("GET", "/api/v1/incidents", cookie, headers={"accept": "*/*"}, params=params)
-    ).json()
+async def incidents(board, cookie: str, **params: str) -> dict[str, Any]:
+    answer = await board.ask("GET", "/api/v1/incidents", cookie, headers={"accept": "*/*"}, params=params)
+    found: dict[str, Any] = answer.json()
+    return found
 
 
 async def test_deployment_is_marked_changed_and_taken_back_by_hand(board):

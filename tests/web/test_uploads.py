@@ -159,6 +159,7 @@ async def test_gzip_and_forms_with_several_files_are_taken(tmp_path):
         (JUNIT, "gzip, gzip", 415, "gzip"),
         (b"x" * (reports.MAX_BYTES + 1), "identity", 413, "32 MiB"),
     ],
+    ids=["bomb", "cut", "twice", "not packed", "deflate", "br", "nested", "too large"],
 )
 async def test_body_that_is_packed_otherwise_or_too_tightly_is_refused(tmp_path, body, packing, status, said):
     async with asking(tmp_path) as http:
@@ -264,9 +265,9 @@ async def test_more_than_is_taken_together_is_503(tmp_path):
 
 async def test_token_of_repositories_reports_for_these_alone(tmp_path):
     who = replace(token("report"), repositories=("github.com/acme/c*",))
-    ctrf = {"reportFormat": "CTRF", "specVersion": "0.0.0", "results": {"tool": {"name": "t"}, "tests": []}}
     told = {"repositoryUrl": "https://github.com/acme/mail", "commit": SHA}
-    ctrf["results"]["environment"] = told
+    results = {"tool": {"name": "t"}, "tests": [], "environment": told}
+    ctrf = {"reportFormat": "CTRF", "specVersion": "0.0.0", "results": results}
     async with asking(tmp_path, who) as http:
         assert (await http.post(f"/api/v1/ingest/junit?{ABOUT}", content=JUNIT)).status_code == 201
         for query, body, why in (

@@ -11,12 +11,11 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from app.domain.errors import StoreUnavailable
 from app.domain.policy import Permission
 from app.read import dora as read
 from app.read.dora import Dora, DoraRow
 from app.read.dora_query import DoraQuery
-from app.web.answers import tagged, unavailable
+from app.web.answers import tagged
 from app.web.auth import needs
 from app.web.pages import dora as page
 from app.web.streams import Hub
@@ -84,11 +83,8 @@ def add(router: APIRouter, hub: Hub) -> None:
 
 async def _rows(request: Request, hub: Hub) -> Sequence[DoraRow]:
     query = parsed(request, DoraQuery.parse)
-    try:
-        async with hub.database.reading() as connection:
-            return await read.rows(connection, hub.fleet, query, hub.clock())
-    except StoreUnavailable as error:
-        raise unavailable(request, error) from None
+    async with hub.database.reading() as connection:
+        return await read.rows(connection, hub.fleet, query, hub.clock())
 
 
 def to_csv(rows: Sequence[DoraRow]) -> str:

@@ -186,15 +186,17 @@ class Login:
         account = cookies.digest(f"account {name}")
         async with door.database.writing() as session:
             counts = await people.tried(session, account, where, now - WINDOW)
-            if any(
-                count >= most for count, most in zip(counts, (PER_ACCOUNT, PER_SOURCE, IN_ALL), strict=True)
-            ):
-                log.warning("sign-in refused: tried too often", how="local", source=where)
-                said = "Too many passwords were wrong. Try again in a quarter of an hour."
-                await remember(request.scope, "By local: too many passwords were wrong.", Act.SIGN_IN)
-                return self._page(request, back, said, 429)
-            ident = await people.attempt(session, account, where, now)
-            row = await people.one(await session.connection(), people.ACCOUNT, name=name)
+            limited = zip(counts, (PER_ACCOUNT, PER_SOURCE, IN_ALL), strict=True)
+            if refused := any(count >= most for count, most in limited):
+                ident, row = "", None
+            else:
+                ident = await people.attempt(session, account, where, now)
+                row = await people.one(await session.connection(), people.ACCOUNT, name=name)
+        if refused:  # said once the writer is free: the audit of it is a write of its own
+            log.warning("sign-in refused: tried too often", how="local", source=where)
+            said = "Too many passwords were wrong. Try again in a quarter of an hour."
+            await remember(request.scope, "By local: too many passwords were wrong.", Act.SIGN_IN)
+            return self._page(request, back, said, 429)
         usable = row["password"] if row and row["disabled_at"] is None else None
         if not await door.passwords.holds(password, usable) or row is None:
             log.warning("sign-in failed", how="local", source=where)

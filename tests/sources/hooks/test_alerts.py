@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app.domain.dora import IncidentTold
 from app.sources.alerted import Alerts, located
 from app.sources.hooks import PROVIDERS, Delivery, Refused
 from app.sources.hooks.verify import Signed, proven
@@ -97,10 +98,17 @@ CASES = {
 }
 
 
+def told_by(provider: str, body: object) -> IncidentTold:
+    """The one incident that `body` tells of."""
+    (found,) = PROVIDERS[provider].read(Delivery("", body, {}, NOW)).facts
+    assert isinstance(found, IncidentTold)
+    return found
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_incident_is_read_as_its_tool_tells_it(name):
     provider, body, expected = CASES[name]
-    (told,) = PROVIDERS[provider].read(Delivery("", body, {}, NOW)).facts
+    told = told_by(provider, body)
     found = told.incident
     over = datetime.fromisoformat(expected[4]) if expected[4] else None
     assert (found.id, found.service, found.environment, found.title, found.resolved_at) == (
@@ -136,19 +144,19 @@ def test_what_is_of_another_shape_is_refused_or_passed_over(provider, body):
 
 
 def test_names_and_places_are_the_hooks_and_nobody_elses():
-    (told,) = PROVIDERS["pagerduty"].read(Delivery("", CASES["triggered"][1], {}, NOW)).facts
+    told = told_by("pagerduty", CASES["triggered"][1])
     mine = Alerts(("production", "staging"), (("checkout*", "checkout"),))
     placed = located(told, "on-call", mine)
     assert (placed.incident.id, placed.incident.service) == ("on-call:PGR0VU2", "checkout")
     assert (placed.incident.environment, placed.incident.deployment) == ("production", "latest")
     plain = located(told, "on-call", Alerts(("staging",), blames=False)).incident
     assert (plain.service, plain.environment, plain.deployment) == ("checkout-api", "staging", "")
-    (elsewhere,) = PROVIDERS["alertmanager"].read(Delivery("", CASES["firing"][1], {}, NOW)).facts
+    elsewhere = told_by("alertmanager", CASES["firing"][1])
     with pytest.raises(Refused, match="production is outside"):
         located(elsewhere, "on-call", Alerts(("staging",)))
     with pytest.raises(Refused, match="outside"):
         located(told, "github", Alerts())
-    (nameless,) = PROVIDERS["alertmanager"].read(Delivery("", group(alert()), {}, NOW)).facts
+    nameless = told_by("alertmanager", group(alert()))
     with pytest.raises(Refused, match="names no service"):
         located(nameless, "on-call", mine)
 

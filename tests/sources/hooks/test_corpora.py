@@ -115,7 +115,7 @@ def test_public_payloads_tell_something_or_are_passed_over_with_a_reason(
             continue
         assert isinstance(reading, Reading)
         assert bool(reading.facts) is not bool(reading.ignored), path
-        for fact in reading.facts:
+        for fact in reading.of_ci:
             thing(fact)
             assert fact.repo
         seen["told" if reading.facts else "ignored"] += 1

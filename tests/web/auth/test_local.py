@@ -7,6 +7,7 @@ import pytest
 from zxcvbn.frequency_lists import FREQUENCY_LISTS
 
 from app.store import people
+from app.store.tables import AUDIT
 from app.web.auth import passwords
 from app.web.auth.login import PER_ACCOUNT
 from tests.web.auth.door import LOCAL, PASSWORD, cookie_of, door, with_
@@ -89,6 +90,18 @@ async def test_too_many_wrong_passwords_stop_the_right_one_too_over_a_restart(tm
         assert (refused.status_code, refused.headers["retry-after"]) == (429, "900")
         here.later(minutes=16)
         assert (await sign_in(here, "vera", PASSWORD)).status_code == 303
+
+
+async def test_somebody_known_who_tries_too_often_is_written_down_and_keeps_nobody_waiting(local):
+    """Its entry in the audit is a write of its own: within the one that counts, each would wait for the other."""
+    secret = await local.token()
+    headers = {"authorization": f"Bearer {secret}"}
+    for _ in range(PER_ACCOUNT):
+        await sign_in(local, "vera", "wrong")
+    answer = await local.ask("POST", "/login", headers=headers, data={"user": "vera", "password": PASSWORD})
+    assert answer.status_code == 429
+    said = [line["result"] for line in await local.rows(AUDIT)]
+    assert any("too many passwords were wrong" in each for each in said)
 
 
 async def test_many_other_names_do_not_push_out_a_count(local):

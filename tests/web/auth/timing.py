@@ -1,6 +1,7 @@
 """Run by hand: does the time of a refusal tell who is there?   python -m tests.web.auth.timing [TRIES]
 
-Known names with a wrong password and unknown names take turns, with nothing counted, so that no limit comes into play. The same work is compared with itself as well: half of the known names against the other half is the noise.
+Known names with a wrong password and unknown names take turns, with nothing counted, so that no limit comes into play.
+How far their medians are apart is held against random divisions of all times, which are the noise.
 """
 
 from __future__ import annotations
