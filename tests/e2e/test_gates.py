@@ -24,7 +24,7 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     port = free_port()
     with shipboard(Path(tmp_path_factory.mktemp("demo")), "demo", "--port", str(port)):
         url = f"http://127.0.0.1:{port}"
-        ends = time.monotonic() + 60
+        ends = time.monotonic() + 180
         while len(waiting(url)) < 3:
             assert time.monotonic() < ends, "no gate opened"
             time.sleep(0.2)
@@ -34,7 +34,7 @@ def board(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def waiting(url: str, missing: str = "") -> list[str]:
     """Services whose gates are open; those that miss nothing but that, if it is said."""
     try:
-        with urllib.request.urlopen(f"{url}/api/v1/gates?phase=open", timeout=2) as answer:
+        with urllib.request.urlopen(f"{url}/api/v1/gates?phase=open", timeout=10) as answer:
             found = json.load(answer)["items"] if answer.status == 200 else []
             return [item["service"] for item in found if not missing or item["missing"] == [missing]]
     except OSError:
