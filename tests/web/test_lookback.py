@@ -1,5 +1,6 @@
 """Pages of a past minute: the same page in a frame that says so, nothing to press, and links that stay there."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
