@@ -1,9 +1,13 @@
-FROM node:24-slim AS assets
+# The newest patch of each base; to pin one: docker build --build-arg PYTHON=python@sha256:… .
+ARG PYTHON=python:3.11-slim-bookworm
+ARG NODE=node:24-bookworm-slim
+
+FROM ${NODE} AS assets
 WORKDIR /build
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci
 
-FROM python:3.11-slim AS build
+FROM ${PYTHON} AS build
 WORKDIR /build
 COPY .ci/bootstrap.lock .ci/
 RUN python -m venv /opt/tools \
@@ -23,7 +27,7 @@ RUN python .ci/assets.py \
     && /opt/tools/bin/uv pip install --no-cache --python /opt/shipboard/bin/python --no-deps \
         --compile-bytecode dist/*.whl
 
-FROM python:3.11-slim
+FROM ${PYTHON}
 RUN useradd --uid 1000 --home-dir /var/lib/shipboard --create-home shipboard
 COPY --from=build /opt/shipboard /opt/shipboard/
 ENV PATH=/opt/shipboard/bin:$PATH PYTHONUNBUFFERED=1
@@ -32,4 +36,6 @@ WORKDIR /var/lib/shipboard
 EXPOSE 8000
 # Listens on the container's loopback: reaching it from outside takes the flags docker-compose.yml adds,
 # and with them the duty to publish the port with care.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["python", "-c", \
+    "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/ready', timeout=3)"]
 CMD ["shipboard", "serve"]

@@ -2,7 +2,7 @@
 # make test    every test: rules, both databases, the browser, a real Kubernetes control plane
 # make check   format, lint, types, import contracts
 .DEFAULT_GOAL := demo
-.PHONY: demo test check bench setup browser kubectl lock
+.PHONY: demo test check bench screenshots setup browser kubectl lock
 
 demo:
 	@sh .ci/setup run
@@ -24,6 +24,10 @@ check: setup
 
 bench: setup
 	.venv/bin/python -m tests.bench $(ARGS)
+
+# The README's pictures, of a demo of this checkout.
+screenshots: setup browser
+	.venv/bin/python -m tests.e2e.tour $(ARGS)
 
 setup:
 	@sh .ci/setup dev

@@ -20,12 +20,8 @@ from fastapi import FastAPI
 from app import __version__
 from app.domain.drills import production
 from app.domain.errors import StoreUnavailable
-from app.domain.facts import Fact, SourceObserved
-from app.domain.freshness import Freshness
-from app.domain.refusals import ClusterError, Misconfigured
-from app.engines import ENGINES
+from app.domain.facts import Door, Fact
 from app.ingest import Ingest
-from app.kube import Cluster
 from app.live import Live
 from app.perform import (
     ClusterLike,
@@ -42,34 +38,31 @@ from app.perform import (
 from app.read.evidence import evidence
 from app.read.flags import Policy
 from app.read.fleet import Fleet
-from app.settings import ClusterSettings, HookSettings, Settings
-from app.sources.alerted import Alerts
+from app.settings import Settings
+from app.sources import clusters, forges
 from app.sources.announced import Announcer
 from app.sources.answering import Answering
-from app.sources.asked import Asker
+from app.sources.asked import Asker, namings
 from app.sources.hooked import Hook, Hooked
-from app.sources.outbound import Outbound
+from app.sources.outbound import Outbound, bearer
 from app.sources.polled import Polled
 from app.sources.polls import POLLS, credential
-from app.sources.runner import Collector
 from app.sources.signatures import Signatures
 from app.sources.targets import opened
 from app.sources.telling import Courier, Teller
-from app.store import audit
+from app.store import upkeep
 from app.store.ci import CiRules
 from app.store.db import Database
 from app.store.inbox import Inbox
 from app.store.lease import Leases
-from app.store.notices import Notices
 from app.store.outbox import Outbox
-from app.store.retention import prune
+from app.store.relay import Relay
 from app.supervisor import Supervisor, Work
 from app.web import (
     api,
     errors,
     files,
     flagger,
-    forges,
     headers,
     hooks,
     incidents,
@@ -82,16 +75,12 @@ from app.web import (
 from app.web.auth import Guard, account, login, oidc, refuse_bare, viewer
 from app.web.auth.doorkeeper import Doorkeeper
 from app.web.auth.holders import standing
-from app.web.metrics import Door, Metrics
+from app.web.metrics import Metrics
 from app.web.render import Renderer
 from app.web.streams import Hub
 from app.web.watchdog import Watchdog
 
-WRITER_BEAT = 10.0
-"""Seconds between two proofs that the database takes writes."""
 START_SECONDS = 5.0
-RETENTION_EVERY = 3600.0
-HEAD_EVERY = 60.0
 
 log = structlog.get_logger("shipboard")
 
@@ -109,7 +98,7 @@ def create_app(
     watchdog = Watchdog()
     metrics = Metrics(watchdog)
     supervisor = Supervisor()
-    base = settings.public_url or f"http://{settings.host}:{settings.port}"
+    base = settings.address
     keeper = Doorkeeper(settings.auth, https=base.startswith("https:"), acts=settings.loopback)
     vitals = ops.Vitals(watchdog.trouble)
     vitals.down = supervisor.down
@@ -126,7 +115,7 @@ def create_app(
             hub = Hub(database, live, fleet, environments=settings.environments)
             reach: dict[str, ClusterLike] = {}
             place = f"{gethostname()} {settings.host} {settings.port}"
-            leases, crew = Leases(database, place=place), dict[str, Work]()
+            leases = Leases(database, place=place)
             freezer = Freezer(settings.delivered)
             step_up = timedelta(minutes=settings.auth.step_up_minutes) or None
             rules = Rules(production(settings.environments), (freezer.hold,), step_up=step_up)
@@ -145,17 +134,17 @@ def create_app(
             )
             freezing = Freezes(database, live, _now, settings.delivery.freezes)
             marking = Incidents(database, live, _now)
+            inbox = Inbox(database)
+            # Routes are tried in order, and webhooks are by far the most requests.
+            app.include_router(hooks.routes(inbox, settings.hooks))
             app.include_router(
                 pages.routes(hub, renderer, perform, rules.production, gates, freezing, marking)
             )
-            inbox = Inbox(database)
-            here = settings.public_url or f"http://{settings.host}:{settings.port}"
             desks += [
-                slack.opened(each, gates, database, settings.auth, here) for each in settings.notify.slack
+                slack.opened(each, gates, database, settings.auth, base) for each in settings.notify.slack
             ]
             if desks:
                 app.include_router(slack.routes(desks))
-            app.include_router(hooks.routes(inbox, settings.hooks))
             decisions = api.Decisions(gates, freezing)
             outbox = Outbox(database)
             app.include_router(api.router(hub, perform, inbox, database, decisions, outbox))
@@ -172,41 +161,19 @@ def create_app(
             supervisor.start("watchdog", watchdog.run)
             supervisor.start("projection", hub.run)
             if database.dialect == "postgresql":
-                notices = Notices(database)
-                live.relay = notices.tell
-                supervisor.start("replicas", lambda: notices.run(live.hear))
+                relay = Relay(database)
+                live.relay = relay.tell
+                supervisor.start("replicas", lambda: relay.run(live.hear))
             supervisor.start("sessions", keeper.run)
             for cluster in settings.clusters:
-                collecting = _collecting(cluster, settings, door, reach, leases)
+                collecting = clusters.collecting(cluster, settings, door, reach, leases)
                 supervisor.start(f"cluster {cluster.name}", collecting)
             keeping = Gatekeeper(gates, perform, reach, live, partial(standing, database, settings.auth))
             supervisor.start("perform", lambda: _acting(perform, keeping))
             await _until_read(hub)
-            supervisor.start("writer", lambda: _prove_writing(database, vitals))
-            crew["retention"] = lambda: _forget(database, settings.retention_days)
-            supervisor.start("audit head", lambda: _tell_head(database))
-            if settings.hooks:
-                asker = Asker(gates, forges.namings(settings.hooks), settings.services)
-                hooked = Hooked(inbox, door, map(_hook, settings.hooks), asker=asker)
-                crew["webhooks"] = hooked.run
-                for hook in settings.hooks:
-                    if hook.poll and hook.provider in POLLS:
-                        api_ = Outbound(
-                            hook.poll.url, credential(hook.provider, hook.poll.secret), hook.poll.private
-                        )
-                        polled = Polled(_hook(hook), api_, door, database, inbox, hooked)
-                        crew[f"polling {hook.id}"] = polled.run
-            crew["forges"] = Answering(gates, forges.opened(settings.hooks), here).run
-            for number, sink in enumerate(settings.events):
-                out = Outbound(sink.url, _bearer(sink.secret), sink.private)
-                crew[f"events {number}"] = Announcer(database, out, here).run
-            if targets := [target for target in settings.notify.targets if target.on]:
-                teller = Teller(fleet, outbox, settings.notify.routes, ready=lambda: hub.ready)
-                crew["notices"] = teller.run
-                most = settings.notify.per_minute
-                for target in targets:
-                    name, port = target.name, opened(target)
-                    crew[f"telling {name}"] = Courier(name, port, outbox, door, here, per_minute=most).run
+            supervisor.start("writer", lambda: upkeep.prove_writing(database, partial(vitals.wrote, "probe")))
+            supervisor.start("audit head", lambda: upkeep.tell_head(database))
+            crew = _crew(settings, database, door, gates, inbox, outbox, hub)
             crew["rounds"] = Rounds(perform, database, live, rules, _now).run
             supervisor.start_crew("leader", leases, crew)
             supervisor.start("gates", keeping.run)
@@ -257,6 +224,42 @@ def create_app(
     return app
 
 
+def _crew(
+    settings: Settings,
+    database: Database,
+    door: Door,
+    gates: Gates,
+    inbox: Inbox,
+    outbox: Outbox,
+    hub: Hub,
+) -> dict[str, Work]:
+    """What one process does for all: takes in webhooks, polls, answers forges, tells people, deletes what is
+    old."""
+    base = settings.address
+    crew: dict[str, Work] = {"retention": lambda: upkeep.forget(database, settings.retention_days)}
+    if settings.hooks:
+        asker = Asker(gates, namings(settings.hooks), settings.services)
+        hooked = Hooked(inbox, door, map(Hook.of, settings.hooks), asker=asker)
+        crew["webhooks"] = hooked.run
+        for hook in settings.hooks:
+            if hook.poll and hook.provider in POLLS:
+                api_ = Outbound(hook.poll.url, credential(hook.provider, hook.poll.secret), hook.poll.private)
+                polled = Polled(Hook.of(hook), api_, door, database, inbox, hooked)
+                crew[f"polling {hook.id}"] = polled.run
+    crew["forges"] = Answering(gates, forges.opened(settings.hooks), base).run
+    for number, sink in enumerate(settings.events):
+        out = Outbound(sink.url, bearer(sink.secret), sink.private)
+        crew[f"events {number}"] = Announcer(database, out, base).run
+    if targets := [target for target in settings.notify.targets if target.on]:
+        teller = Teller(hub.fleet, outbox, settings.notify.routes, ready=lambda: hub.ready)
+        crew["notices"] = teller.run
+        most = settings.notify.per_minute
+        for target in targets:
+            name, port = target.name, opened(target)
+            crew[f"telling {name}"] = Courier(name, port, outbox, door, base, per_minute=most).run
+    return crew
+
+
 async def _until_read(hub: Hub) -> None:
     """Give the board a moment to be read, so that the first page is one; a database that is slow may take
     longer."""
@@ -292,103 +295,5 @@ def _reporting(ingest: Door, vitals: ops.Vitals) -> Door:
     return door
 
 
-async def _prove_writing(database: Database, vitals: ops.Vitals) -> None:
-    """Come round the writer's lock and the database's every few seconds, however little is to be written."""
-    while True:
-        try:
-            async with database.writing() as session:
-                await session.connection()  # where the transaction begins
-            vitals.wrote("probe")
-        except StoreUnavailable as error:
-            vitals.wrote("probe", str(error))
-        await asyncio.sleep(WRITER_BEAT)
-
-
-async def _tell_head(database: Database) -> None:
-    """Export the audit's head to the log each minute it moved: only what lies elsewhere shows a cut tail."""
-    told = 0
-    while True:
-        async with database.reading() as connection:
-            head = (await audit.marks(connection))[audit.HEAD]
-        if head.seq != told:
-            log.info("audit head", seq=head.seq, mac=head.mac)
-            told = head.seq
-        await asyncio.sleep(HEAD_EVERY)
-
-
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-async def _forget(database: Database, days: int) -> None:
-    """Delete history older than `days`, little by little, every hour; not at the start, which has more to
-    do."""
-    while True:
-        await asyncio.sleep(RETENTION_EVERY)
-        now = datetime.now(UTC)
-        gone = await prune(database, now - timedelta(days=days), now)
-        log.info("old history deleted", rows=gone)
-
-
-def _hook(hook: HookSettings) -> Hook:
-    """The hook as the worker needs it."""
-    silent = timedelta(hours=hook.silent_hours)
-    names = tuple((each.name, each.service) for each in hook.service_names)
-    alerts = Alerts(hook.environments, names, hook.blame)
-    return Hook(hook.id, hook.provider, hook.repositories, silent, bool(hook.secrets), alerts)
-
-
-def _bearer(token: str) -> dict[str, str]:
-    return {"authorization": f"Bearer {token}"} if token else {}
-
-
-def _collecting(
-    cluster: ClusterSettings,
-    settings: Settings,
-    ingest: Door,
-    reach: dict[str, ClusterLike],
-    leases: Leases,
-) -> Work:
-    """The work of following one cluster, by one process at a time; it is within `reach` of commands in each. Where it
-    cannot even be tried, its sources say why."""
-
-    async def work() -> None:
-        try:
-            opened = await open_cluster(cluster)
-        except ClusterError as error:
-            await ingest(_unheard(cluster, str(error)))
-            raise
-        try:
-            reach[cluster.name] = opened
-
-            async def collect() -> None:
-                await Collector(opened, ingest, settings.place_rules, namespaces=cluster.namespaces).run()
-
-            await leases.alone(f"cluster {cluster.name}", collect)()
-        finally:
-            reach.pop(cluster.name, None)
-            await opened.close()
-
-    return work
-
-
-async def open_cluster(cluster: ClusterSettings) -> Cluster:
-    """The cluster that `cluster` describes; not connected yet. Raises ClusterError."""
-    if cluster.in_cluster:
-        return await Cluster.in_cluster(cluster.name)
-    if cluster.kubeconfig and not cluster.kubeconfig.is_file():
-        raise Misconfigured(
-            f"There is no kubeconfig {cluster.kubeconfig}", "", "Is it mounted, and the path right?"
-        )
-    return await Cluster.from_kubeconfig(cluster.name, cluster.kubeconfig, cluster.context or None)
-
-
-def _unheard(cluster: ClusterSettings, why: str) -> list[SourceObserved]:
-    """What its sources would say if there were any: nothing known, and the reason."""
-    now = datetime.now(UTC)
-    kinds = {engine.root.name for engine in ENGINES}
-    return [
-        SourceObserved(cluster.name, kind, namespace, Freshness.UNKNOWN, None, now, why)
-        for kind in sorted(kinds)
-        for namespace in cluster.namespaces or ("",)
-    ]

@@ -1,18 +1,14 @@
 """Two processes on one PostgreSQL: one collects, both show it, and when the one is killed the other goes on."""
 
 import asyncio
-import itertools
 import json
-import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
 from app.demo import EmbeddedCluster
-from tests import postgres
 from tests.demo.client import STRATEGIC, Client, deployment
 from tests.processes import Shipboard, free_port, shipboard, until
 from tests.store.looks import opened
@@ -20,14 +16,6 @@ from tests.store.looks import opened
 pytestmark = pytest.mark.anyio
 PATH = "/apis/apps/v1/namespaces/default/deployments"
 KEY = {"SHIPBOARD_AUDIT_KEY": "k" * 32}
-_serial = itertools.count(1)
-
-
-@pytest.fixture
-def url(postgres_server, postgres_template) -> Iterator[str]:
-    name = f"replicas_{os.getpid()}_{next(_serial)}"
-    with postgres.a_database(postgres_server, name, template=postgres_template) as url:
-        yield url
 
 
 async def collects(url: str) -> str:
@@ -47,9 +35,15 @@ async def shows(board: Shipboard, version: str) -> None:
     await asyncio.to_thread(until, shown, f"port {board.port} shows {version}", 120)
 
 
-async def test_replicas_show_the_same_and_one_follows_the_other(url, tmp_path: Path):
+async def test_replicas_show_the_same_and_one_follows_the_other(postgres_url, tmp_path: Path):
     async with EmbeddedCluster() as kube, Client(kube.url, kube.token) as client:
-        serve = ("serve", "--kubeconfig", kube.kubeconfig(tmp_path / "kubeconfig"), "--database", url)
+        serve = (
+            "serve",
+            "--kubeconfig",
+            kube.kubeconfig(tmp_path / "kubeconfig"),
+            "--database",
+            postgres_url,
+        )
         homes = [tmp_path / "one", tmp_path / "two"]
         for home in homes:
             home.mkdir()
@@ -62,7 +56,7 @@ async def test_replicas_show_the_same_and_one_follows_the_other(url, tmp_path: P
             await client.call("POST", PATH, deployment("web:1.1"))
             await shows(one, "1.1")
             await shows(two, "1.1")
-            owner = await collects(url)
+            owner = await collects(postgres_url)
             leader, other = (one, two) if f" {one.port}/" in owner else (two, one)
             assert f" {leader.port}/" in owner
             leader.signal(signal.SIGKILL)
@@ -70,4 +64,4 @@ async def test_replicas_show_the_same_and_one_follows_the_other(url, tmp_path: P
             status, said = await client.patch(f"{PATH}/web", op, STRATEGIC)
             assert status == 200, said
             await shows(other, "2.2")
-            assert f" {other.port}/" in await collects(url)
+            assert f" {other.port}/" in await collects(postgres_url)

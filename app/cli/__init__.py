@@ -12,7 +12,6 @@ import os
 import tempfile
 from contextlib import ExitStack
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_urlsafe
 from typing import Annotated
@@ -23,8 +22,10 @@ import yaml
 from app import __version__
 from app.settings import VARIABLES, ClusterSettings, HookSettings, load
 
-from . import acting, auditing, gating, notifying, people
+from . import acting, auditing, ci, gating, notifying, people, tokens
 from .choose import (
+    Config,
+    Storage,
     make_home,
     refuse_remote,
     refuse_unknown_contexts,
@@ -45,17 +46,15 @@ cli = typer.Typer(
 )
 
 cli.add_typer(people.users, name="user")
-cli.add_typer(people.api_tokens, name="token")
-cli.add_typer(people.kiosks, name="kiosk")
+cli.add_typer(tokens.api_tokens, name="token")
+cli.add_typer(tokens.kiosks, name="kiosk")
 cli.add_typer(auditing.audit, name="audit")
 cli.add_typer(notifying.notify, name="notify")
-cli.command()(acting.act)
-for command in (gating.gates, gating.approve, gating.reject, gating.wait):
+for command in (
+    acting.act, ci.report, ci.upload, gating.gates, gating.approve, gating.reject, gating.wait
+):  # fmt: skip
     cli.command()(command)
 
-Config = Annotated[
-    Path | None, typer.Option(help="Settings file (default: ./shipboard.yaml, if it is there).")
-]
 Contexts = Annotated[
     list[str] | None, typer.Option("--context", help="Kubeconfig context to watch; repeatable.")
 ]
@@ -67,7 +66,6 @@ Namespaces = Annotated[
     list[str] | None,
     typer.Option("--namespace", help="Namespace to watch where not all may be listed; repeatable."),
 ]
-Storage = Annotated[str | None, typer.Option("--database", help="SQLite file or postgresql:// URL.")]
 Host = Annotated[str | None, typer.Option(help="Address to listen on (default: 127.0.0.1).")]
 Port = Annotated[int | None, typer.Option(help="Port to listen on (default: 8000).")]
 Remote = Annotated[
@@ -158,7 +156,7 @@ def demo(host: Host = None, port: Port = None, database: Storage = None) -> None
             typer.echo(f"Port {settings.port} is taken, so this is on another.", err=True)
         stack.enter_context(opened)
         secret, own = token_urlsafe(32), address(settings, opened)
-        token = people.token_of_ci("the demo's CI", settings)
+        token = tokens.token_of_ci("the demo's CI", settings)
         cluster = stack.enter_context(EmbeddedCluster(home / "kubeconfig", own, secret, token))
         hook = HookSettings(HOOK, "github", repositories=("github.com/acme/*",), secrets=(secret,))
         watched = ClusterSettings("demo", cluster.kubeconfig, cluster.context)
@@ -233,76 +231,6 @@ def config(
     for warning in settings.warnings:
         typer.echo(f"# {warning}")
     typer.echo(yaml.safe_dump(settings.as_file(), sort_keys=False, allow_unicode=True), nl=False)
-
-
-@cli.command()
-def report(
-    status: Annotated[
-        str, typer.Argument(help="queued, blocked, running, success, partial, failure, error …")
-    ],
-    url: Annotated[str, typer.Option(envvar="SHIPBOARD_URL", help="The board's address.")],
-    hook: Annotated[str, typer.Option(envvar="SHIPBOARD_HOOK", help="Id of its hook of provider generic.")],
-    secret: Annotated[
-        str,
-        typer.Option(envvar="SHIPBOARD_HOOK_SECRET", help="The hook's secret (whsec_…); rather by variable."),
-    ],
-    repository: Annotated[
-        str, typer.Option(help="Host and path. Like the next ones taken from CI's variables.")
-    ] = "",
-    run: Annotated[str, typer.Option(help="Id of the run.")] = "",
-    attempt: Annotated[int, typer.Option(min=0, help="Which attempt at it.")] = 0,
-    pipeline: Annotated[str, typer.Option(help="Name of the pipeline.")] = "",
-    sha: Annotated[str, typer.Option(help="The whole commit id.")] = "",
-    branch: Annotated[str, typer.Option(help="The branch.")] = "",
-    link: Annotated[str, typer.Option(help="Address of the run.")] = "",
-    job: Annotated[list[str] | None, typer.Option(help="NAME=STATUS of a job; repeatable.")] = None,
-    image: Annotated[
-        list[str] | None, typer.Option(help="NAME:TAG@sha256:… of an image that was built; repeatable.")
-    ] = None,
-    environment: Annotated[str, typer.Option(help="Where the run deployed to, with this very status.")] = "",
-) -> None:
-    """Tell a board of a run of any CI: POST /api/v1/pipelines, signed."""
-    from .report import Board, artifact, composed, jobs, send
-
-    with expected():
-        given = {
-            "repository": repository,
-            "run": run,
-            "attempt": attempt,
-            "pipeline": pipeline,
-            "sha": sha,
-            "branch": branch,
-            "url": link,
-            "jobs": jobs(job or ()),
-            "artifacts": [artifact(each) for each in image or ()],
-            "deployment": {"environment": environment, "status": status} if environment else {},
-        }
-        send(Board(url, hook, secret), composed(status, given, os.environ, datetime.now(UTC)))
-    typer.echo("The board has it.")
-
-
-@cli.command()
-def upload(
-    file: Annotated[list[Path], typer.Argument(help="Reports: JUnit, TAP, CTRF, SARIF, Trivy, Grype, …")],
-    url: Annotated[str, typer.Option(envvar="SHIPBOARD_URL", help="The board's address.")],
-    token: Annotated[
-        str, typer.Option(envvar="SHIPBOARD_TOKEN", help="A token that may report; rather by variable.")
-    ],
-    kind: Annotated[str, typer.Option(help="junit, tap, ctrf, sarif, …; auto finds out.")] = "auto",
-    repo: Annotated[str, typer.Option(help="Repository. Like the next ones taken from CI's variables.")] = "",
-    sha: Annotated[str, typer.Option(help="The whole commit id.")] = "",
-    branch: Annotated[str, typer.Option(help="The branch.")] = "",
-    job: Annotated[str, typer.Option(help="The job that made the reports.")] = "",
-    digest: Annotated[str, typer.Option(help="The image that a scan or signature is of, sha256:….")] = "",
-) -> None:
-    """Give reports of tests, scans, bills of materials and signatures to a board."""
-    from .upload import about, content_of, send, summary
-
-    with expected():
-        given = {"repo": repo, "sha": sha, "branch": branch, "job": job, "digest": digest}
-        for each in file:
-            line = send(url, token, kind, about(given, os.environ), content_of(each))
-            typer.echo(f"{each}: {summary(line)}")
 
 
 @cli.command()

@@ -13,6 +13,7 @@ import typer
 
 from app.domain.commands import Arguments, Verb, ignored, takers
 
+from .board import client, refuse_blocked, said
 from .say import FAILED, WRONG, refuse
 
 PATIENCE = 180.0
@@ -67,10 +68,9 @@ def act(
         arguments["until"] = until.isoformat()
     body = {"verb": verb.value, "arguments": arguments, "reason": reason}
     where = f"/api/v1/workloads/{'/'.join(quote(part, safe='') for part in parts)}/commands"
-    signed = {"authorization": f"Bearer {token}"} if token else {}
-    with httpx2.Client(base_url=url, headers=signed, timeout=60, trust_env=False) as http:
+    with client(url, token) as http:
         try:
-            seen = _said(http.post(where, params={"dry_run": 1}, json=body))
+            seen = said(http.post(where, params={"dry_run": 1}, json=body))
             typer.echo(seen["sentence"] or "It cannot be done now.")
             for each in seen["difference"]:
                 typer.echo(f"  {each['what']}: {each['before'] or 'none'} → {each['after'] or 'none'}")
@@ -78,12 +78,12 @@ def act(
                 for each in seen["patches"]:
                     typer.echo(f"  {each['method']} {each['path']}")
             if seen["blocked_by"]:
-                _refuse_blocked(seen["blocked_by"])
+                refuse_blocked(seen["blocked_by"])
             if dry_run:
                 return
             key = key or secrets.token_hex(16)
             body["expected"] = {k: v for k, v in seen["expected"].items() if v is not None}
-            receipt = _said(http.post(where, json=body, headers={"idempotency-key": key}))
+            receipt = said(http.post(where, json=body, headers={"idempotency-key": key}))
             receipt = _follow(http, receipt)
             if landed:
                 _landed(http, receipt)
@@ -104,7 +104,7 @@ def _landed(http: Any, receipt: dict[str, Any]) -> None:
         if goes["state"] == "landed":
             return
         time.sleep(1.0)
-        receipt = _said(http.get(f"/api/v1/commands/{receipt['id']}"))
+        receipt = said(http.get(f"/api/v1/commands/{receipt['id']}"))
     if goes:
         refuse("Its pods still move.", "They go on by themselves.", f"See /commands/{receipt['id']}.", 3)
 
@@ -118,32 +118,9 @@ def _follow(http: Any, receipt: dict[str, Any]) -> dict[str, Any]:
             shown = receipt["phase"]
             typer.echo(f"{shown}{': ' + receipt['message'] if receipt['message'] else ''}")
         if shown == "done":
-            return dict(_said(http.get(f"/api/v1/commands/{receipt['id']}")))
+            return dict(said(http.get(f"/api/v1/commands/{receipt['id']}")))
         if shown in _OVER:
             raise typer.Exit(_OVER[shown])
         if time.monotonic() > ends:
             refuse(f"Still {shown}.", "It goes on by itself.", f"See /api/v1/commands/{receipt['id']}.", 3)
-        receipt = _said(http.get(f"/api/v1/commands/{receipt['id']}", params={"unlike": shown}))
-
-
-def _said(answer: Any) -> dict[str, Any]:
-    """The body of an answer that went well; else the problem is told, and that is the end."""
-    try:
-        body = answer.json()
-    except ValueError:
-        refuse(f"The answer was {answer.status_code}, and no JSON.", "", "Is SHIPBOARD_URL a Shipboard?")
-    if answer.status_code >= 400:
-        if blocked := body.get("blocked_by"):
-            _refuse_blocked(blocked)
-        what = body.get("what") or f"{body.get('title')}."
-        refuse(what, body.get("why", body.get("detail", "")), body.get("todo", ""))
-    return dict(body)
-
-
-def _refuse_blocked(blocked: list[dict[str, Any]]) -> None:
-    why = "\n".join(str(each["message"]) for each in blocked)
-    refuse(
-        "It is not possible now.",
-        why,
-        " ".join(dict.fromkeys(str(e["clears"]) for e in blocked if e["clears"])),
-    )
+        receipt = said(http.get(f"/api/v1/commands/{receipt['id']}", params={"unlike": shown}))

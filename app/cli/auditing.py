@@ -15,14 +15,10 @@ from app.settings import Settings
 from app.store.audit import key_beside, key_from, lines
 from app.store.db import Database
 
-from .choose import settings_from
+from .choose import Config, Storage, settings_from
 from .say import FAILED, WRONG, expected, refuse
 
 audit = typer.Typer(help="The audit: is it whole, and what is in it.", no_args_is_help=True)
-Config = Annotated[
-    Path | None, typer.Option(help="Settings file (default: ./shipboard.yaml, if it is there).")
-]
-Storage = Annotated[str | None, typer.Option("--database", help="SQLite file or postgresql:// URL.")]
 
 
 @audit.command()

@@ -6,10 +6,10 @@ from collections.abc import Callable
 
 from app.domain.errors import ShipboardError
 from app.domain.refusals import ClusterError
-from app.main import open_cluster
 from app.settings import ClusterSettings, Settings
 from app.settings.model import without_password
 from app.sources.check import check
+from app.sources.clusters import open_cluster
 from app.store.db import Database
 
 

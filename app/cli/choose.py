@@ -7,12 +7,20 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from app.settings import ClusterSettings, Settings, load
 from app.settings.clusters import contexts, current_context, found, kubeconfig_files
 from app.settings.load import default_database
 
 from .say import WRONG, refuse
+
+Config = Annotated[
+    Path | None, typer.Option(help="Settings file (default: ./shipboard.yaml, if it is there).")
+]
+Storage = Annotated[str | None, typer.Option("--database", help="SQLite file or postgresql:// URL.")]
 
 
 def settings_from(

@@ -14,6 +14,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
+from .board import client, said
 from .say import FAILED, WRONG, refuse
 
 Url = Annotated[str, typer.Option(envvar="SHIPBOARD_URL")]
@@ -31,8 +32,8 @@ UNDECIDED = 3
 
 def gates(url: Url = LOCAL, token: Token = "") -> None:
     """What waits for a decision, oldest first."""
-    with _client(url, token) as http:
-        items = _said(http.get("/api/v1/gates"))["items"]
+    with client(url, token) as http:
+        items = said(http.get("/api/v1/gates"))["items"]
     for each in items:
         if each["phase"] == "open":
             left = ", ".join(each["missing"]) or "every rule is met"
@@ -82,7 +83,7 @@ def wait(
 ) -> None:
     """Wait until a gate is decided, over restarts too. Exit codes: 0 approved, 1 not approved, 3 not decided."""
     ends, ident = time.monotonic() + minutes * 60, gate
-    with _client(url, token) as http:
+    with client(url, token) as http:
         if not ident:
             if not (service and environment and key):
                 refuse(
@@ -107,7 +108,7 @@ def wait(
 def _decide(
     url: str, gate: str, answer: str, reason: str, name: str, token: str, *, override: bool, sure: bool
 ) -> None:
-    with _client(url, "" if name else token) as http:
+    with client(url, "" if name else token) as http:
         if name:
             password = os.environ.get("SHIPBOARD_PASSWORD") or typer.prompt(
                 f"Password of {name}", hide_input=True
@@ -117,7 +118,7 @@ def _decide(
             )
             if signed.status_code >= 400:
                 refuse("You are not signed in.", "Name or password is wrong, or it was tried too often.", "")
-        seen = _said(http.get(f"/api/v1/gates/{gate}"))
+        seen = said(http.get(f"/api/v1/gates/{gate}"))
         typer.echo(seen["line"]["question"])
         for rule in seen["rules"]:
             typer.echo(
@@ -131,16 +132,9 @@ def _decide(
             found = re.search(r'(?:name="csrf" value|data-csrf)="([0-9a-f]+)"', page)
             sent["x-csrf-token"] = found[1] if found else ""
         body = {"answer": answer, "evidence": seen["digest"], "reason": reason, "override": override}
-        line = _said(http.post(f"/api/v1/gates/{gate}/decisions", json=body, headers=sent))["line"]
+        line = said(http.post(f"/api/v1/gates/{gate}/decisions", json=body, headers=sent))["line"]
     left = f"; still missing: {', '.join(line['missing'])}" if line["missing"] else ""
     typer.echo(f"{line['phase']}{left}")
-
-
-def _client(url: str, token: str) -> Any:
-    import httpx2
-
-    signed = {"authorization": f"Bearer {token}"} if token else {}
-    return httpx2.Client(base_url=url, headers=signed, timeout=60, trust_env=False)
 
 
 def _ours(url: str) -> dict[str, str]:
@@ -156,7 +150,7 @@ def _patient(http: Any, ends: float, method: str, path: str, **more: Any) -> dic
         try:
             answer = http.request(method, path, **more)
             if answer.status_code not in (202, 429, 502, 503, 504):
-                return _said(answer)
+                return said(answer)
             why = f"the answer is {answer.status_code}"
         except httpx2.HTTPError as error:
             why = type(error).__name__
@@ -167,19 +161,3 @@ def _patient(http: Any, ends: float, method: str, path: str, **more: Any) -> dic
 
 def _gone(http: Any, why: str) -> NoReturn:
     refuse(f"No answer from {http.base_url}.", why, "Is SHIPBOARD_URL right?", UNDECIDED)
-
-
-def _said(answer: Any) -> dict[str, Any]:
-    """The body of an answer that went well; else the problem is told, and that is the end."""
-    try:
-        body = answer.json()
-    except ValueError:
-        refuse(f"The answer was {answer.status_code}, and no JSON.", "", "Is SHIPBOARD_URL a Shipboard?")
-    if answer.status_code >= 400:
-        blocked = body.get("blocked_by") or ()
-        why = "\n".join(str(b["message"]) for b in blocked) or body.get("why") or body.get("detail", "")
-        todo = " ".join(dict.fromkeys(str(b["clears"]) for b in blocked if b["clears"])) or body.get(
-            "todo", ""
-        )
-        refuse(body.get("what") or f"{body.get('title')}.", why, todo)
-    return dict(body)

@@ -39,7 +39,6 @@ def try_out(
         if not known[name].on:
             refuse(f"{name} is off.", f"{known[name].place} holds nothing.", "Set it, and try again.")
         now = datetime.now(UTC)
-        base = settings.public_url or f"http://{settings.host}:{settings.port}"
         said = "Shipboard can tell you things here."
         notice = Notice(
             NoticeKind.TEST, "test", f"test/{token_hex(4)}", now, said, "This is a test.", "/sources"
@@ -48,7 +47,7 @@ def try_out(
         async def send() -> None:
             target = opened(known[name])
             try:
-                await target.send(Message(f"msg_{token_hex(14)}", (notice,), now, base))
+                await target.send(Message(f"msg_{token_hex(14)}", (notice,), now, settings.address))
             finally:
                 await target.close()
 

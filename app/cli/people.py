@@ -1,44 +1,32 @@
-"""`shipboard user`, `token` and `kiosk`: who may come in. They work on the database whether or not it is served."""
+"""`shipboard user`: who may sign in by a password kept here. Works on the database whether or not it is served."""
 
 from __future__ import annotations
 
-import asyncio
 import getpass
 import json
-import os
 import re
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from app.domain.audit import Act, Entry, Kind
-from app.domain.people import Principal, PrincipalKind, Role
-from app.domain.policy import Permission
-from app.settings import Settings
+from app.domain.audit import Act
+from app.domain.people import Role
 from app.store import people as rows
 from app.store.audit import append
 from app.store.db import Database
-from app.web.auth import passwords, tokens
+from app.web.auth import passwords
 
-from .choose import make_home, settings_from
-from .say import WRONG, expected, refuse
+from .choose import Config, Storage
+from .database import entry, on_database
+from .say import WRONG, refuse
 
 users = typer.Typer(help="People who sign in by a name and a password kept here.", no_args_is_help=True)
-api_tokens = typer.Typer(help="Tokens for programs.", no_args_is_help=True)
-kiosks = typer.Typer(help="Screens that show one view and may nothing else.", no_args_is_help=True)
 
-Config = Annotated[
-    Path | None, typer.Option(help="Settings file (default: ./shipboard.yaml, if it is there).")
-]
-Storage = Annotated[str | None, typer.Option("--database", help="SQLite file or postgresql:// URL.")]
 Name = Annotated[str, typer.Argument(help="The name to sign in by.")]
-Ident = Annotated[str, typer.Argument(help="As `list` calls it.")]
-Days = Annotated[int, typer.Option(help=f"How long it lasts, at most {tokens.MOST_DAYS}.")]
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _GRANT = re.compile(rf"({'|'.join(Role)})(@[A-Za-z0-9][A-Za-z0-9._:/@-]{{0,99}})?")
 
@@ -85,12 +73,12 @@ def add_user(
             }  # fmt: skip
             await rows.add(session, rows.ACCOUNT, values)
             held = ", ".join([*(role or []), *(f"group {each}" for each in group or [])]) or "no role"
-            await append(session, _entry(Act.ADD_USER, f"user {name}, {held}", now))
+            await append(session, entry(Act.ADD_USER, f"user {name}, {held}", now))
         typer.echo(
             f"{name} may sign in." + ("" if role or group else " No role yet: give one by auth.roles.")
         )
 
-    _on_database(config, database, work)
+    on_database(config, database, work)
 
 
 @users.command("list")
@@ -105,7 +93,7 @@ def list_users(config: Config = None, database: Storage = None) -> None:
             state = "disabled" if row["disabled_at"] else "active"
             typer.echo(f"{row['name']:<20} {state:<9} {', '.join(held) or 'no role of its own'}")
 
-    _on_database(config, database, work)
+    on_database(config, database, work)
 
 
 @users.command("disable")
@@ -148,81 +136,6 @@ def change_password(name: Name, config: Config = None, database: Storage = None)
     )
 
 
-@api_tokens.command("create")
-def create_token(
-    name: Annotated[str, typer.Argument(help="What it is for.")],
-    role: Annotated[str, typer.Option(help="viewer or operator.")] = "viewer",
-    environment: Annotated[
-        list[str] | None, typer.Option(help="Where it holds (default: all); repeatable.")
-    ] = None,
-    verb: Annotated[list[str] | None, typer.Option(help="Only this command; repeatable.")] = None,
-    repository: Annotated[
-        list[str] | None,
-        typer.Option(help="It only reports for this one, as github.com/acme/*, and looks; repeatable."),
-    ] = None,
-    days: Days = 90,
-    source: Annotated[str, typer.Option(help="Only from this network, as 10.0.0.0/24.")] = "",
-    config: Config = None,
-    database: Storage = None,
-) -> None:
-    """Make a token; it is printed this once, alone on standard output."""
-    wanted = tokens.Wanted(
-        name,
-        "operator" if repository else role,
-        tuple(environment or ("*",)),
-        tuple(verb) if verb else None,
-        days,
-        source,
-        tuple(repository) if repository else None,
-    )
-    secret, row = _made(lambda now: tokens.api_token(wanted, None, now))
-    _keep(row, config, database)
-    typer.echo(secret)
-
-
-@api_tokens.command("list")
-def list_tokens(config: Config = None, database: Storage = None) -> None:
-    """Tokens in force; never the secrets."""
-    _list("api", config, database)
-
-
-@api_tokens.command("revoke")
-def revoke_token(ident: Ident, config: Config = None, database: Storage = None) -> None:
-    """Let a token hold no more, within 5 s."""
-    _revoke("api", ident, config, database)
-
-
-@kiosks.command("create")
-def create_kiosk(
-    name: Annotated[str, typer.Argument(help="Which screen it is.")],
-    view: Annotated[str, typer.Option(help="The page it shows, as /?environment=production.")] = "/",
-    days: Days = tokens.MOST_DAYS,
-    source: Annotated[str, typer.Option(help="Only from this network, as 10.0.0.0/24.")] = "",
-    config: Config = None,
-    database: Storage = None,
-) -> None:
-    """Make a link that sets up a screen, once; it is printed alone on standard output."""
-    secret, row = _made(
-        lambda now: tokens.kiosk(tokens.Wanted(name, days=days, source=source), view, None, now)
-    )
-    with expected():
-        settings = settings_from(config, database=database)
-    _keep(row, config, database)
-    typer.echo(f"{settings.public_url or f'http://{settings.host}:{settings.port}'}/kiosk/{secret}")
-
-
-@kiosks.command("list")
-def list_kiosks(config: Config = None, database: Storage = None) -> None:
-    """Screens that may show something."""
-    _list("kiosk", config, database)
-
-
-@kiosks.command("revoke")
-def revoke_kiosk(ident: Ident, config: Config = None, database: Storage = None) -> None:
-    """Blank a screen, within 5 s."""
-    _revoke("kiosk", ident, config, database)
-
-
 def _change_user(
     name: str,
     changed: Callable[[datetime], dict[str, Any]],
@@ -238,80 +151,10 @@ def _change_user(
                 refuse(f"There is no user {name}.", todo="See `shipboard user list`.")
             ended = await rows.end_sessions(session, now, issuer="local", subject=name)
             more = f", {ended} sessions ended" if ended else ""
-            await append(session, _entry(verb, f"user {name}{more}", now))
+            await append(session, entry(verb, f"user {name}{more}", now))
         typer.echo(f"{name} {said}.")
 
-    _on_database(config, database, work)
-
-
-def _made(make: Callable[[datetime], tuple[str, Any]]) -> tuple[str, Any]:
-    try:
-        return make(datetime.now(UTC))
-    except ValueError as error:
-        refuse(str(error), code=WRONG)
-
-
-def token_of_ci(name: str, settings: Settings) -> str:
-    """A token with which a CI reports to the board of `settings` for a month."""
-    wanted = tokens.Wanted(name, Role.OPERATOR, verbs=(Permission.REPORT,), days=30)
-    secret, row = tokens.api_token(wanted, None, datetime.now(UTC))
-    asyncio.run(_with(settings, partial(_write, row)))
-    return secret
-
-
-def _keep(row: Any, config: Path | None, database: str | None) -> None:
-    _on_database(config, database, partial(_write, row))
-
-
-async def _write(row: Any, opened: Database) -> None:
-    async with opened.writing() as session:
-        await rows.add(session, rows.TOKEN, row)
-        verb = Act.CREATE_KIOSK if row["kind"] == "kiosk" else Act.CREATE_TOKEN
-        await append(session, _entry(verb, tokens.spoken(row), row["created_at"]))
-
-
-def _list(kind: str, config: Path | None, database: str | None) -> None:
-    async def work(opened: Database) -> None:
-        async with opened.reading() as connection:
-            found = await rows.many(connection, rows.TOKEN, kind=kind, revoked_at=None)
-        for row in found:
-            what = (
-                row["view"]
-                or f"{', '.join(json.loads(row['roles']))} in {', '.join(json.loads(row['environments']))}"
-            )
-            if row["repositories"]:
-                what += f", only reports for {', '.join(json.loads(row['repositories']))}"
-            used = f"used {row['used_at']:%Y-%m-%d}" if row["used_at"] else "never used"
-            until = f"until {row['expires_at']:%Y-%m-%d}"
-            typer.echo(
-                f"{row['ident']}  {row['name']:<24} {what}, {used}, {until}, of {row['owner'] or 'nobody'}"
-            )
-
-    _on_database(config, database, work)
-
-
-def _revoke(kind: str, ident: str, config: Path | None, database: str | None) -> None:
-    async def work(opened: Database) -> None:
-        async with opened.writing() as session:
-            now = datetime.now(UTC)
-            changed = {"revoked_at": now}
-            if not await rows.change(session, rows.TOKEN, changed, ident=ident, kind=kind, revoked_at=None):
-                refuse(f"There is no {kind} token {ident} in force.", todo="See `list`.")
-            verb, what = (Act.REVOKE_KIOSK, "kiosk") if kind == "kiosk" else (Act.REVOKE_TOKEN, "token")
-            await append(session, _entry(verb, f"{what} {ident}", now))
-        typer.echo(f"{ident} holds no more.")
-
-    _on_database(config, database, work)
-
-
-def _entry(verb: Act, what: str, now: datetime) -> Entry:
-    """What the audit says of a command typed here: who typed it is the system's word, which is all there is."""
-    try:
-        name = getpass.getuser()
-    except (OSError, KeyError):  # a container may run as a number that has no name
-        name = str(os.getuid())
-    who = Principal(PrincipalKind.SYSTEM, "command-line", name, name)
-    return Entry.of(who, Kind.DONE, now, verb=verb, object=what, result="On the command line.")
+    on_database(config, database, work)
 
 
 def _password(name: str) -> str:
@@ -327,20 +170,3 @@ def _password(name: str) -> str:
     except ValueError as error:
         refuse(str(error), todo="Choose another one.", code=WRONG)
     return given
-
-
-def _on_database(
-    config: Path | None, database: str | None, work: Callable[[Database], Awaitable[None]]
-) -> None:
-    with expected():
-        settings = settings_from(config, database=database)
-        make_home(settings)
-        asyncio.run(_with(settings, work))
-
-
-async def _with(settings: Settings, work: Callable[[Database], Awaitable[None]]) -> None:
-    opened = await Database.beside(settings.database, audit_key=settings.audit_key)
-    try:
-        await work(opened)
-    finally:
-        await opened.close()

@@ -16,7 +16,7 @@ from app.demo.ci_past import deployments
 from app.demo.ci_payloads import JOBS, Build
 from app.demo.ci_reports import files
 from app.demo.ci_sending import Board, Sender
-from app.demo.fleet import PLACES, kind_of
+from app.demo.fleet import PLACES, asked
 from app.demo.services import SERVICES
 from app.demo.teller import newer, older
 
@@ -87,9 +87,7 @@ class Ci:
         found = {}
         for service in SERVICES:
             for environment in service.environments:
-                entry = self.cluster.store.get(kind_of(service, environment), environment, service.name)
-                if entry is not None:
-                    image = entry.obj["spec"]["template"]["spec"]["containers"][0]["image"]
+                if image := asked(self.cluster, service, environment):
                     found[service.name, environment] = image.rpartition(":")[2]
         return found
 

@@ -22,6 +22,7 @@ from aiohttp import web
 from app.demo import nodes
 from app.demo.analysis import AnalysisRuns
 from app.demo.api import MAX_BODY, Api
+from app.demo.argocd import Applications
 from app.demo.bench import Bench
 from app.demo.clock import Clock
 from app.demo.controllers import Controllers
@@ -30,6 +31,8 @@ from app.demo.deployments import Deployments
 from app.demo.endpoints import Endpoints
 from app.demo.faults import Faults
 from app.demo.fleet import Fleet
+from app.demo.flux import Kustomizations
+from app.demo.git import Git
 from app.demo.kubelet import Kubelet
 from app.demo.log import LOG_WINDOW
 from app.demo.registry import Registry
@@ -85,6 +88,9 @@ class EmbeddedCluster:
         Rollouts(self.controllers)
         AnalysisRuns(self.controllers)
         Endpoints(self.controllers)
+        self.git = Git()
+        Applications(self.controllers, self.git)
+        Kustomizations(self.controllers, self.git)
         self.api = Api(self.store, self.registry, self.faults, self.token, self.key)
         self.bench = Bench(self)
         self.fleet = Fleet(self, head_start) if fleet else None

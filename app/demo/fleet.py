@@ -10,20 +10,26 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from app.demo import settled, settled_sets, teller
+from app.demo import kept, pairs, settled, settled_sets, teller
 from app.demo.ci_payloads import REGISTRY
+from app.demo.kept import Keeper
+from app.demo.pairs import Pair
+from app.demo.resources import FLEET_GROUPS
 from app.demo.services import ENVIRONMENTS, ROLLING, SERVICES, Service
 from app.demo.settled import HOUR, Workload
 from app.demo.stories import (
     PATIENCE,
     Story,
     blocked,
+    colours,
+    from_git,
     gated_canary,
     partitioned,
     stuck,
     switch,
     timed_canary,
     updates,
+    weighed,
 )
 
 if TYPE_CHECKING:
@@ -36,7 +42,8 @@ FOR_LONG = 24 * HOUR
 @dataclass(frozen=True, slots=True)
 class Place:
     """How a service stands in one environment where that is not as usual. `selects`: the pods its Service looks
-    for; `stops`: how its pods exceed their grace period; `watched`: its story begins once somebody can look."""
+    for; `stops`: how its pods exceed their grace period; `watched`: its story begins once somebody can look; `keeper`:
+    who applies it from Git; `pair`: the native objects that it is made of, where they are two Deployments."""
 
     story: Story | None = None
     probe: bool = True
@@ -44,6 +51,8 @@ class Place:
     selects: str = ""
     stops: str = ""
     watched: bool = False
+    keeper: Keeper | None = None
+    pair: Pair | None = None
     spec: Obj = field(default_factory=dict)
 
 
@@ -57,6 +66,11 @@ PLACES: dict[tuple[str, str], Place] = {
     ("cart", "production"): Place(timed_canary),
     ("search-index", "production"): Place(partitioned),
     ("log-shipper", "production"): Place(updates(900)),
+    # by native objects, and from Git
+    ("reviews", "production"): Place(colours, pair=Pair.COLOURS),
+    ("identity", "production"): Place(weighed, pair=Pair.CANARY, watched=True),
+    ("feature-flags", "production"): Place(from_git(), keeper=Keeper.ARGOCD),
+    ("addresses", "production"): Place(keeper=Keeper.FLUX),
     # stuck
     ("notifications", "production"): Place(
         stuck("image-pull", "never-ready", "quota", "unschedulable", "crash", patience=900)
@@ -95,7 +109,8 @@ class Fleet:
 
     def install(self) -> None:
         """Write the opening state."""
-        for environment in ENVIRONMENTS:
+        self.cluster.faults.absent -= {*FLEET_GROUPS}
+        for environment in (*ENVIRONMENTS, *kept.HOMES):
             settled.namespace(self.cluster, environment)
         for service in SERVICES:
             for environment in service.environments:
@@ -107,7 +122,7 @@ class Fleet:
         for number, ((name, environment), place) in enumerate(PLACES.items()):
             if place.story is None:
                 continue
-            kind = kind_of(services[name], environment)
+            kind = "services" if place.pair is Pair.COLOURS else kind_of(services[name], environment)
             delay = 10.0 + (self.watched_from if place.watched else 5.0 * number)
             told = place.story(teller.Teller(self.cluster, name, environment, kind, delay=delay))
             self._tasks.append(asyncio.create_task(told))
@@ -148,23 +163,32 @@ class Fleet:
             ready_after=service.ready_after,
             stops=place.stops,
         )
+        if place.keeper:
+            workload = kept.marked(workload, place.keeper)
+        if place.pair:
+            pairs.place(self.cluster, workload, place.pair)
+            return
         if kind != "daemonsets":
             self._service(service.name, environment, labels, app=place.selects)
         if as_is and "blueGreen" in service.strategy:
             self._service(f"{service.name}-preview", environment, labels, app=service.name)
         (settled_sets if kind in ("statefulsets", "daemonsets") else settled).place(self.cluster, workload)
+        if place.keeper:
+            kept.place(self.cluster, workload, place.keeper)
 
     def _service(self, name: str, environment: str, labels: dict[str, str], *, app: str = "") -> None:
-        body: Obj = {
-            "metadata": {"name": name, "namespace": environment, "labels": labels},
-            "spec": {
-                "selector": {"app": app or name},
-                "ports": [{"name": "http", "port": 80, "targetPort": 8080}],
-            },
-        }
-        self.cluster.registry.create("services", body, manager="argocd-controller")
+        settled.service(self.cluster, name, environment, labels, {"app": app or name})
 
 
 def kind_of(service: Service, environment: str) -> str:
     """The plural of the resource that runs a service in an environment."""
     return "deployments" if service.kind == "rollouts" and environment != "production" else service.kind
+
+
+def asked(cluster: EmbeddedCluster, service: Service, environment: str) -> str:
+    """The image that a service asks for in an environment; empty where it is not."""
+    name = service.name
+    if PLACES.get((name, environment), Place()).pair is Pair.COLOURS:
+        name = pairs.live(cluster, environment, name)
+    entry = cluster.store.get(kind_of(service, environment), environment, name)
+    return str(entry.obj["spec"]["template"]["spec"]["containers"][0]["image"]) if entry else ""

@@ -12,7 +12,10 @@ from typing import Any
 
 ARGO_GROUP = "argoproj.io"
 FLAGGER_GROUP, GATEWAY_GROUP = "flagger.app", "gateway.networking.k8s.io"
-LATER_GROUPS = (FLAGGER_GROUP, GATEWAY_GROUP)
+FLUX_GROUPS = ("kustomize.toolkit.fluxcd.io", "source.toolkit.fluxcd.io")
+LATER_GROUPS = (FLAGGER_GROUP, GATEWAY_GROUP, *FLUX_GROUPS)
+FLEET_GROUPS = (GATEWAY_GROUP, *FLUX_GROUPS)
+"""Groups that the demo's fleet installs."""
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 VERSION = {
     "major": "1",
@@ -180,6 +183,22 @@ RESOURCES: tuple[Resource, ...] = (
     ),
     Resource("httproutes", "HTTPRoute", group=GATEWAY_GROUP, subresources=("status",), custom=True),
     Resource(
+        "kustomizations",
+        "Kustomization",
+        group=FLUX_GROUPS[0],
+        short=("ks",),
+        subresources=("status",),
+        custom=True,
+    ),
+    Resource(
+        "gitrepositories",
+        "GitRepository",
+        group=FLUX_GROUPS[1],
+        short=("gitrepo",),
+        subresources=("status",),
+        custom=True,
+    ),
+    Resource(
         "analysistemplates",
         "AnalysisTemplate",
         group=ARGO_GROUP,
@@ -188,6 +207,9 @@ RESOURCES: tuple[Resource, ...] = (
         custom=True,
     ),
     Resource("analysisruns", "AnalysisRun", group=ARGO_GROUP, version="v1alpha1", short=("ar",), custom=True),
+    Resource(
+        "applications", "Application", group=ARGO_GROUP, version="v1alpha1", short=("app",), custom=True
+    ),
 )
 BY_PLURAL: dict[str, Resource] = {resource.plural: resource for resource in RESOURCES}
 

@@ -28,13 +28,16 @@ MANAGER = "kube-controller-manager"
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:
     """What to set up. `past`: older images, oldest first, that stay as revisions. `age` in seconds. `kind`:
-    the plural of its resource. `stops`: how its pods exceed their grace period ("killed", "late")."""
+    the plural of its resource. `stops`: how its pods exceed their grace period ("killed", "late"). `notes`:
+    annotations. `chosen`: labels by which it chooses its pods, where they are more than its name."""
 
     name: str
     namespace: str
     image: str
     replicas: int = 3
     labels: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, str] = field(default_factory=dict)
+    chosen: dict[str, str] = field(default_factory=dict)
     past: tuple[str, ...] = ()
     age: float = 30 * 24 * HOUR
     settled_for: float = 26 * HOUR
@@ -49,6 +52,11 @@ class Workload:
     def rollout(self) -> bool:
         return self.kind == "rollouts"
 
+    @property
+    def own(self) -> dict[str, str]:
+        """The labels that tell its pods from those of others."""
+        return self.chosen or {"app": self.name}
+
     def written(self, number: int, count: int, now: float) -> str:
         """When revision `number` of `count` was made: spread between birth and the last change, so that a
         history has dates."""
@@ -60,7 +68,7 @@ class Workload:
 def template(workload: Workload, image: str) -> Obj:
     """The pod template of a workload at an image, with the usual luggage."""
     container: Obj = {
-        "name": workload.name,
+        "name": workload.own["app"],
         "image": image,
         "ports": [{"containerPort": 8080, "protocol": "TCP"}],
         "env": [
@@ -88,7 +96,7 @@ def template(workload: Workload, image: str) -> Obj:
         annotations["hollow/exceed-grace"] = workload.stops
     spec: Obj = {"containers": [container], "terminationGracePeriodSeconds": 10 if workload.stops else 30}
     made: Obj = {
-        "metadata": {"labels": {"app": workload.name, **workload.labels}, "annotations": annotations},
+        "metadata": {"labels": {**workload.own, **workload.labels}, "annotations": annotations},
         "spec": spec,
     }
     defaults.pod_spec(spec)
@@ -101,6 +109,23 @@ def namespace(cluster: EmbeddedCluster, name: str) -> None:
         cluster.registry.create(
             "namespaces", {"metadata": {"name": name}}, manager="kubectl-create", quiet=True
         )
+
+
+def service(
+    cluster: EmbeddedCluster,
+    name: str,
+    namespace: str,
+    labels: dict[str, str],
+    selector: dict[str, str],
+    **notes: str,
+) -> None:
+    """A Service."""
+    meta: Obj = {"name": name, "namespace": namespace, "labels": labels}
+    if notes:
+        meta["annotations"] = notes
+    ports = [{"name": "http", "port": 80, "targetPort": 8080}]
+    body: Obj = {"metadata": meta, "spec": {"selector": selector, "ports": ports}}
+    cluster.registry.create("services", body, manager="argocd-controller")
 
 
 def deployment(
@@ -149,7 +174,7 @@ def _owner(
     resource = BY_PLURAL[workload.kind]
     spec: Obj = {
         "replicas": workload.replicas,
-        "selector": {"matchLabels": {"app": workload.name}},
+        "selector": {"matchLabels": workload.own},
         "template": made,
         "strategy": workload.strategy,
         "revisionHistoryLimit": 5,
@@ -203,11 +228,12 @@ def bare(workload: Workload, spec: Obj, born: str, generation: int, annotations:
         "namespace": workload.namespace,
         "creationTimestamp": born,
         "generation": generation,
-        "labels": {"app": workload.name, **workload.labels},
+        "labels": {**workload.own, **workload.labels},
     }
     applied = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": meta, "spec": spec}
     luggage = {
         **annotations,
+        **workload.notes,
         "kubectl.kubernetes.io/last-applied-configuration": encode(applied).decode() + "\n",
         "kubernetes.io/change-cause": f"release {workload.image.rpartition(':')[2]}",
     }
@@ -244,7 +270,7 @@ def _replica_set(
     status |= {"terminatingReplicas": 0, "observedGeneration": 1}
     spec = {
         "replicas": count,
-        "selector": {"matchLabels": {"app": workload.name, key: hashed}},
+        "selector": {"matchLabels": {**workload.own, key: hashed}},
         "template": {**made, "metadata": {**made["metadata"], "labels": labels}},
     }
     fields = field_set({"metadata": {"labels": labels, "annotations": annotations}, "spec": spec}, depth=10)

@@ -13,10 +13,13 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from app.demo import kept, pairs
 from app.demo.teller import GoneError, Teller, broken, complete, healthy, observed, waiting
 
 log = logging.getLogger(__name__)
 PATIENCE = 1500.0
+BRIEF = 600.0
+"""Where others wait for a person too."""
 CALM = 150.0
 Story = Callable[[Teller], Coroutine[Any, Any, None]]
 
@@ -90,6 +93,67 @@ async def partitioned(teller: Teller) -> None:
         await teller.until(complete, 300)
 
     await _tell(teller, chapter, 2 * CALM)
+
+
+def from_git(calm: float = 6 * CALM) -> Story:
+    """Updates that are pushed, and applied by who keeps the workload. While that is held nothing is pushed."""
+
+    async def story(teller: Teller) -> None:
+        async def chapter(teller: Teller) -> None:
+            if (
+                complete(teller.look())
+                and kept.wanted(teller.cluster, teller.name, teller.namespace) == teller.image()
+            ):
+                image = teller.next_image()
+                kept.push(teller.cluster, teller.name, teller.namespace, image)
+                await teller.until(lambda obj: teller.image() == image and complete(obj), 300)
+
+        await _tell(teller, chapter, calm)
+
+    return story
+
+
+async def colours(teller: Teller) -> None:
+    """Two Deployments behind a Service: the idle one gets the new version and waits for the switch; after it the other
+    one is kept for a while, for going back."""
+
+    async def chapter(teller: Teller) -> None:
+        was = pairs.colour(teller.look())
+        old, new = (teller.beside(f"{teller.name}-{one}") for one in (was, pairs.other(was)))
+        new.ship(old.next_image(), replicas=old.look()["spec"]["replicas"])
+        await new.until(complete, 600)
+        if not await teller.until(lambda obj: pairs.colour(obj) != was, BRIEF):
+            pairs.switch(teller.cluster, teller.namespace, teller.name, was)
+        await teller.sleep(CALM)
+        idle = teller.beside(f"{teller.name}-{pairs.other(pairs.colour(teller.look()))}")
+        idle.scale(0)
+
+    await _tell(teller, chapter, 6 * CALM)
+
+
+async def weighed(teller: Teller) -> None:
+    """A Deployment with a canary beside it, whose share a route tells: a tenth, then a quarter, then it waits for a
+    person, who promotes it or takes it back."""
+
+    async def chapter(teller: Teller) -> None:
+        canary, share = (
+            teller.beside(f"{teller.name}-canary"),
+            pairs.Share(teller.cluster, teller.namespace, teller.name),
+        )
+        canary.ship(teller.next_image(), replicas=1)
+        await canary.until(complete, 600)
+        for weight in (10, 25):
+            if share.now() != (weight == 25 and 10):
+                break  # somebody else set it
+            share.set(weight)
+            await teller.sleep(45.0)
+        if not await teller.until(lambda _: share.now() == 0 or teller.image() == canary.image(), BRIEF):
+            teller.ship(canary.image())
+        await teller.until(complete, 600)
+        share.set(0)
+        canary.scale(0)
+
+    await _tell(teller, chapter, 6 * CALM)
 
 
 def stuck(*ways: str, patience: float = PATIENCE, calm: float = 2 * CALM) -> Story:

@@ -78,6 +78,10 @@ class Teller:
             await self.sleep(max(0.5, LOOK * self.cluster.clock.scale))
         return True
 
+    def beside(self, name: str) -> Teller:
+        """The teller of a Deployment next to it."""
+        return Teller(self.cluster, name, self.namespace, "deployments", delay=0.0)
+
     def image(self) -> str:
         image: str = self.look()["spec"]["template"]["spec"]["containers"][0]["image"]
         return image
@@ -96,6 +100,11 @@ class Teller:
         obj["spec"]["template"]["spec"]["containers"][0]["image"] = image
         cause = f"release {image.rpartition(':')[2]}"
         obj["metadata"].setdefault("annotations", {})["kubernetes.io/change-cause"] = cause
+        self._update(obj)
+
+    def scale(self, replicas: int) -> None:
+        obj = self._copy()
+        obj["spec"]["replicas"] = replicas
         self._update(obj)
 
     def spoil(self, behaviour: str) -> tuple[Obj, str]:

@@ -5,6 +5,7 @@ Every fact carries `seen_at`, when we learned it (aware UTC); when it happened i
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -167,3 +168,5 @@ Fact = (
     | Reported
     | IncidentTold
 )
+Door = Callable[[Sequence[Fact]], Awaitable[None]]
+"""The one way in for facts, in their order; raises StoreUnavailable."""

@@ -10,13 +10,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import func, select, text
+from sqlalchemy import bindparam, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain import budget
 from app.domain.names import Topic, cut
 from app.domain.rollout import Attention
-from app.store.ci_tables import RUN_SERVICE
+from app.store.ci_tables import RUN, RUN_SERVICE
 from app.store.report_tables import CASE, REPORT, TESTS
 
 from . import runs
@@ -91,6 +91,7 @@ class Builds:
 
     def __init__(self) -> None:
         self._by_service: dict[str, ServiceBuilds] = {}
+        self._lines: dict[str, Mapping[str, RunLine]] = {}
 
     @property
     def by_service(self) -> Mapping[str, ServiceBuilds]:
@@ -100,9 +101,11 @@ class Builds:
     async def load(self, connection: AsyncConnection, now: datetime) -> None:
         """Read everything."""
         names = [row.x for row in await connection.execute(_NAMES, {"most": SERVICES})]
-        found = await _read(connection, names, now)
+        lines = await self._read_lines(connection, names)
+        found = await _told_of(connection, lines, now)
         self._by_service.clear()
         self._by_service.update(found)
+        self._keep(names, lines)
 
     async def refresh(
         self, connection: AsyncConnection, topics: Iterable[Topic], now: datetime
@@ -111,28 +114,52 @@ class Builds:
         ids = sorted({topic.key for topic in topics if topic.sort == "run"})
         names: set[str] = set()
         for start in range(0, len(ids), runs.AT_ONCE):
-            some = ids[start : start + runs.AT_ONCE]
-            names |= set(
-                await connection.scalars(select(RUN_SERVICE.c.service).where(RUN_SERVICE.c.run.in_(some)))
-            )
+            some = {"runs": ids[start : start + runs.AT_ONCE]}
+            names |= set(await connection.scalars(_SERVICES, some))
         if not names:
             return frozenset()
-        found = await _read(connection, sorted(names), now)
+        lines = await self._read_lines(connection, sorted(names), frozenset(ids))
+        found = await _told_of(connection, lines, now)
         changed = {name for name in names if self._by_service.get(name) != found.get(name)}
         self._by_service.update(found)
+        self._keep(names, lines)
         return frozenset(changed)
 
+    def _keep(self, names: Iterable[str], lines: Mapping[str, tuple[RunLine, ...]]) -> None:
+        for name in names:
+            self._lines[name] = {line.id: line for line in lines.get(name, ())}
 
-async def _read(connection: AsyncConnection, names: Sequence[str], now: datetime) -> dict[str, ServiceBuilds]:
-    rows: dict[str, list[Any]] = {}
-    for name in names:
-        some = (await connection.execute(runs.of_service(name, MAIN, 4 * SHOWN))).all()
-        if some:
-            rows[name] = _main_pipeline(runs.latest_attempts(some))[:SHOWN]
-    lines = {
-        one.id: one for one in await runs.lines(connection, [row for some in rows.values() for row in some])
-    }
-    shown = {name: tuple(lines[row.id] for row in some) for name, some in rows.items()}
+    async def _read_lines(
+        self, connection: AsyncConnection, names: Sequence[str], dirty: frozenset[str] | None = None
+    ) -> dict[str, tuple[RunLine, ...]]:
+        """The runs to be shown of services, newest first; those kept are read again where `dirty` (None: all)."""
+        ids: dict[str, list[str]] = {}
+        kept: dict[str, RunLine] = {}
+        for name in names:
+            some = (await connection.execute(_NEWEST, {"service": name})).all()
+            if some:
+                ids[name] = [row.id for row in _main_pipeline(runs.latest_attempts(some))[:SHOWN]]
+                if dirty is not None:
+                    kept |= {i: line for i, line in self._lines.get(name, {}).items() if i not in dirty}
+        wanted = sorted({i for some in ids.values() for i in some if i not in kept})
+        for start in range(0, len(wanted), runs.AT_ONCE):
+            part = {"runs": wanted[start : start + runs.AT_ONCE]}
+            rows = (await connection.execute(_RUNS, part)).all()
+            kept |= {line.id: line for line in await runs.lines(connection, rows)}
+        return {name: tuple(kept[i] for i in some) for name, some in ids.items()}
+
+
+_SERVICES = select(RUN_SERVICE.c.service).where(RUN_SERVICE.c.run.in_(bindparam("runs", expanding=True)))
+_RUNS = select(RUN).where(RUN.c.id.in_(bindparam("runs", expanding=True)))
+_NEWEST = runs.of_service(bindparam("service"), MAIN, 4 * SHOWN).with_only_columns(
+    *(RUN.c[name] for name in ("id", "provider", "host", "project", "run", "attempt", "pipeline")),
+    maintain_column_froms=True,
+)
+
+
+async def _told_of(
+    connection: AsyncConnection, shown: Mapping[str, tuple[RunLine, ...]], now: datetime
+) -> dict[str, ServiceBuilds]:
     failing = await _failing(connection, [some[0].sha for some in shown.values() if some[0].sha])
     flaky = await _flaky(connection, {some[0].repo for some in shown.values()}, now - FLAKY_FOR)
     return {
@@ -189,15 +216,17 @@ async def _failing(connection: AsyncConnection, shas: Sequence[str]) -> dict[tup
     """How many cases failed in reports of commits, by (repository, commit)."""
     found: dict[tuple[str, str], int] = {}
     for start in range(0, len(shas), runs.AT_ONCE):
-        query = (
-            select(REPORT.c.repo, REPORT.c.sha, func.sum(TESTS.c.failed + TESTS.c.errors).label("n"))
-            .join(TESTS, TESTS.c.id == REPORT.c.id)
-            .where(REPORT.c.sha.in_(shas[start : start + runs.AT_ONCE]))
-            .group_by(REPORT.c.repo, REPORT.c.sha)
-        )
-        for row in await connection.execute(query):
+        for row in await connection.execute(_FAILED, {"shas": shas[start : start + runs.AT_ONCE]}):
             found[row.repo, row.sha] = int(row.n or 0)
     return found
+
+
+_FAILED = (
+    select(REPORT.c.repo, REPORT.c.sha, func.sum(TESTS.c.failed + TESTS.c.errors).label("n"))
+    .join(TESTS, TESTS.c.id == REPORT.c.id)
+    .where(REPORT.c.sha.in_(bindparam("shas", expanding=True)))
+    .group_by(REPORT.c.repo, REPORT.c.sha)
+)
 
 
 async def _flaky(
@@ -206,22 +235,28 @@ async def _flaky(
     """Cases that waver, by repository, those seen most often first."""
     names, found = sorted(repos), dict[str, tuple[FlakyTest, ...]]()
     for start in range(0, len(names), runs.AT_ONCE):
-        times = func.count().label("times")
-        query = (
-            select(
-                REPORT.c.repo, CASE.c.suite, CASE.c.name, times, func.max(REPORT.c.received_at).label("last")
-            )
-            .join(TESTS, TESTS.c.id == REPORT.c.id)
-            .join(CASE, CASE.c.report == REPORT.c.id)
-            .where(REPORT.c.repo.in_(names[start : start + runs.AT_ONCE]), REPORT.c.received_at >= since)
-            .where(TESTS.c.flaky > 0, CASE.c.flaky.is_(True))
-            .group_by(REPORT.c.repo, CASE.c.identity, CASE.c.suite, CASE.c.name)
-            .order_by(times.desc(), CASE.c.name)
-            .limit(2_000)
-        )
-        for row in await connection.execute(query):
+        some = {"repos": names[start : start + runs.AT_ONCE], "since": since}
+        for row in await connection.execute(_WAVERED, some):
             known = found.get(row.repo, ())
             if len(known) < _FLAKY:
                 one = FlakyTest(cut(row.suite, 120), cut(row.name, 120), row.times, row.last)
                 found[row.repo] = (*known, one)
     return found
+
+
+_WAVERED = (
+    select(
+        REPORT.c.repo,
+        CASE.c.suite,
+        CASE.c.name,
+        (_times := func.count().label("times")),
+        func.max(REPORT.c.received_at).label("last"),
+    )
+    .join(TESTS, TESTS.c.id == REPORT.c.id)
+    .join(CASE, CASE.c.report == REPORT.c.id)
+    .where(REPORT.c.repo.in_(bindparam("repos", expanding=True)), REPORT.c.received_at >= bindparam("since"))
+    .where(TESTS.c.flaky > 0, CASE.c.flaky.is_(True))
+    .group_by(REPORT.c.repo, CASE.c.identity, CASE.c.suite, CASE.c.name)
+    .order_by(_times.desc(), CASE.c.name)
+    .limit(2_000)
+)

@@ -208,18 +208,23 @@ class Fleet:
         workloads: dict[str, WorkloadRow] = {}
         sources: dict[str, SourceRow] = {}
         rollouts: dict[str, RolloutRow] = {}
-        async with self._database.reading() as connection:
-            if keys := names["workload"]:
-                workloads = await _workloads(
-                    connection, WORKLOAD.c.key.in_(keys), WORKLOAD.c.gone_at.is_(None)
-                )
-            if keys := names["source"]:
-                sources = await _sources(connection, SOURCE.c.key.in_(keys))
-            if keys := names["rollout"]:
-                rollouts = await _rollouts(connection, ROLLOUT.c.id.in_(keys))
-            gates = await asked.some(connection, names["gate"]) if names["gate"] else []
-            by_hand = await frost.freezes(connection, self._clock()) if names["freeze"] else self.by_hand
-            exempt = await frost.exemptions(connection, self._clock()) if names["freeze"] else self._exempt
+        gates: list[Gate] = []
+        by_hand, exempt = self.by_hand, self._exempt
+        if any(names.values()):
+            async with self._database.reading() as connection:
+                if keys := names["workload"]:
+                    workloads = await _workloads(
+                        connection, WORKLOAD.c.key.in_(keys), WORKLOAD.c.gone_at.is_(None)
+                    )
+                if keys := names["source"]:
+                    sources = await _sources(connection, SOURCE.c.key.in_(keys))
+                if keys := names["rollout"]:
+                    rollouts = await _rollouts(connection, ROLLOUT.c.id.in_(keys))
+                if keys := names["gate"]:
+                    gates = await asked.some(connection, keys)
+                if names["freeze"]:
+                    by_hand = await frost.freezes(connection, self._clock())
+                    exempt = await frost.exemptions(connection, self._clock())
         touched = {row.ref for key in names["workload"] if (row := self._workloads.get(key))}
         await self._remember(touched | {row.ref for row in workloads.values()})
         self._put_workloads(names["workload"], workloads)

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain import budget
@@ -107,7 +107,7 @@ def timed(run: RunLine) -> Timed:
 
 
 def of_service(
-    service: str, branches: Sequence[str] = (), limit: int = 200, after: Any = None
+    service: Any, branches: Sequence[str] = (), limit: int = 200, after: Any = None
 ) -> Select[Any]:
     """The newest runs of a service, of `branches` where any are given; at most the newest 400 are looked at."""
     newest = select(RUN_SERVICE.c.run).where(RUN_SERVICE.c.service == service)
@@ -127,9 +127,12 @@ async def jobs_of(connection: AsyncConnection, runs: Iterable[str]) -> Mapping[s
     """Rows of jobs by run."""
     ids, found = sorted(set(runs)), dict[str, list[Any]]()
     for start in range(0, len(ids), AT_ONCE):
-        for row in await connection.execute(select(JOB).where(JOB.c.run.in_(ids[start : start + AT_ONCE]))):
+        for row in await connection.execute(_JOBS, {"runs": ids[start : start + AT_ONCE]}):
             found.setdefault(row.run, []).append(row)
     return found
+
+
+_JOBS = select(JOB).where(JOB.c.run.in_(bindparam("runs", expanding=True)))
 
 
 async def lines(connection: AsyncConnection, rows: Sequence[Any]) -> list[RunLine]:

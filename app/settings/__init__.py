@@ -11,9 +11,10 @@ from .gates import GateSettings
 from .hooks import HookSettings, PollSettings
 from .load import VARIABLES, load
 from .model import ClusterSettings, Settings
-from .notify import NotifySettings, SlackPerson, SlackSettings, TargetSettings
+from .notify import NotifySettings, TargetSettings
 from .problems import Problem, SettingsRefused
 from .secret_places import SecretPlace
+from .slack import SlackPerson, SlackSettings
 
 __all__ = [
     "VARIABLES",

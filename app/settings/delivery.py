@@ -153,9 +153,7 @@ def _flag(name: str) -> Scalar:
 
 
 def _text(example: str) -> Scalar:
-    return Scalar(
-        scalars.matching(re.compile(r"[^\x00-\x1f]{1,200}"), "a text of at most 200 characters"), example
-    )
+    return scalars.text_like(r"[^\x00-\x1f]{1,200}", "a text of at most 200 characters", example)
 
 
 _FLAGS = ("ci", "tests", "signature", "rollback", "four_eyes", "one_at_a_time", "only_by_gate", "promotes")

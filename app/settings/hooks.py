@@ -147,9 +147,7 @@ def _stage(text: str) -> JobStage:
 
 
 _ID = scalars.matching(re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,99}"), "an id of letters, digits, - and _")
-_GLOB = Scalar(
-    scalars.matching(re.compile(r"[^\x00-\x20]{1,300}"), "a glob without spaces"), "github.com/acme/*"
-)
+_GLOB = scalars.text_like(r"[^\x00-\x20]{1,300}", "a glob without spaces", "github.com/acme/*")
 HOOKS = Many(
     Table(
         {

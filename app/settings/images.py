@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from app.domain.signing import SigningRule
@@ -30,16 +29,19 @@ SCAN_THRESHOLD = Scalar(_threshold, "scan_threshold: high")
 SIGNING = Many(
     Table(
         {
-            "repository": Scalar(
-                scalars.matching(re.compile(r"[^\x00-\x20]{1,300}"), "a glob without spaces"),
+            "repository": scalars.text_like(
+                r"[^\x00-\x20]{1,300}",
+                "a glob without spaces",
                 "github.com/acme/*",
             ),
-            "issuer": Scalar(
-                scalars.matching(re.compile(r"https://[^\x00-\x20]{1,300}"), "an https address"),
+            "issuer": scalars.text_like(
+                r"https://[^\x00-\x20]{1,300}",
+                "an https address",
                 "issuer: https://token.actions.githubusercontent.com",
             ),
-            "signer": Scalar(
-                scalars.matching(re.compile(r"[^\x00-\x20]{1,300}"), "a glob without spaces"),
+            "signer": scalars.text_like(
+                r"[^\x00-\x20]{1,300}",
+                "a glob without spaces",
                 "signer: https://github.com/acme/builder/*",
             ),
             "wanted": Scalar(scalars.boolean, "wanted: true", frozenset({"bool"})),

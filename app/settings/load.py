@@ -72,14 +72,10 @@ def _environments(order: tuple[str, ...] = (), rules: tuple[Rule, ...] = ()) -> 
     return {"environment_rules": rules, **({"environments": order} if order else {})}
 
 
-def _words(text: str, pattern: str, what: str) -> Scalar:
-    return Scalar(scalars.matching(re.compile(pattern), what), text)
-
-
-_PERSON = _words(
-    "local:vera", r"\*|(local|oidc|proxy):[\x21-\x7e]{1,255}", "* or local:, oidc: or proxy: with a name"
+_PERSON = scalars.text_like(
+    r"\*|(local|oidc|proxy):[\x21-\x7e]{1,255}", "* or local:, oidc: or proxy: with a name", "local:vera"
 )
-_GROUP = _words("deployers", r"[^\x00-\x1f]{1,200}", "a group")
+_GROUP = scalars.text_like(r"[^\x00-\x1f]{1,200}", "a group", "deployers")
 _HEADER = Scalar(auth.header, "X-Forwarded-User")
 _FILE = Scalar(scalars.path, "/run/secrets/shipboard")
 
@@ -117,13 +113,16 @@ _AUTH = Table(
         "oidc": Table(
             {
                 "issuer": Scalar(auth.issuer, "issuer: https://id.example.org/realms/ship"),
-                "client_id": _words("shipboard", r"[\x21-\x7e]{1,200}", "a client id"),
+                "client_id": scalars.text_like(r"[\x21-\x7e]{1,200}", "a client id", "shipboard"),
                 "secret_file": _FILE,
-                "groups_claim": _words("groups", r"[\x21-\x7e]{1,100}", "a claim's name"),
+                "groups_claim": scalars.text_like(r"[\x21-\x7e]{1,100}", "a claim's name", "groups"),
                 "scopes": Many(
-                    _words("openid", r"[\x21\x23-\x5b\x5d-\x7e]{1,100}", "a scope"), "[openid, groups]"
+                    scalars.text_like(r"[\x21\x23-\x5b\x5d-\x7e]{1,100}", "a scope", "openid"),
+                    "[openid, groups]",
                 ),
-                "name": _words("Example ID", r"[^\x00-\x1f]{1,60}", "a name of at most 60 characters"),
+                "name": scalars.text_like(
+                    r"[^\x00-\x1f]{1,60}", "a name of at most 60 characters", "Example ID"
+                ),
             },
             "oidc: {issuer: 'https://id.example.org', client_id: shipboard}",
             required=("issuer", "client_id"),
@@ -145,8 +144,8 @@ _AUTH = Table(
             Table(
                 {
                     "role": Scalar(auth.role, "role: operator"),
-                    "environment": _words(
-                        "staging", r"\*|[A-Za-z0-9][A-Za-z0-9._:/@-]{0,99}", "an environment or *"
+                    "environment": scalars.text_like(
+                        r"\*|[A-Za-z0-9][A-Za-z0-9._:/@-]{0,99}", "an environment or *", "staging"
                     ),
                     "groups": Many(_GROUP, "groups: [deployers]"),
                     "people": Many(_PERSON, "people: ['local:vera']"),
@@ -174,9 +173,7 @@ SHAPE = Table(
                 {
                     "name": Scalar(scalars.name, "name: production"),
                     "kubeconfig": Scalar(scalars.path, "kubeconfig: ~/.kube/config"),
-                    "context": Scalar(
-                        scalars.matching(re.compile(r"[^\x00-\x1f]{1,253}"), "a context"), "context: prod"
-                    ),
+                    "context": scalars.text_like(r"[^\x00-\x1f]{1,253}", "a context", "context: prod"),
                     "namespaces": Many(
                         Scalar(scalars.namespace, "[shop, payments]"), "namespaces: [shop, payments]"
                     ),

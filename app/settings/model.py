@@ -77,6 +77,11 @@ class Settings:
         return is_loopback(self.host)
 
     @property
+    def address(self) -> str:
+        """Where people find the board: `public_url`, or the address it listens on."""
+        return self.public_url or f"http://{self.host}:{self.port}"
+
+    @property
     def delivered(self) -> Delivery:
         """The rules of delivery, with the order of the environments."""
         return replace(self.delivery, order=self.environments)

@@ -1,4 +1,4 @@
-"""Settings of telling people: targets, who is told what, and the Slack workspaces that may answer.
+"""Settings of telling people: targets, and who is told what.
 
 No secret stands in the file. Addresses that are secrets themselves (Apprise's, Slack's incoming webhooks) are read from
 where the others are. A target whose secret is not there is off, and says so.
@@ -6,7 +6,6 @@ where the others are. A target whose secret is not there is off, and says so.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,11 +16,9 @@ from app.domain.notices import PER_MINUTE, NoticeKind, Route
 from . import scalars
 from .problems import suggestion
 from .reader import Many, Table
-from .scalars import Scalar
+from .scalars import Scalar, text_like
 from .secret_places import PLACE, SecretPlace, address, placed, shown
-
-SLACK_API = "https://slack.com/api"
-SLACK_HOOKS = "https://hooks.slack.com"
+from .slack import NAME, PRIVATE, SLACK_API, WORKSPACE, SlackSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,60 +57,6 @@ class TargetSettings:
         url = {"url": self.url} if self.sort in ("webhook", "cdevents") else api
         channel = {"channel": self.channel} if self.channel else {}
         return {"name": self.name, self.sort: {**url, **channel, **({key: place} if place else {}), **more}}
-
-
-@dataclass(frozen=True, slots=True)
-class SlackPerson:
-    """Who somebody of Slack is here: `user` is Slack's id, `identity` as in `auth.roles` ("local:vera"), `groups` those
-    that a sign-in would bring."""
-
-    user: str
-    identity: str
-    groups: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class SlackSettings:
-    """A Slack workspace whose slash command and buttons come to /hooks/slack/ID. `team` is Slack's id of it (empty: not
-    compared). `counts_as_sign_in`: a click proves who somebody is as a sign-in of that moment does. `hooks` is where
-    its response addresses lie. With the token of a bot (`bot`) a no is asked why in a dialog."""
-
-    id: str = ""
-    team: str = ""
-    places: tuple[SecretPlace, ...] = ()
-    people: tuple[SlackPerson, ...] = ()
-    counts_as_sign_in: bool = False
-    hooks: str = SLACK_HOOKS
-    private: bool = False
-    bot: SecretPlace | None = None
-    api: str = SLACK_API
-    secrets: tuple[str, ...] = field(default=(), repr=False)
-    token: str = field(default="", repr=False)
-
-    def opened(self, environ: Mapping[str, str], base: Path) -> SlackSettings:
-        """This with its secrets."""
-        places = tuple(placed(place, base) for place in self.places)
-        secrets = tuple(secret for place in places if (secret := place.read(environ)))
-        bot = placed(self.bot, base) if self.bot else None
-        return replace(self, places=places, secrets=secrets, bot=bot, token=bot.read(environ) if bot else "")
-
-    def shown(self) -> dict[str, Any]:
-        """In the shape of the file, without secrets."""
-        people = [
-            {"user": p.user, "identity": p.identity, **({"groups": list(p.groups)} if p.groups else {})}
-            for p in self.people
-        ]
-        return {
-            "id": self.id,
-            **({"team": self.team} if self.team else {}),
-            "secrets": [shown(place) for place in self.places],
-            "people": people,
-            **({"counts_as_sign_in": True} if self.counts_as_sign_in else {}),
-            **({"bot": shown(self.bot)} if self.bot else {}),
-            **({"api": self.api} if self.api != SLACK_API else {}),
-            **({"hooks": self.hooks} if self.hooks != SLACK_HOOKS else {}),
-            **({"private": True} if self.private else {}),
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,13 +147,6 @@ def _route(kinds: tuple[NoticeKind, ...] = (), **found: Any) -> Route:
     return Route(kinds=frozenset(kinds), **found)
 
 
-def _slack_workspace(secrets: tuple[SecretPlace, ...], **found: Any) -> SlackSettings:
-    twice = [p.user for p in found.get("people", ())]
-    if len(set(twice)) < len(twice):
-        raise ValueError("names a user of Slack twice")
-    return SlackSettings(places=secrets, **found)
-
-
 def _build(**found: Any) -> NotifySettings:
     made = NotifySettings(**found)
     names = [target.name for target in made.targets]
@@ -224,30 +160,21 @@ def _build(**found: Any) -> NotifySettings:
     return made
 
 
-def _words(pattern: str, what: str, example: str) -> Scalar:
-    return Scalar(scalars.matching(re.compile(pattern), what), example)
-
-
-_NAME = _words(r"[A-Za-z0-9][A-Za-z0-9_-]{0,59}", "a name of letters, digits, - and _", "name: releases")
-_PRIVATE = Scalar(scalars.boolean, "private: true", frozenset({"bool"}))
 _URL = Scalar(address, "url: https://ledger.example.org/shipboard")
-_IDENTITY = _words(
-    r"(local|oidc|proxy):[\x21-\x7e]{1,255}", "local:, oidc: or proxy: with a name", "local:vera"
-)
 _TARGET = Table(
     {
-        "name": _NAME,
+        "name": NAME,
         "apprise": Table(
-            {"url": PLACE, "private": _PRIVATE}, "apprise: {url: {env: SHIP_MAIL}}", ("url",), _apprise
+            {"url": PLACE, "private": PRIVATE}, "apprise: {url: {env: SHIP_MAIL}}", ("url",), _apprise
         ),
         "webhook": Table(
-            {"url": _URL, "secret": PLACE, "private": _PRIVATE},
+            {"url": _URL, "secret": PLACE, "private": PRIVATE},
             "webhook: {url: https://ledger.example.org/ship, secret: {env: LEDGER_SECRET}}",
             ("url", "secret"),
             _webhook,
         ),
         "cdevents": Table(
-            {"url": _URL, "token": PLACE, "private": _PRIVATE},
+            {"url": _URL, "token": PLACE, "private": PRIVATE},
             "cdevents: {url: https://events.example.org/shipboard}",
             ("url",),
             _cdevents,
@@ -255,10 +182,10 @@ _TARGET = Table(
         "slack": Table(
             {
                 "url": PLACE,
-                "channel": _words(r"[A-Z0-9]{3,20}", "a channel's id", "channel: C024BE91L"),
+                "channel": text_like(r"[A-Z0-9]{3,20}", "a channel's id", "channel: C024BE91L"),
                 "token": PLACE,
                 "api": _URL,
-                "private": _PRIVATE,
+                "private": PRIVATE,
             },
             "slack: {channel: C024BE91L, token: {env: SLACK_BOT_TOKEN}}",
             build=_slack,
@@ -270,49 +197,21 @@ _TARGET = Table(
 )
 _ROUTE = Table(
     {
-        "to": Many(_NAME, "to: [releases]"),
+        "to": Many(NAME, "to: [releases]"),
         "environment": Scalar(scalars.glob, "environment: production"),
         "service": Scalar(scalars.glob, "service: 'payments-*'"),
-        "team": _words(r"[^\x00-\x1f]{1,100}", "a team or a glob", "team: payments"),
+        "team": text_like(r"[^\x00-\x1f]{1,100}", "a team or a glob", "team: payments"),
         "kinds": Many(Scalar(_kind, "gate-opened"), "kinds: [gate-opened, rollout-failed]"),
     },
     "- {to: [releases], environment: production}",
     ("to",),
     _route,
 )
-_WORKSPACE = Table(
-    {
-        "id": _NAME,
-        "team": _words(r"[A-Z0-9]{3,20}", "a workspace's id", "team: T024BE7LD"),
-        "secrets": Many(PLACE, "secrets: [{env: SLACK_SIGNING_SECRET}]"),
-        "people": Many(
-            Table(
-                {
-                    "user": _words(r"[A-Z0-9]{3,20}", "a member's id", "user: U024BE7LH"),
-                    "identity": _IDENTITY,
-                    "groups": Many(_words(r"[^\x00-\x1f]{1,200}", "a group", "release"), "groups: [release]"),
-                },
-                "- {user: U024BE7LH, identity: 'local:vera'}",
-                ("user", "identity"),
-                SlackPerson,
-            ),
-            "people: [{user: U024BE7LH, identity: 'local:vera'}]",
-        ),
-        "counts_as_sign_in": Scalar(scalars.boolean, "counts_as_sign_in: true", frozenset({"bool"})),
-        "bot": PLACE,
-        "api": Scalar(address, "api: https://slack-gov.com/api"),
-        "hooks": Scalar(address, "hooks: https://hooks.slack-gov.com"),
-        "private": _PRIVATE,
-    },
-    "- {id: acme, secrets: [{env: SLACK_SIGNING_SECRET}], people: [{user: U024BE7LH, identity: 'local:vera'}]}",
-    ("id", "secrets"),
-    _slack_workspace,
-)
 SHAPE = Table(
     {
         "targets": Many(_TARGET, "targets: [{name: releases, slack: {url: {env: SLACK_WEBHOOK}}}]"),
         "routes": Many(_ROUTE, "routes: [{to: [releases], environment: production}]"),
-        "slack": Many(_WORKSPACE, "slack: [{id: acme, secrets: [{env: SLACK_SIGNING_SECRET}]}]"),
+        "slack": Many(WORKSPACE, "slack: [{id: acme, secrets: [{env: SLACK_SIGNING_SECRET}]}]"),
         "per_minute": Scalar(scalars.number(1, 1000), "per_minute: 10", frozenset({"int"})),
     },
     "notify: {targets: [{name: releases, slack: {url: {env: SLACK_WEBHOOK}}}], routes: [{to: [releases]}]}",

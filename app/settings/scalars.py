@@ -138,3 +138,8 @@ def secret(text: str) -> str:
     if not 1 <= len(text) <= 1000 or not text.isprintable():
         raise ValueError("holds no secret: 1 to 1,000 printable characters")
     return text
+
+
+def text_like(pattern: str, what: str, example: str) -> Scalar:
+    """Text that matches `pattern`; `what` it is called where it does not."""
+    return Scalar(matching(re.compile(pattern), what), example)

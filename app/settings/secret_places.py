@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -65,12 +64,10 @@ def address(text: str) -> str:
     return text.rstrip("/")
 
 
-WORDS = Scalar(scalars.matching(re.compile(r"[^\x00-\x1f]{1,200}"), "a glob"), "'*nightly*'")
+WORDS = scalars.text_like(r"[^\x00-\x1f]{1,200}", "a glob", "'*nightly*'")
 PLACE = Table(
     {
-        "env": Scalar(
-            scalars.matching(re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}"), "a variable"), "env: CI_SECRET"
-        ),
+        "env": scalars.text_like(r"[A-Za-z_][A-Za-z0-9_]{0,99}", "a variable", "env: CI_SECRET"),
         "file": Scalar(scalars.path, "file: /run/secrets/ci"),
     },
     "{env: CI_SECRET}",

@@ -15,6 +15,7 @@ from app.domain.people import SYSTEM, Principal, PrincipalKind
 from app.domain.repositories import Ships, services_of
 from app.perform import Gates
 from app.perform.asking import Question
+from app.settings import HookSettings
 from app.store import gate_calls
 
 
@@ -27,6 +28,15 @@ class Naming:
     def ours(self, name: str) -> str:
         """Our name of an environment of the forge."""
         return self.environments.get(name.lower(), name)
+
+
+def namings(hooks: Iterable[HookSettings]) -> Mapping[str, Naming]:
+    """What environments are called here, by hook, of those whose gates are answered."""
+    return {
+        hook.id: Naming({theirs.lower(): ours for theirs, ours in hook.gates.environments})
+        for hook in hooks
+        if hook.gates
+    }
 
 
 class Asker:

@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from ..domain.errors import ShipboardError
 from ..domain.facts import (
+    Door,
     EventObserved,
     Fact,
     LogRead,
@@ -35,7 +36,6 @@ from .timing import Backoff, Timing
 
 log = logging.getLogger(__name__)
 
-Ingest = Callable[[Sequence[Fact]], Awaitable[None]]
 
 SLICE = 200
 """Most workloads observed and ingested in one go: bounds the time the event loop is held and a transaction's
@@ -53,7 +53,7 @@ class Flusher:
         self,
         cluster: str,
         cache: Cache,
-        ingest: Ingest,
+        ingest: Door,
         rules: PlaceRules,
         *,
         missing: Callable[[Engine, str], frozenset[str]],

@@ -7,7 +7,7 @@ twice; what starts something is not tried again once it may have been.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -19,6 +19,7 @@ from joserfc.jwk import RSAKey
 
 from app.domain.forges import CallKind, ForgeCall
 from app.domain.refusals import Broken, ClusterError, Denied, Misconfigured, Unauthorized
+from app.settings import HookSettings
 
 from .hooks import tree
 from .outbound import Outbound
@@ -177,3 +178,15 @@ def _path(call: ForgeCall) -> str:
     if len(parts) != 3 or not all(parts) or set(parts) & {".", ".."}:
         raise ClusterError(f"{call.repo} is no repository of GitHub", "It is HOST/OWNER/NAME")
     return "/".join(quote(part, safe="") for part in parts[1:])
+
+
+def opened(hooks: Iterable[HookSettings]) -> Mapping[str, tuple[Forge, tuple[str, ...]]]:
+    """The APIs that gates are answered at, by hook, each with the repositories that it may speak of."""
+    found = {}
+    for hook in hooks:
+        if gates := hook.gates:
+            said = gates.secrets.get
+            api, scope = Outbound(gates.url, private=gates.private), hook.repositories
+            secrets = said("token", ""), gates.app, said("key", ""), said("trigger", "")
+            found[hook.id] = Forge(hook.provider, api, *secrets), scope
+    return found

@@ -8,7 +8,7 @@ it has been silent.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -18,23 +18,26 @@ import structlog
 from app.domain.ci import ArtifactSeen, CiFact
 from app.domain.dora import IncidentTold
 from app.domain.errors import StoreUnavailable
-from app.domain.facts import WEBHOOKS, Fact, SourceObserved
+from app.domain.facts import WEBHOOKS, Door, SourceObserved
 from app.domain.freshness import Freshness
 from app.domain.names import cut
 from app.domain.repositories import within
+from app.settings import HookSettings
 from app.store.inbox import TRIES, Inbox, Letter, Post, Result
 
 from .alerted import NOWHERE, Alerts, located
 from .asked import Asker
 from .hooks import PROVIDERS, Delivery, Reading, Refused
-from .hooks.payload import decoded, unwrapped
+from .hooks.payload import again, unwrapped
 
 AT_ONCE = 200
 """Webhooks taken in together."""
 REPORT_SECONDS = 10.0
+REST_SECONDS = 0.25
+"""Most seconds between two batches while more keeps coming: twice what the last one took, so that a flood costs few
+large batches instead of many small ones. The first webhook after quiet is read at once."""
 IDLE_SECONDS = 2.0
 """How often the inbox is looked into unasked: another process may have put something in."""
-Door = Callable[[Sequence[Fact]], Awaitable[None]]
 _NOTHING = Reading()
 log = structlog.get_logger("shipboard.hooks")
 
@@ -49,6 +52,15 @@ class Hook:
     silent_after: timedelta = timedelta(hours=24)
     on: bool = True
     alerts: Alerts = NOWHERE
+
+    @classmethod
+    def of(cls, settings: HookSettings) -> Hook:
+        """The hook of the settings."""
+        silent = timedelta(hours=settings.silent_hours)
+        names = tuple((each.name, each.service) for each in settings.service_names)
+        alerts = Alerts(settings.environments, names, settings.blame)
+        on = bool(settings.secrets)
+        return cls(settings.id, settings.provider, settings.repositories, silent, on, alerts)
 
     @property
     def only(self) -> str:
@@ -83,11 +95,14 @@ class Hooked:
         loop = asyncio.get_running_loop()
         while True:
             self._inbox.arrived.clear()
+            began = loop.time()
             busy = await self.work()
             if loop.time() - reported >= REPORT_SECONDS:
                 await self.report()
                 reported = loop.time()
-            if not busy:
+            if 0 < busy < AT_ONCE:
+                await asyncio.sleep(min(REST_SECONDS, 2 * (loop.time() - began)))
+            elif not busy:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(IDLE_SECONDS):
                         await self._inbox.arrived.wait()
@@ -133,7 +148,7 @@ class Hooked:
         try:
             text = unwrapped(letter.headers.get("content-type", ""), letter.body)
             delivery = Delivery(
-                letter.event, decoded(text), letter.headers, letter.received_at, hook.only, unknown
+                letter.event, again(text), letter.headers, letter.received_at, hook.only, unknown
             )
             reading = provider.read(delivery)
             reading = replace(reading, facts=tuple(placed(reading.facts, hook)))

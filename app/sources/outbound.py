@@ -47,6 +47,11 @@ class Answer:
     body: Any = None
 
 
+def bearer(token: str) -> dict[str, str]:
+    """The header that carries `token`; none without one."""
+    return {"authorization": f"Bearer {token}"} if token else {}
+
+
 def permitted(address: Address, private: bool) -> bool:
     """Whether `address` may be connected to: a public one, or with `private` one of the operator's own networks;
     what stands for another (mapped, 6to4, NAT64) as that one. Link-local addresses never: clouds keep their

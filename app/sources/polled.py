@@ -7,14 +7,14 @@ down is found too. How it fares is a source of its own.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import structlog
 
 from app.domain.ci import RunSeen
 from app.domain.errors import StoreUnavailable
-from app.domain.facts import POLLING, Fact, SourceObserved
+from app.domain.facts import POLLING, Door, SourceObserved
 from app.domain.freshness import Freshness
 from app.domain.refusals import ClusterError, Throttled
 from app.domain.repositories import within
@@ -33,7 +33,6 @@ LOOK_BACK = timedelta(hours=26)
 """How far back each round looks: runs last long, and their ends are news."""
 GRACE = timedelta(seconds=90)
 """What is younger than this may still come by webhook."""
-Door = Callable[[Sequence[Fact]], Awaitable[None]]
 log = structlog.get_logger("shipboard.polling")
 
 

@@ -11,12 +11,12 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 import msgspec
 
-from ..domain.facts import Fact
+from ..domain.facts import Door
 from ..domain.places import PlaceRules
 from ..domain.refusals import Absent, ClusterError, Denied, Unauthorized
 from ..engines import ENGINES
@@ -47,7 +47,7 @@ class Collector:
     def __init__(
         self,
         cluster: Cluster,
-        ingest: Callable[[Sequence[Fact]], Awaitable[None]],
+        ingest: Door,
         rules: PlaceRules | None = None,
         *,
         namespaces: Sequence[str] = (),

@@ -7,13 +7,13 @@ look finds it. Which changes were noticed stands in the database, so that each i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from app.domain.facts import TELLING, Fact, SourceObserved
+from app.domain.facts import TELLING, Door, SourceObserved
 from app.domain.freshness import Freshness
 from app.domain.notices import (
     MINUTE,
@@ -105,7 +105,7 @@ class Courier:
         name: str,
         target: Target,
         outbox: Outbox,
-        ingest: Callable[[Sequence[Fact]], Awaitable[None]],
+        ingest: Door,
         base: str,
         *,
         per_minute: int = PER_MINUTE,

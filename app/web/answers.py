@@ -10,12 +10,12 @@ from datetime import datetime
 from fastapi import Request
 from starlette.responses import Response
 
-from app.domain.errors import StoreUnavailable
 from app.read.fleet import Fleet
 
 from . import sse
 from .errors import Refusal
 from .logs import without_secret
+from .packing import takes_gzip
 from .streams import Full, Hub
 from .views import Content, View, ViewKey, etag
 from .wire import Stream
@@ -42,9 +42,10 @@ def live(
     def view() -> View:
         return hub.view(key, content)
 
+    packs = takes_gzip(request.headers.getlist("accept-encoding"))
     try:
         if wants_stream(request):
-            return Stream(hub, view, revoked)
+            return Stream(hub, view, revoked, packs=packs)
         shown = view()
     except Full:
         raise refusal(
@@ -55,7 +56,7 @@ def live(
             "Close one, or try again in a few seconds.",
             headers={"retry-after": "5"},
         ) from None
-    if _takes_gzip(request):
+    if packs:
         body, tag = shown.packed(fill)
         return tagged(request, body, tag, key.media_type, {"content-encoding": "gzip"})
     body, tag = shown.filled(fill)
@@ -92,21 +93,6 @@ def refusal(
     return Refusal(status, what, f"{why} {todo}", headers=headers, **members)
 
 
-def unavailable(request: Request, error: StoreUnavailable) -> Refusal:
-    """The problem to raise when the database cannot be read just now."""
-    why, todo = f"{error.what} {error.why}", error.todo or "Try again in a few seconds."
-    return refusal(request, 503, "Database unavailable", why, todo, {"retry-after": "5"})
-
-
 def wants_stream(request: Request) -> bool:
     """Whether the client asked for events."""
     return any(sse.MEDIA_TYPE in line.lower() for line in request.headers.getlist("accept"))
-
-
-def _takes_gzip(request: Request) -> bool:
-    for line in request.headers.getlist("accept-encoding"):
-        for part in line.lower().split(","):
-            coding, _, weight = part.partition(";")
-            if coding.strip() == "gzip":
-                return weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
-    return False

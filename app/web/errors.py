@@ -19,6 +19,9 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.domain.errors import ShipboardError, StoreUnavailable
+from app.perform import Blocked, EvidenceChanged, KeyReused, Moved, NotKnown, Over, Unsuited
+
 from .logs import without_secret
 
 MEDIA_TYPE = "application/problem+json"
@@ -64,6 +67,36 @@ class Refusal(Exception):
         self.status, self.title, self.detail, self.members = status, title, detail, members
 
 
+def refused(error: ShipboardError, path: str) -> Refusal:
+    """The problem that stands for what a door or the database raises in a request to `path`."""
+    said, about = str(error), {"what": error.what, "why": error.why, "todo": error.todo}
+    about["instance"] = without_secret(path)
+    later = {"retry-after": "5"}
+    match error:
+        case Blocked():
+            reasons = {b.rule for b in error.blocked_by}
+            status = 403 if error.forbidden else 422 if reasons <= {"reason", "argument"} else 409
+            blocked = msgspec.to_builtins(error.blocked_by)
+            return Refusal(status, "Not possible now", said, blocked_by=blocked, **about)
+        case EvidenceChanged() | Moved():
+            difference = msgspec.to_builtins(error.difference)
+            return Refusal(409, "It has changed", said, difference=difference, blocked_by=[], **about)
+        case Over():
+            return Refusal(409, "Decided already", said, blocked_by=[], **about)
+        case Unsuited():
+            return Refusal(422, "Argument not taken", said, **about)
+        case KeyReused():
+            return Refusal(422, "Key used before", said, **about)
+        case NotKnown():
+            return Refusal(404, "Not found", said, **about)
+        case StoreUnavailable():
+            about |= {"why": f"{error.what} {error.why}", "todo": error.todo or "Try again in a few seconds."}
+            what = "Database unavailable"
+            detail = f"{about['why']} {about['todo']}"
+            return Refusal(503, what, detail, headers=later, **{**about, "what": f"{what}."})
+    return Refusal(503, "The cluster cannot be asked", said, headers=later, **about)
+
+
 def answer(scope: Scope, status: int, title: str, detail: str, **members: Any) -> Response:
     """The problem as the client of `scope` reads it: a page if it asks for HTML first, else JSON."""
     members.setdefault("request_id", scope.get("state", {}).get("request_id", ""))
@@ -96,7 +129,9 @@ def wants_html(scope: Scope) -> bool:
 def install(app: FastAPI) -> None:
     """Give every error of `app` this shape, the framework's own included."""
 
-    async def refused(request: Request, error: Exception) -> Response:
+    async def stopped(request: Request, error: Exception) -> Response:
+        if isinstance(error, ShipboardError):
+            error = refused(error, request.url.path)
         assert isinstance(error, Refusal)
         return answer(request.scope, error.status, error.title, error.detail, **error.members)
 
@@ -115,7 +150,8 @@ def install(app: FastAPI) -> None:
         ]
         return answer(request.scope, 422, "Invalid request", _WORDS[422], errors=found)
 
-    app.add_exception_handler(Refusal, refused)
+    app.add_exception_handler(Refusal, stopped)
+    app.add_exception_handler(ShipboardError, stopped)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(RequestValidationError, invalid)
 

@@ -1,20 +1,27 @@
-"""Static files: for ever where the name carries the content's hash, revalidated by entity tag otherwise."""
+"""Static files: for ever where the name carries the content's hash, else revalidated by entity tag; text is packed.
+
+What was packed is kept: the files are few, and the same until the server starts anew.
+"""
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
 from fastapi import FastAPI
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
-from starlette.staticfiles import StaticFiles
+from starlette.datastructures import Headers
+from starlette.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.staticfiles import NotModifiedResponse, StaticFiles
 from starlette.types import Scope
 
 from app.domain.policy import Permission
 
 from .auth.access import needs
+from .packing import packed, takes_gzip
 
 _PACKAGE = Path(__file__).parents[1]
+_TEXT = frozenset({".css", ".js", ".svg", ".json", ".txt"})
 _HASHED = re.compile(r"\.[0-9a-f]{12}\.[a-z0-9]+$")
 
 
@@ -25,7 +32,11 @@ def resources(name: str) -> Path:
 
 
 class Static(StaticFiles):
-    """Files with the caching their names allow."""
+    """Files with the caching their names allow, and text packed for who takes it."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory=directory)
+        self._packed: dict[str, tuple[str, bytes]] = {}
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         """As the base class, plus Cache-Control."""
@@ -33,6 +44,30 @@ class Static(StaticFiles):
         fixed = _HASHED.search(path) and response.status_code < 400
         response.headers["cache-control"] = "public, max-age=31536000, immutable" if fixed else "no-cache"
         return response
+
+    def file_response(
+        self,
+        full_path: str | os.PathLike[str],
+        stat_result: os.stat_result,
+        scope: Scope,
+        status_code: int = 200,
+    ) -> Response:
+        """As the base class; text with gzip, under a tag of its own, for who takes it and wants all of it."""
+        plain = super().file_response(full_path, stat_result, scope, status_code)
+        asked = Headers(scope=scope)
+        if Path(full_path).suffix not in _TEXT:
+            return plain
+        plain.headers["vary"] = "Accept-Encoding"
+        if "range" in asked or not takes_gzip(asked.getlist("accept-encoding")):
+            return plain
+        file = FileResponse(full_path, stat_result=stat_result)
+        tag = f'{file.headers["etag"][:-1]}-gzip"'
+        kept = self._packed.get(str(full_path))
+        if kept is None or kept[0] != tag:
+            kept = self._packed[str(full_path)] = tag, packed(Path(full_path).read_bytes(), 9)
+        headers = {"content-encoding": "gzip", "etag": tag, "vary": "Accept-Encoding"}
+        answer = Response(kept[1], status_code, headers, media_type=file.media_type)
+        return NotModifiedResponse(answer.headers) if self.is_not_modified(answer.headers, asked) else answer
 
 
 def install(app: FastAPI, directory: Path | None = None) -> None:

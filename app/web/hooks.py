@@ -16,7 +16,6 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from app.domain.errors import StoreUnavailable
 from app.domain.policy import Permission
 from app.settings import HookSettings
 from app.sources.hooked import Hook, placed
@@ -26,7 +25,7 @@ from app.sources.hooks.verify import Signed, proven
 from app.sources.hooks.verify import known as one_of
 from app.store.inbox import Inbox, Letter
 
-from .answers import refusal, unavailable
+from .answers import refusal
 from .auth import needs, remember
 from .bodies import Intake
 
@@ -83,10 +82,7 @@ class Reception:
         letter = _letter(hook, known, headers, tree, body, now)
         if strict:
             _read_now(request, known, letter, tree, hook)
-        try:
-            await self.inbox.put(letter)
-        except StoreUnavailable as error:
-            raise unavailable(request, error) from None
+        await self.inbox.put(letter)
         return Response(b'{"status":"taken"}', 202, {"cache-control": "no-store"}, "application/json")
 
 
@@ -131,9 +127,10 @@ def routes(inbox: Inbox, hooks: Iterable[HookSettings], *, body_seconds: float =
     @router.post(
         "/hooks/{provider}/{hook_id}", status_code=202, max_body_size=MAX_BODY + 1, include_in_schema=False
     )
-    async def hook(request: Request, provider: str, hook_id: str) -> Response:
+    async def hook(request: Request) -> Response:
         """A webhook of a CI provider, signed the way it signs."""
-        return await reception.take(request, provider, hook_id)
+        of = request.path_params
+        return await reception.take(request, of["provider"], of["hook_id"])
 
     @router.post(
         "/hooks/{provider}/{hook_id}/{secret}",
@@ -141,9 +138,10 @@ def routes(inbox: Inbox, hooks: Iterable[HookSettings], *, body_seconds: float =
         max_body_size=MAX_BODY + 1,
         include_in_schema=False,
     )
-    async def hook_with_secret(request: Request, provider: str, hook_id: str, secret: str) -> Response:
+    async def hook_with_secret(request: Request) -> Response:
         """A webhook of a provider whose senders can set no header; the address is redacted wherever it is told."""
-        return await reception.take(request, provider, hook_id, secret=secret)
+        of = request.path_params
+        return await reception.take(request, of["provider"], of["hook_id"], secret=of["secret"])
 
     @router.post(
         "/api/v1/pipelines",

@@ -15,15 +15,13 @@ from pydantic import ConfigDict, Field
 from starlette.responses import Response
 
 from app.domain.dora import Incident
-from app.domain.errors import ShipboardError, StoreUnavailable
 from app.domain.names import cut
 from app.domain.policy import Permission
 from app.perform import Incidents
 from app.read.deployments import read_incidents
 from app.store.db import Database
 
-from .answers import refusal, unavailable
-from .api.commands import refused
+from .answers import refusal
 from .api.contents import encode
 from .api.listing import Cursor, Limit, Listed, answers, listed, position
 from .auth import needs, of
@@ -96,10 +94,7 @@ def routes(database: Database, incidents: Incidents) -> APIRouter:
             body.deployment,
         )
         who = of(request.scope)
-        try:
-            kept = await incidents.mark(incident, who, source=cut(body.source), url=body.url)
-        except ShipboardError as error:
-            raise refused(request, error) from None
+        kept = await incidents.mark(incident, who, source=cut(body.source), url=body.url)
         return Response(encode(kept), 201, {"cache-control": "no-store"}, "application/json")
 
     @router.get(
@@ -119,13 +114,10 @@ def routes(database: Database, incidents: Incidents) -> APIRouter:
     ) -> Response:
         """Incidents that began in a span (without one: all), newest first; those that were withdrawn are left out."""
         below = position(request, _NAME, cursor, _POSITION)
-        try:
-            async with database.reading() as connection:
-                found = await read_incidents(
-                    connection, environment, service, since, until, below=below, most=limit + 1
-                )
-        except StoreUnavailable as error:
-            raise unavailable(request, error) from None
+        async with database.reading() as connection:
+            found = await read_incidents(
+                connection, environment, service, since, until, below=below, most=limit + 1
+            )
         last = found[limit - 1] if len(found) > limit else None
         return listed(request, _NAME, found[:limit], (last.started_at, last.id) if last else None)
 
@@ -142,10 +134,7 @@ def routes(database: Database, incidents: Incidents) -> APIRouter:
         reason: Annotated[str, Query(min_length=1, max_length=500)],
     ) -> Response:
         """Withdraw an incident: it was none, and counts no longer. The audit keeps it."""
-        try:
-            await incidents.withdraw(ident, reason, of(request.scope))
-        except ShipboardError as error:
-            raise refused(request, error) from None
+        await incidents.withdraw(ident, reason, of(request.scope))
         return Response(status_code=204)
 
     return router

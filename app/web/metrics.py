@@ -6,7 +6,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from prometheus_client import (
@@ -22,13 +22,11 @@ from prometheus_client import (
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from ..domain.facts import Fact
+from ..domain.facts import Door, Fact
 from ..domain.freshness import Freshness
 from ..read.fleet import Fleet
 from .streams import Hub
 from .watchdog import Watchdog
-
-Door = Callable[[Sequence[Fact]], Awaitable[None]]
 
 
 class Metrics:

@@ -6,11 +6,10 @@ from typing import Annotated
 
 from fastapi import Query, Request
 
-from app.domain.errors import StoreUnavailable
 from app.domain.instants import past_minute
 from app.read.lookback import PastFleet, Unkept
 
-from .answers import refusal, unavailable, wants_stream
+from .answers import refusal, wants_stream
 from .formats import stamp
 from .streams import Hub
 
@@ -44,6 +43,4 @@ async def fleet_then(request: Request, hub: Hub, at: str) -> PastFleet:
         if error.first:
             found.members["first"] = stamp(error.first)
         raise found from None
-    except StoreUnavailable as error:
-        raise unavailable(request, error) from None
     return fleet

@@ -2,8 +2,8 @@
 
 The loop is the only maker of heartbeats, so a stalled projector falls silent and the pages cover themselves
 with STALE. It reads again only what changed, renders only what is dirty, and rests after each pass for as
-long as the pass and its fan-out took (30 to 250 ms): the first change after quiet goes out at once, a busy
-fleet is coalesced.
+long as the pass and its fan-out took (30 to 250 ms; `UNWATCHED` times that where nobody watches): the first
+change after quiet goes out at once, a busy fleet is coalesced.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ HEARTBEAT = 5.0
 """Seconds between heartbeats."""
 REST_MIN, REST_MAX = 0.03, 0.25
 """Seconds between two passes of the loop while changes keep coming."""
+UNWATCHED = 4
+"""How many times as long it rests while nobody watches."""
 KEEP_VIEW = 30.0
 """Seconds for which a view nobody watches is kept up."""
 MAX_VIEWS = 200
@@ -139,7 +141,8 @@ class Hub:
                         )
                         await asyncio.sleep(1)
                     await asyncio.sleep(0)
-                    await asyncio.sleep(min(max(time.monotonic() - started, REST_MIN), REST_MAX))
+                    took = (time.monotonic() - started) * (1 if self._watchers else UNWATCHED)
+                    await asyncio.sleep(min(max(took, REST_MIN), REST_MAX))
         finally:
             teller.cancel()
             self._end()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -19,8 +19,7 @@ from starlette.datastructures import UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.responses import Response
 
-from app.domain.errors import StoreUnavailable
-from app.domain.facts import Fact
+from app.domain.facts import Door
 from app.domain.names import cut
 from app.domain.policy import Permission, may_report
 from app.domain.reports import Attestation, Contents, Reported, Target, Upload
@@ -30,7 +29,7 @@ from app.sources import reports
 from app.sources.signatures import Signatures
 from app.store.db import Database
 
-from .answers import refusal, unavailable
+from .answers import refusal
 from .api.contents import encode
 from .auth import access, needs
 from .bodies import Intake
@@ -41,7 +40,6 @@ TOGETHER = 96 << 20
 BODY_SECONDS = 60.0
 PARSERS = 2
 """Reports that are read at one time."""
-Door = Callable[[Sequence[Fact]], Awaitable[None]]
 _ACCEPTS: dict[str, Any] = {name: {} for name in ("application/octet-stream", "multipart/form-data")}
 
 
@@ -67,20 +65,17 @@ class Desk:
         body = await self.intake.body(request)
         files = await _files(request, body)
         digests = [hashlib.sha256(one).hexdigest() for one in files]
-        try:
-            if key and (again := await self._again(request, by, key, digests, about)):
-                return await self._answer(request, again, 200)
-            now = datetime.now(UTC)
-            facts = []
-            for one, digest in zip(files, digests, strict=True):
-                upload = Upload(about, kind, digest, len(one), by, key, now)
-                facts.append(fact := await self._reported(one, upload))
-                repo = about.repo or (fact.contents.repo if fact.contents else "")
-                await access.refuse_unless(may_report(who, repo), request.scope)
-            await self.ingest(facts)
-            return await self._answer(request, [fact.upload.id for fact in facts], 201)
-        except StoreUnavailable as error:
-            raise unavailable(request, error) from None
+        if key and (again := await self._again(request, by, key, digests, about)):
+            return await self._answer(request, again, 200)
+        now = datetime.now(UTC)
+        facts = []
+        for one, digest in zip(files, digests, strict=True):
+            upload = Upload(about, kind, digest, len(one), by, key, now)
+            facts.append(fact := await self._reported(one, upload))
+            repo = about.repo or (fact.contents.repo if fact.contents else "")
+            await access.refuse_unless(may_report(who, repo), request.scope)
+        await self.ingest(facts)
+        return await self._answer(request, [fact.upload.id for fact in facts], 201)
 
     async def _reported(self, body: bytes, upload: Upload) -> Reported:
         """What one report says, or that it was refused."""

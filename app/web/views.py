@@ -9,7 +9,6 @@ whole; nothing queues.
 from __future__ import annotations
 
 import asyncio
-import gzip
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,7 +17,7 @@ from typing import Protocol
 
 from app.live import Topic
 
-from . import sse
+from . import packing, sse
 
 BLANK = b"\x00who\x00"
 """Where a shared page leaves room for what is said to one viewer alone."""
@@ -140,6 +139,7 @@ class View:
         self._state = self._moved_at = 0
         self._changed_at: dict[str, int] = {}
         self._messages: dict[int, bytes] = {}
+        self._blocks: dict[int, bytes] = {}
         self._body: tuple[int, bytes, str] = (-1, b"", "")
         self._packed: dict[str, bytes] = {}
 
@@ -168,6 +168,13 @@ class View:
             message = self._messages[version] = self._catch_up(version)
         return message
 
+    def block(self, version: int) -> bytes:
+        """The same, packed, for a packed stream."""
+        block = self._blocks.get(version)
+        if block is None:
+            block = self._blocks[version] = packing.block(self.after(version))
+        return block
+
     def answer(self) -> tuple[bytes, str]:
         """Body of a plain GET and its strong entity tag."""
         if self._body[0] != self._state:
@@ -191,7 +198,7 @@ class View:
         if packed is None:
             if len(self._packed) >= _PACKED:
                 self._packed.clear()
-            packed = self._packed[tag] = gzip.compress(body, 5, mtime=0)
+            packed = self._packed[tag] = packing.packed(body)
         return packed, f'{tag[:-1]}-gzip"'
 
     def ring(self) -> None:
@@ -213,6 +220,7 @@ class View:
         self._patch = patch
         self.redrawn += len(patch.changed) + len(patch.added)
         self._messages.clear()
+        self._blocks.clear()
         if patch:
             self._state = self.version
             self._changed_at.update(dict.fromkeys(patch.changed, self.version))

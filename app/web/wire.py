@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from . import sse
 from .auth.doorkeeper import TooMany
 from .errors import problem
+from .packing import OPENING, Tally, block
 from .streams import Hub
 from .views import View, Watcher
 
@@ -28,11 +29,13 @@ RETRY_MS = (500, 5000)
 
 class Stream(Response):
     """Streams the view that `view` gives, from the moment the hub is ready. `revoked` is the data of the last event to
-    a reader who may no longer read. Raises `Full` beyond the limit."""
+    a reader who may no longer read; `packs`: with gzip. Raises `Full` beyond the limit."""
 
     media_type = sse.MEDIA_TYPE
 
-    def __init__(self, hub: Hub, view: Callable[[], View], revoked: bytes = b"") -> None:
+    def __init__(
+        self, hub: Hub, view: Callable[[], View], revoked: bytes = b"", *, packs: bool = False
+    ) -> None:
         hub.admit()
         self.status_code = 200
         self.background = None
@@ -40,12 +43,14 @@ class Stream(Response):
             {
                 "cache-control": "no-cache, no-transform",
                 "x-accel-buffering": "no",
-                "vary": "Accept, HX-Request",
+                "vary": "Accept, Accept-Encoding, HX-Request",
+                **({"content-encoding": "gzip"} if packs else {}),
             }
         )
         self._hub = hub
         self._view = view
         self._revoked = revoked
+        self._tally = Tally() if packs else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the stream to its end: client gone, hub closing, or dropped for not reading."""
@@ -68,6 +73,8 @@ class Stream(Response):
         if scope["method"] == "HEAD":
             await send({"type": "http.response.body", "body": b"", "more_body": False})
             return
+        if self._tally:
+            await send({"type": "http.response.body", "body": OPENING, "more_body": True})
         watcher.task = task = asyncio.current_task()
         listener = asyncio.create_task(_until_gone(receive, watcher))
         self._hub.join(watcher)
@@ -77,6 +84,9 @@ class Stream(Response):
                 last = sse.farewell(_jitter.randint(*RETRY_MS))
                 if watcher.revoked and self._revoked:
                     last = sse.event(self._revoked) + last
+                if self._tally:
+                    self._tally.add(last)
+                    last = block(last) + self._tally.closing()
                 await send({"type": "http.response.body", "body": last, "more_body": False})
         except asyncio.CancelledError:
             if not watcher.gone or task is None:
@@ -91,7 +101,7 @@ class Stream(Response):
             await watcher.sleep()
         if watcher.over():
             return
-        view = self._view()
+        view, tally = self._view(), self._tally
         view.watchers.add(watcher)
         try:
             while not watcher.over():
@@ -99,6 +109,9 @@ class Stream(Response):
                 if not message:
                     await watcher.sleep()
                     continue
+                if tally:
+                    tally.add(message)
+                    message = view.block(watcher.version)
                 watcher.version = view.version
                 watcher.writing_since = time.monotonic()
                 for start in range(0, len(message), PIECE):

@@ -97,6 +97,7 @@ const board = (() => {
     for (const choice of all(".theme input")) choice.checked = choice.value === root.dataset.theme;
     one(".mast [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
     for (const origin of all("[data-origin]")) origin.textContent = location.origin;
+    root.dataset.told = "";
     settle();
     tick();
     setInterval(tick, 1000);

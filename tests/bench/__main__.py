@@ -13,7 +13,19 @@ from tests.cluster.building import CONTROL_PLANE
 
 from . import rig
 
-ALL = ("rows", "first_board", "events", "latency", "streams", "act", "hooks", "years", "day", "lookback")
+ALL = (
+    "rows",
+    "first_board",
+    "events",
+    "latency",
+    "streams",
+    "act",
+    "hooks",
+    "years",
+    "day",
+    "lookback",
+    "pages",
+)
 REAL = ("first_board", "latency", "events")
 
 

@@ -63,8 +63,9 @@ def run() -> list[Row]:
         try:
             assert child.stdout is not None
             port = int(child.stdout.readline())
+            idle = sum(psutil.Process(child.pid).cpu_times()[:2])
             hooks, taken, stored = asyncio.run(_replay(port, Path(folder) / "ship.db"))
-            used = sum(psutil.Process(child.pid).cpu_times()[:2])
+            used = sum(psutil.Process(child.pid).cpu_times()[:2]) - idle
         finally:
             child.terminate()
             child.wait()
@@ -86,7 +87,11 @@ def run() -> list[Row]:
             stored <= bound,
         ),
         Row("its database", f"{size / 1e6:,.0f} MB"),
-        Row("processor time of the server", f"{used:.0f} s", f"{used / BUILDS * 1000:.1f} ms a build"),
+        Row(
+            "processor time of the server, its start left out",
+            f"{used:.0f} s",
+            f"{used / BUILDS * 1000:.1f} ms a build",
+        ),
     ]
 
 
@@ -144,11 +149,17 @@ async def _replay(port: int, file: Path) -> tuple[int, float, float]:
             assert time.monotonic() - began < 4 * BOUND, f"{left} webhooks are still to be read"
             await asyncio.sleep(0.25)
             left = await asyncio.to_thread(_left, file)
+        while await _shown(session, port) < min(SERVICES, BUILDS):
+            assert time.monotonic() - began < 4 * BOUND, "the board does not show every service"
+            await asyncio.sleep(0.1)
         stored = time.monotonic() - began
-        async with session.get(f"http://127.0.0.1:{port}/api/v1/pipelines") as answer:
-            shown = await answer.json()
-        assert len(shown["services"]) == min(SERVICES, BUILDS)
     return sent, taken, stored
+
+
+async def _shown(session: aiohttp.ClientSession, port: int) -> int:
+    """How many services the board shows builds of."""
+    async with session.get(f"http://127.0.0.1:{port}/api/v1/pipelines") as answer:
+        return len((await answer.json())["services"])
 
 
 def _left(file: Path) -> int:

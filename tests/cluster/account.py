@@ -90,7 +90,7 @@ async def account(real: "RealCluster", folder: Path) -> AsyncIterator[Account]:
     await real.install_flagger()
     for definition in FOREIGN:
         await definitions.define(real.api, definition)
-    paths = [await _apply(real.api, document) for document in shipped()]
+    paths = [await apply(real.api, document) for document in shipped()]
     tokens = f"{CORE}/shipboard/serviceaccounts/shipboard/token"
     token = (await real.api.create(tokens, {"spec": {}}))["status"]["token"]
     authority = real.own.folder / "ca.crt"
@@ -103,11 +103,12 @@ async def account(real: "RealCluster", folder: Path) -> AsyncIterator[Account]:
         await definitions.remove_one(real.api, definition)
 
 
-async def _apply(api: Api, document: Obj) -> str:
+async def apply(api: Api, document: Obj, **query: str) -> str:
     """Create an object of a manifest; its path."""
     kind, meta = document["kind"], document["metadata"]
     base = f"/apis/{document['apiVersion']}" if "/" in document["apiVersion"] else "/api/v1"
     place = f"/namespaces/{meta['namespace']}" if "namespace" in meta else ""
-    collection = f"{base}{place}/{kind.lower()}s"
-    await api.create(collection, document)
+    plural = "networkpolicies" if kind == "NetworkPolicy" else f"{kind.lower()}s"
+    collection = f"{base}{place}/{plural}"
+    await api.create(collection, document, **query)
     return f"{collection}/{meta['name']}"

@@ -127,7 +127,7 @@ def test_build_that_fails_says_so() -> None:
     assert build.workflow_run()["workflow_run"]["conclusion"] == "failure"
 
 
-def tests_of(build: Build, job: str) -> TestReport:
+def left_by(build: Build, job: str) -> TestReport:
     (found,) = (contents for _, contents in (reports.read(*file) for file in files(build, job)))
     assert isinstance(found, TestReport)
     return found
@@ -141,7 +141,7 @@ def test_jobs_leave_reports_that_say_what_became_of_the_build() -> None:
     assert isinstance(whole, TestReport)
     assert (unit.count(CaseResult.FAILED), whole.count(CaseResult.FAILED)) == (3, 0)
     assert all(case.message for case in unit.cases if case.result is CaseResult.FAILED)
-    before = tests_of(Build("invoicing", "0.9.0", fails="unit tests", bad=1), "unit tests")
+    before = left_by(Build("invoicing", "0.9.0", fails="unit tests", bad=1), "unit tests")
     names = [{c.name + c.suite for c in one.cases if c.result is CaseResult.FAILED} for one in (before, unit)]
     assert names[0] < names[1]  # one is known, the others are new
     scan = told["security scan"][0][1]
@@ -152,6 +152,6 @@ def test_jobs_leave_reports_that_say_what_became_of_the_build() -> None:
     assert isinstance(provenance, Attestation)
     assert (bill.components > 50, bill.image.digest) == (True, build.digest)
     assert (provenance.subjects, provenance.sha) == ((build.digest,), build.sha)
-    wavers = [tests_of(Build(s, f"1.0.{n}"), "integration tests") for s in FLAKY for n in range(9)]
+    wavers = [left_by(Build(s, f"1.0.{n}"), "integration tests") for s in FLAKY for n in range(9)]
     assert 0 < sum(case.flaky for one in wavers for case in one.cases) < len(wavers)
     assert not files(Build("cart", "1", "change-7"), "security scan")

@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from tests import machine
 from tests.e2e.acting import Acting
+from tests.e2e.keys import press, tab_to
 
 SIZES = {"desk": (1280, 800), "phone": (390, 844)}
 SOON = 20_000
@@ -77,6 +78,31 @@ def test_promote_is_asked_sent_and_seen_in_one_place(page: Page, acting: Acting,
     expect(page.locator("dialog[open]")).to_have_count(0)
     expect(page.locator("#asked")).to_contain_text("Errors are flat.")
     expect(page.locator("#sentence")).to_contain_text("waits at 60 %")
+
+
+def test_keys_alone_cancel_and_send(page: Page, acting: Acting) -> None:
+    path = acting.canary("keys")
+    be(page, acting)
+    page.goto(acting.url + path)
+    link = page.locator("#acts").get_by_role("link", name="Promote to 60 %", exact=True)
+    dialog = page.locator("dialog[open]")
+    press(page, link)
+    expect(dialog.locator("h1")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    assert acting.commands("keys") == []
+    press(page, link)
+    expect(dialog.locator("h1")).to_be_focused()
+    press(page, dialog.locator("[data-close]").first)
+    expect(dialog).to_have_count(0)
+    press(page, link)
+    tab_to(page, dialog.get_by_label("Reason"))
+    page.keyboard.type("Errors are flat.")
+    press(page, dialog.locator(".foot-acts .main"))
+    done(dialog)
+    page.keyboard.press("Escape")
+    expect(dialog).to_have_count(0)
+    assert [c["verb"] for c in acting.commands("keys")] == ["promote"]
 
 
 def test_abort_sends_the_traffic_back(page: Page, acting: Acting, size: str) -> None:

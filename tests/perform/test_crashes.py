@@ -1,11 +1,10 @@
 """A process killed with SIGKILL at any step of a command leaves it done once; never twice, never lost, never stuck."""
 
 import asyncio
-import itertools
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -20,14 +19,12 @@ from app.perform.failpoints import STEPS
 from app.store import audit, commands
 from app.store.audit import key_from
 from app.store.db import Database
-from tests import postgres
 from tests.demo.client import Client, deployment, template, until
 from tests.perform.child import KEY
 from tests.perform.rig import ADA
 
 pytestmark = pytest.mark.anyio
 ROOT = Path(__file__).parents[2]
-_serial = itertools.count(1)
 PLAN = [{"setWeight": 20}, {"pause": {}}, {"setWeight": 40}, {"pause": {}}, {"setWeight": 60}, {"pause": {}}]
 
 
@@ -137,17 +134,10 @@ async def test_killed_restart_happens_once(kube, database_url, step):
         assert kinds == ["asked", "sent", "done"]
 
 
-@pytest.fixture
-def url(postgres_server, postgres_template) -> Iterator[str]:
-    name = f"frozen_{os.getpid()}_{next(_serial)}"
-    with postgres.a_database(postgres_server, name, template=postgres_template) as url:
-        yield url
-
-
 @pytest.mark.parametrize(
     ("verb", "step"), [("promote", "before_write"), ("restart", "before_write"), ("restart", "after_write")]
 )
-async def test_frozen_process_that_was_taken_for_dead_does_nothing_twice(kube, url, verb, step):
+async def test_frozen_process_that_was_taken_for_dead_does_nothing_twice(kube, postgres_url, verb, step):
     """F-44: stopped in the middle of a command, it goes on when another has carried that out."""
     async with Client(kube.url, kube.token) as client:
         if verb == "promote":
@@ -157,12 +147,12 @@ async def test_frozen_process_that_was_taken_for_dead_does_nothing_twice(kube, u
             kind, plural = "Deployment", "deployments"
             await client.call("POST", "/apis/apps/v1/namespaces/default/deployments", deployment())
         before = stored(kube, plural)["metadata"]["generation"]
-        async with process(kube, url, kind, verb, f"perform.{step}:stop") as frozen:
+        async with process(kube, postgres_url, kind, verb, f"perform.{step}:stop") as frozen:
             await until(lambda: state_of(frozen.pid) == "T", "it is stopped", 60)
-            assert await lives(kube, url, kind) == 0
+            assert await lives(kube, postgres_url, kind) == 0
             frozen.send_signal(signal.SIGCONT)
             assert await frozen.wait() == 0
-        receipt, kinds = await told(url)
+        receipt, kinds = await told(postgres_url)
         assert receipt.phase is CommandPhase.DONE, receipt.message
         assert kinds == ["asked", "sent", "done"]
         if verb == "promote":

@@ -2,27 +2,17 @@
 while. What is asked for happens once; who asked is told so, or to ask again (F-35, F-37)."""
 
 import itertools
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 
 from app.domain.commands import MOVES, CommandPhase, Verb
 from app.domain.errors import StoreUnavailable
 from app.perform import Receipt
-from tests import postgres
 from tests.perform.rig import ADA, Rig, ask, eventually, rig
 from tests.postgres_proxy import postgres_proxy
 
 pytestmark = pytest.mark.anyio
-_serial = itertools.count(1)
-
-
-@pytest.fixture
-def url(postgres_server, postgres_template) -> Iterator[str]:
-    name = f"lost_{os.getpid()}_{next(_serial)}"
-    with postgres.a_database(postgres_server, name, template=postgres_template) as url:
-        yield url
 
 
 async def asked(rig: Rig, key: str) -> Receipt:
@@ -52,8 +42,8 @@ async def ended(rig: Rig, receipt: Receipt) -> Receipt:
     return found
 
 
-async def test_command_happens_once_whichever_commit_is_lost(url, tmp_path):
-    async with postgres_proxy(url, tmp_path) as between, rig(between.url) as board:
+async def test_command_happens_once_whichever_commit_is_lost(postgres_url, tmp_path):
+    async with postgres_proxy(postgres_url, tmp_path) as between, rig(between.url) as board:
         await board.make_web()
         for number, how in itertools.product(range(3), ("before", "after")):
             before = board.stored()["metadata"]["generation"]
@@ -73,8 +63,8 @@ def nth(number: int, how: str) -> Callable[[], str]:
     return lambda: how if next(left) == number else ""
 
 
-async def test_command_waits_for_a_database_that_is_away(url, tmp_path):
-    async with postgres_proxy(url, tmp_path) as between, rig(between.url) as board:
+async def test_command_waits_for_a_database_that_is_away(postgres_url, tmp_path):
+    async with postgres_proxy(postgres_url, tmp_path) as between, rig(between.url) as board:
         await board.make_web()
         before = board.stored()["metadata"]["generation"]
         receipt = await asked(board, "begun")

@@ -4,7 +4,6 @@ import asyncio
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,7 +12,6 @@ import pytest
 
 from app.domain.errors import StoreUnavailable
 from app.store.lease import LeaseLost, Leases
-from tests import postgres
 from tests.store.looks import opened
 
 pytestmark = pytest.mark.anyio
@@ -32,12 +30,6 @@ async def main():
         print("lost", flush=True)
 asyncio.run(main())
 """
-
-
-@pytest.fixture
-def url(postgres_server, postgres_template, request) -> Iterator[str]:
-    with postgres.a_database(postgres_server, request.node.name[:60], template=postgres_template) as url:
-        yield url
 
 
 @asynccontextmanager
@@ -66,8 +58,8 @@ async def test_file_of_one_process_grants_every_lease(tmp_path):
         assert held.name == "x"
 
 
-async def test_second_waits_until_the_first_lets_go(url):
-    async with opened(url) as database:
+async def test_second_waits_until_the_first_lets_go(postgres_url):
+    async with opened(postgres_url) as database:
         one, two = Leases(database), Leases(database)
         order: list[str] = []
 
@@ -83,21 +75,21 @@ async def test_second_waits_until_the_first_lets_go(url):
         assert order == ["one", "two 2"]
 
 
-async def test_killed_holder_is_followed_and_at_its_own_place_at_once(url):
-    async with opened(url) as database:
+async def test_killed_holder_is_followed_and_at_its_own_place_at_once(postgres_url):
+    async with opened(postgres_url) as database:
         with anyio.fail_after(60):
-            async with elsewhere(url, "here", lasts=600) as child:
+            async with elsewhere(postgres_url, "here", lasts=600) as child:
                 child.kill()
                 async with Leases(database, place="here").lease("x") as held:
                     assert held.epoch == 2
-            async with elsewhere(url) as child:
+            async with elsewhere(postgres_url) as child:
                 child.kill()
                 async with Leases(database).lease("x") as held:
                     assert held.epoch == 4
 
 
-async def test_frozen_holder_is_followed_and_stops_when_it_thaws(url):
-    async with opened(url) as database, elsewhere(url) as child:
+async def test_frozen_holder_is_followed_and_stops_when_it_thaws(postgres_url):
+    async with opened(postgres_url) as database, elsewhere(postgres_url) as child:
         child.send_signal(signal.SIGSTOP)
         with anyio.fail_after(60):
             async with Leases(database).lease("x") as held:
@@ -106,8 +98,8 @@ async def test_frozen_holder_is_followed_and_stops_when_it_thaws(url):
                 await said(child, "lost")
 
 
-async def test_work_ends_when_the_database_stays_away_and_begins_anew(url):
-    async with opened(url) as database:
+async def test_work_ends_when_the_database_stays_away_and_begins_anew(postgres_url):
+    async with opened(postgres_url) as database:
         leases = Leases(database, lasts=0.4)
         begun = ended = 0
         again = asyncio.Event()
@@ -129,8 +121,8 @@ async def test_work_ends_when_the_database_stays_away_and_begins_anew(url):
         assert (begun, ended) == (2, 1)
 
 
-async def test_failure_of_the_work_passes_and_lets_go(url):
-    async with opened(url) as database:
+async def test_failure_of_the_work_passes_and_lets_go(postgres_url):
+    async with opened(postgres_url) as database:
         with pytest.raises(StoreUnavailable, match="of its own"):
             async with Leases(database).lease("x"):
                 raise StoreUnavailable("A trouble of its own.")

@@ -57,3 +57,27 @@ async def test_file_outside_is_not_there(http, path):
 
 async def test_robots_are_sent_away(http):
     assert (await http.get("/robots.txt")).text == "User-agent: *\nDisallow: /\n"
+
+
+async def test_text_is_packed_for_who_takes_it_under_a_tag_of_its_own(http):
+    plain = await http.get("/static/app.css", headers={"accept-encoding": "identity"})
+    packed = await http.get("/static/app.css", headers={"accept-encoding": "gzip"})
+    assert "content-encoding" not in plain.headers
+    assert packed.headers["content-encoding"] == "gzip"
+    assert plain.headers["vary"] == packed.headers["vary"] == "Accept-Encoding"
+    assert packed.headers["content-type"] == plain.headers["content-type"]
+    assert packed.headers["cache-control"] == "no-cache"
+    assert packed.content == plain.content
+    tag = packed.headers["etag"]
+    assert tag != plain.headers["etag"]
+    again = await http.get("/static/app.css", headers={"accept-encoding": "gzip", "if-none-match": tag})
+    assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", tag)
+    part = await http.get("/static/app.css", headers={"accept-encoding": "gzip", "range": "bytes=0-1"})
+    assert (part.status_code, part.content) == (206, b"a{")
+    assert "content-encoding" not in part.headers
+
+
+async def test_packed_text_follows_the_file(http, tmp_path):
+    await http.get("/static/app.css")
+    (tmp_path / "static/app.css").write_text("b{color:red}")
+    assert (await http.get("/static/app.css")).text == "b{color:red}"

@@ -47,6 +47,14 @@ def decoded(text: bytes) -> Any:
     return value
 
 
+def again(text: bytes) -> Any:
+    """The value of a `text` that `decoded` let in before. Raises Refused where it is no JSON after all."""
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refused(f"The body is no JSON that is read here: {str(error)[:120]}.") from None
+
+
 def _distinct(pairs: Sequence[tuple[str, Any]]) -> bool:
     if len({name for name, _ in pairs}) < len(pairs):
         raise ValueError("a name stands twice in one object")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 
+from ..outbound import bearer
 from . import azure, bitbucket, buildkite, circleci, gitea, github, gitlab, jenkins, woodpecker
 from .port import Found, Poll
 
@@ -31,7 +32,7 @@ def credential(provider: str, token: str) -> dict[str, str]:
         token = f":{token}"
     if ":" in token:
         return {"authorization": f"Basic {b64encode(token.encode()).decode()}"}
-    return {"authorization": f"Bearer {token}"}
+    return bearer(token)
 
 
 __all__ = ["POLLS", "Found", "Poll", "credential"]

@@ -9,11 +9,10 @@ import msgspec
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from app.domain.errors import StoreUnavailable
 from app.domain.policy import Permission
 from app.read import audit as read
 from app.read.audit import AuditQuery, AuditRow
-from app.web.answers import refusal, unavailable
+from app.web.answers import refusal
 from app.web.auth import needs, told_where
 from app.web.streams import Hub
 
@@ -75,6 +74,4 @@ def add(router: APIRouter, hub: Hub) -> None:
             raise refusal(
                 request, 400, "Invalid parameter", str(error), "Change it, or leave it out."
             ) from None
-        except StoreUnavailable as error:
-            raise unavailable(request, error) from None
         return listed(request, _NAME, found.rows, found.next)

@@ -8,13 +8,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from app.domain.errors import StoreUnavailable
 from app.domain.instants import past_minute
 from app.domain.policy import Permission
 from app.read.board import TickKind
 from app.read.query import BoardQuery
 from app.read.since import Change, Changes, Trouble, changes, ended_since
-from app.web.answers import refusal, tagged, unavailable
+from app.web.answers import refusal, tagged
 from app.web.auth import needs
 from app.web.streams import Hub
 
@@ -74,10 +73,7 @@ def add(router: APIRouter, hub: Hub) -> None:
             for n, v in request.query_params.multi_items()
             if n in ("environment", "cluster", "team", "q")
         ]
-        try:
-            async with hub.database.reading() as connection:
-                ended = await ended_since(connection, begin)
-        except StoreUnavailable as error:
-            raise unavailable(request, error) from None
+        async with hub.database.reading() as connection:
+            ended = await ended_since(connection, begin)
         found = changes(hub.fleet, BoardQuery.parse(pairs), begin, now, ended)
         return tagged(request, encode(found))

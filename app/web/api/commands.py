@@ -12,24 +12,15 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from starlette.responses import Response
 
 from app.domain.commands import Arguments, CommandPhase, Expected, Verb, takers
-from app.domain.errors import ShipboardError, StoreUnavailable
 from app.domain.names import WorkloadRef
 from app.domain.policy import Permission
-from app.domain.refusals import ClusterError
 from app.domain.rollout import Phase
 from app.engines.acting import Difference
 from app.perform import (
     Ask,
-    Blocked,
-    EvidenceChanged,
-    KeyReused,
-    Moved,
-    NotKnown,
-    Over,
     Perform,
     Preview,
     Receipt,
-    Unsuited,
     receipt_of,
 )
 from app.read import commands as read
@@ -38,10 +29,9 @@ from app.read.landing import Landing, Whither
 from app.read.receipt import landings
 from app.store import commands as stored
 from app.store.commands import Sending
-from app.web.answers import refusal, unavailable
+from app.web.answers import refusal
 from app.web.auth import needs, of
 from app.web.errors import MEDIA_TYPE as PROBLEM
-from app.web.errors import Refusal
 from app.web.fields import Body, Instant
 from app.web.streams import Hub
 
@@ -210,12 +200,9 @@ def add(router: APIRouter, hub: Hub, perform: Perform) -> None:
         if not dry_run and not idempotency_key:
             why = "A command needs the header Idempotency-Key."
             raise refusal(request, 400, "No key", why, "Make one up; send the same when you ask again.")
-        try:
-            if dry_run:
-                return _json(await perform.preview(ask, of(request.scope)))
-            receipt = await perform.ask(ask, of(request.scope))
-        except (ShipboardError, ClusterError) as error:
-            raise refused(request, error) from None
+        if dry_run:
+            return _json(await perform.preview(ask, of(request.scope)))
+        receipt = await perform.ask(ask, of(request.scope))
         return _json(receipt, 202, {"location": f"/api/v1/commands/{receipt.id}"})
 
     @router.get(
@@ -235,11 +222,8 @@ def add(router: APIRouter, hub: Hub, perform: Perform) -> None:
         """Commands, the newest first."""
         after = position(request, _NAME, cursor, _POSITION)
         query = CommandQuery(workload, verb.value if verb else "", running)
-        try:
-            rows, end = await read.page(hub.database, query, after, limit)
-            found = await landings(hub.database, hub.fleet, rows, hub.clock())
-        except StoreUnavailable as error:
-            raise unavailable(request, error) from None
+        rows, end = await read.page(hub.database, query, after, limit)
+        found = await landings(hub.database, hub.fleet, rows, hub.clock())
         both = zip(rows, found, strict=True)
         return listed(request, _NAME, [_followed(receipt_of(row), goes) for row, goes in both], end)
 
@@ -257,48 +241,11 @@ def add(router: APIRouter, hub: Hub, perform: Perform) -> None:
     ) -> Response:
         """One command. With `unlike` the answer waits until its phase is another one. It is done when its effect is
         seen; `landing` tells how the pods go on."""
-        try:
-            receipt = await perform.receipt(ident, unlike=unlike, within=within)
-            async with hub.database.reading() as connection:
-                kept = await stored.one(connection, ident)
-            found = await landings(hub.database, hub.fleet, [kept] if kept else [], hub.clock())
-            return _json(_followed(receipt, *found))
-        except ShipboardError as error:
-            raise refused(request, error) from None
-
-
-def refused(request: Request, error: ShipboardError | ClusterError) -> Refusal:
-    """The problem that stands for what `Perform` raises."""
-    members: dict[str, Any] = {
-        "instance": request.url.path,
-        "what": error.what,
-        "why": error.why,
-        "todo": error.todo,
-    }
-    match error:
-        case Blocked():
-            reasons = {b.rule for b in error.blocked_by}
-            status = 403 if error.forbidden else 422 if reasons <= {"reason", "argument"} else 409
-            blocked = msgspec.to_builtins(error.blocked_by)
-            return Refusal(status, "Not possible now", str(error), blocked_by=blocked, **members)
-        case EvidenceChanged():
-            difference = msgspec.to_builtins(error.difference)
-            return Refusal(409, "It has changed", str(error), difference=difference, blocked_by=[], **members)
-        case Over():
-            return Refusal(409, "Decided already", str(error), blocked_by=[], **members)
-        case Moved():
-            difference = msgspec.to_builtins(error.difference)
-            return Refusal(409, "It has changed", str(error), difference=difference, blocked_by=[], **members)
-        case Unsuited():
-            return Refusal(422, "Argument not taken", str(error), **members)
-        case KeyReused():
-            return Refusal(422, "Key used before", str(error), **members)
-        case NotKnown():
-            return Refusal(404, "Not found", str(error), **members)
-        case StoreUnavailable():
-            return unavailable(request, error)
-    headers = {"retry-after": "5"}
-    return Refusal(503, "The cluster cannot be asked", str(error), headers=headers, **members)
+        receipt = await perform.receipt(ident, unlike=unlike, within=within)
+        async with hub.database.reading() as connection:
+            kept = await stored.one(connection, ident)
+        found = await landings(hub.database, hub.fleet, [kept] if kept else [], hub.clock())
+        return _json(_followed(receipt, *found))
 
 
 def _followed(receipt: Receipt, goes: Landing | None = None) -> Followed:

@@ -10,7 +10,6 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import ConfigDict, Field
 from starlette.responses import Response
 
-from app.domain.errors import ShipboardError
 from app.domain.freezes import Freeze
 from app.domain.policy import Permission
 from app.perform import Freezes
@@ -20,7 +19,6 @@ from app.web.auth import needs, of
 from app.web.fields import Body, Instant
 from app.web.streams import Hub
 
-from .commands import refused
 from .contents import encode
 from .listing import Listed, answers, starting
 
@@ -82,10 +80,7 @@ def add(router: APIRouter, hub: Hub, freezes: Freezes) -> None:
         if body.until and body.until <= max(body.since or hub.clock(), hub.clock()):
             raise refusal(request, 422, "Invalid freeze", "It would be over already.", "Look at `until`.")
         made = Freeze("", body.reason, body.environment, body.service, since=body.since, until=body.until)
-        try:
-            found = await freezes.freeze(made, of(request.scope))
-        except ShipboardError as error:
-            raise refused(request, error) from None
+        found = await freezes.freeze(made, of(request.scope))
         return Response(encode(found), 201, {"cache-control": "no-store"}, media_type="application/json")
 
     @router.post(
@@ -99,10 +94,7 @@ def add(router: APIRouter, hub: Hub, freezes: Freezes) -> None:
         request: Request, ident: Annotated[str, Path(pattern=r"^[\w-]{1,64}$")], body: ExemptionBody
     ) -> Response:
         """Let a service out of a freeze, by hand or of the configuration, until that next ends."""
-        try:
-            await freezes.exempt(ident, body.service, body.reason, of(request.scope))
-        except ShipboardError as error:
-            raise refused(request, error) from None
+        await freezes.exempt(ident, body.service, body.reason, of(request.scope))
         return Response(status_code=204)
 
     @router.delete(
@@ -114,8 +106,5 @@ def add(router: APIRouter, hub: Hub, freezes: Freezes) -> None:
         reason: Annotated[str, Query(min_length=1, max_length=500)],
     ) -> Response:
         """Lift a freeze that was made by hand; those of the configuration end there."""
-        try:
-            await freezes.lift(ident, reason, of(request.scope))
-        except ShipboardError as error:
-            raise refused(request, error) from None
+        await freezes.lift(ident, reason, of(request.scope))
         return Response(status_code=204)

@@ -14,7 +14,6 @@ from fastapi import APIRouter, Header, Path, Query, Request
 from pydantic import ConfigDict, Field
 from starlette.responses import Response
 
-from app.domain.errors import ShipboardError
 from app.domain.gates import Answer, Gate, GatePhase, Origin, Subject, Version
 from app.domain.names import cut
 from app.domain.policy import Permission, permits
@@ -27,7 +26,6 @@ from app.web.auth.access import refuse_unless
 from app.web.fields import Body
 from app.web.streams import Hub
 
-from .commands import refused
 from .contents import encode
 from .listing import Listed, answers, starting
 
@@ -149,10 +147,7 @@ def add(router: APIRouter, hub: Hub, gates: Gates) -> None:
         who = of(request.scope)
         await refuse_unless(permits(who, Permission.REPORT, body.environment), request.scope)
         ends = hub.clock() + timedelta(minutes=body.minutes) if body.minutes else None
-        try:
-            return shown(await gates.ask(question_of(body, who.identity), who, ends), 201)
-        except ShipboardError as error:
-            raise refused(request, error) from None
+        return shown(await gates.ask(question_of(body, who.identity), who, ends), 201)
 
     @router.get(
         "/gates/{ident}",
@@ -162,7 +157,7 @@ def add(router: APIRouter, hub: Hub, gates: Gates) -> None:
     )
     async def one(request: Request, ident: Ident) -> Response:
         """One gate with every rule, its evidence and its votes."""
-        return shown(await _found(request, ident))
+        return shown(await gates.one(ident))
 
     @router.get(
         "/gates/{ident}/wait",
@@ -176,12 +171,9 @@ def add(router: APIRouter, hub: Hub, gates: Gates) -> None:
         within: Annotated[float, Query(ge=0, le=60, description="Seconds to wait at most.")] = 30.0,
     ) -> Response:
         """The gate as soon as it is decided: 200 with its phase, or "open" when the time is up: ask again then."""
-        try:
-            gate = await gates.waited(ident, within)
-            asks = of(request.scope).identity == gate.subject.asker
-            return shown(await gates.told(gate) if asks else gate)
-        except ShipboardError as error:
-            raise refused(request, error) from None
+        gate = await gates.waited(ident, within)
+        asks = of(request.scope).identity == gate.subject.asker
+        return shown(await gates.told(gate) if asks else gate)
 
     @router.post(
         "/gates/{ident}/decisions",
@@ -206,16 +198,7 @@ def add(router: APIRouter, hub: Hub, gates: Gates) -> None:
         ballot = Ballot(
             body.answer, body.evidence, body.reason, body.override, idempotency_key or "", request_id(request)
         )
-        try:
-            return shown(await gates.answer(ident, ballot, of(request.scope), dry_run=dry_run))
-        except ShipboardError as error:
-            raise refused(request, error) from None
-
-    async def _found(request: Request, ident: str) -> Gate:
-        try:
-            return await gates.one(ident)
-        except ShipboardError as error:
-            raise refused(request, error) from None
+        return shown(await gates.answer(ident, ballot, of(request.scope), dry_run=dry_run))
 
 
 def _yours(gate: Gate, request: Request) -> bool:

@@ -8,10 +8,9 @@ from typing import TypeVar
 from fastapi import Request
 from starlette.responses import Response
 
-from app.domain.errors import StoreUnavailable
 from app.read.fleet import Fleet
 from app.read.kept import Kept
-from app.web.answers import live, refusal, unavailable
+from app.web.answers import live, refusal
 from app.web.streams import Hub
 from app.web.views import ViewKey
 
@@ -37,13 +36,11 @@ async def find(
     look: Callable[[Fleet, Query], Awaitable[Held]],
     absent: str = "",
 ) -> Held:
-    """What `look` holds for `query`. Raises Refusal: 404 called `absent`, 503."""
+    """What `look` holds for `query`. Raises Refusal (404, called `absent`), StoreUnavailable."""
     try:
         return await look(hub.fleet, query)
     except LookupError as error:
         raise refusal(request, 404, absent, str(error.args[0]), "See GET /api/v1/pipelines.") from None
-    except StoreUnavailable as error:
-        raise unavailable(request, error) from None
 
 
 async def resource(

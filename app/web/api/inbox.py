@@ -11,10 +11,9 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from app.domain.audit import Act
-from app.domain.errors import StoreUnavailable
 from app.domain.policy import Permission
 from app.store.inbox import Inbox, InboxLine
-from app.web.answers import refusal, unavailable
+from app.web.answers import refusal
 from app.web.auth import needs, of
 from app.web.auth.audited import entry
 
@@ -63,10 +62,7 @@ def add(router: APIRouter, inbox: Inbox) -> None:
     ) -> Response:
         """Webhooks, the newest first, without what was in them."""
         after = position(request, _NAME, cursor, _POSITION)
-        try:
-            found = await inbox.lines(state or "", limit + 1, after)
-        except StoreUnavailable as error:
-            raise unavailable(request, error) from None
+        found = await inbox.lines(state or "", limit + 1, after)
         more = found[limit - 1].id if len(found) > limit else None
         return listed(request, _NAME, found[:limit], more)
 
@@ -78,12 +74,9 @@ def add(router: APIRouter, inbox: Inbox) -> None:
     )
     async def replay(request: Request, ident: Annotated[int, Path(ge=1, lt=1 << 31)]) -> Response:
         """Try a webhook that was set aside anew."""
-        try:
-            who, now = of(request.scope), datetime.now(UTC)
-            replayed = entry(request.scope, who, Act.REPLAY, now, f"webhook {ident}", "")
-            found = await inbox.replay(ident, replayed)
-        except StoreUnavailable as error:
-            raise unavailable(request, error) from None
+        who, now = of(request.scope), datetime.now(UTC)
+        replayed = entry(request.scope, who, Act.REPLAY, now, f"webhook {ident}", "")
+        found = await inbox.replay(ident, replayed)
         if not found:
             why = "There is no such webhook, or it is not set aside."
             raise refusal(request, 404, "Nothing to replay", why, "See GET /api/v1/inbox?state=dead.")

@@ -12,10 +12,9 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from app.domain.audit import Act
-from app.domain.errors import StoreUnavailable
 from app.domain.policy import Permission
 from app.store.outbox import MessageLine, Outbox
-from app.web.answers import refusal, unavailable
+from app.web.answers import refusal
 from app.web.auth import needs, of
 from app.web.auth.audited import entry
 
@@ -65,10 +64,7 @@ def add(router: APIRouter, outbox: Outbox) -> None:
     ) -> Response:
         """Messages about changes of state, the newest first; docs/notify.md says who gets them."""
         after = position(request, _NAME, cursor, _POSITION)
-        try:
-            found = await outbox.lines(state or "", target, limit + 1, after)
-        except StoreUnavailable as error:
-            raise unavailable(request, error) from None
+        found = await outbox.lines(state or "", target, limit + 1, after)
         more = found[limit - 1].id if len(found) > limit else None
         return listed(request, _NAME, found[:limit], more)
 
@@ -80,12 +76,9 @@ def add(router: APIRouter, outbox: Outbox) -> None:
     )
     async def replay(request: Request, ident: Annotated[int, Path(ge=1, lt=1 << 31)]) -> Response:
         """Send a message that was set aside anew."""
-        try:
-            who, now = of(request.scope), datetime.now(UTC)
-            replayed = entry(request.scope, who, Act.REPLAY, now, f"message {ident}", "")
-            found = await outbox.replay(ident, replayed, now)
-        except StoreUnavailable as error:
-            raise unavailable(request, error) from None
+        who, now = of(request.scope), datetime.now(UTC)
+        replayed = entry(request.scope, who, Act.REPLAY, now, f"message {ident}", "")
+        found = await outbox.replay(ident, replayed, now)
         if not found:
             why = "There is no such message, or it is not set aside."
             raise refusal(request, 404, "Nothing to replay", why, "See GET /api/v1/messages?state=aside.")

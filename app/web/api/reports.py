@@ -9,12 +9,10 @@ import msgspec
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from app.domain.errors import StoreUnavailable
 from app.domain.policy import Permission
 from app.domain.repositories import repo_key
 from app.read.reports import FailedCase, ReportLine, ReportShown, TestCounts, lines
 from app.store.db import Database
-from app.web.answers import unavailable
 from app.web.auth import needs
 from app.web.pages import report as page
 from app.web.streams import Hub
@@ -61,11 +59,8 @@ def add_list(router: APIRouter, database: Database) -> None:
         """Reports with their counts, without cases and findings."""
         after = position(request, _NAME, cursor, _POSITION)
         wanted = {"sha": sha.lower(), "digest": digest.lower(), "repo": repo_key(repo) or repo}
-        try:
-            async with database.reading() as connection:
-                found = await lines(connection, **wanted, after=after, limit=limit + 1)
-        except StoreUnavailable as error:
-            raise unavailable(request, error) from None
+        async with database.reading() as connection:
+            found = await lines(connection, **wanted, after=after, limit=limit + 1)
         last = found[limit - 1] if len(found) > limit else None
         return listed(request, _NAME, found[:limit], last and (last.received_at, last.id))
 

@@ -9,7 +9,6 @@ import msgspec
 from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
-from app.domain.errors import StoreUnavailable
 from app.domain.policy import Permission
 from app.domain.rollout import Outcome, Strategy
 from app.read import rollouts as read
@@ -17,7 +16,7 @@ from app.read.fleet import Fleet
 from app.read.past import PastRollout, one
 from app.read.rollouts import RolloutQuery
 from app.read.rows import RolloutRow
-from app.web.answers import live, refusal, unavailable, wants_stream
+from app.web.answers import live, refusal, wants_stream
 from app.web.auth import needs
 from app.web.streams import Hub
 from app.web.views import ViewKey
@@ -92,10 +91,7 @@ def add(router: APIRouter, hub: Hub) -> None:
         after = position(request, _NAME, cursor, _POSITION)
         if not hub.ready:
             return starting()
-        try:
-            rows, end = await read.page(hub.database, query, after, limit)
-        except StoreUnavailable as error:
-            raise unavailable(request, error) from None
+        rows, end = await read.page(hub.database, query, after, limit)
         return listed(request, _NAME, rows, end)
 
     @router.get(
@@ -111,15 +107,12 @@ def add(router: APIRouter, hub: Hub) -> None:
         changed."""
         if not hub.ready and not wants_stream(request):
             return starting()
-        try:
-            async with hub.database.reading() as connection:
-                found = await one(connection, ident)
-            if found is None:
-                raise refusal(request, 404, "No such rollout", *_UNKNOWN)
-            ref, was = found
-            past = await hub.fleet.follow(ref)
-        except StoreUnavailable as error:
-            raise unavailable(request, error) from None
+        async with hub.database.reading() as connection:
+            found = await one(connection, ident)
+        if found is None:
+            raise refusal(request, 404, "No such rollout", *_UNKNOWN)
+        ref, was = found
+        past = await hub.fleet.follow(ref)
 
         def make(_: datetime) -> PastRollout:
             return next((p for p in past.told.rollouts if p.rollout.id == ident), was)

@@ -10,7 +10,6 @@ import msgspec
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
-from app.domain.errors import StoreUnavailable
 from app.domain.names import WorkloadRef
 from app.domain.policy import Permission
 from app.domain.rollout import Attention, Phase
@@ -19,7 +18,7 @@ from app.read.fleet import Fleet
 from app.read.lookback import PastFleet
 from app.read.past import Past, Told
 from app.read.workloads import Verdicts, WorkloadDetail, WorkloadItem, WorkloadQuery
-from app.web.answers import live, refusal, tagged, unavailable, wants_stream
+from app.web.answers import live, refusal, tagged, wants_stream
 from app.web.auth import needs
 from app.web.past import At, fleet_then
 from app.web.streams import Hub
@@ -146,10 +145,7 @@ def add(router: APIRouter, hub: Hub) -> None:
         if not hub.ready and not wants_stream(request):
             return starting()
         fleet = await fleet_then(request, hub, at) if at else hub.fleet
-        try:
-            past = await fleet.follow(ref)
-        except StoreUnavailable as error:
-            raise unavailable(request, error) from None
+        past = await fleet.follow(ref)
         make = _detail(fleet, ref, past)
         if isinstance(fleet, PastFleet) and (shown := make(fleet.at_minute)):
             return tagged(request, encode(shown))

@@ -13,12 +13,10 @@ from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from app.domain.audit import Act
-from app.domain.errors import StoreUnavailable
 from app.domain.people import Principal, Role
 from app.domain.policy import Permission, permits
 from app.store import people
 from app.store.audit import append
-from app.web.answers import unavailable
 from app.web.errors import Refusal
 from app.web.render import Renderer
 
@@ -111,21 +109,16 @@ class Account:
     async def _end(self, request: Request, table: Any, ident: str, column: str, verb: Act) -> Response:
         who, door = of(request.scope), self._door
         own = {} if permits(who, Permission.ADMIN).allowed else {"issuer": who.issuer, "subject": who.subject}
-        try:
-            async with door.database.writing() as session:
-                now = door.clock()
-                found = await people.change(
-                    session, table, {column: now}, ident=ident, **{column: None}, **own
-                )
-                if found:
-                    row = await people.one(await session.connection(), table, ident=ident)
-                    assert row is not None
-                    kiosk = row.get("kind") == "kiosk"
-                    what = f"{'kiosk' if kiosk else table.name} {ident} ({row['name']})"
-                    done = Act.REVOKE_KIOSK if kiosk else verb
-                    await append(session, entry(request.scope, who, done, now, what, ""))
-        except StoreUnavailable as error:
-            raise unavailable(request, error) from None
+        async with door.database.writing() as session:
+            now = door.clock()
+            found = await people.change(session, table, {column: now}, ident=ident, **{column: None}, **own)
+            if found:
+                row = await people.one(await session.connection(), table, ident=ident)
+                assert row is not None
+                kiosk = row.get("kind") == "kiosk"
+                what = f"{'kiosk' if kiosk else table.name} {ident} ({row['name']})"
+                done = Act.REVOKE_KIOSK if kiosk else verb
+                await append(session, entry(request.scope, who, done, now, what, ""))
         if not found:
             raise Refusal(404, *_GONE)
         door.forget()
@@ -151,17 +144,14 @@ class Account:
         who, door, now = of(request.scope), self._door, self._door.clock()
         admin = permits(who, Permission.ADMIN).allowed
         own = {"issuer": who.issuer, "subject": who.subject}
-        try:
-            async with door.database.reading() as connection:
-                sessions = await people.many(connection, people.SESSION, **own, ended_at=None)
-                made = await people.many(connection, people.TOKEN, **own, revoked_at=None, kind="api")
-                others, all_tokens, screens = [], [], []
-                if admin:
-                    others = await people.many(connection, people.SESSION, ended_at=None)
-                    all_tokens = await people.many(connection, people.TOKEN, revoked_at=None, kind="api")
-                    screens = await people.many(connection, people.TOKEN, revoked_at=None, kind="kiosk")
-        except StoreUnavailable as error:
-            raise unavailable(request, error) from None
+        async with door.database.reading() as connection:
+            sessions = await people.many(connection, people.SESSION, **own, ended_at=None)
+            made = await people.many(connection, people.TOKEN, **own, revoked_at=None, kind="api")
+            others, all_tokens, screens = [], [], []
+            if admin:
+                others = await people.many(connection, people.SESSION, ended_at=None)
+                all_tokens = await people.many(connection, people.TOKEN, revoked_at=None, kind="api")
+                screens = await people.many(connection, people.TOKEN, revoked_at=None, kind="kiosk")
         mine = {row["ident"] for row in (*sessions, *made)}
         context = {
             "viewer": viewer(request.scope),

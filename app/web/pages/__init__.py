@@ -14,12 +14,11 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
-from app.domain.errors import StoreUnavailable
 from app.perform import Freezes, Gates, Incidents, Perform
 from app.read.fleet import Fleet
 from app.read.frost import alarms
 from app.web import auth
-from app.web.answers import VARY, live, refusal, unavailable, wants_stream
+from app.web.answers import VARY, live, refusal, wants_stream
 from app.web.auth import needs
 from app.web.render import Renderer
 from app.web.streams import Hub
@@ -132,8 +131,6 @@ def _handler(
                 kept = await page.find(hub.fleet, query)
             except LookupError as error:
                 raise refusal(request, 404, page.absent, str(error.args[0]), _TODO) from None
-            except StoreUnavailable as error:
-                raise unavailable(request, error) from None
 
         asked = query.query_string()
         if page is board.PAGE and looked.DISMISS in request.query_params:

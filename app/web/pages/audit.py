@@ -11,12 +11,11 @@ import msgspec
 from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
-from app.domain.errors import StoreUnavailable
 from app.domain.policy import Permission
 from app.read import audit as read
 from app.read.audit import AuditQuery
 from app.web import auth
-from app.web.answers import refusal, unavailable
+from app.web.answers import refusal
 from app.web.api import cursors
 from app.web.auth import needs
 from app.web.render import Renderer
@@ -38,18 +37,15 @@ def routes(hub: Hub, renderer: Renderer) -> APIRouter:
             below = cursors.decode("audit", cursor, _POSITION) if cursor else None
         except ValueError:
             raise refusal(request, 400, "Invalid cursor", "This cursor was not issued here.", _TODO) from None
-        try:
-            found = await read.page(
-                hub.database,
-                query,
-                below,
-                read.SHOWN,
-                now,
-                choices=True,
-                placed=auth.told_where(request.scope),
-            )
-        except StoreUnavailable as error:
-            raise unavailable(request, error) from None
+        found = await read.page(
+            hub.database,
+            query,
+            below,
+            read.SHOWN,
+            now,
+            choices=True,
+            placed=auth.told_where(request.scope),
+        )
         pairs = [query.query_string()] if query.query_string() else []
         if found.next:
             pairs.append(urlencode({"cursor": cursors.encode("audit", found.next)}))

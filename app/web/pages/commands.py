@@ -25,14 +25,13 @@ from app.domain.commands import VERBS, Arguments, Expected, Verb
 from app.domain.errors import ShipboardError, StoreUnavailable
 from app.domain.names import WorkloadRef
 from app.domain.policy import Blocker, Permission
-from app.domain.refusals import ClusterError
 from app.engines import owners
 from app.perform import Ask, Blocked, KeyReused, Moved, NotKnown, Perform, Preview, Unsuited
 from app.read import acts, changes
 from app.read import commands as read
 from app.read.rows import WorkloadRow
 from app.web import auth
-from app.web.answers import refusal, unavailable
+from app.web.answers import refusal
 from app.web.auth import needs
 from app.web.auth.login import form
 from app.web.render import Renderer
@@ -120,7 +119,7 @@ class Dialog:
         try:
             do = self._perform.drill if shown.drill else self._perform.ask
             receipt = await do(asked, auth.of(request.scope))
-        except (ShipboardError, ClusterError) as error:
+        except ShipboardError as error:
             kept = given["key"] if isinstance(error, StoreUnavailable) else ""
             problem = _problem(request, error)
             return await self._page(request, shown, given["reason"], problem, key=kept)
@@ -166,9 +165,9 @@ class Dialog:
         else:
             try:
                 preview = await self._perform.preview(Ask(verb, row.ref, arguments), who)
-            except StoreUnavailable as error:
-                raise unavailable(request, error) from None
-            except (ShipboardError, ClusterError) as error:
+            except StoreUnavailable:
+                raise
+            except ShipboardError as error:
                 barred.append(Blocker("cluster", str(error), "See /sources for how the cluster is."))
         if form.drill and (blocker := self._perform.undrilled(row.place.environment, row.state)):
             barred.append(blocker)
@@ -185,7 +184,10 @@ class Dialog:
         async with self._hub.database.reading() as connection:
             lies = await changes.between(connection, before, after) if before and after else None
             lost = await changes.revert(connection, source) if source else None
-        return Told(acts.others(fleet.workloads.values(), row), took, past.told.readiness, lies, lost)
+            chosen = preview.targets if preview and verb is Verb.SYNC else ()
+            titles = await changes.titles(connection, [target.revision.version for target in chosen])
+        near = acts.others(fleet.workloads.values(), row)
+        return Told(near, took, past.told.readiness, lies, lost, titles)
 
 
 def routes(hub: Hub, renderer: Renderer, perform: Perform, production: frozenset[str]) -> APIRouter:

@@ -12,7 +12,6 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import Scope
 
-from app.domain.errors import ShipboardError
 from app.domain.freezes import Freeze, at_wall
 from app.domain.instants import in_utc
 from app.domain.people import Principal
@@ -22,7 +21,6 @@ from app.read.fleet import Fleet
 from app.read.frost import FreezeLine, calendar
 from app.web import auth
 from app.web.answers import refusal
-from app.web.api.commands import refused
 from app.web.auth import needs
 from app.web.render import Renderer
 
@@ -79,26 +77,17 @@ def routes(freezes: Freezes) -> APIRouter:
                 request, 422, "Not a freeze", str(error), "Go back, and look at its times."
             ) from None
         made = Freeze("", reason, environment, service, since=begins, until=ends)
-        try:
-            await freezes.freeze(made, auth.of(request.scope))
-        except ShipboardError as error:
-            raise refused(request, error) from None
+        await freezes.freeze(made, auth.of(request.scope))
         return _back()
 
     @router.post("/freezes/end", dependencies=[needs(Permission.ADMIN)])
     async def end(request: Request, freeze: Ident, reason: Reason = "") -> Response:
-        try:
-            await freezes.lift(freeze, reason, auth.of(request.scope))
-        except ShipboardError as error:
-            raise refused(request, error) from None
+        await freezes.lift(freeze, reason, auth.of(request.scope))
         return _back()
 
     @router.post("/freezes/exempt", dependencies=[needs(Permission.ADMIN)])
     async def exempt(request: Request, freeze: Ident, service: Name, reason: Reason = "") -> Response:
-        try:
-            await freezes.exempt(freeze, service, reason, auth.of(request.scope))
-        except ShipboardError as error:
-            raise refused(request, error) from None
+        await freezes.exempt(freeze, service, reason, auth.of(request.scope))
         return _back()
 
     return router

@@ -17,7 +17,6 @@ from fastapi import APIRouter, Form, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import Scope
 
-from app.domain.errors import ShipboardError
 from app.domain.gates import Answer, Gate, GatePhase
 from app.domain.policy import Permission, permits
 from app.perform import Ballot, Gates
@@ -25,7 +24,6 @@ from app.read import gates as read
 from app.read.fleet import Fleet
 from app.read.gates import GatePage
 from app.web import auth
-from app.web.api.commands import refused
 from app.web.auth import needs
 from app.web.render import Renderer
 
@@ -129,10 +127,7 @@ def routes(gates: Gates) -> APIRouter:
     ) -> Response:
         found = str(request.scope.get("state", {}).get("request_id", ""))
         ballot = Ballot(answer, evidence, reason, override, key or token_hex(16), found)
-        try:
-            gate = await gates.answer(ident, ballot, auth.of(request.scope))
-        except ShipboardError as error:
-            raise refused(request, error) from None
+        gate = await gates.answer(ident, ballot, auth.of(request.scope))
         return RedirectResponse(f"/gates/{gate.id}", 303, {"cache-control": "no-store"})
 
     return router

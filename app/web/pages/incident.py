@@ -14,14 +14,14 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from app.domain.dora import Incident
-from app.domain.errors import ShipboardError, StoreUnavailable
+from app.domain.errors import ShipboardError
 from app.domain.instants import in_utc
 from app.domain.names import cut
 from app.domain.policy import Permission, permits
 from app.perform import Blocked, Incidents
 from app.read.incidents import Failing, failing
 from app.web import auth
-from app.web.answers import refusal, unavailable
+from app.web.answers import refusal
 from app.web.auth import needs
 from app.web.auth.login import form, see_other, text
 from app.web.render import Renderer
@@ -35,11 +35,8 @@ def routes(hub: Hub, renderer: Renderer, incidents: Incidents) -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
     async def found(request: Request, rollout: str) -> Failing:
-        try:
-            async with hub.database.reading() as connection:
-                model = await failing(connection, rollout[:200])
-        except StoreUnavailable as error:
-            raise unavailable(request, error) from None
+        async with hub.database.reading() as connection:
+            model = await failing(connection, rollout[:200])
         if model is None:
             why = "Nothing is known of this deployment; it may be older than what is kept."
             raise refusal(request, 404, "No such deployment", why, "Take it from the timeline.")
@@ -89,8 +86,6 @@ def routes(hub: Hub, renderer: Renderer, incidents: Incidents) -> APIRouter:
             return page(request, model, given, str(error), 422)
         except Blocked as error:
             return page(request, model, given, str(error), 403 if error.forbidden else 422)
-        except StoreUnavailable as error:
-            raise unavailable(request, error) from None
         except ShipboardError as error:
             return page(request, model, given, str(error), 409)
         return see_other(f"/timeline/{quote(model.id, safe='')}/incident")

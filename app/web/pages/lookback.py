@@ -13,12 +13,11 @@ from urllib.parse import quote
 from fastapi import Request
 from starlette.responses import Response
 
-from app.domain.errors import StoreUnavailable
 from app.read.frost import alarms
 from app.read.lookback import scrubber
 from app.read.query import BoardQuery
 from app.web import auth
-from app.web.answers import refusal, tagged, unavailable
+from app.web.answers import refusal, tagged
 from app.web.formats import stamp
 from app.web.past import fleet_then
 from app.web.render import Renderer
@@ -52,8 +51,6 @@ class LookBack:
             raise refusal(
                 request, 404, what, str(error.args[0]), "It may be there at another minute."
             ) from None
-        except StoreUnavailable as error:
-            raise unavailable(request, error) from None
         asked = query.query_string()
         here = quote(request.url.path)
         address = f"{here}?{asked}&at={stamp(at)}" if asked else f"{here}?at={stamp(at)}"

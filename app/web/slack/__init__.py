@@ -27,7 +27,7 @@ from app.domain.refusals import ClusterError
 from app.perform import Ballot, EvidenceChanged, Gates, NotKnown, Over
 from app.settings import AuthSettings, SlackPerson, SlackSettings
 from app.sources.hooks.verify import SLACK, TOLERANCE, Signed
-from app.sources.outbound import Outbound
+from app.sources.outbound import Outbound, bearer
 from app.sources.targets.slack import escaped
 from app.store.db import Database
 from app.web.answers import refusal
@@ -223,8 +223,7 @@ def opened(workspace: SlackSettings, gates: Gates, database: Database, auth: Aut
         return await person_named(database, auth, person.identity, groups, session=session, signed_in_at=at)
 
     back = Outbound(workspace.hooks, {}, workspace.private)
-    bearer = {"authorization": f"Bearer {workspace.token}"}
-    bot = Outbound(workspace.api, bearer, workspace.private) if workspace.token else None
+    bot = Outbound(workspace.api, bearer(workspace.token), workspace.private) if workspace.token else None
     return Desk(workspace, gates, who, base, back, bot)
 
 

@@ -1,7 +1,7 @@
 """What processes that share a PostgreSQL tell one another: which topics changed, by NOTIFY.
 
-A notice is a hint that makes pages quick, and the tables are the truth. Notices are lost while nobody listens, and
-with a process that dies between its commit and its notice; so EVERYTHING is heard after each connecting, and when a
+A hint makes pages quick, and the tables are the truth. Hints are lost while nobody listens, and with a process that
+dies between its commit and its hint; so EVERYTHING is heard after each connecting, and when a
 process that told of itself falls silent. A process hears its own beats, too: where those do not come back (a pooler
 between that shares sessions), it connects anew, and so looks at everything every 20 s.
 """
@@ -29,21 +29,21 @@ BEAT = 5.0
 SILENT = 4 * BEAT
 """Seconds without a sign of life after which its maker (or our own hearing) is taken to be gone."""
 MOST = 7000
-"""Bytes of one notice; PostgreSQL takes less than 8000."""
+"""Bytes of one hint; PostgreSQL takes less than 8000."""
 MANY = 2000
 """From so many topics on, they are told as EVERYTHING."""
 REST = 0.02
-"""Seconds in which topics gather after a notice."""
+"""Seconds in which topics gather after a hint."""
 
-log = structlog.get_logger("shipboard.notices")
+log = structlog.get_logger("shipboard.relay")
 Hear = Callable[[Iterable[Topic]], None]
 
 
 class _Deaf(Exception):
-    """Our own notices do not come back."""
+    """Our own hints do not come back."""
 
 
-class Notices:
+class Relay:
     """One a process. `tell` gathers, `run` sends and hears."""
 
     def __init__(self, database: Database, *, beat: float = BEAT) -> None:
@@ -87,7 +87,7 @@ class Notices:
             self._bell.clear()
             topics, self._topics = self._topics, set()
             try:
-                for text in notices(self._ident, topics):
+                for text in hints(self._ident, topics):
                     await mouth.execute("SELECT pg_notify(%s, %s)", (CHANNEL, text))
             except BaseException:
                 self._topics |= topics
@@ -100,8 +100,8 @@ class Notices:
     async def _listen(self, ears: psycopg.AsyncConnection[tuple[object, ...]], hear: Hear) -> None:
         self._heard = {self._ident: time.monotonic()}
         while True:
-            async for notice in ears.notifies(timeout=self._beat / 5):
-                self._take(notice.payload, hear)
+            async for hint in ears.notifies(timeout=self._beat / 5):
+                self._take(hint.payload, hear)
             now = time.monotonic()
             gone = {ident for ident, at in self._heard.items() if now - at > self._silent}
             if self._ident in gone:
@@ -114,7 +114,7 @@ class Notices:
         try:
             ident, topics = _decode(payload)
         except msgspec.MsgspecError:
-            log.warning("a notice that is not ours", bytes=len(payload))
+            log.warning("a hint that is not ours", bytes=len(payload))
             return
         if ident in self._heard or len(self._heard) < 100:
             self._heard[ident] = time.monotonic()
@@ -126,15 +126,15 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(tuple[str, list[tuple[str, str]]]).decode
 
 
-def notices(ident: str, topics: Iterable[Topic]) -> list[str]:
+def hints(ident: str, topics: Iterable[Topic]) -> list[str]:
     """Texts of at most `MOST` bytes that tell of `topics`; one of no topics is a sign of life."""
-    told = sorted(topics)
-    if len(told) > MANY or any(len(_encode(topic)) > MOST // 2 for topic in told):
-        told = [EVERYTHING]
+    known = sorted(topics)
+    if len(known) > MANY or any(len(_encode(topic)) > MOST // 2 for topic in known):
+        known = [EVERYTHING]
     texts: list[str] = []
     part: list[Topic] = []
     size = 0
-    for topic in told:
+    for topic in known:
         bytes_ = len(_encode(topic)) + 1
         if part and size + bytes_ > MOST - 100:
             texts.append(_encode((ident, part)).decode())
