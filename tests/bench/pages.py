@@ -1,9 +1,9 @@
 """Pages of a board of 200 services in 4 environments: drawn by the server, painted by a browser, and a wall left alone.
 
-The server's part is measured without HTTP and without the database: a whole page drawn from a fleet that is loaded,
-none of its rows kept; and one row that changed, from the fleet's news to the bytes of the message. A first paint is
-that of the page served on loopback, against a page of a few words on the same server. The wall is left alone for a
-minute; BENCH_WALL_MINUTES=10 makes the growth of its heap worth extrapolating.
+The server's part is its CPU, without HTTP and without the database: a whole page drawn from a fleet that is loaded,
+none of its rows kept, and from rows that are; and one row that changed, from the fleet's news to the message. A first
+paint is that of the page served on loopback, against a page of a few words on the same server. The wall is left alone
+for a minute; BENCH_WALL_MINUTES=10 makes the growth of its heap worth extrapolating.
 """
 
 from __future__ import annotations
@@ -45,9 +45,10 @@ PAINTED = "() => performance.getEntriesByName('first-contentful-paint')[0]?.star
 
 def run() -> list[Row]:
     """Medians in milliseconds; the wall's figures are of one page of it that nobody touches."""
-    whole, row = asyncio.run(_drawn())
+    whole, again, row = asyncio.run(_drawn())
     rows = [
         Row("the board drawn, 200 x 4", f"{whole * 1000:.1f} ms", "", "<= 30 ms", whole <= 0.030),
+        Row("another view of it, its rows kept", f"{again * 1000:.1f} ms"),
         Row("one changed row, fleet to bytes", f"{row * 1000:.2f} ms", "", "<= 1 ms", row <= 0.001),
     ]
     with _site() as url, sync_playwright() as playwright:
@@ -71,8 +72,8 @@ def _facts(version: str = "1.0.0") -> list[object]:
     return [look(f"service-{n:03d}", where, version) for n in range(SERVICES) for where in ENVIRONMENTS]
 
 
-async def _drawn() -> tuple[float, float]:
-    """Seconds to draw all of it, and to draw one change."""
+async def _drawn() -> tuple[float, float, float]:
+    """Seconds to draw all of it, the same from kept rows, and one change."""
     with tempfile.TemporaryDirectory(prefix="shipboard-bench-") as folder:
         database = await Database.open(f"sqlite+aiosqlite:///{folder}/pages.db")
         live, fleet = Live(), Fleet(database)
@@ -80,25 +81,28 @@ async def _drawn() -> tuple[float, float]:
         await ingest([*sources(), *_facts()])  # type: ignore[list-item]
         await fleet.load()
         page, query, renderer = PAGES[0], BoardQuery.parse([]), Renderer()
-        whole, changed = [], []
-        for _ in range(DRAWN):
-            started = time.perf_counter()
+        cache = RowCache()
+        whole: list[float] = []
+        again: list[float] = []
+        changed: list[float] = []
+        for spent, rows in [(whole, None), (again, cache)] * DRAWN:
+            started = time.process_time()
             projection = page.open(fleet, query, now, ())
-            content = PageContent(page, query, projection, renderer, RowCache(), now, PAGES)
+            content = PageContent(page, query, projection, renderer, rows or RowCache(), now, PAGES)
             content.body()
-            whole.append(time.perf_counter() - started)
+            spent.append(time.process_time() - started)
         view = View(content, "bench", 0.0)
         for n in range(CHANGED):
             fact = look(f"service-{n:03d}", "production", f"2.0.{n}")
             await ingest([fact])
             topics = [Topic("workload", fact.key)]
             await fleet.refresh(topics)
-            started = time.perf_counter()
+            started = time.process_time()
             view.apply(topics, now + timedelta(seconds=n))
             view.after(view.version - 1)
-            changed.append(time.perf_counter() - started)
+            changed.append(time.process_time() - started)
         await database.close()
-        return median(whole), median(changed)
+        return median(whole), median(again[1:]), median(changed)
 
 
 @contextmanager

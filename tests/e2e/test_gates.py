@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -118,7 +119,7 @@ def test_board_leads_to_the_gate_and_no_says_why(browser: Browser, board: str) -
     page = signed_in(browser, board, DESK, "ada")
     page.goto(board)
     press(page, page.locator(".waits a", has_text="pricing").first)
-    expect(page).to_have_url(f"{board}/gates/" + page.url.rpartition("/")[2])
+    expect(page).to_have_url(re.compile(f"{board}/gates/."))
     reject = page.get_by_role("button", name="Reject")
     press(page, reject)
     expect(page.locator("main")).to_contain_text("takes a reason")
