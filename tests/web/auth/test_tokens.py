@@ -135,9 +135,6 @@ def test_command_line_is_not_told_of_a_role_that_it_may_not_give():
         tokens.api_token(tokens.Wanted("x", "admin"), None, NOW)
 
 
-async def test_token_ends_with_its_time_its_network_and_its_owner(tmp_path, sqlite_template):
-
-
 async def test_token_ends_with_its_time_its_network_and_its_owner(tmp_path):
     """SR-37, SR-12."""
     async with door(tmp_path, LOCAL) as here:
