@@ -141,7 +141,8 @@ def standing(state: RolloutState) -> tuple[tuple[str, str], ...]:
 
 
 def _new(state: RolloutState) -> str:
-    return f"{among(state.counts.updated, state.counts.wanted)} new"
+    made, wanted = state.counts.updated, state.counts.wanted
+    return "its one pod is new" if (made, wanted) == (1, 1) else f"{among(made, wanted)} new"
 
 
 def _new_ready(state: RolloutState) -> int:
