@@ -6,16 +6,14 @@ skipped with the reason, except in CI (`CI=true`), where that is an error.
 
 import itertools
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import URL, make_url
 
 from tests import machine, postgres
+from tests.databases import fresh, upgrade
 
 _serial = itertools.count(1)
 
@@ -23,14 +21,6 @@ _serial = itertools.count(1)
 @pytest.fixture(scope="session")
 def anyio_backend() -> str:
     return "asyncio"
-
-
-def upgrade(url: str) -> None:
-    """Bring the database at `url` to the current schema, by the migrations production runs."""
-    config = Config(toml_file=machine.ROOT / "pyproject.toml")
-    config.attributes["url"] = url
-    if Path(str(config.get_alembic_option("script_location"))).is_dir():
-        command.upgrade(config, "head")
 
 
 @pytest.fixture(scope="session")
@@ -54,15 +44,6 @@ def postgres_template(postgres_server: URL) -> Iterator[str]:
         yield f"template_{os.getpid()}"
 
 
-@pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file at the current schema, to be copied."""
-    file = tmp_path_factory.mktemp("sqlite") / "template.db"
-    file.touch()
-    upgrade(f"sqlite+aiosqlite:///{file}")
-    return file
-
-
 @pytest.fixture(params=["sqlite", "postgresql"])
 def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A database without a table of ours, for one test."""
@@ -78,8 +59,7 @@ def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterat
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """A database at the current schema and without a row, for one test."""
     if request.param == "sqlite":
-        file = shutil.copy(request.getfixturevalue("sqlite_template"), tmp_path / "shipboard.db")
-        yield f"sqlite+aiosqlite:///{file}"
+        yield fresh(tmp_path, "shipboard.db").replace("sqlite:", "sqlite+aiosqlite:")
     else:
         yield request.getfixturevalue("postgres_url")
 

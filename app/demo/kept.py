@@ -39,7 +39,7 @@ def marked(workload: Workload, keeper: Keeper) -> Workload:
 def place(cluster: EmbeddedCluster, workload: Workload, keeper: Keeper) -> None:
     """The history of the repository of a settled workload, and its Application or Kustomization."""
     name, now, url = workload.name, cluster.clock.now(), _url(workload.name)
-    images = (*workload.past, workload.image)
+    images = tuple(dict.fromkeys((*workload.past, workload.image)))
     for image in images:
         push(cluster, name, workload.namespace, image)
     if keeper is Keeper.FLUX:

@@ -276,9 +276,8 @@ def unsigned(wanted: bool, verified: bool, why: str = "") -> Flag | None:
     """A flag when the policy wants a signature and none was verified."""
     if not wanted or verified:
         return None
-    return Flag(
-        FlagKind.UNSIGNED, f"The policy wants a signature, and none was verified{': ' + why if why else ''}."
-    )
+    said = f": {why.rstrip('.')}" if why else ""
+    return Flag(FlagKind.UNSIGNED, f"The policy wants a signature, and none was verified{said}.")
 
 
 def above(threshold: str, counts: Mapping[str, int]) -> Flag | None:

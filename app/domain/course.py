@@ -31,19 +31,27 @@ class Sample:
 def sample(state: RolloutState, at: datetime) -> Sample:
     """What `state`, seen at `at`, says of its rollout. Where pods are not looked at one by one, the counts tell."""
     new = state.revision.ready if state.revision else 0
+    old = max(0, state.counts.ready - new)
+    failing = new_restarts = old_restarts = 0
     if state.pods:
-        new = sum(pod.new and pod.condition is PodCondition.READY for pod in state.pods)
-        old = sum(not pod.new and pod.condition is PodCondition.READY for pod in state.pods)
-    else:
-        old = max(0, state.counts.ready - new)
+        new = old = 0
+        for pod in state.pods:
+            ready = pod.condition is PodCondition.READY
+            if pod.new:
+                new += ready
+                failing += pod.condition is PodCondition.FAILING
+                new_restarts += pod.restarts
+            else:
+                old += ready
+                old_restarts += pod.restarts
     return Sample(
         at=at,
         new=new,
         old=old,
         wanted=state.counts.wanted,
-        failing=sum(pod.new and pod.condition is PodCondition.FAILING for pod in state.pods),
-        new_restarts=sum(pod.restarts for pod in state.pods if pod.new),
-        old_restarts=sum(pod.restarts for pod in state.pods if not pod.new),
+        failing=failing,
+        new_restarts=new_restarts,
+        old_restarts=old_restarts,
         asked=state.weight.wanted if state.weight else None,
         measured=state.weight.actual if state.weight else None,
     )

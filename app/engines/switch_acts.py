@@ -84,8 +84,8 @@ def _switch(task: Task) -> Plan:
         (patch,),
         Effect(task.origin, lane=lane.name),
         sentence=task.offer.sentence if patch else already,
-        from_=_revision(live),
-        to=_revision(lane),
+        from_=_revision(task.state, live),
+        to=_revision(task.state, lane),
     )
 
 
@@ -108,10 +108,11 @@ def _ports(task: Task, label: str, lane: Lane) -> None:
             raise task.refuse(message, "Name the port in its template.", "not-offered")
 
 
-def _revision(lane: Lane | None) -> Revision | None:
-    return (
-        Revision(lane.revision, version=lane.version, wanted=lane.wanted, ready=lane.ready) if lane else None
-    )
+def _revision(state: RolloutState, lane: Lane | None) -> Revision | None:
+    if lane is None:
+        return None
+    images = next((each.images for each in state.revisions if each.key == lane.revision), ())
+    return Revision(lane.revision, images=images, version=lane.version, wanted=lane.wanted, ready=lane.ready)
 
 
 DRAFTS: Mapping[Verb, Draft] = {**owners.DRAFTS, Verb.SWITCH: _switch}

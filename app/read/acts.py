@@ -13,7 +13,7 @@ from ..domain.commands import Offer, Verb
 from ..domain.counts import among
 from ..domain.owners import Owner
 from ..domain.policy import Blocker
-from ..domain.rollout import Attention, Phase, RolloutState
+from ..domain.rollout import Attention, Phase, RolloutState, Strategy
 from ..domain.targets import Record
 from ..engines import ENGINES, offers
 from ..engines.owners import spoken
@@ -142,7 +142,7 @@ def _main(state: RolloutState, found: list[Offer]) -> Verb | None:
 def _how(row: WorkloadRow) -> str:
     state = row.state
     version = version_of(row)
-    if state.weight is not None:
+    if state.weight is not None and state.strategy is not Strategy.MANUAL_SWITCH:
         return f"{version}, {state.weight.wanted} %"
     counts = state.counts
     return f"{version}, {among(min(counts.updated, counts.wanted), counts.wanted)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -10,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from app.domain.evidence import Change
 from app.domain.gates import Version
 from app.domain.owners import Source
-from app.domain.repositories import commit_page
+from app.domain.repositories import commit_page, full_sha
 from app.domain.rollout import Revision
 from app.store.ci_tables import COMMIT
 
@@ -52,6 +53,14 @@ async def between(connection: AsyncConnection, before: Revision, after: Revision
     if not found:
         return None
     return Between(not going, old.sha, new.sha, len(found), found[:SHOWN])
+
+
+async def titles(connection: AsyncConnection, versions: Iterable[str]) -> dict[str, str]:
+    """The first lines of those of `versions` that are commits we were told of."""
+    shas = [sha for sha in map(full_sha, versions) if sha]
+    query = select(COMMIT.c.sha, COMMIT.c.title).where(COMMIT.c.sha.in_(shas))
+    rows = await connection.execute(query) if shas else ()
+    return {row.sha: row.title for row in rows if row.title}
 
 
 async def revert(connection: AsyncConnection, source: Source) -> Revert:

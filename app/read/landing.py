@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..domain.commands import VERBS, CommandPhase, Verb
 from ..domain.history import Transition
-from ..domain.names import cut
+from ..domain.names import ImageRef, cut
 from ..domain.remedies import remedy
 from ..domain.rollout import SETTLED, Attention, Phase, RolloutState
 from ..store import mapping
@@ -91,7 +91,11 @@ def way(kept: Kept, transitions: Iterable[Transition]) -> Way:
     """
     effect, after = kept.intended.effect, list(transitions)
     origin = effect.origin or kept.command.expected.revision
-    goal = effect.revision or next((t.revision for t in after if t.revision != origin), origin)
+    elsewhere = [t for t in after if t.revision != origin]
+    # Of two objects that are one workload the other may be seen first, as it was: what was meant is told by its images.
+    tags = {ImageRef.parse(image).tag for image in effect.images}
+    meant = next((t for t in elsewhere if t.version in tags), next(iter(elsewhere), None))
+    goal = effect.revision or (meant.revision if meant else origin)
     found = Way()
     for each in after:
         if each.revision != goal:

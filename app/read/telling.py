@@ -141,7 +141,8 @@ def standing(state: RolloutState) -> tuple[tuple[str, str], ...]:
 
 
 def _new(state: RolloutState) -> str:
-    return f"{among(state.counts.updated, state.counts.wanted)} new"
+    made, wanted = state.counts.updated, state.counts.wanted
+    return "its one pod is new" if (made, wanted) == (1, 1) else f"{among(made, wanted)} new"
 
 
 def _new_ready(state: RolloutState) -> int:
@@ -189,7 +190,7 @@ def _serves(state: RolloutState) -> str:
 def _waits(state: RolloutState, version: str) -> str:
     if state.phase is Phase.PAUSED and state.paused:
         return f"{version} is paused with {_new(state)}"
-    if state.strategy is Strategy.BLUE_GREEN:
+    if state.strategy in (Strategy.BLUE_GREEN, Strategy.MANUAL_SWITCH):
         return f"{version} is ready as a preview and waits for a person"
     if state.weight:
         return f"{version} waits at {state.weight.wanted} % for a person"

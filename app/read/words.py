@@ -44,6 +44,7 @@ HOLLOW = {
     CautionKind.NO_PROBE: "untested",
 }
 """What a good state may hide, in a word."""
+_BESIDE = (Strategy.BLUE_GREEN, Strategy.MANUAL_SWITCH)
 _ASIDE = HOLLOW | {CautionKind.KILLED: "hard stop", CautionKind.OVERRAN: "slow stop"}
 _INITIALS = frozenset({"ci", "qa", "uat"})
 
@@ -111,7 +112,7 @@ def word(state: RolloutState, attention: Attention) -> str:
         case Attention.WAITING if state.phase is Phase.PAUSED:
             return f"Paused{at}"
         case Attention.WAITING:
-            return "Preview" if state.strategy is Strategy.BLUE_GREEN else f"Waits{at}"
+            return "Preview" if state.strategy in _BESIDE else f"Waits{at}"
         case Attention.MOVING:
             return _moving_word(state, weight, at)
     if state.phase is Phase.ROLLED_BACK:

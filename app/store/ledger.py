@@ -30,7 +30,7 @@ from app.domain.facts import (
 )
 from app.domain.names import Place, Topic, WorkloadRef
 from app.domain.reports import Reported
-from app.domain.rollout import RolloutState
+from app.domain.rollout import Caution, RolloutState
 from app.store import mapping, shown
 from app.store.artifacts import record_artifacts
 from app.store.ci import NO_RULES, CiRules, ci_facts, record_ci
@@ -51,7 +51,7 @@ which readers hold against it after 30 s."""
 @dataclass(frozen=True, slots=True)
 class _Known:
     """A workload's row, as far as the next look is compared with it. `state` is encoded; `shown` is empty until a
-    state was kept to look back at."""
+    state was kept to look back at. `sample` and `cautions` are of the state, None where it has yet to be read."""
 
     ref: WorkloadRef
     place: Place
@@ -60,6 +60,8 @@ class _Known:
     snapshot: history.Snapshot
     gone: bool = False
     shown: str = ""
+    sample: course.Sample | None = None
+    cautions: tuple[Caution, ...] | None = None
 
     @property
     def face(self) -> tuple[WorkloadRef, Place, str, str, bool]:
@@ -122,7 +124,8 @@ class _Batch:
 
     def _observed(self, fact: WorkloadObserved) -> None:
         key, known = fact.key, self.known.get(fact.key)
-        fact = replace(fact, state=_with_proof(known, fact.state))
+        if (proven := _with_proof(known, fact.state)) is not fact.state:
+            fact = replace(fact, state=proven)
         state = mapping.encode_state(fact.state)
         if known and known.shown and known.face == (fact.ref, fact.place, fact.engine, state, False):
             return
@@ -131,7 +134,11 @@ class _Batch:
         if known is None or known.shown != mark:
             document = shown.encode(fact, change.snapshot)
             self.states.append({"workload": key, "at": fact.seen_at, "state": document})
-        self.known[key] = _Known(fact.ref, fact.place, fact.engine, state, change.snapshot, shown=mark)
+        now = course.sample(fact.state, fact.seen_at)
+        told = now, fact.state.cautions
+        self.known[key] = _Known(
+            fact.ref, fact.place, fact.engine, state, change.snapshot, False, mark, *told
+        )
         self.workloads[key] = mapping.workload_values(fact, state, change.snapshot, mark)
         self.ended.pop(key, None)
         self.topics.add(Topic("workload", key))
@@ -139,19 +146,19 @@ class _Batch:
             self.transitions.append(mapping.transition_values(key, change.transition))
         for rollout in change.rollouts:
             self._rollout(key, fact.place, rollout)
-        self._sample(known, change, fact)
+        self._sample(known, change, now)
         self._endings(key, known.state if known else "", fact)
 
-    def _sample(self, known: _Known | None, change: history.Change, fact: WorkloadObserved) -> None:
+    def _sample(self, known: _Known | None, change: history.Change, now: course.Sample) -> None:
         """How far the rollout is that runs, or that this look saw end; nothing where only words changed."""
         runs = _open(change.snapshot)
         rollout = runs or (_open(known.snapshot) if known else None)
         if rollout is None:
             return
-        now = course.sample(fact.state, fact.seen_at)
-        went_on = known is not None and runs == _open(known.snapshot)
-        if known and went_on and now.same(course.sample(mapping.decode_state(known.state), fact.seen_at)):
-            return
+        if known and runs == _open(known.snapshot):
+            before = known.sample or course.sample(mapping.decode_state(known.state), now.at)
+            if now.same(before):
+                return
         self.samples.append(mapping.sample_values(rollout, now))
 
     def _endings(self, key: str, before: str, fact: WorkloadObserved) -> None:
@@ -192,7 +199,8 @@ def _open(snapshot: history.Snapshot) -> str | None:
 def _with_proof(known: _Known | None, state: RolloutState) -> RolloutState:
     if known is None or known.snapshot.revision is None:
         return state
-    return shutdown.kept(mapping.cautions_of(known.state), known.snapshot.revision.key, state)
+    before = mapping.cautions_of(known.state) if known.cautions is None else known.cautions
+    return shutdown.kept(before, known.snapshot.revision.key, state)
 
 
 class Ledger:

@@ -6,13 +6,14 @@ document is total, as in `mapping`.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from datetime import datetime
-from functools import cache
+from functools import cache, reduce
 from hashlib import blake2b
-from typing import Any
+from operator import or_
+from types import GenericAlias, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -50,13 +51,9 @@ class Shown:
     pods: tuple[Group, ...] = ()
 
 
-_document = msgspec.json.Decoder(Shown)
-_encoder = msgspec.json.Encoder()
-
-
 def digest(fact: WorkloadObserved, snapshot: Snapshot) -> str:
     """Equal for two looks that the board shows alike."""
-    state, rollout = fact.state, snapshot.rollout
+    state = fact.state
     told: tuple[Any, ...] = (
         fact.place,
         (state.phase, state.health, attention(state), state.message, state.progress, state.paused),
@@ -67,25 +64,22 @@ def digest(fact: WorkloadObserved, snapshot: Snapshot) -> str:
         sorted((new, how, n) for (_, new, how), n in _counted(state.pods).items()),
         [(p.category, p.reason, p.message, p.pods) for p in state.problems],
         [(c.kind, c.since if c.kind is CautionKind.RESTARTS else c.message) for c in state.cautions],
-        (
-            snapshot.since,
-            snapshot.landed_at,
-            rollout.started_at if rollout and not rollout.ended_at else None,
-        ),
+        (snapshot.since, snapshot.landed_at, _began(snapshot)),
     )
     return blake2b(_encoder.encode(told), digest_size=8).hexdigest()
 
 
 def encode(fact: WorkloadObserved, snapshot: Snapshot) -> str:
     """The document of a look."""
-    state, rollout = fact.state, snapshot.rollout
-    named = tuple(pod for pod in state.pods if pod.condition is PodCondition.FAILING or pod.message)[:NAMED]
-    spare = _counted(state.pods) - _counted(named)
+    state, named, others = fact.state, list[Pod](), list[Pod]()
+    for pod in state.pods:
+        odd = (pod.condition is PodCondition.FAILING or pod.message) and len(named) < NAMED
+        (named if odd else others).append(pod)
     kept = replace(
         state,
         revisions=(),
         conditions=(),
-        pods=named,
+        pods=tuple(named),
         problems=tuple(_short(problem) for problem in state.problems),
     )
     shown = Shown(
@@ -93,10 +87,10 @@ def encode(fact: WorkloadObserved, snapshot: Snapshot) -> str:
         kept,
         snapshot.since,
         snapshot.landed_at,
-        rollout.started_at if rollout and not rollout.ended_at else None,
-        tuple((*group, n) for group, n in spare.items()),
+        _began(snapshot),
+        tuple((*group, n) for group, n in _counted(others).items()),
     )
-    return _encoder.encode(_told(shown)).decode()
+    return _encoder.encode(msgspec.convert(shown, _COMPACT, from_attributes=True)).decode()
 
 
 def decode(text: str, place: Place, at: datetime) -> Shown:
@@ -113,30 +107,50 @@ def decode(text: str, place: Place, at: datetime) -> Shown:
     return replace(shown, state=replace(shown.state, pods=(*shown.state.pods, *counted)), pods=())
 
 
-def _counted(pods: tuple[Pod, ...]) -> Counter[tuple[str, bool, PodCondition]]:
-    return Counter((pod.revision, pod.new, pod.condition) for pod in pods)
+def _began(snapshot: Snapshot) -> datetime | None:
+    """When the rollout that runs began."""
+    return snapshot.rollout.started_at if snapshot.rollout and not snapshot.rollout.ended_at else None
+
+
+def _counted(pods: Iterable[Pod]) -> dict[tuple[str, bool, PodCondition], int]:
+    found: dict[tuple[str, bool, PodCondition], int] = {}
+    for pod in pods:
+        group = pod.revision, pod.new, pod.condition
+        found[group] = found.get(group, 0) + 1
+    return found
 
 
 def _short(problem: Problem) -> Problem:
     return replace(problem, evidence=problem.evidence[:EVIDENCE])
 
 
-def _told(value: Any) -> Any:
-    """`value` without the fields that are as they would be made."""
-    if is_dataclass(value):
-        return dict(_fields(value))
-    return [_told(each) for each in value] if isinstance(value, tuple) else value
-
-
-def _fields(value: Any) -> Iterator[tuple[str, Any]]:
-    kind: Any = type(value)
-    for name, default in _defaults(kind):
-        if (found := getattr(value, name)) != default:
-            yield name, _told(found)
+def _compact(kind: Any) -> Any:
+    """The type `kind` with a struct for each dataclass: written without what is as it would be made."""
+    if isinstance(kind, type) and is_dataclass(kind):
+        return _struct(kind)
+    if arguments := get_args(kind):
+        inner = [_compact(each) for each in arguments]
+        return (
+            reduce(or_, inner)
+            if get_origin(kind) in (Union, UnionType)
+            else GenericAlias(tuple, tuple(inner))
+        )
+    return kind
 
 
 @cache
-def _defaults(kind: Any) -> tuple[tuple[str, Any], ...]:
-    """Names of fields with what they are when nothing is said; MISSING equals nothing."""
+def _struct(kind: Any) -> Any:
+    types = get_type_hints(kind)
+    told = [
+        (f.name, _compact(types[f.name]))
+        if f.default is MISSING
+        else (f.name, _compact(types[f.name]), f.default)
+        for f in fields(kind)
+    ]
     assert all(f.default_factory is MISSING for f in fields(kind)), kind
-    return tuple((f.name, f.default) for f in fields(kind))
+    return msgspec.defstruct(kind.__name__, told, omit_defaults=True, frozen=True)
+
+
+_document = msgspec.json.Decoder(Shown)
+_encoder = msgspec.json.Encoder()
+_COMPACT = _struct(Shown)

@@ -7,15 +7,26 @@ migrations are the only thing that creates these tables in a database.
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Index, MetaData, Table, Text, true
+from sqlalchemy import Column, Index, MetaData, Table, Text, event, true
 from sqlmodel import Field, SQLModel
+from sqlmodel.sql.sqltypes import UTCDateTime
+
+from app.store.instant import Instant
 
 SQLModel.metadata.naming_convention = {
     "pk": "pk_%(table_name)s",
     "fk": "fk_%(table_name)s_%(column_0_name)s",
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
 }
+
+
+@event.listens_for(Column, "after_parent_attach")
+def _quick_times(column: Column[Any], _table: object) -> None:
+    """Times are `Instant`, which is several times as fast as SQLModel's own type and keeps the same text."""
+    if type(column.type) is UTCDateTime:
+        column.type = Instant()
 
 
 class Workload(SQLModel, table=True):

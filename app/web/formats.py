@@ -23,7 +23,7 @@ _DAY_STRIP = timedelta(hours=24)
 
 def iso(at: datetime) -> str:
     """For the `datetime` attribute: 2026-11-23T14:32:08Z."""
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{at.astimezone(UTC).isoformat()[:19]}Z"
 
 
 def clock(at: datetime) -> str:
@@ -115,6 +115,11 @@ def day(at: datetime, now: datetime) -> str:
     return f"{at:%b} {at.day}, {at:%H:%M}" if at.year == now.year else f"{at:%b} {at.day}, {at.year}"
 
 
+def within(at: datetime, now: datetime) -> str:
+    """The same within a sentence: "today 12:31"."""
+    return day(at, now).replace("Today", "today")
+
+
 def weekday(at: datetime) -> str:
     """A near day and the time of it, UTC: "Mon 08:00"."""
     return at.astimezone(UTC).strftime("%a %H:%M")
@@ -148,6 +153,7 @@ def thousands(n: int) -> str:
 
 FILTERS: Mapping[str, Callable[..., object]] = {
     "sha": repositories.short,
+    "within": within,
     "iso": iso,
     "clock": clock,
     "hour": hour,

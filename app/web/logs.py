@@ -105,11 +105,14 @@ def _text(_logger: Any, _method: str, event: Mapping[str, Any]) -> str:
 
 def without_secret(path: str) -> str:
     """`path` as it may be logged or told: a screen's link, Flagger's hooks and the last part of a hook's address hold a
-    secret."""
+    secret, also where a sender has the address wrong (a prefix, capitals)."""
     return _SECRET.sub(r"\1…", path)
 
 
-_SECRET = re.compile(r"^(/+kiosk/+|/+hooks/+flagger/+|/+hooks/+[^/]+/+[^/]+/+).+", re.DOTALL)
+_SECRET = re.compile(
+    r"^(?!(?:/api/v1)?/workloads/)(.*?/(?:kiosk/+|hooks/+flagger/+|hooks/+[^/]+/+[^/]+/+)).+",
+    re.DOTALL | re.IGNORECASE,
+)
 
 
 class RequestLog:

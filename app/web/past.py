@@ -10,6 +10,7 @@ from app.domain.instants import past_minute
 from app.read.lookback import PastFleet, Unkept
 
 from .answers import refusal, wants_stream
+from .formats import stamp
 from .streams import Hub
 
 At = Annotated[
@@ -24,7 +25,7 @@ TITLE = "That minute is not kept"
 
 async def fleet_then(request: Request, hub: Hub, at: str) -> PastFleet:
     """The fleet at the instant that `at` names. Raises Refusal: 400 for what is no past instant and for a stream,
-    404 for a minute that is not kept, 503."""
+    404 for a minute that is not kept (`first` is the first that is), 503."""
     todo = "Change it, or leave it out to see what is so now."
     try:
         wanted = past_minute(at, hub.clock())
@@ -37,8 +38,9 @@ async def fleet_then(request: Request, hub: Hub, at: str) -> PastFleet:
     try:
         await fleet.load()
     except Unkept as error:
-        later = (
-            f"Ask for {error.first:%Y-%m-%dT%H:%MZ} or later." if error.first else "Ask again in a minute."
-        )
-        raise refusal(request, 404, TITLE, str(error), later) from None
+        later = f"Ask for {stamp(error.first)} or later." if error.first else "Ask again in a minute."
+        found = refusal(request, 404, TITLE, str(error), later)
+        if error.first:
+            found.members["first"] = stamp(error.first)
+        raise found from None
     return fleet

@@ -10,14 +10,16 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2.runtime import Context
+from markupsafe import Markup, escape
 
 from .files import resources
-from .formats import FILTERS, ago, timer
+from .formats import FILTERS, ago, iso, timer
 from .qr import scanner
 
 MACROS = "ui.html"
@@ -49,6 +51,7 @@ class Renderer:
         environment.filters.update(FILTERS)
         environment.globals.update(asset=_assets(static or resources("static")), safe_url=safe_url)
         environment.globals["scan"] = scanner(public_url)
+        environment.globals.update(drawn_glyph=_glyph, drawn_time=_time)
         environment.globals["ui"] = environment.get_template(MACROS).module
         environment.globals["far"] = environment.get_template("far.html").module
         environment.globals["ci"] = environment.get_template("ci.html").module
@@ -79,6 +82,20 @@ def _assets(static: Path) -> Callable[[str], str]:
     manifest = static / "vendor/manifest.json"
     hashed: dict[str, str] = json.loads(manifest.read_text()) if manifest.exists() else {}
     return lambda name: f"/static/vendor/{hashed[name]}" if name in hashed else f"/static/{name}"
+
+
+@lru_cache(64)
+def _glyph(phase: str) -> Markup:
+    """The glyph of a phase: no macro, since a board has a thousand."""
+    return Markup('<svg class="glyph" aria-hidden="true"><use href="#g-{}"/></svg>').format(phase)
+
+
+def _time(at: datetime, now: datetime, css: str = "", fine: bool = False) -> Markup:
+    """An age that the browser keeps up."""
+    known = f' class="{escape(css)}"' if css else ""
+    kind = "=fine" if fine else ""
+    # Its other parts are figures of ours.
+    return Markup(f'<time datetime="{iso(at)}" data-ago{kind}{known}>{ago(at, now, fine)}</time>')  # noqa: S704
 
 
 def _put(context: Context, put: Mapping[str, str]) -> None:

@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
-from app.demo import EmbeddedCluster
+from app.demo import EmbeddedCluster, argocd, pairs, settled
+from app.demo.ci_payloads import digest
+from app.demo.git import Manifest
+from app.demo.pairs import Pair
+from app.demo.resources import FLEET_GROUPS
+from app.demo.settled import Workload
 from app.domain.names import WorkloadRef
 from app.domain.people import Role
 from app.settings import AuthSettings, ClusterSettings, Mode
@@ -40,6 +45,8 @@ class Acting:
 
     async def _run(self) -> None:
         async with EmbeddedCluster(time_scale=25.0) as kube, Client(kube.url, kube.token) as client:
+            kube.faults.absent -= {*FLEET_GROUPS}
+            settled.namespace(kube, argocd.HOME)
             kube.kubeconfig(self._directory / "kubeconfig")
             clusters = (ClusterSettings("real", self._directory / "kubeconfig", "demo"),)
             async with door(self._directory, DEMO, clusters=clusters, audit_key="k" * 32) as board:
@@ -77,6 +84,44 @@ class Acting:
         spec = {**deployment(replicas=5)["spec"], "strategy": {"canary": {"steps": STEPS}}}
         return self._made("Rollout", name, _renamed({"metadata": {"name": "web"}, "spec": spec}, name))
 
+    def kept(self, name: str) -> str:
+        """A Deployment that Argo CD brought from web:1.0 to web:2.0, and heals; answers its path on the board."""
+        self.do(self._keep(name))
+        return f"/workloads/real/default/Deployment/{name}"
+
+    def colours(self, name: str) -> str:
+        """A Service that leads to green, web:1.0, while blue, web:2.0, is ready; answers its path on the board."""
+        self.do(self._pair(name, Pair.COLOURS, "blue"))
+        return f"/workloads/real/default/Service/{name}"
+
+    def weighed(self, name: str) -> str:
+        """A Deployment of web:1.0 with a canary of web:2.0 that has no traffic yet; answers its path on the board."""
+        self.do(self._pair(name, Pair.CANARY, "canary"))
+        return f"/workloads/real/default/Deployment/{name}"
+
+    def application(self, name: str) -> Obj:
+        """The Application that keeps a Deployment."""
+        entry = self.kube.store.get("applications", argocd.HOME, name)
+        assert entry is not None
+        return entry.obj
+
+    def wait(self, condition: Callable[[], Any], what: str) -> None:
+        """Until something is so in the cluster."""
+        self.do(until(condition, what, 25.0))
+
+    def let_be(self, seconds: float) -> None:
+        """Until that much of the cluster's time went by."""
+        later = self.kube.clock.now() + seconds
+        self.wait(lambda: self.kube.clock.now() > later, f"{seconds} s")
+
+    def scale(self, name: str, replicas: int) -> None:
+        """Another number of pods of a Deployment, written past the board."""
+        self.do(
+            self.client.patch(
+                f"/apis/apps/v1/namespaces/default/deployments/{name}", {"spec": {"replicas": replicas}}
+            )
+        )
+
     def ship(self, kind: str, name: str, image: str) -> None:
         """Another image, written past the board."""
         self.do(self._ship(kind, name, image))
@@ -107,6 +152,33 @@ class Acting:
         await self._known(kind, name, "1.0", "idle")
         await self._ship(kind, name, "web:2.0")
         await self._known(kind, name, "2.0", "awaiting_approval" if kind == "Rollout" else "idle")
+
+    async def _keep(self, name: str) -> None:
+        url = f"https://github.com/acme/{name}"
+        body = argocd.application(name, "default", url, enabled=True, selfHeal=True)
+        path = f"/apis/argoproj.io/v1alpha1/namespaces/{argocd.HOME}/applications"
+        for number, version in enumerate(("1.0", "2.0")):
+            wanted = _renamed(deployment(f"web:{version}", replicas=2), name)
+            tracked = {argocd.TRACKED_BY: f"{name}:apps/Deployment:default/{name}"}
+            part = {"metadata": {"annotations": tracked}, "spec": wanted["spec"]}
+            self.kube.git.push(
+                url, digest(f"{name} {version}"), Manifest("deployments", "default", name, part)
+            )
+            if not number:
+                status, answer = await self.client.call("POST", path, body)
+                assert status == 201, answer
+            await self._known("Deployment", name, version, "idle")
+
+    async def _pair(self, name: str, pair: Pair, part: str) -> None:
+        chosen = Workload(name=name, namespace="default", image="web:1.0", past=("web:0.9",), replicas=2)
+        pairs.place(self.kube, chosen, pair)
+        kind, of = ("Service" if pair is Pair.COLOURS else "Deployment"), f"{name}-{part}"
+        await self._known(kind, name, "1.0", "idle")
+        path = f"/apis/apps/v1/namespaces/default/deployments/{of}"
+        status, answer = await self.client.patch(path, {"spec": {"replicas": 2}})
+        assert status == 200, answer
+        await self._ship("Deployment", of, "web:2.0")
+        await self._known(kind, name, "2.0", "awaiting_approval")
 
     async def _ship(self, kind: str, name: str, image: str) -> None:
         path = f"/apis/{API[kind]}/namespaces/default/{kind.lower()}s/{name}"

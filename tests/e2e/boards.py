@@ -10,6 +10,7 @@ from typing import Any
 
 from app.store import people
 from app.store.db import Database
+from tests.databases import fresh
 from tests.web.auth.door import DEMO, Door, door, with_
 
 
@@ -32,7 +33,7 @@ class Running:
         self, directory: Path, prepare: Callable[[Database], Coroutine[Any, Any, None]] | None
     ) -> None:
         if prepare:
-            database = await Database.open(f"sqlite:///{directory / 'ship.db'}")
+            database = await Database.open(fresh(directory))
             await prepare(database)
             await database.close()
         async with door(directory, with_(DEMO, anonymous=True)) as here:

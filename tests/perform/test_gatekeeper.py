@@ -19,6 +19,7 @@ from app.read import audit
 from app.read.audit import AuditQuery
 from app.read.evidence import evidence
 from app.store import gates as kept
+from tests.databases import fresh
 from tests.perform.rig import ADA, CANARY, Rig, ask, eventually, now, rig
 
 pytestmark = pytest.mark.anyio
@@ -122,7 +123,7 @@ async def test_no_aborts_the_canary(database_url):
 
 
 async def test_gate_is_void_once_the_rollout_moved_by_another_hand(tmp_path):
-    async with watched(f"sqlite:///{tmp_path / 'x.db'}") as board, board.kept():
+    async with watched(fresh(tmp_path)) as board, board.kept():
         await board.here.ship_canary()
         gate = await board.opened()
         await board.here.do(Verb.PROMOTE, CANARY)
@@ -134,7 +135,7 @@ async def test_gate_is_void_once_the_rollout_moved_by_another_hand(tmp_path):
 
 async def test_approval_is_carried_out_once_though_the_keeper_dies_in_between(tmp_path):
     """I2: a gate that was approved while nobody kept it, or half carried out, is one command in the end."""
-    async with watched(f"sqlite:///{tmp_path / 'x.db'}") as board:
+    async with watched(fresh(tmp_path)) as board:
         async with board.kept():
             await board.here.ship_canary()
             gate = await board.opened()
@@ -154,7 +155,7 @@ async def test_vote_of_who_may_no_longer_decide_does_not_count_when_it_is_carrie
     async def gone(who: Principal) -> Principal | None:
         return None if who.name == "Eve" else who
 
-    async with watched(f"sqlite:///{tmp_path / 'x.db'}") as board:
+    async with watched(fresh(tmp_path)) as board:
         async with board.kept():
             await board.here.ship_canary()
             gate = await board.opened()
@@ -169,7 +170,7 @@ async def test_vote_of_who_may_no_longer_decide_does_not_count_when_it_is_carrie
 
 async def test_freeze_and_gate_hold_what_goes_forward_and_never_what_goes_back(tmp_path):
     only = Rules(PLACE, approvals=(Approvals(1),), four_eyes=False, only_by_gate=True)
-    async with watched(f"sqlite:///{tmp_path / 'x.db'}", only) as board, board.kept():
+    async with watched(fresh(tmp_path), only) as board, board.kept():
         await board.here.ship_canary()
         gate = await board.opened()
         with pytest.raises(Blocked) as refused:
@@ -188,7 +189,7 @@ async def test_freeze_and_gate_hold_what_goes_forward_and_never_what_goes_back(t
 
 async def test_nobody_can_pass_for_the_board_itself(tmp_path):
     only = Rules(PLACE, approvals=(Approvals(1),), four_eyes=False, only_by_gate=True)
-    async with watched(f"sqlite:///{tmp_path / 'x.db'}", only) as board:
+    async with watched(fresh(tmp_path), only) as board:
         await board.here.ship_canary()
         with pytest.raises(Blocked):
             await board.here.perform.ask(ask(Verb.PROMOTE, CANARY, key="gate:1"), ADA)
@@ -198,7 +199,7 @@ async def test_nobody_can_pass_for_the_board_itself(tmp_path):
 
 async def test_automatic_environment_decides_by_rule(tmp_path):
     rules = Rules(PLACE, Mode.AUTOMATIC, four_eyes=False)
-    async with watched(f"sqlite:///{tmp_path / 'x.db'}", rules) as board, board.kept():
+    async with watched(fresh(tmp_path), rules) as board, board.kept():
         await board.here.ship_canary()
         gate = await board.opened(GatePhase.EXECUTED)
         assert gate.decision is not None

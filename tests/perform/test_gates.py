@@ -25,6 +25,7 @@ from app.store import audit
 from app.store.audit import key_from, links, marks
 from app.store.db import Database
 from app.store.gate_tables import GATEDECISION, GATEVOTE
+from tests.databases import fresh
 
 pytestmark = pytest.mark.anyio
 ROUNDS = int(os.environ.get("SHIPBOARD_TEST_ROUNDS", "4"))
@@ -100,7 +101,7 @@ async def desk(database_url: str) -> AsyncIterator[Desk]:
 
 @pytest.fixture
 async def alone(tmp_path) -> AsyncIterator[Desk]:
-    database = await Database.open(f"sqlite:///{tmp_path / 'x.db'}", audit_key="k" * 32)
+    database = await Database.open(fresh(tmp_path), audit_key="k" * 32)
     yield Desk(database, replace(RULES, approvals=(Approvals(1),)))
     await database.close()
 

@@ -18,6 +18,7 @@ from app.ingest import Ingest
 from app.perform import Blocked, Rounds, Rules
 from app.read import past
 from app.read.readiness import Proof
+from tests.databases import fresh
 from tests.demo.client import STRATEGIC
 from tests.perform.rig import ADA, WEB, Rig, ask, eventually, now, rig
 
@@ -26,7 +27,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 async def here(tmp_path: Path) -> AsyncIterator[Rig]:
-    async with rig(f"sqlite:///{tmp_path / 'ship.db'}") as running:
+    async with rig(fresh(tmp_path)) as running:
         await running.make_web()
         await at(running, "1.0")
         yield running

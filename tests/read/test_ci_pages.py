@@ -26,6 +26,7 @@ from app.read.timeline import TimelineQuery, timeline
 from app.store.db import Database
 from app.store.incidents import find_incident
 from tests.ci import made, pushed, ran, reported, sha_of
+from tests.databases import fresh
 from tests.web.site import look, sources
 
 pytestmark = pytest.mark.anyio
@@ -51,7 +52,7 @@ class Ship:
 
 @pytest.fixture
 async def ship(tmp_path) -> AsyncIterator[Ship]:
-    database = await Database.open(f"sqlite:///{tmp_path / 'ship.db'}")
+    database = await Database.open(fresh(tmp_path))
     fleet = Fleet(database)
     fleet.environments = ("staging", "production")
     await fleet.load()

@@ -38,6 +38,7 @@ def went(*steps: tuple[float, Phase, str]) -> list[Transition]:
 
 
 RESTARTED = Effect("b", restarted_at=NOW)
+TAKEN = Effect("b", left="b", images=("web:vc",))  # by the stable one of two Deployments
 MOVES, IDLE, FAILED, PAUSED = Phase.PROGRESSING, Phase.IDLE, Phase.FAILED, Phase.AWAITING_APPROVAL
 
 
@@ -53,6 +54,7 @@ MOVES, IDLE, FAILED, PAUSED = Phase.PROGRESSING, Phase.IDLE, Phase.FAILED, Phase
         (kept(Verb.RESTART, RESTARTED), [(1, Phase.PENDING, "b"), (2, MOVES, "c"), (8, IDLE, "c")], Whither.LANDED, 8),
         (kept(Verb.RESTART, RESTARTED), [(2, MOVES, "b"), (8, IDLE, "b")], Whither.LANDED, 8),
         (kept(Verb.PROMOTE, Effect("b")), [(2, MOVES, "b"), (5, PAUSED, "b"), (99, IDLE, "b")], Whither.LANDED, 5),
+        (kept(Verb.PROMOTE, TAKEN), [(1, MOVES, "old"), (2, MOVES, "c"), (8, IDLE, "c")], Whither.LANDED, 8),
     ],
 )  # fmt: skip
 def test_transitions_tell_where_a_command_led(command, followed, end, seconds):

@@ -15,6 +15,7 @@ from app.read.readiness import Proof, Readiness
 from app.store import ledger, readiness
 from app.store.db import Database
 from app.store.readiness import Checked
+from tests.databases import fresh
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 REF = WorkloadRef("east", "shop", "Deployment", "cart")
@@ -63,7 +64,7 @@ async def told(database: Database) -> past.Told:
 
 
 async def test_the_record_knows_what_landed_and_what_did_not(tmp_path: Path):
-    database = await Database.open(f"sqlite:///{tmp_path / 'ship.db'}")
+    database = await Database.open(fresh(tmp_path))
     minute = timedelta(minutes=1)
     steps = [
         seen("1", NOW, kept="1"),
@@ -86,7 +87,7 @@ async def test_the_record_knows_what_landed_and_what_did_not(tmp_path: Path):
 
 
 async def test_a_rehearsal_replaces_the_last_one_and_keeps_the_proof(tmp_path: Path):
-    database = await Database.open(f"sqlite:///{tmp_path / 'ship.db'}")
+    database = await Database.open(fresh(tmp_path))
     async with database.writing() as session:
         await ledger.record(session, [seen("2", NOW)])
     assert (await told(database)).readiness is None

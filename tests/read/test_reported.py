@@ -11,6 +11,7 @@ from app.ingest import Ingest
 from app.live import Live
 from app.read.reported import reported
 from tests.ci import made, pushed, ran, sha_of
+from tests.databases import fresh
 from tests.store.looks import opened
 
 pytestmark = pytest.mark.anyio
@@ -51,7 +52,7 @@ async def test_gate_is_told_of_ci_people_and_commits_of_its_version(database_url
     ("run", "holds"), [({"fails": "unit"}, Holds.NO), ({"running": True}, Holds.UNKNOWN)]
 )
 async def test_run_that_failed_or_goes_on_proves_nothing(tmp_path, run, holds):
-    async with opened(f"sqlite:///{tmp_path}/x.db") as database:
+    async with opened(fresh(tmp_path)) as database:
         await Ingest(database, Live())(shipped("1.1", 3) + shipped("1.2", 2, **run))
         async with database.reading() as connection:
             found = await reported(connection, gate("1.1", "1.2"))
@@ -59,7 +60,7 @@ async def test_run_that_failed_or_goes_on_proves_nothing(tmp_path, run, holds):
 
 
 async def test_version_that_nothing_links_with_a_commit_is_unknown(tmp_path):
-    async with opened(f"sqlite:///{tmp_path}/x.db") as database:
+    async with opened(fresh(tmp_path)) as database:
         await Ingest(database, Live())(shipped("1.1", 3))
         async with database.reading() as connection:
             found = await reported(connection, gate("1.1", "9.9"))
@@ -67,7 +68,7 @@ async def test_version_that_nothing_links_with_a_commit_is_unknown(tmp_path):
 
 
 async def test_what_is_live_and_not_in_the_version_would_be_lost(tmp_path):
-    async with opened(f"sqlite:///{tmp_path}/x.db") as database:
+    async with opened(fresh(tmp_path)) as database:
         ingest = Ingest(database, Live())
         await ingest([fact for n in range(1, 5) for fact in shipped(f"1.{n}", 10 - n)])
         hotfix = pushed("cart", "1.2.1", NOW - HOUR, "Hotfix")

@@ -19,6 +19,7 @@ from app.read.reported import reported
 from app.sources.hooks import PROVIDERS, Delivery
 from app.store.db import Database
 from tests.ci import made, pushed, ran, sha_of
+from tests.databases import fresh
 from tests.read.test_reported import gate
 from tests.web.site import look, sources
 
@@ -66,7 +67,7 @@ def gitlab(number: int, head: str, landed: str, merged: datetime | None) -> Any:
 
 @pytest.fixture
 async def ship(tmp_path) -> AsyncIterator[tuple[Database, Ingest, Fleet]]:
-    database = await Database.open(f"sqlite:///{tmp_path / 'ship.db'}")
+    database = await Database.open(fresh(tmp_path))
     fleet = Fleet(database)
     fleet.environments = ("production",)
     yield database, Ingest(database, Live()), fleet

@@ -2,7 +2,6 @@
 takes; what a yes starts is started once."""
 
 import json
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -31,6 +30,7 @@ from app.sources.hooked import Hook, Hooked
 from app.sources.outbound import Outbound
 from app.store import gates as kept
 from app.store.inbox import Inbox, Letter
+from tests.databases import fresh
 from tests.sources.forge_server import ForgeServer, forge_server
 from tests.store.looks import opened
 
@@ -148,14 +148,9 @@ class Desk:
         await self.answering.round()
 
 
-@pytest.fixture(autouse=True)
-def migrated(tmp_path, sqlite_template) -> None:
-    shutil.copy(sqlite_template, tmp_path / "x.db")
-
-
 @asynccontextmanager
 async def desk(directory: Any, provider: str, **credential: str) -> AsyncIterator[Desk]:
-    async with opened(f"sqlite:///{directory}/x.db") as database, forge_server() as server:
+    async with opened(fresh(directory)) as database, forge_server() as server:
         here = Desk(database, server, provider, **credential)
         yield here
         await here.answering.close()

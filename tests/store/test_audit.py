@@ -14,6 +14,7 @@ from app.domain.errors import StoreUnavailable
 from app.store import audit
 from app.store.audit import key_from
 from app.store.db import Database
+from tests.databases import fresh
 from tests.store.looks import NOW
 
 pytestmark = pytest.mark.anyio
@@ -131,16 +132,16 @@ def cut_with_its_head(lines: Lines) -> Lines:
     [(edited, 3), (deleted, 3), (swapped, 3), (inserted, 3), (rebuilt, 1), (cut, 5), (cut_with_its_head, 5)],
 )
 async def test_touched_chain_is_found_at_its_first_bad_entry(
-    tmp_path, sqlite_template, touch: Callable[[Lines], Lines], bad: int
+    tmp_path, touch: Callable[[Lines], Lines], bad: int
 ):
-    database = await filled(f"sqlite:///{tmp_path / 'x.db'}")
+    database = await filled(fresh(tmp_path))
     lines = await exported(database)
     await database.close()
     assert check_lines(touch(lines), key_from(KEY)).bad == bad
 
 
 async def test_tail_cut_with_everything_that_told_of_it_is_seen_against_the_exported_head(tmp_path):
-    database = await filled(f"sqlite:///{tmp_path / 'x.db'}", 4)
+    database = await filled(fresh(tmp_path), 4)
     before = await exported(database)  # an old copy: chain, head and seal all sound
     for n in (5, 6):
         async with database.writing() as session:

@@ -27,6 +27,7 @@ from app.store.ci import CiRules
 from app.store.ci_tables import ARTIFACT, COMMIT, JOB, REPORTED, RUN, RUN_SERVICE
 from app.store.db import Database
 from app.store.ledger import Ledger
+from tests.databases import fresh
 from tests.store.looks import opened
 
 pytestmark = pytest.mark.anyio
@@ -177,7 +178,7 @@ async def test_marks_of_another_version_are_read_as_none(database_url):
 )
 async def test_lists_are_read_off_an_index_without_sorting(tmp_path, query, index):
     """However many rows there are; SQLite says how it would go about it."""
-    async with opened(f"sqlite:///{tmp_path}/x.db") as database, database.reading() as connection:
+    async with opened(fresh(tmp_path)) as database, database.reading() as connection:
         text_ = str(query.compile(connection.sync_engine, compile_kwargs={"literal_binds": True}))
         plan = [row[3] for row in await connection.execute(text(f"EXPLAIN QUERY PLAN {text_}"))]
     assert any(index in step for step in plan), plan

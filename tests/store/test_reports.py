@@ -32,6 +32,7 @@ from app.store.db import Database
 from app.store.ledger import Ledger
 from app.store.report_tables import CASE, LINK, REPORT, TAG, TESTS
 from app.store.retention import prune
+from tests.databases import fresh
 from tests.store.looks import opened
 
 pytestmark = pytest.mark.anyio
@@ -132,7 +133,7 @@ async def test_flaky_failures_are_found_whatever_report_comes_first(tmp_path, or
         upload(cases(a="passed", b="failed", c="passed"), minute=1),
         upload(cases(a="failed", b="failed"), minute=2, job="other"),
     ]
-    async with opened(f"sqlite:///{tmp_path}/x.db") as database:
+    async with opened(fresh(tmp_path)) as database:
         for place in order:
             await record(database, told[place])
         async with database.reading() as connection:

@@ -27,6 +27,7 @@ from app.web import api, errors, files, pages
 from app.web.auth import Everybody, Guard
 from app.web.render import Renderer
 from app.web.streams import Hub
+from tests.databases import fresh
 
 DEADLINE = 10.0
 RENDERER = Renderer()
@@ -167,7 +168,7 @@ async def site(
     directory: Path, facts: Sequence[Fact] = (), *, running: bool = True, **hub_options: Any
 ) -> AsyncIterator[Site]:
     """A site that knows `facts`; its loop runs unless told otherwise."""
-    database = await Database.open(f"sqlite:///{directory / 'ship.db'}")
+    database = await Database.open(fresh(directory))
     live = Live()
     ingest = Ingest(database, live)
     await ingest(facts)

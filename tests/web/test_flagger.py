@@ -27,6 +27,7 @@ from app.perform import Ballot, ClusterLike, Freezer, Gates
 from app.read.evidence import evidence
 from app.store.db import Database
 from app.web import errors, flagger
+from tests.databases import fresh
 from tests.engines.objects import CASES, look
 
 pytestmark = pytest.mark.anyio
@@ -105,7 +106,7 @@ async def talk(tmp_path: Path) -> AsyncIterator[Talk]:
 
 @asynccontextmanager
 async def conversation(directory: Path) -> AsyncIterator[Talk]:
-    database = await Database.open(f"sqlite:///{directory / 'x.db'}", audit_key="k" * 32)
+    database = await Database.open(fresh(directory), audit_key="k" * 32)
     freezer = Freezer(Delivery(("production",), {"production": Rules("production", four_eyes=False)}))
     gates = Gates(database, Live(), freezer, partial(evidence, database), lambda: datetime.now(UTC))
     cluster, app = Cluster(), FastAPI()

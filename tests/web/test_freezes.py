@@ -28,11 +28,9 @@ def weekly() -> Freeze:
 
 
 @pytest.fixture
-async def here(tmp_path: Path, sqlite_template: Path) -> AsyncIterator[Door]:
+async def here(tmp_path: Path) -> AsyncIterator[Door]:
     rules = {name: Rules(name) for name in (STAGING, PRODUCTION)}
-    async with door(
-        tmp_path, AUTH, sqlite_template, delivery=Delivery(rules=rules, freezes=(weekly(),))
-    ) as board:
+    async with door(tmp_path, AUTH, delivery=Delivery(rules=rules, freezes=(weekly(),))) as board:
         yield board
 
 

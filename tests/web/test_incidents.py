@@ -11,6 +11,7 @@ from app.ingest import Ingest
 from app.live import Live
 from app.store.db import Database
 from app.store.tables import AUDIT
+from tests.databases import fresh
 from tests.web.auth.door import door
 from tests.web.site import look, sources
 
@@ -19,7 +20,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 async def board(tmp_path):
-    database = await Database.open(f"sqlite:///{tmp_path / 'ship.db'}")
+    database = await Database.open(fresh(tmp_path))
     ingest = Ingest(database, Live())
     await ingest([*sources(), look("cart", "production", "1"), look("mail", "production", "1")])
     await ingest([look("cart", "production", "2", Phase.PROGRESSING)])
@@ -37,7 +38,7 @@ async def deployment(board, cookie: str) -> str:
 async def failures(board, cookie: str) -> int:
     until = (datetime.now(UTC) + timedelta(minutes=1)).isoformat().replace("+00:00", "Z")
     path = f"/api/v1/dora/rows?environment=production&until={quote(until)}"
-    rows = (await board.ask("GET", path, cookie, headers={"accept": "*/*"})).json()
+    rows = (await board.ask("GET", path, cookie, headers={"accept": "*/*"})).json()["items"]
     return sum(row["judged"] == "failed" for row in rows)
 
 

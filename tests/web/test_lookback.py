@@ -12,7 +12,7 @@ import pytest
 
 from app.domain.instants import minute
 from app.domain.rollout import Phase, WaitKind, WaitsFor
-from tests.web.site import Site, look, now, site, sources
+from tests.web.site import RENDERER, Site, look, now, site, sources
 
 pytestmark = pytest.mark.anyio
 CART = "/workloads/east/production/Deployment/cart"
@@ -103,6 +103,11 @@ async def test_what_is_no_kept_minute_is_refused_with_a_reason(tmp_path, path):
             status, _, body = await here.get(f"{path}?at={text}", **HTML)
             assert status == expected, (text, body)
             assert said in body.decode(), text
+            if expected == 404 and path.startswith("/api/"):  # the way that is there
+                problem = msgspec.json.decode(body)
+                assert (await here.get(f"/api/v1/board?at={problem['first']}"))[0] == 200
+                shown = RENDERER.page("error.html", {**problem, "now": now()})
+                assert f'href="?at={problem["first"]}">See the first minute</a>' in shown
         status, _, body = await here.get(f"{path}?at={at}", accept="text/event-stream")
         assert status == 400
         assert b"no stream" in body

@@ -13,6 +13,7 @@ NOW = datetime(2026, 10, 1, 12, tzinfo=UTC)
 @pytest.mark.parametrize("name", ["a.html", "a.txt", "a.svg", "a", "a.js", "a.html.j2"])
 def test_renderer_escapes_whatever_a_template_is_called(tmp_path, name):
     (tmp_path / "ci.html").write_text("")
+    (tmp_path / "far.html").write_text("")
     (tmp_path / "ui.html").write_text("")
     (tmp_path / name).write_text("{{ x }}{% block b %}{{ x }}{% endblock %}")
     render = Renderer(tmp_path, tmp_path)
@@ -24,6 +25,7 @@ def test_renderer_escapes_whatever_a_template_is_called(tmp_path, name):
 
 def test_renderer_puts_texts_in_the_place_of_blocks(tmp_path):
     (tmp_path / "ci.html").write_text("")
+    (tmp_path / "far.html").write_text("")
     (tmp_path / "ui.html").write_text("{% macro bold(x) %}<b>{{ x }}</b>{% endmacro %}")
     (tmp_path / "base.html").write_text("[{% block a %}{% endblock %}]")
     template = "{% extends 'base.html' %}{% block a %}{% for x in xs %}{% block x scoped %}{{ ui.bold(x) }}"

@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import hmac
 import json
-import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -23,6 +22,7 @@ from app.domain.people import Role
 from app.settings import NotifySettings, SlackPerson, SlackSettings, TargetSettings
 from app.store.outbox import BEGAN, Outbox
 from app.store.tables import AUDIT
+from tests.databases import fresh
 from tests.store.looks import opened
 from tests.web.auth.door import LOCAL, Door, door
 
@@ -142,14 +142,14 @@ def text(said: Any) -> str:
 
 
 @pytest.fixture(scope="module")
-async def talk(tmp_path_factory, sqlite_template, anyio_backend) -> AsyncIterator[Talk]:
+async def talk(tmp_path_factory, anyio_backend) -> AsyncIterator[Talk]:
     """One board for all; each test asks a question of its own."""
-    async with talking(tmp_path_factory.mktemp("slack"), sqlite_template) as found:
+    async with talking(tmp_path_factory.mktemp("slack")) as found:
         yield found
 
 
 @asynccontextmanager
-async def talking(directory: Path, template: Path, **more: Any) -> AsyncIterator[Talk]:
+async def talking(directory: Path, **more: Any) -> AsyncIterator[Talk]:
     channel, app = Channel(), web.Application()
     app.router.add_post("/{path:.*}", channel.take)
     runner = web.AppRunner(app)
@@ -163,8 +163,7 @@ async def talking(directory: Path, template: Path, **more: Any) -> AsyncIterator
     target = TargetSettings("releases", "slack", private=True, secret=f"{channel.url}/services/x")
     notify = NotifySettings((target,), (Route(("releases",)),), (workspace,))
     delivery = Delivery(rules={"production": RULES})
-    file = shutil.copy(template, directory / "ship.db")
-    async with opened(f"sqlite:///{file}") as database:  # as one that has looked around already
+    async with opened(fresh(directory)) as database:  # as one that has looked around already
         await Outbox(database).note(
             [(Notice(NoticeKind.TEST, BEGAN, "", datetime.now(UTC), ""), ())], datetime.now(UTC)
         )
@@ -256,8 +255,8 @@ async def test_no_takes_a_reason(talk):
     assert "No gate that waits begins so." in text(await talk.says(f"approve {ident}"))
 
 
-async def test_click_is_no_sign_in_unless_the_settings_say_so(tmp_path, sqlite_template):
-    async with talking(tmp_path, sqlite_template, counts_as_sign_in=False) as talk:
+async def test_click_is_no_sign_in_unless_the_settings_say_so(tmp_path):
+    async with talking(tmp_path, counts_as_sign_in=False) as talk:
         ident = await talk.gate("2.8.4")
         seen = await talk.says(f"show {ident}")
         assert button(seen, "approve") is None
@@ -266,8 +265,8 @@ async def test_click_is_no_sign_in_unless_the_settings_say_so(tmp_path, sqlite_t
         assert (said["replace_original"], await talk.phase(ident)) == (True, "open")
 
 
-async def test_bot_asks_why_in_a_dialog_that_holds_the_evidence(tmp_path, sqlite_template):
-    async with talking(tmp_path, sqlite_template, token="xoxb-1") as talk:
+async def test_bot_asks_why_in_a_dialog_that_holds_the_evidence(tmp_path):
+    async with talking(tmp_path, token="xoxb-1") as talk:
         ident = await talk.gate("2.8.9")
         seen = await talk.says(f"show {ident}")
         await talk.clicks(button(seen, "reject"), url="none")

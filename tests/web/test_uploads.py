@@ -32,6 +32,7 @@ from app.web.api import reports as shown
 from app.web.auth import tokens
 from app.web.bodies import Intake
 from app.web.uploads import Desk, routes
+from tests.databases import fresh
 from tests.store.looks import opened
 
 pytestmark = pytest.mark.anyio
@@ -50,7 +51,7 @@ async def asking(
     directory: Path, who: Principal | None = None, intake: Intake | None = None, *, down: bool = False
 ) -> AsyncIterator[AsyncClient]:
     """The door and the API of reports, for a caller who is `who`."""
-    async with opened(f"sqlite:///{directory}/x.db") as database:
+    async with opened(fresh(directory)) as database:
         ingest = Ingest(database, Live())
 
         async def door(facts: Sequence[Fact]) -> None:
@@ -83,7 +84,7 @@ async def post(
 
 
 async def kept(directory: Path) -> list[Any]:
-    async with opened(f"sqlite:///{directory}/x.db") as database, database.reading() as connection:
+    async with opened(fresh(directory)) as database, database.reading() as connection:
         return list(await connection.execute(select(REPORT)))
 
 
@@ -233,7 +234,7 @@ async def test_only_who_may_report_is_let_in(tmp_path, who, status):
 
 
 async def test_nobody_reports_without_a_token(tmp_path):
-    app = create_app(Settings(database=f"sqlite:///{tmp_path}/x.db"))
+    app = create_app(Settings(database=fresh(tmp_path)))
     client = AsyncClient(transport=ASGITransport(app), base_url="http://localhost")
     async with app.router.lifespan_context(app), client as http:
         assert (await post(http)).status_code == 403  # neither a token nor a page it comes from

@@ -21,10 +21,10 @@ from app.web.pages import dora as page
 from app.web.streams import Hub
 
 from . import sample_ci
-from .contents import encode
 from .held import parsed, resource
-from .listing import answers, starting
+from .listing import Listed, answers, listed, starting
 
+_ROWS = "dora-rows"
 Text = Annotated[str, Query(max_length=200)]
 Window = Annotated[str, Query(description="7d, 30d or 12w.")]
 Until = Annotated[str, Query(max_length=40, description="End of the window, an instant; now without it.")]
@@ -55,8 +55,8 @@ def add(router: APIRouter, hub: Hub) -> None:
     @router.get(
         "/dora/rows",
         dependencies=[needs(Permission.VIEW)],
-        response_model=tuple[DoraRow, ...],
-        responses=answers((sample_ci.DORA_ROW,), [], 400),
+        response_model=Listed[DoraRow],
+        responses=answers(Listed((sample_ci.DORA_ROW,), None), [], 400),
     )
     async def rows(
         request: Request,
@@ -66,10 +66,11 @@ def add(router: APIRouter, hub: Hub) -> None:
         until: Until = "",
         figure: Text = "",
     ) -> Response:
-        """Every deployment of the window with what it counts as; the figures are counted from exactly these."""
+        """Every deployment of the window with what it counts as; the figures are counted from exactly these. An export:
+        all are on one page, so `next` is null."""
         if not hub.ready:
             return starting()
-        return tagged(request, encode(await _rows(request, hub)))
+        return listed(request, _ROWS, await _rows(request, hub), None)
 
     @router.get("/dora/rows.csv", dependencies=[needs(Permission.VIEW)], include_in_schema=False)
     async def table(request: Request) -> Response:

@@ -188,7 +188,7 @@ class Login:
             counts = await people.tried(session, account, where, now - WINDOW)
             limited = zip(counts, (PER_ACCOUNT, PER_SOURCE, IN_ALL), strict=True)
             if refused := any(count >= most for count, most in limited):
-                ident, row = "", None
+                ident, row = 0, None
             else:
                 ident = await people.attempt(session, account, where, now)
                 row = await people.one(await session.connection(), people.ACCOUNT, name=name)

@@ -46,7 +46,8 @@ class Wanted:
 def api_token(wanted: Wanted, owner: Principal | None, now: datetime) -> tuple[str, Mapping[str, Any]]:
     """The secret and the row of a program's token; `owner` None: made on the command line. Raises ValueError."""
     if wanted.role not in {role.value for role in ROLES}:
-        raise ValueError(f"A token is {' or '.join(ROLES)}; managing people takes a person.")
+        may = [role for role in ROLES if owner or role != Role.APPROVER]
+        raise ValueError(f"A token is {' or '.join(may)}; managing people takes a person.")
     if wanted.role == Role.APPROVER and owner is None:
         raise ValueError("A token that decides is a person's own: whoever it is for makes it on /account.")
     for environment in wanted.environments:

@@ -52,13 +52,15 @@ class Side:
 @dataclass(frozen=True, slots=True)
 class Told:
     """What the board remembers beside the preview: who else is on the way, how long it took last, the way back, the
-    commits between the two versions, and the one that an owner would have to lose."""
+    commits between the two versions, the one that an owner would have to lose, and the first lines of commits that can
+    be chosen."""
 
     others: tuple[Other, ...] = ()
     took: Took | None = None
     readiness: Readiness | None = None
     between: Between | None = None
     revert: Revert | None = None
+    titles: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +241,10 @@ def _ends(row: WorkloadRow, verb: Verb, preview: Preview | None) -> tuple[Side |
             sides.append(None)
             continue
         note = "new"
-        if stable and end.key == stable.key:
+        live = next((lane.live for lane in state.lanes if lane.revision == end.key), None)
+        if live is not None:
+            note = "serves now" if live else "beside it"
+        elif stable and end.key == stable.key:
             note = f"stable{rest}"
         elif new and end.key == new.key:
             note = f"canary{share}" if stable and state.weight else "asked for" if stable else "live"

@@ -184,7 +184,10 @@ class Dialog:
         async with self._hub.database.reading() as connection:
             lies = await changes.between(connection, before, after) if before and after else None
             lost = await changes.revert(connection, source) if source else None
-        return Told(acts.others(fleet.workloads.values(), row), took, past.told.readiness, lies, lost)
+            chosen = preview.targets if preview and verb is Verb.SYNC else ()
+            titles = await changes.titles(connection, [target.revision.version for target in chosen])
+        near = acts.others(fleet.workloads.values(), row)
+        return Told(near, took, past.told.readiness, lies, lost, titles)
 
 
 def routes(hub: Hub, renderer: Renderer, perform: Perform, production: frozenset[str]) -> APIRouter:

@@ -6,8 +6,8 @@ from tests.web.auth.door import LOCAL, door
 
 
 @pytest.fixture(scope="module")
-async def shared(tmp_path_factory, sqlite_template, anyio_backend):
-    async with door(tmp_path_factory.mktemp("board"), template=sqlite_template) as here:
+async def shared(tmp_path_factory, anyio_backend):
+    async with door(tmp_path_factory.mktemp("board")) as here:
         yield here
 
 
@@ -19,8 +19,8 @@ async def board(shared):
 
 
 @pytest.fixture(scope="module")
-async def shared_local(tmp_path_factory, sqlite_template, anyio_backend):
-    async with door(tmp_path_factory.mktemp("local"), LOCAL, sqlite_template) as here:
+async def shared_local(tmp_path_factory, anyio_backend):
+    async with door(tmp_path_factory.mktemp("local"), LOCAL) as here:
         yield here
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import shutil
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -23,6 +22,7 @@ from app.settings import AuthSettings, Mode, Persona, Settings
 from app.store import people
 from app.web.auth import passwords, tokens
 from app.web.auth.limits import Limits
+from tests.databases import fresh
 
 DEADLINE = 10.0
 PASSWORD = "nine brave lanterns"
@@ -148,16 +148,11 @@ def cookie_of(answer: httpx2.Response) -> str:
 
 
 @asynccontextmanager
-async def door(
-    directory: Path, auth: AuthSettings = DEMO, template: Path | None = None, **settings: Any
-) -> AsyncIterator[Door]:
+async def door(directory: Path, auth: AuthSettings = DEMO, **settings: Any) -> AsyncIterator[Door]:
     """A running board."""
-    file = directory / "ship.db"
-    if template and not file.exists():
-        shutil.copy(template, file)
     port = socket.create_server(("127.0.0.1", 0))
     number = port.getsockname()[1]
-    known = {"database": f"sqlite:///{file}", "port": number, "auth": auth} | settings
+    known = {"database": fresh(directory), "port": number, "auth": auth} | settings
     if callable(known["auth"]):
         known["auth"] = known["auth"](number)
     app = create_app(Settings(**known))

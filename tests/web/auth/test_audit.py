@@ -16,6 +16,7 @@ from app.store.db import Database
 from app.store.tables import AUDIT
 from app.web.auth.audited import MOST, PROMPT, Denials
 from app.web.auth.limits import Limits
+from tests.databases import fresh
 from tests.web.auth.door import LOCAL, PASSWORD, cookie_of, door
 
 pytestmark = pytest.mark.anyio
@@ -139,9 +140,9 @@ class Walk:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_whatever_is_done_or_refused_is_in_the_audit_once(tmp_path, sqlite_template, seed):
+async def test_whatever_is_done_or_refused_is_in_the_audit_once(tmp_path, seed):
     """SR-50: entries == operations, and the chain is sound."""
-    async with door(tmp_path, LOCAL, sqlite_template) as here:
+    async with door(tmp_path, LOCAL) as here:
         await here.account("vera")
         await here.account("ada", "admin")
         walk = Walk(here, seed)
@@ -164,8 +165,8 @@ async def test_whatever_is_done_or_refused_is_in_the_audit_once(tmp_path, sqlite
 
 
 @pytest.fixture
-async def database(tmp_path, sqlite_template):
-    opened = await Database.open(f"sqlite:///{tmp_path / 'x.db'}", audit_key="k" * 32)
+async def database(tmp_path):
+    opened = await Database.open(fresh(tmp_path), audit_key="k" * 32)
     yield opened
     await opened.close()
 
@@ -220,7 +221,7 @@ async def test_who_is_known_is_written_down_at_once_and_counted_only_beyond_reas
 async def test_what_cannot_be_written_now_is_not_lost(database, tmp_path):
     now = datetime(2026, 7, 1, 12, tzinfo=UTC)
     denials, vera = Denials(lambda: now), Principal(PrincipalKind.PERSON, "local", "vera", session="s1")
-    file = tmp_path / "x.db"
+    file = tmp_path / "ship.db"
     file.rename(tmp_path / "away.db")
     await denials.note(database, request("192.0.2.1"), vera, "403 Not permitted.")
     with pytest.raises(StoreUnavailable):
@@ -231,9 +232,9 @@ async def test_what_cannot_be_written_now_is_not_lost(database, tmp_path):
     assert (row["identity"], times(row)) == ("local|vera", 1)
 
 
-async def test_rights_now_are_those_of_this_moment(tmp_path, sqlite_template):
+async def test_rights_now_are_those_of_this_moment(tmp_path):
     """SR-12: of sessions, tokens, accounts and roles; whoever asks later gets the truth of then."""
-    async with door(tmp_path, LOCAL, sqlite_template) as here:
+    async with door(tmp_path, LOCAL) as here:
         await here.account("vera", "operator")
         answer = await here.ask("POST", "/login", data={"user": "vera", "password": PASSWORD})
         (row,) = await here.rows(people.SESSION)

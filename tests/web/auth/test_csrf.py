@@ -134,9 +134,9 @@ async def test_a_token_of_a_program_needs_no_origin(board):
     assert answer.json()["blocked_by"][0]["rule"] == "token"
 
 
-async def test_behind_https_the_public_origin_counts_and_no_other(tmp_path, sqlite_template):
+async def test_behind_https_the_public_origin_counts_and_no_other(tmp_path):
     """SR-20, SR-28: the configured address, not what a proxy says."""
-    async with door(tmp_path, template=sqlite_template, public_url="https://ship.example.org") as here:
+    async with door(tmp_path, public_url="https://ship.example.org") as here:
         host = {"host": "ship.example.org"}
         for origin, status in (
             ("https://ship.example.org", 303),

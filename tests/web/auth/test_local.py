@@ -78,9 +78,9 @@ async def test_disabled_user_stays_out(local):
     assert (await sign_in(local, "vera", PASSWORD)).status_code == 401
 
 
-async def test_too_many_wrong_passwords_stop_the_right_one_too_over_a_restart(tmp_path, sqlite_template):
+async def test_too_many_wrong_passwords_stop_the_right_one_too_over_a_restart(tmp_path):
     """SR-06: per account, in storage that a restart does not reset; over after a quarter of an hour."""
-    async with door(tmp_path, LOCAL, sqlite_template) as here:
+    async with door(tmp_path, LOCAL) as here:
         await here.account("vera")
         for _ in range(PER_ACCOUNT):
             assert (await sign_in(here, "vera", "wrong")).status_code == 401
@@ -169,7 +169,7 @@ def test_long_and_foreign_passwords_are_welcome(password):
     passwords.check_new(password, "vera")
 
 
-async def test_a_long_password_holds_as_a_whole(tmp_path, sqlite_template):
+async def test_a_long_password_holds_as_a_whole(tmp_path):
     long = "correct " * 16
     stored = REAL.hashed(long)
     assert await REAL.holds(long, stored)
@@ -182,11 +182,11 @@ async def test_other_forms_than_plain_ones_are_not_taken(local):
         assert answer.status_code == 415
 
 
-async def test_password_is_no_way_in_where_settings_do_not_say_so(tmp_path, sqlite_template):
+async def test_password_is_no_way_in_where_settings_do_not_say_so(tmp_path):
     from app.settings import AuthSettings, Mode
     from tests.web.auth.door import PERSONAS
 
     demo = with_(AuthSettings(), modes=(Mode.DEMO,), personas=PERSONAS)
-    async with door(tmp_path, demo, sqlite_template) as here:
+    async with door(tmp_path, demo) as here:
         await here.account("vera", "admin")
         assert (await sign_in(here, "vera", PASSWORD)).status_code == 401

@@ -203,8 +203,8 @@ def test_policy_says_the_same_everywhere(kind, role, environment, permission):
     assert verdict.allowed or all(b.rule and b.message and b.clears for b in verdict.blocked_by)
 
 
-async def test_strangers_may_look_and_not_act_where_settings_say_so(tmp_path, sqlite_template):
-    async with door(tmp_path, with_(DEMO, anonymous=True), sqlite_template) as here:
+async def test_strangers_may_look_and_not_act_where_settings_say_so(tmp_path):
+    async with door(tmp_path, with_(DEMO, anonymous=True)) as here:
         assert (await here.ask("GET", "/")).status_code == 200
         assert (await here.ask("GET", "/api/v1/board")).status_code == 200
         assert (await here.ask("GET", "/account")).headers["location"] == "/login?next=/account"
@@ -254,16 +254,16 @@ async def test_addresses_in_the_audit_are_for_admins(board):
     assert json.loads(await told("/api/v1/audit?who=127.0.0.1", admin))["items"]
 
 
-async def test_a_board_that_asks_nobody_lets_its_own_machine_do_everything(tmp_path, sqlite_template):
-    async with door(tmp_path, with_(DEMO, modes=(), personas=()), sqlite_template) as here:
+async def test_a_board_that_asks_nobody_lets_its_own_machine_do_everything(tmp_path):
+    async with door(tmp_path, with_(DEMO, modes=(), personas=())) as here:
         me = (await here.ask("GET", "/api/v1/me")).json()
         assert (me["identity"], me["roles"]) == ("shipboard|local", {EVERYWHERE: sorted(Role)})
         assert 'class="who"' not in (await here.ask("GET", "/")).text
 
 
-async def test_a_board_that_asks_nobody_but_listens_to_others_lets_them_only_look(tmp_path, sqlite_template):
+async def test_a_board_that_asks_nobody_but_listens_to_others_lets_them_only_look(tmp_path):
     """SR-02."""
-    async with door(tmp_path, with_(DEMO, modes=(), personas=()), sqlite_template, host="0.0.0.0") as here:
+    async with door(tmp_path, with_(DEMO, modes=(), personas=()), host="0.0.0.0") as here:
         me = (await here.ask("GET", "/api/v1/me")).json()
         assert (me["kind"], me["roles"]) == ("nobody", {EVERYWHERE: ["viewer"]})
         assert (await here.ask("GET", "/account", headers={"accept": "*/*"})).status_code == 401

@@ -243,9 +243,9 @@ async def round_trip(here, path: str = "/oidc/login"):
     return await here.ask("GET", back, sign_in), sign_in, back
 
 
-async def test_round_trip_signs_in_with_pkce_and_roles(tmp_path, sqlite_template):
+async def test_round_trip_signs_in_with_pkce_and_roles(tmp_path):
     """SR-04: code flow, S256, state and nonce; the person is issuer and subject; roles by groups and by name."""
-    async with idp.provider() as provider, door(tmp_path, settings(provider.issuer), sqlite_template) as here:
+    async with idp.provider() as provider, door(tmp_path, settings(provider.issuer)) as here:
         end, sign_in, back = await round_trip(here, "/oidc/login?next=/sources")
         assert (end.status_code, end.headers["location"]) == (303, "/sources")
         me = (await here.ask("GET", "/api/v1/me", cookie_of(end))).json()
@@ -263,10 +263,10 @@ async def test_round_trip_signs_in_with_pkce_and_roles(tmp_path, sqlite_template
 
 
 @pytest.fixture(scope="module")
-async def shared(tmp_path_factory, sqlite_template, anyio_backend):
+async def shared(tmp_path_factory, anyio_backend):
     """A provider and a board, for those whose answers never get as far as the provider."""
     where = tmp_path_factory.mktemp("oidc")
-    async with idp.provider() as provider, door(where, settings(provider.issuer), sqlite_template) as here:
+    async with idp.provider() as provider, door(where, settings(provider.issuer)) as here:
         yield provider, here
 
 
@@ -326,9 +326,9 @@ async def test_an_answer_that_is_not_to_this_sign_in_is_refused(shared, change):
         ("described", {"token_endpoint": ""}),
     ],
 )
-async def test_a_provider_that_errs_signs_nobody_in(tmp_path, sqlite_template, what, value):
+async def test_a_provider_that_errs_signs_nobody_in(tmp_path, what, value):
     """SR-04: end to end, in words and not with a 500."""
-    async with idp.provider() as provider, door(tmp_path, settings(provider.issuer), sqlite_template) as here:
+    async with idp.provider() as provider, door(tmp_path, settings(provider.issuer)) as here:
         setattr(provider, what, value)
         start = await here.ask("GET", "/oidc/login")
         if start.status_code == 303:
@@ -341,17 +341,17 @@ async def test_a_provider_that_errs_signs_nobody_in(tmp_path, sqlite_template, w
         assert await here.rows(people.SESSION) == []
 
 
-async def test_a_provider_that_is_gone_is_told_of(tmp_path, sqlite_template):
-    async with door(tmp_path, settings("http://127.0.0.1:9"), sqlite_template) as here:
+async def test_a_provider_that_is_gone_is_told_of(tmp_path):
+    async with door(tmp_path, settings("http://127.0.0.1:9")) as here:
         answer = await here.ask("GET", "/oidc/login")
         assert answer.status_code == 502
         assert "cannot be reached" in answer.text
         assert "canary" not in answer.text
 
 
-async def test_new_keys_of_the_provider_are_found(tmp_path, sqlite_template, monkeypatch):
+async def test_new_keys_of_the_provider_are_found(tmp_path, monkeypatch):
     monkeypatch.setattr("app.web.auth.oidc.AGAIN", 0.0)
-    async with idp.provider() as provider, door(tmp_path, settings(provider.issuer), sqlite_template) as here:
+    async with idp.provider() as provider, door(tmp_path, settings(provider.issuer)) as here:
         assert (await round_trip(here))[0].status_code == 303
         provider.keys = [idp.public(idp.KEY, "new"), idp.public(idp.OTHER, "one")]
         start = await here.ask("GET", "/oidc/login")
@@ -362,9 +362,9 @@ async def test_new_keys_of_the_provider_are_found(tmp_path, sqlite_template, mon
         assert end.status_code == 303
 
 
-async def test_the_same_address_elsewhere_is_somebody_else(tmp_path, sqlite_template):
+async def test_the_same_address_elsewhere_is_somebody_else(tmp_path):
     """SR-05: a reassigned or look-alike e-mail gains nothing; without groups there is no role."""
-    async with idp.provider() as provider, door(tmp_path, settings(provider.issuer), sqlite_template) as here:
+    async with idp.provider() as provider, door(tmp_path, settings(provider.issuer)) as here:
         provider.change = {
             "sub": "2002",
             "email": "1001",
@@ -406,7 +406,7 @@ def mock_provider():
 
 
 @pytest.mark.filterwarnings("ignore")
-async def test_round_trip_with_a_provider_that_is_not_ours(tmp_path, sqlite_template):
+async def test_round_trip_with_a_provider_that_is_not_ours(tmp_path):
     """SR-04: against oidc-provider-mock."""
     with mock_provider() as issuer:
         auth = AuthSettings(
@@ -414,7 +414,7 @@ async def test_round_trip_with_a_provider_that_is_not_ours(tmp_path, sqlite_temp
             grants=(Grant(Role.VIEWER, people=("*",)),),
             oidc=OidcSettings(issuer, "ship", Secret("s3cret"), scopes=("openid", "profile", "email")),
         )
-        async with door(tmp_path, auth, sqlite_template) as here:
+        async with door(tmp_path, auth) as here:
             start = await here.ask("GET", "/oidc/login?next=/sources")
             assert start.status_code == 303, start.text
             at = await here.http.post(start.headers["location"], data={"sub": "vera@example.org"})
@@ -428,9 +428,9 @@ async def test_round_trip_with_a_provider_that_is_not_ours(tmp_path, sqlite_temp
             assert me["identity"] == f"{issuer}|vera@example.org"
 
 
-async def test_sign_ins_at_once_do_not_mix(tmp_path, sqlite_template):
+async def test_sign_ins_at_once_do_not_mix(tmp_path):
     """SR-04: two browsers, each its own state."""
-    async with idp.provider() as provider, door(tmp_path, settings(provider.issuer), sqlite_template) as here:
+    async with idp.provider() as provider, door(tmp_path, settings(provider.issuer)) as here:
         first, second = await asyncio.gather(here.ask("GET", "/oidc/login"), here.ask("GET", "/oidc/login"))
         at = await here.http.get(first.headers["location"])
         back = at.headers["location"].removeprefix(here.url)

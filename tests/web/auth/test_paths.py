@@ -113,9 +113,9 @@ async def test_addresses_never_come_from_the_request(board, header):
         assert "evil" not in answer.text + repr(answer.headers)
 
 
-async def test_the_link_of_a_screen_has_the_public_address(tmp_path, sqlite_template):
+async def test_the_link_of_a_screen_has_the_public_address(tmp_path):
     """SR-28."""
-    async with door(tmp_path, template=sqlite_template, public_url="https://ship.example.org") as here:
+    async with door(tmp_path, public_url="https://ship.example.org") as here:
         ours = {"host": "ship.example.org", "origin": "https://ship.example.org"}
         cookie = (
             (await here.ask("POST", "/login", data={"be": "admin"}, headers=ours))

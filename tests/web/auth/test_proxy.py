@@ -105,9 +105,9 @@ def through(peer: str) -> AuthSettings:
     )
 
 
-async def test_proxy_signs_people_in_request_by_request(tmp_path, sqlite_template):
+async def test_proxy_signs_people_in_request_by_request(tmp_path):
     """SR-07: over a real socket, with roles by group, and a token for forms."""
-    async with door(tmp_path, through("127.0.0.1"), sqlite_template) as here:
+    async with door(tmp_path, through("127.0.0.1")) as here:
         sent = {
             "x-forwarded-user": "vera",
             "x-forwarded-groups": "dev,admins",
@@ -126,11 +126,11 @@ async def test_proxy_signs_people_in_request_by_request(tmp_path, sqlite_templat
         assert (await here.ask("GET", "/", headers={**wrong, "accept": "*/*"})).status_code == 401
 
 
-async def test_streams_of_whom_a_proxy_told_end_when_it_tells_otherwise_or_in_time(tmp_path, sqlite_template):
+async def test_streams_of_whom_a_proxy_told_end_when_it_tells_otherwise_or_in_time(tmp_path):
     """SR-07, SR-12: nobody tells of those who lost a role, so a stream comes by the proxy again every minute."""
     sent = {"x-forwarded-user": "vera", "x-shipboard-proxy-secret": SECRET, "accept": "text/event-stream"}
     admins = {"x-forwarded-groups": "admins"}
-    async with door(tmp_path, through("127.0.0.1"), sqlite_template) as here:
+    async with door(tmp_path, through("127.0.0.1")) as here:
         async with here.http.stream("GET", "/", headers={**sent, **admins}) as stream:
             assert stream.status_code == 200
             assert (await here.ask("GET", "/api/v1/me", headers={**sent, "accept": "*/*"})).json()[
@@ -173,11 +173,9 @@ def test_source_of_a_request_is_what_its_load_balancer_saw(peer, told, source):
     )
 
 
-async def test_proxys_headers_from_elsewhere_and_when_off_are_nothing(tmp_path, sqlite_template, board):
+async def test_proxys_headers_from_elsewhere_and_when_off_are_nothing(tmp_path, board):
     """SR-07: off by default."""
     sent = {"x-forwarded-user": "vera", "x-shipboard-proxy-secret": SECRET, "accept": "*/*"}
-    async with door(
-        tmp_path / "..", through("10.0.0.7"), sqlite_template, database=f"sqlite:///{tmp_path}/p.db"
-    ) as here:
+    async with door(tmp_path / "..", through("10.0.0.7"), database=f"sqlite:///{tmp_path}/p.db") as here:
         assert (await here.ask("GET", "/", headers=sent)).status_code == 401
     assert (await board.ask("GET", "/", headers=sent)).status_code == 401

@@ -37,9 +37,9 @@ async def test_cookie_is_opaque_and_out_of_reach_of_scripts(board):
     assert secret not in repr(await board.rows(people.SESSION))
 
 
-async def test_cookie_over_https_is_bound_to_the_host(tmp_path, sqlite_template):
+async def test_cookie_over_https_is_bound_to_the_host(tmp_path):
     """SR-08: __Host-, Secure."""
-    async with door(tmp_path, template=sqlite_template, public_url="https://ship.example.org") as here:
+    async with door(tmp_path, public_url="https://ship.example.org") as here:
         headers = {"host": "ship.example.org", "origin": "https://ship.example.org"}
         answer = await here.ask("POST", "/login", data={"be": "viewer"}, headers=headers)
         line = answer.headers["set-cookie"]
@@ -139,9 +139,9 @@ async def test_open_streams_end_with_their_session(board, how):
     assert await status(board, cookie) == 303
 
 
-async def test_what_a_local_user_may_do_changes_at_once(tmp_path, sqlite_template):
+async def test_what_a_local_user_may_do_changes_at_once(tmp_path):
     """SR-08, SR-12: disabling somebody and another role end streams; requests follow within 5 s."""
-    async with door(tmp_path, LOCAL, sqlite_template) as here:
+    async with door(tmp_path, LOCAL) as here:
         await here.account("vera", "operator")
         cookie = cookie_of(await here.ask("POST", "/login", data={"user": "vera", "password": PASSWORD}))
         assert (await here.ask("GET", "/api/v1/me", cookie)).json()["roles"] == {"*": ["operator", "viewer"]}
@@ -185,8 +185,8 @@ async def test_nobody_ends_what_is_not_theirs(board):
     assert await status(board, admin) == 200
 
 
-async def test_sessions_last_over_a_restart(tmp_path, sqlite_template):
-    async with door(tmp_path, template=sqlite_template) as here:
+async def test_sessions_last_over_a_restart(tmp_path):
+    async with door(tmp_path) as here:
         cookie = await here.be("viewer")
     async with door(tmp_path) as here:
         assert await status(here, cookie) == 200
@@ -222,9 +222,9 @@ async def test_shared_pages_carry_nothing_personal(board):
             break
 
 
-async def test_pages_of_different_rights_are_different_views(tmp_path, sqlite_template):
+async def test_pages_of_different_rights_are_different_views(tmp_path):
     """Buttons follow from rights, so rights are part of what a view is."""
-    async with door(tmp_path, template=sqlite_template) as here:
+    async with door(tmp_path) as here:
         for who in ("viewer", "admin", "viewer"):
             await here.ask("GET", "/", await here.be(who))
         rights = {key.rights for key in here.app.state.hub._views if key.media_type == "text/html"}
@@ -269,9 +269,9 @@ async def test_expired_rows_are_swept(board):
     assert digest("x") != digest("y")
 
 
-async def test_demo_has_ready_made_people_only_in_the_demo(tmp_path, sqlite_template):
+async def test_demo_has_ready_made_people_only_in_the_demo(tmp_path):
     """SR-02: no default account anywhere else."""
-    async with door(tmp_path, with_(LOCAL), sqlite_template) as here:
+    async with door(tmp_path, with_(LOCAL)) as here:
         assert await here.rows(people.ACCOUNT) == []
         assert (await here.ask("POST", "/login", data={"be": "admin"})).status_code == 401
     assert DEMO.as_file()["modes"] == []

@@ -130,9 +130,14 @@ def test_token_that_may_not_be_is_refused_in_words(wanted):
         tokens.api_token(tokens.Wanted(**{"name": "x", **wanted}), None, NOW)
 
 
-async def test_token_ends_with_its_time_its_network_and_its_owner(tmp_path, sqlite_template):
+def test_command_line_is_not_told_of_a_role_that_it_may_not_give():
+    with pytest.raises(ValueError, match=r"^A token is viewer or operator;"):
+        tokens.api_token(tokens.Wanted("x", "admin"), None, NOW)
+
+
+async def test_token_ends_with_its_time_its_network_and_its_owner(tmp_path):
     """SR-37, SR-12."""
-    async with door(tmp_path, LOCAL, sqlite_template) as here:
+    async with door(tmp_path, LOCAL) as here:
         await here.account("vera", "operator@staging")
         vera = Principal(PrincipalKind.PERSON, "local", "vera", "Vera")
         token = await here.token(vera, role="operator", days=2)
@@ -256,17 +261,17 @@ def test_screen_of_no_page_is_refused(view):
         tokens.kiosk(tokens.Wanted("x"), view, None, NOW)
 
 
-async def test_password_of_an_owner_is_not_needed_for_reading(tmp_path, sqlite_template):
+async def test_password_of_an_owner_is_not_needed_for_reading(tmp_path):
     """A token without an owner is the command line's: its scope is all it has."""
-    async with door(tmp_path, LOCAL, sqlite_template) as here:
+    async with door(tmp_path, LOCAL) as here:
         token = await here.token(role="operator", environments=(STAGING,))
         me = (await here.ask("GET", "/api/v1/me", headers={"authorization": f"Bearer {token}"})).json()
         assert me["roles"] == {"staging": ["operator", "viewer"]}
         assert PASSWORD not in str(me)
 
 
-async def test_a_board_that_asks_nobody_makes_tokens_that_hold(tmp_path, sqlite_template):
-    async with door(tmp_path, AuthSettings(), sqlite_template) as here:
+async def test_a_board_that_asks_nobody_makes_tokens_that_hold(tmp_path):
+    async with door(tmp_path, AuthSettings()) as here:
         page = await here.ask("GET", "/account")
         csrf = re.findall(r'name="csrf" value="(\w+)"', page.text)[0]
         data = {"csrf": csrf, "name": "script", "role": "operator", "days": "1"}

@@ -17,17 +17,13 @@ from pathlib import Path
 from app.store.people import ACCOUNT, ATTEMPT
 from app.web.auth.limits import Limits
 from app.web.auth.passwords import Passwords
-from tests.conftest import upgrade
 from tests.web.auth.door import LOCAL, door
 
 
 async def measured(tries: int, home: Path) -> dict[str, list[float]]:
     """Milliseconds of each sign-in, by kind."""
-    template = home / "template.db"
-    template.touch()
-    upgrade(f"sqlite+aiosqlite:///{template}")
     found: dict[str, list[float]] = {"known": [], "unknown": []}
-    async with door(home, LOCAL, template) as here:
+    async with door(home, LOCAL) as here:
         here.keeper.passwords = Passwords()  # the real one
         for number in range(tries):
             await here.account(f"user{number}", "viewer")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import op
 from sqlalchemy import Column, DateTime, Integer, PrimaryKeyConstraint, String
 
-revision = "0014"
+revision = "0013"
 down_revision = "0012"
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from alembic import op
 from sqlalchemy import Column, DateTime, ForeignKeyConstraint, Integer, PrimaryKeyConstraint, String, Text
 
-revision = "0017"
-down_revision = "0015"
+revision = "0015"
+down_revision = "0014"
 
 
 def text(*names: str) -> list[Column[str]]:

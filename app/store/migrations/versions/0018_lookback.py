@@ -14,8 +14,8 @@ from sqlalchemy import (
     Text,
 )
 
-revision = "0020"
-down_revision = "0019"
+revision = "0018"
+down_revision = "0017"
 
 
 def upgrade() -> None:
