@@ -27,6 +27,7 @@ from .drafting import (
     moment,
     offer,
     owned,
+    replaced,
     selected,
     targets,
     unknown,
@@ -88,12 +89,9 @@ def back(state: RolloutState, *blockers: Any) -> Offer:
     none = None if kept else blocked("No other revision is kept.")
     best = kept[0] if kept else None
     label = f"Back to {called(best)}" if best else "Roll back"
-    now = called(state.revision)
     runs = f", which still runs on {count(best.ready, 'pod')}" if best and best.ready else ""
     also = " It is resumed in the same write, since a paused one goes nowhere." if state.paused else ""
-    sentence = (
-        f"{now} is replaced by {called(best)}{runs}.{also}" if best else "There is nothing to go back to."
-    )
+    sentence = f"{replaced(state.revision, best)}{runs}.{also}" if best else "There is nothing to go back to."
     return offer(Verb.ROLLBACK, label, sentence, *blockers, none, targets=[r.key for r in kept])
 
 
@@ -155,7 +153,7 @@ def went_back(
     """The plan of an undo by `patch`."""
     already = f"{called(target)} is what it runs already: nothing is to be done."
     best = next(iter(task.offer.targets), "") == target.key
-    sentence = f"{called(task.state.revision)} is replaced by {called(target)}."
+    sentence = f"{replaced(task.state.revision, target)}."
     if patch is None:
         sentence = already
     elif best:

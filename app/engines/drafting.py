@@ -112,6 +112,15 @@ def called(revision: Revision | None) -> str:
     return revision.version or (f"#{revision.number}" if revision.number is not None else revision.key)
 
 
+def replaced(now: Revision | None, by: Revision) -> str:
+    """That `by` takes the place of `now`; two of one version, as a restart makes them, are told apart by their
+    numbers."""
+    before, after = called(now), called(by)
+    if before == after and now is not None and None not in (now.number, by.number):
+        before, after = f"{before} (revision {now.number})", f"{after} (revision {by.number})"
+    return f"{before} is replaced by {after}"
+
+
 def targets(state: RolloutState) -> tuple[Revision, ...]:
     """Revisions that can be gone back to, best first: the one that serves still, then the newest."""
     now = state.revision.key if state.revision else ""
