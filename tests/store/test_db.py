@@ -1,7 +1,6 @@
 """The database opens, or says why not; it is written by one and read by many; trouble has one name."""
 
 import asyncio
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -18,6 +17,7 @@ from app.store import schema
 from app.store.db import Database
 from app.store.sqlite import back_up
 from tests import postgres
+from tests.databases import fresh
 from tests.store.looks import opened
 
 pytestmark = pytest.mark.anyio
@@ -185,8 +185,9 @@ async def die(database: Database) -> None:
 
 
 @pytest.fixture
-def file(sqlite_template, tmp_path) -> Path:
-    return Path(shutil.copy(sqlite_template, tmp_path / "shipboard.db"))
+def file(tmp_path: Path) -> Path:
+    fresh(tmp_path, "shipboard.db")
+    return tmp_path / "shipboard.db"
 
 
 def url_of(file: Path) -> str:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -81,7 +82,8 @@ class Talk:
         return await self.board.http.post(f"/hooks/slack/{ident}", content=body, headers=headers)
 
     async def says(self, text: str, user: str = "UADA", team: str = "T1") -> Any:
-        answer = await self.raw(urlencode({"user_id": user, "team_id": team, "text": text}).encode())
+        body = {"user_id": user, "team_id": team, "text": text, "trigger_id": f"13.{next(_serial)}"}
+        answer = await self.raw(urlencode(body).encode())
         assert answer.status_code == 200, answer.text
         told: dict[str, Any] = answer.json()
         return told
@@ -139,6 +141,10 @@ def text(said: Any) -> str:
     """All that a message says."""
     blocks = said.get("blocks", ())
     return "\n".join((said["text"], *(block["text"]["text"] for block in blocks if "text" in block)))
+
+
+_serial = count(1)
+"""Slack numbers what it sends: the same command twice in a second is not the same request."""
 
 
 @pytest.fixture(scope="module")
