@@ -127,6 +127,9 @@ def _abort(task: Task) -> Plan:
 
 def _retry(task: Task) -> Plan:
     again: dict[Path, Any] = {("status", "abort"): False}
+    if value(task.root, "status", "controllerPause"):
+        # left behind by a write that was lost; with no pause beside it, the controller would take it for a promotion
+        again["status", "controllerPause"] = False
     return _both(task, {}, again, _standing(task), Effect(task.origin, aborted=False))
 
 

@@ -131,7 +131,8 @@ async def test_blue_green_is_acted_on_as_the_plugin_does(twins):
     await web.until(waits)
     await web.do(Verb.ABORT)
     await web.status({"abort": True})
-    await web.until(lambda root: root["status"]["phase"] == "Degraded")
+    # and the preview is gone: what the controller wrote by then is what it goes on from
+    await web.until(lambda root: root["status"]["phase"] == "Degraded" and root["status"]["replicas"] == 2)
     await web.alike()
 
     await web.do(Verb.RETRY)
