@@ -153,6 +153,16 @@ def test_aborted_one_is_tried_again_or_undone_and_nothing_else() -> None:
     assert offers[Verb.RETRY].label == "Try 1.3 again"
 
 
+@pytest.mark.parametrize("left", [None, True])
+def test_retry_clears_a_pause_that_a_lost_write_left_behind(left: bool | None) -> None:
+    documents = edited(_case("aborted-and-scaled-down"), 0, {"status.controllerPause": left})
+
+    found = plan(documents, Verb.RETRY)
+    after = applied(documents, found.patches)[0]["status"]
+
+    assert (after["abort"], bool(after.get("controllerPause"))) == (False, False)
+
+
 def test_undo_of_a_paused_rollout_unpauses_it_in_the_same_write() -> None:
     documents = edited(_case(WAITS), 0, {"spec.paused": True})
 
