@@ -11,10 +11,10 @@ demo:
 # Playwright keeps an event loop running in its process, so the browser tests have one of their own; so have those that
 # run a Kubernetes control plane, which a first run builds (12 minutes on two cores, where there is Go 1.26).
 test: setup browser kubectl
-	.venv/bin/pytest -n logical --maxprocesses=4 --dist=worksteal $(ARGS)
-	.venv/bin/pytest tests/e2e $(ARGS)
+	@.ci/pytest -n logical --maxprocesses=4 --dist=worksteal $(ARGS)
+	@.ci/pytest tests/e2e $(ARGS)
 	@.venv/bin/python -m tests.cluster.building
-	.venv/bin/pytest tests/cluster $(ARGS)
+	@.ci/pytest tests/cluster $(ARGS)
 
 check: setup
 	.venv/bin/ruff format --check .
