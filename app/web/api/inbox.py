@@ -7,17 +7,15 @@ from enum import StrEnum
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from app.domain.audit import Act
 from app.domain.policy import Permission
 from app.store.inbox import Inbox, InboxLine
-from app.web.answers import refusal
-from app.web.auth import needs, of
-from app.web.auth.audited import entry
+from app.web.auth import needs
 
 from .listing import Cursor, Limit, Listed, answers, listed, position
+from .replays import add_replay
 
 _NAME = "inbox"
 _POSITION = msgspec.json.Decoder(int)
@@ -66,18 +64,4 @@ def add(router: APIRouter, inbox: Inbox) -> None:
         more = found[limit - 1].id if len(found) > limit else None
         return listed(request, _NAME, found[:limit], more)
 
-    @router.post(
-        "/inbox/{ident}/replay",
-        status_code=202,
-        include_in_schema=False,
-        dependencies=[needs(Permission.ACT)],
-    )
-    async def replay(request: Request, ident: Annotated[int, Path(ge=1, lt=1 << 31)]) -> Response:
-        """Try a webhook that was set aside anew."""
-        who, now = of(request.scope), datetime.now(UTC)
-        replayed = entry(request.scope, who, Act.REPLAY, now, f"webhook {ident}", "")
-        found = await inbox.replay(ident, replayed)
-        if not found:
-            why = "There is no such webhook, or it is not set aside."
-            raise refusal(request, 404, "Nothing to replay", why, "See GET /api/v1/inbox?state=dead.")
-        return Response(b'{"status":"new"}', 202, {"cache-control": "no-store"}, "application/json")
+    add_replay(router, _NAME, "webhook", "dead", "new", lambda ident, entry, _: inbox.replay(ident, entry))

@@ -8,17 +8,15 @@ from enum import StrEnum
 from typing import Annotated
 
 import msgspec
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from app.domain.audit import Act
 from app.domain.policy import Permission
 from app.store.outbox import MessageLine, Outbox
-from app.web.answers import refusal
-from app.web.auth import needs, of
-from app.web.auth.audited import entry
+from app.web.auth import needs
 
 from .listing import Cursor, Limit, Listed, answers, listed, position
+from .replays import add_replay
 
 _NAME = "messages"
 _POSITION = msgspec.json.Decoder(int)
@@ -68,18 +66,4 @@ def add(router: APIRouter, outbox: Outbox) -> None:
         more = found[limit - 1].id if len(found) > limit else None
         return listed(request, _NAME, found[:limit], more)
 
-    @router.post(
-        "/messages/{ident}/replay",
-        status_code=202,
-        include_in_schema=False,
-        dependencies=[needs(Permission.ACT)],
-    )
-    async def replay(request: Request, ident: Annotated[int, Path(ge=1, lt=1 << 31)]) -> Response:
-        """Send a message that was set aside anew."""
-        who, now = of(request.scope), datetime.now(UTC)
-        replayed = entry(request.scope, who, Act.REPLAY, now, f"message {ident}", "")
-        found = await outbox.replay(ident, replayed, now)
-        if not found:
-            why = "There is no such message, or it is not set aside."
-            raise refusal(request, 404, "Nothing to replay", why, "See GET /api/v1/messages?state=aside.")
-        return Response(b'{"status":"waiting"}', 202, {"cache-control": "no-store"}, "application/json")
+    add_replay(router, _NAME, "message", "aside", "waiting", outbox.replay)
