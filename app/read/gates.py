@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from ..domain.delivery import explained
-from ..domain.evidence import Holds, Severity
 from ..domain.forges import CallPhase
 from ..domain.freezes import coming
 from ..domain.gates import Gate, GatePhase, Origin
@@ -19,34 +18,15 @@ from ..domain.rulings import Around, Ruling, barred, missing, rulings, valid
 from .board import Listening
 from .fleet import Fleet
 from .frost import calendar
+from .gate_evidence import going_back, images
 from .gate_models import (
-    CallLine as CallLine,
+    CallLine,
+    GateDetail,
+    GateLine,
+    Inbox,
+    RuleLine,
+    VoteLine,
 )
-from .gate_models import (
-    GateDetail as GateDetail,
-)
-from .gate_models import (
-    GateLine as GateLine,
-)
-from .gate_models import (
-    GatePage as GatePage,
-)
-from .gate_models import (
-    ImageLine as ImageLine,
-)
-from .gate_models import (
-    Inbox as Inbox,
-)
-from .gate_models import (
-    ProofLine as ProofLine,
-)
-from .gate_models import (
-    RuleLine as RuleLine,
-)
-from .gate_models import (
-    VoteLine as VoteLine,
-)
-from .readiness import DECAYS
 
 _FINAL = {
     GatePhase.APPROVED: "approved",
@@ -179,7 +159,7 @@ def detail(fleet: Fleet, gate: Gate, now: datetime) -> GateDetail:
         evidence.commits,
         evidence.left_out,
         None if evidence.people is None else tuple(dict.fromkeys(p.name or p.email for p in evidence.people)),
-        _back(gate, now),
+        going_back(gate, now),
         moving(fleet, gate),
         coming(fleet.freezes, subject.environment, subject.service, now),
         explained(fleet.delivery.of(subject.environment), fleet.delivery.before(subject.environment)),
@@ -219,68 +199,9 @@ def _image(fleet: Fleet, gate: Gate) -> str:
     return ""
 
 
-_SEEN = {Holds.YES: Attention.GOOD, Holds.NO: Attention.FAILED, Holds.UNKNOWN: Attention.UNKNOWN}
-
-
-def proofs(gate: Gate) -> tuple[ProofLine, ...]:
-    """What is known of the version, and what nobody has told, whether a rule asks for it or not."""
-    evidence = gate.evidence
-    found = []
-    for name, proof in (("CI", evidence.ci), ("Tests", evidence.tests)):
-        said = proof.said or "nobody has reported it for this version"
-        found.append(ProofLine(name, _SEEN[proof.holds], said, proof.at, "never" if not proof.said else ""))
-    if gate.subject.came_from or gate.subject.source:
-        where = (gate.subject.came_from or "before").capitalize()
-        good = evidence.soaking_since is not None and evidence.soak_broke_at is None
-        said = evidence.soak or "not seen there"
-        state = Attention.GOOD if good else Attention.UNKNOWN
-        found.append(
-            ProofLine(where, state, said, evidence.soaking_since, "" if good else "not now", ago=False)
-        )
-    worst = evidence.scan.worst
-    holds = Holds.UNKNOWN if worst is None else Holds.NO if worst >= Severity.HIGH else Holds.YES
-    scanned = evidence.scan.said or (
-        f"worst finding: {worst.name.lower()}" if worst is not None else "not scanned"
-    )
-    found.append(ProofLine("Scan", _SEEN[holds], scanned, evidence.scan.at, "never" if worst is None else ""))
-    signed = evidence.signature
-    found.append(
-        ProofLine(
-            "Signature",
-            _SEEN[signed.holds],
-            signed.said or "not looked for",
-            signed.at,
-            "" if signed.said else "never",
-        )
-    )
-    return tuple(found)
-
-
-def images(
-    before: Iterable[str], after: Iterable[str], digests: Mapping[str, str] | None = None
-) -> tuple[ImageLine, ...]:
-    """What becomes of each image, by digest where both are known, those that change first."""
-    known = digests or {}
-    old = {ImageRef.parse(image).repository: image for image in before}
-    new = {ImageRef.parse(image).repository: image for image in after}
-    found = []
-    for repository in dict.fromkeys((*new, *old)):
-        was, will = old.get(repository, ""), new.get(repository, "")
-        had, gets = known.get(was, ""), known.get(will, "")
-        same = had == gets if had and gets else was == will
-        how = "new" if not was else "removed" if not will else "unchanged" if same else "changed"
-        found.append(ImageLine(how, repository, _tag(was), _tag(will), had, gets))
-    return tuple(sorted(found, key=lambda i: (i.how == "unchanged", i.repository)))
-
-
 def may_not(fleet: Fleet, gate: Gate, who: Principal) -> tuple[Blocker, ...]:
     """Why `who` may not approve; empty: they may."""
     return barred(gate, who, fleet.delivery)
-
-
-def _tag(image: str) -> str:
-    ref = ImageRef.parse(image)
-    return (ref.digest or ref.tag or "latest") if image else ""
 
 
 def _vote(gate: Gate, person: str, counts: set[str]) -> VoteLine:
@@ -291,29 +212,3 @@ def _vote(gate: Gate, person: str, counts: set[str]) -> VoteLine:
     elif person not in counts:
         why = "may not decide here"
     return VoteLine(person, cast.principal.name, cast.at, cast.reason, why)
-
-
-def _back(gate: Gate, now: datetime) -> tuple[tuple[str, str], ...]:
-    back = gate.evidence.rollback
-    if not back.to:
-        return (("Back to", "nothing: this is the first version"),)
-    found = [
-        ("Back to", back.to if back.kept or not gate.subject.workload else f"{back.to}, which is not kept")
-    ]
-    if back.proven_at:
-        took = f" in {round(back.took.total_seconds())} s" if back.took else ""
-        found.append(("Last gone back", f"{back.proven_at:%b} {back.proven_at.day}{took}"))
-    elif gate.subject.workload:
-        found.append(("Last gone back", "never seen"))
-    if back.drilled_at:
-        took = f" in {round(back.drilled.total_seconds())} s" if back.drilled else ""
-        old = ", too old to prove anything" if now - back.drilled_at > DECAYS else ""
-        found.append(("Drilled", f"{_ago(now - back.drilled_at)} in {back.drilled_in}{took}{old}"))
-    elif gate.subject.workload:
-        found.append(("Drilled", "never"))
-    return tuple(found)
-
-
-def _ago(age: timedelta) -> str:
-    days = age.days
-    return "today" if days < 1 else "a day ago" if days == 1 else f"{days} days ago"

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode
 
 from sqlalchemy import and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,20 +21,15 @@ from app.store.tables import ROLLOUT, WORKLOAD
 from .board import Clause, Column, Sentence
 from .commits import versions_of
 from .deployments import repositories
-from .dora_query import instant, places, stamp
+from .dora_query import places
 from .fleet import Fleet
+from .timeline_query import DAYS, TimelineQuery
 from .words import number
 from .workloads import Verdicts
 
 ROWS = 100
 MARKS = 4_000
 """Most deployments drawn on the strip."""
-DAYS = {
-    "1d": timedelta(days=1),
-    "7d": timedelta(days=7),
-    "30d": timedelta(days=30),
-    "12w": timedelta(weeks=12),
-}
 _SAID = {
     Outcome.PROMOTED: ("Landed", Attention.GOOD),
     Outcome.FAST_PROMOTED: ("Landed, steps skipped", Attention.GOOD),
@@ -61,45 +55,6 @@ _UNDER_WAY = (
     (Attention.MOVING, "is moving", "are moving"),
     (Attention.UNKNOWN, "cannot be seen", "cannot be seen"),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class TimelineQuery:
-    """Which deployments: of these environments and services (empty: all), ended as `outcome` says, within `window`
-    before now; from before `before` on."""
-
-    environment: str = ""
-    service: str = ""
-    outcome: str = ""
-    window: str = "7d"
-    before: datetime | None = None
-
-    @classmethod
-    def parse(cls, params: Iterable[tuple[str, str]]) -> TimelineQuery:
-        """Read a query string. Raises ValueError that says what is allowed."""
-        told = {name: cut(value.strip(), 200) for name, value in params}
-        outcome, window = told.get("outcome", ""), told.get("window", "7d")
-        if outcome not in ("", "running", *(o.value for o in Outcome)):
-            raise ValueError(f"outcome={outcome} is none. Use running or one of: {', '.join(Outcome)}.")
-        if window not in DAYS:
-            raise ValueError(f"window={window} is none. Use one of: {', '.join(DAYS)}.")
-        return cls(
-            told.get("environment", ""), told.get("service", ""), outcome, window, instant(told, "before")
-        )
-
-    def pairs(self) -> list[tuple[str, str]]:
-        """What was asked, in canonical order."""
-        found = [(n, getattr(self, n)) for n in ("environment", "service", "outcome") if getattr(self, n)]
-        found += [("window", self.window)] if self.window != "7d" else []
-        return [*found, ("before", stamp(self.before))] if self.before else found
-
-    def query_string(self) -> str:
-        """The canonical query string, without "?"."""
-        return urlencode(self.pairs())
-
-    def choosing(self, **told: str) -> str:
-        """The query string with something else chosen, from the beginning."""
-        return replace(self, before=None, **told).query_string()
 
 
 @dataclass(frozen=True, slots=True)

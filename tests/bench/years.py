@@ -32,7 +32,8 @@ from app.read.fleet import Fleet
 from app.read.pipelines import PipelinesQuery, of_service, pipelines
 from app.read.projection import BoardProjection
 from app.read.query import BoardQuery
-from app.read.timeline import TimelineQuery, timeline
+from app.read.timeline import timeline
+from app.read.timeline_query import TimelineQuery
 from app.store.db import Database
 
 from .rig import Row

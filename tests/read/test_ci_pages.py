@@ -22,7 +22,8 @@ from app.read.pipelines import PipelinesQuery, of_service, pipelines
 from app.read.projection import BoardProjection
 from app.read.query import BoardQuery
 from app.read.run_page import run_page
-from app.read.timeline import TimelineQuery, timeline
+from app.read.timeline import timeline
+from app.read.timeline_query import TimelineQuery
 from app.store.db import Database
 from app.store.incidents import find_incident
 from tests.ci import made, pushed, ran, reported, sha_of

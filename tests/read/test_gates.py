@@ -2,7 +2,7 @@
 
 import pytest
 
-from app.read.gates import images
+from app.read.gate_evidence import images
 
 OLD, NEW = "sha256:" + "a" * 64, "sha256:" + "b" * 64
 

@@ -19,7 +19,8 @@ from app.domain.names import cut
 from app.domain.policy import Permission, permits
 from app.perform import Ballot, Gates
 from app.perform.asking import Question
-from app.read.gates import GateDetail, GateLine, detail, judged, line
+from app.read.gate_models import GateDetail, GateLine
+from app.read.gates import detail, judged, line
 from app.web.answers import refusal, tagged
 from app.web.auth import needs, of
 from app.web.auth.access import refuse_unless

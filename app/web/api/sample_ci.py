@@ -16,7 +16,8 @@ from app.read.dora_query import DoraQuery
 from app.read.pipelines import PipelinesQuery, pipelines
 from app.read.run_page import RunPage
 from app.read.runs import JobLine, RunLine, StageSpan
-from app.read.timeline import Deployed, Stroke, Timeline, TimelineQuery
+from app.read.timeline import Deployed, Stroke, Timeline
+from app.read.timeline_query import TimelineQuery
 from app.read.way import CommitShown, Image, PlaceNow, WayStep
 
 NOW = datetime(2026, 11, 25, 9, 30, tzinfo=UTC)

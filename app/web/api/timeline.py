@@ -8,7 +8,8 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from app.domain.policy import Permission
-from app.read.timeline import Timeline, TimelineQuery
+from app.read.timeline import Timeline
+from app.read.timeline_query import TimelineQuery
 from app.web.auth import needs
 from app.web.pages import timeline as page
 from app.web.streams import Hub

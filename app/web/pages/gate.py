@@ -22,7 +22,8 @@ from app.domain.policy import Permission, permits
 from app.perform import Ballot, Gates
 from app.read import gates as read
 from app.read.fleet import Fleet
-from app.read.gates import GatePage
+from app.read.gate_evidence import proofs
+from app.read.gate_models import GatePage
 from app.web import auth
 from app.web.auth import needs
 from app.web.render import Renderer
@@ -69,7 +70,7 @@ class _Gate(Kept):
     def _make(self) -> GatePage:
         self._last = self._fleet.gates.get(self._ident, self._last)
         gate = self._last
-        return GatePage(read.detail(self._fleet, gate, self._now), read.proofs(gate), self._heard())
+        return GatePage(read.detail(self._fleet, gate, self._now), proofs(gate), self._heard())
 
     def _dirty(self, before: GatePage) -> Dirty:
         return Dirty(frozenset({*_REGIONS, "foot"}))

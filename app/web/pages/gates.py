@@ -10,7 +10,7 @@ from typing import Any
 from app.live import Topic
 from app.read import gates as read
 from app.read.fleet import Fleet
-from app.read.gates import GateLine, Inbox
+from app.read.gate_models import GateLine, Inbox
 from app.read.sources import contacts, judged, listening
 from app.web import auth
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from app.read.fleet import Fleet
 from app.read.kept import Kept
-from app.read.timeline import Timeline, TimelineQuery, timeline
+from app.read.timeline import Timeline, timeline
+from app.read.timeline_query import TimelineQuery
 
 from .framed import Held, kept
 from .page import Page
