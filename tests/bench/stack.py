@@ -88,6 +88,7 @@ async def stack(kubeconfig: str) -> AsyncIterator[Stack]:
             ),
         )
         watcher = Watcher()
+        hub.join(watcher)
         view.watchers.add(watcher)
         await cluster.probe(POD)
         collector = Collector(cluster, door)
