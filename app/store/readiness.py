@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Select, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -77,7 +78,7 @@ async def record(connection: AsyncConnection, ref: WorkloadRef, revisions: Itera
     return Record(landed, ended, await connection.scalar(begun))
 
 
-async def _instants(connection: AsyncConnection, query: Select[tuple[str, datetime]]) -> dict[str, datetime]:
+async def _instants(connection: AsyncConnection, query: Select[Any]) -> dict[str, datetime]:
     return {row[0]: row[1] for row in await connection.execute(query)}
 
 
