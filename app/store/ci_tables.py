@@ -14,6 +14,8 @@ from sqlmodel import Field, SQLModel
 
 from app.store.tables import METADATA
 
+_LANDED, _TOLD = text("landed IS NOT NULL"), text("run IS NOT NULL")
+
 
 class Inbox(SQLModel, table=True):
     """A webhook as it came, committed before it was acknowledged. `delivery` is the sender's id of it (or the
@@ -54,7 +56,12 @@ class Commit(SQLModel, table=True):
     `pushed_at` is null when no push told of it."""
 
     __tablename__ = "git_commit"
-    __table_args__ = (Index(None, "repo", "at"), Index(None, "sha"), Index(None, "at"))
+    __table_args__ = (
+        Index(None, "repo", "at"),
+        Index("ix_git_commit_landed", "repo", "at", sqlite_where=_LANDED, postgresql_where=_LANDED),
+        Index(None, "sha"),
+        Index(None, "at"),
+    )
 
     id: str = Field(primary_key=True)
     repo: str
@@ -158,7 +165,7 @@ class Artifact(SQLModel, table=True):
     __table_args__ = (
         Index(None, "repo", "at"),
         Index(None, "sha"),
-        Index(None, "run", sqlite_where=text("run IS NOT NULL"), postgresql_where=text("run IS NOT NULL")),
+        Index(None, "run", sqlite_where=_TOLD, postgresql_where=_TOLD),
         Index(None, "at"),
     )
 
