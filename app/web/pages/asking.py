@@ -110,6 +110,7 @@ class Asking:
     drill: bool = False
     broken: int = 0
     problem: Problem | None = None
+    lasts: tuple[Offer, ...] = ()
     rows: tuple[()] = field(default=())
 
 
