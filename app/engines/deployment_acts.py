@@ -12,7 +12,8 @@ from typing import Any
 
 from ..domain.commands import Offer, Verb
 from ..domain.counts import among
-from ..domain.rollout import Phase, Revision, RolloutState
+from ..domain.revisions import Revision
+from ..domain.rollout import Phase, RolloutState
 from . import owners, template
 from .acting import Effect, Patch, Plan, Query, Raw
 from .drafting import (

@@ -13,7 +13,8 @@ from typing import Any
 
 from ..domain.commands import Offer, Verb
 from ..domain.counts import every
-from ..domain.rollout import Phase, PodCondition, Revision, RolloutState, Strategy
+from ..domain.revisions import Revision
+from ..domain.rollout import Phase, PodCondition, RolloutState, Strategy
 from . import deployment_acts, owners, template
 from .acting import Effect, Patch, Plan, Query, Raw
 from .drafting import (

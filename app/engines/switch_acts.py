@@ -6,7 +6,8 @@ from collections.abc import Mapping
 
 from ..domain.commands import Offer, Verb
 from ..domain.policy import Blocker
-from ..domain.rollout import Lane, Revision, RolloutState
+from ..domain.revisions import Lane, Revision
+from ..domain.rollout import RolloutState
 from . import owners
 from .acting import Effect, Plan, Query, Raw
 from .drafting import Draft, Path, Task, blocked, change, items, mapping, offer, value

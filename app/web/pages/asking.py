@@ -13,7 +13,8 @@ from app.domain.commands import VERBS, Arguments, Expected, Offer, Reason, Verb
 from app.domain.names import WorkloadRef
 from app.domain.policy import Blocker
 from app.domain.repositories import short
-from app.domain.rollout import PodCondition, Revision, Weight
+from app.domain.revisions import Revision, Weight
+from app.domain.rollout import PodCondition
 from app.domain.targets import Target
 from app.engines.acting import Difference
 from app.perform import Preview
