@@ -25,7 +25,7 @@ from app.domain.commands import VERBS, Arguments, Expected, Verb
 from app.domain.errors import ShipboardError, StoreUnavailable
 from app.domain.names import WorkloadRef
 from app.domain.policy import Blocker, Permission
-from app.engines import owners
+from app.engines import owners_acts
 from app.perform import Ask, Blocked, KeyReused, Moved, NotKnown, Perform, Preview, Unsuited
 from app.read import acts, changes
 from app.read import commands as read
@@ -180,7 +180,7 @@ class Dialog:
         past = await fleet.follow(row.ref)
         took = await read.took(self._hub.database, row.ref, verb)
         before, after = ends(row, verb, preview)
-        source = preview.source if preview and verb in owners.UNDONE | {Verb.SYNC, Verb.HOLD} else None
+        source = preview.source if preview and verb in owners_acts.UNDONE | {Verb.SYNC, Verb.HOLD} else None
         async with self._hub.database.reading() as connection:
             lies = await changes.between(connection, before, after) if before and after else None
             lost = await changes.revert(connection, source) if source else None
