@@ -37,7 +37,7 @@ from app.web.auth.login import form
 from app.web.render import Renderer
 from app.web.streams import Hub
 
-from .asking import Asking, Problem, Told, asking, drilling, ends
+from .asking import Asking, Problem, Remembered, asking, drilling, ends
 from .may import personal
 
 PATH = "/workloads/{cluster}/{namespace}/{kind}/{name}/commands/{verb}"
@@ -171,11 +171,11 @@ class Dialog:
                 barred.append(Blocker("cluster", str(error), "See /sources for how the cluster is."))
         if form.drill and (blocker := self._perform.undrilled(row.place.environment, row.state)):
             barred.append(blocker)
-        told = await self._told(row, verb, preview)
+        told = await self._remembered(row, verb, preview)
         found = asking(row, offer, preview, arguments, barred, told, self._production, self._hub.clock())
         return drilling(found) if form.drill else found
 
-    async def _told(self, row: WorkloadRow, verb: Verb, preview: Preview | None) -> Told:
+    async def _remembered(self, row: WorkloadRow, verb: Verb, preview: Preview | None) -> Remembered:
         fleet = self._hub.fleet
         past = await fleet.follow(row.ref)
         took = await read.took(self._hub.database, row.ref, verb)
@@ -187,7 +187,7 @@ class Dialog:
             chosen = preview.targets if preview and verb is Verb.SYNC else ()
             titles = await changes.titles(connection, [target.revision.version for target in chosen])
         near = acts.others(fleet.workloads.values(), row)
-        return Told(near, took, past.told.readiness, lies, lost, titles)
+        return Remembered(near, took, past.told.readiness, lies, lost, titles)
 
 
 def routes(hub: Hub, renderer: Renderer, perform: Perform, production: frozenset[str]) -> APIRouter:
