@@ -16,7 +16,6 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests import machine
 from tests.e2e import preview
 from tests.e2e.boards import Running
 from tests.e2e.test_faults import Rig
@@ -51,8 +50,6 @@ class Site:
 
 @pytest.fixture(scope="module")
 def site() -> Iterator[Site]:
-    if not (machine.ROOT / "static/vendor/manifest.json").exists():
-        machine.lacks("the front-end assets are missing: run `make setup`")
     site = Site()
     yield site
     site.server.shutdown()
