@@ -48,7 +48,7 @@ RANK = {severity: rank for rank, severity in enumerate(Severity)}
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ReportSubject:
     """What a report is about, as its sender says: repository key, whole commit id, image digest, branch, and the
     name of the job that made it; empty where it does not say. A commit or a digest is always there."""
 
@@ -58,9 +58,9 @@ class Target:
     job: str = ""
     branch: str = ""
 
-    def or_else(self, repo: str = "", sha: str = "", digest: str = "", branch: str = "") -> Target:
+    def or_else(self, repo: str = "", sha: str = "", digest: str = "", branch: str = "") -> ReportSubject:
         """This, with what it leaves open filled in by what the report itself says."""
-        return Target(
+        return ReportSubject(
             self.repo or repo, self.sha or sha, self.digest or digest, self.job, self.branch or branch
         )
 
@@ -169,7 +169,7 @@ class Bill:
     image: Image = Image()
 
 
-class Proof(StrEnum):
+class Verification(StrEnum):
     """What a signature is worth. Only VERIFIED may ever be shown as signed."""
 
     CLAIMED = "claimed"
@@ -184,7 +184,7 @@ class Attestation:
     verified, or empty."""
 
     subjects: tuple[str, ...]
-    proof: Proof
+    proof: Verification
     predicate: str = ""
     builder: str = ""
     identity: str = ""
@@ -205,7 +205,7 @@ class Upload:
     """One upload: who sent it (`by`, an identity), the sender's key of it (empty without one), and `refused`, why it
     was not read (empty: it was)."""
 
-    target: Target
+    target: ReportSubject
     kind: str
     sha256: str
     bytes: int

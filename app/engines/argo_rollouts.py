@@ -83,7 +83,7 @@ def observe(root: Root, kin: Kin) -> RolloutState:
         course = argo_steps.blue_green(strategy.blue_green, status, moved, aborted, shown)
     elif strategy is not None and strategy.canary is not None:
         course = argo_steps.canary(strategy.canary, status, moved, aborted, shown, blind)
-    look = argo_phase.Look(
+    look = argo_phase.Observed(
         spec=spec,
         status=status,
         seen=seen,
@@ -166,7 +166,7 @@ def _roles(hash_: str, status: RolloutStatus) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _progress(look: argo_phase.Look, phase: Phase) -> int:
+def _progress(look: argo_phase.Observed, phase: Phase) -> int:
     """Percent of the way; 100 only when Argo calls it healthy and fully promoted."""
     counts = look.counts
     if phase is Phase.IDLE:

@@ -15,13 +15,13 @@ from app.domain.reports import (
     CaseResult,
     Finding,
     Image,
-    Proof,
     Reported,
+    ReportSubject,
     ScanReport,
     Severity,
-    Target,
     TestReport,
     Upload,
+    Verification,
 )
 from app.domain.rollout import Phase
 from app.web.api.dora import to_csv
@@ -54,7 +54,7 @@ IMAGE = made("cart", "1", now()).digest
 
 
 def upload(contents: TestReport | ScanReport | Attestation, digest: str = "") -> Reported:
-    about = Target(REPO, sha_of("cart 1"), digest, "unit", "main")
+    about = ReportSubject(REPO, sha_of("cart 1"), digest, "unit", "main")
     kind = {TestReport: "junit", ScanReport: "trivy", Attestation: "attestation"}[type(contents)]
     return Reported(Upload(about, kind, f"{len(kind):064x}", 1, "i|s", "", now()), contents)
 
@@ -63,7 +63,7 @@ def uploads(text: str = "It says why", many: int = 3) -> list[Reported]:
     """Of a run on `cart 1`: failing tests, findings of its image, and a claim of provenance."""
     cases = tuple(Case(text, f"test_{n:05}{text}", CaseResult.FAILED, text) for n in range(many))
     found = tuple(Finding(f"CVE-{n:05}{text}", Severity.HIGH, text, text, text) for n in range(many // 2 + 1))
-    claim = Attestation((IMAGE,), Proof.CLAIMED, builder=text, reason=text)
+    claim = Attestation((IMAGE,), Verification.CLAIMED, builder=text, reason=text)
     scan = ScanReport("Trivy", "1", found, image=Image(IMAGE))
     return [upload(TestReport("JUnit", cases)), upload(scan, IMAGE), upload(claim, IMAGE)]
 

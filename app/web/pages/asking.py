@@ -42,7 +42,7 @@ _TITLES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class End:
     """One end of from → to: version, what it is, digest of its image."""
 
     version: str
@@ -65,7 +65,7 @@ class Remembered:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class FormProblem:
     """Why a form comes back: `status` of the answer, a sentence, what is different now."""
 
     status: int
@@ -87,8 +87,8 @@ class Asking:
     service: str
     environment: str
     place: str
-    before: Side | None
-    after: Side | None
+    before: End | None
+    after: End | None
     sentence: str
     warnings: tuple[str, ...]
     blocked_by: tuple[Blocker, ...]
@@ -110,7 +110,7 @@ class Asking:
     hours: int = 1
     drill: bool = False
     broken: int = 0
-    problem: Problem | None = None
+    problem: FormProblem | None = None
     rows: tuple[()] = field(default=())
 
 
@@ -230,13 +230,13 @@ def ends(row: WorkloadRow, verb: Verb, preview: Preview | None) -> tuple[Revisio
     return (stable, new) if before is None and after is None else (before, after)
 
 
-def _ends(row: WorkloadRow, verb: Verb, preview: Preview | None) -> tuple[Side | None, Side | None]:
+def _ends(row: WorkloadRow, verb: Verb, preview: Preview | None) -> tuple[End | None, End | None]:
     state = row.state
     new, stable = state.revision, state.stable
     before, after = ends(row, verb, preview)
     share = f", {state.weight.wanted} %" if state.weight else ""
     rest = f", {100 - state.weight.wanted} %" if state.weight else ""
-    sides: list[Side | None] = []
+    sides: list[End | None] = []
     for end in (before, after):
         if end is None:
             sides.append(None)
@@ -255,7 +255,7 @@ def _ends(row: WorkloadRow, verb: Verb, preview: Preview | None) -> tuple[Side |
             made = "synced" if verb is Verb.SYNC else "made"
             note = f"{made} {end.created_at:%b} {end.created_at.day}, {end.created_at:%H:%M} UTC"
         image = end.images[0] if end.images else ""
-        sides.append(Side(short(end.version) or image or end.key, note, image))
+        sides.append(End(short(end.version) or image or end.key, note, image))
     if sides[0] == sides[1]:
         return None, sides[1]
     return sides[0], sides[1]

@@ -37,7 +37,7 @@ from app.web.auth.login import form
 from app.web.render import Renderer
 from app.web.streams import Hub
 
-from .asking import Asking, Problem, Remembered, asking, drilling, ends
+from .asking import Asking, FormProblem, Remembered, asking, drilling, ends
 from .may import personal
 
 PATH = "/workloads/{cluster}/{namespace}/{kind}/{name}/commands/{verb}"
@@ -112,7 +112,7 @@ class Dialog:
             return await self._page(request, shown, given["reason"])
         typed = given["confirm"].strip()
         if VERBS[verb].dangerous and typed != ref.name:
-            problem = Problem(422, f"Type {ref.name} to confirm: this skips what would have stopped it.")
+            problem = FormProblem(422, f"Type {ref.name} to confirm: this skips what would have stopped it.")
             return await self._page(request, shown, given["reason"], problem)
         ident = str(request.scope.get("state", {}).get("request_id", ""))
         asked = Ask(verb, ref, shown.arguments, shown.expected, given["reason"], given["key"], ident)
@@ -126,7 +126,12 @@ class Dialog:
         return RedirectResponse(f"/commands/{receipt.id}", 303, {"cache-control": "no-store"})
 
     async def _page(
-        self, request: Request, form: Shown, reason: str = "", problem: Problem | None = None, key: str = ""
+        self,
+        request: Request,
+        form: Shown,
+        reason: str = "",
+        problem: FormProblem | None = None,
+        key: str = "",
     ) -> Response:
         verb, ref = form.verb, form.ref
         row = self._hub.fleet.at(ref)
@@ -236,25 +241,25 @@ def _hours(params: Mapping[str, str]) -> int:
     return min(168, max(1, int(given))) if given.isdecimal() and len(given) < 5 else 1
 
 
-def _problem(request: Request, error: ShipboardError) -> Problem:
+def _problem(request: Request, error: ShipboardError) -> FormProblem:
     """Why the form comes back, in words."""
     match error:
         case Moved():
-            return Problem(409, "It has changed since you looked, so nothing was done.", error.difference)
+            return FormProblem(409, "It has changed since you looked, so nothing was done.", error.difference)
         case Blocked():
             rules = {b.rule for b in error.blocked_by}
             said = " ".join(f"{b.message} {b.clears}".strip() for b in error.blocked_by)
-            return Problem(403 if error.forbidden else 422 if rules == {"reason"} else 409, said)
+            return FormProblem(403 if error.forbidden else 422 if rules == {"reason"} else 409, said)
         case KeyReused():
             said = (
                 "This form was sent before, with another reason. What was asked then stands; ask anew below."
             )
-            return Problem(422, said)
+            return FormProblem(422, said)
         case Unsuited():
-            return Problem(422, str(error))
+            return FormProblem(422, str(error))
         case NotKnown():
             raise refusal(request, 404, "No such workload", str(error), _TODO)
-    return Problem(503, f"{error} Nothing was changed; ask again in a moment.")
+    return FormProblem(503, f"{error} Nothing was changed; ask again in a moment.")
 
 
 def _text(fields: FormData, name: str) -> str:

@@ -28,7 +28,7 @@ from app.web import auth
 from app.web.auth import needs
 from app.web.render import Renderer
 
-from .gates import Kept
+from .gates import LiveGates
 from .page import Dirty, Page
 
 _REGIONS = ("sentence", "rules", "proof", "change", "commits", "aside", "seal")
@@ -53,7 +53,7 @@ class GateQuery:
         return ""
 
 
-class _Gate(Kept):
+class _Gate(LiveGates):
     """`GatePage` as a page reads it."""
 
     name = "shown"
