@@ -10,6 +10,7 @@ from weakref import WeakValueDictionary
 from app.domain.delivery import Delivery
 from app.domain.freshness import Freshness
 from app.domain.names import Place, WorkloadRef
+from app.domain.revisions import Revision, Weight
 from app.domain.rollout import (
     Health,
     Outcome,
@@ -18,14 +19,12 @@ from app.domain.rollout import (
     PodCondition,
     PodCounts,
     Problem,
-    Revision,
     RolloutState,
     Step,
     StepState,
     Strategy,
     WaitKind,
     WaitsFor,
-    Weight,
     attention,
 )
 from app.live import Topic

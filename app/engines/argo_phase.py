@@ -11,15 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..domain.names import cut
-from ..domain.rollout import (
-    Health,
-    Phase,
-    PodCounts,
-    Problem,
-    Revision,
-    WaitKind,
-    WaitsFor,
-)
+from ..domain.revisions import Revision
+from ..domain.rollout import Health, Phase, PodCounts, Problem, WaitKind, WaitsFor
 from . import reading
 from .argo_analysis import named
 from .argo_steps import SWITCH, Course

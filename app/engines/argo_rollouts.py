@@ -12,16 +12,8 @@ from datetime import datetime
 
 from ..domain.commands import Arguments, Verb
 from ..domain.names import cut
-from ..domain.rollout import (
-    Health,
-    Phase,
-    Pod,
-    PodCounts,
-    Problem,
-    Revision,
-    RolloutState,
-    Strategy,
-)
+from ..domain.revisions import Revision
+from ..domain.rollout import Health, Phase, Pod, PodCounts, Problem, RolloutState, Strategy
 from . import argo_acts as acts
 from . import argo_analysis, argo_offers, argo_phase, argo_steps, cautions, owners, reading, trouble
 from . import pods as squares

@@ -22,7 +22,8 @@ from typing import Any
 
 from app.domain.facts import WorkloadObserved
 from app.domain.names import Place, WorkloadRef
-from app.domain.rollout import Health, Phase, Revision, RolloutState, Strategy
+from app.domain.revisions import Revision
+from app.domain.rollout import Health, Phase, RolloutState, Strategy
 from app.ingest import Ingest
 from app.live import Live, Topic
 from app.read import dora

@@ -21,7 +21,8 @@ from app.domain.reports import (
     Target,
     Upload,
 )
-from app.domain.rollout import Attention, Health, Phase, Revision, RolloutState, Strategy
+from app.domain.revisions import Revision
+from app.domain.rollout import Attention, Health, Phase, RolloutState, Strategy
 from app.domain.signing import SigningRule
 from app.read.artifacts import Running, origins, shown
 from app.read.flags import Asked, Policy, of_images

@@ -9,7 +9,8 @@ import pytest
 from app.domain.commands import Arguments, Command, CommandPhase, Expected, Verb
 from app.domain.history import Transition
 from app.domain.people import SYSTEM
-from app.domain.rollout import Attention, Phase, PodCounts, Problem, Revision, RolloutState, attention
+from app.domain.revisions import Revision
+from app.domain.rollout import Attention, Phase, PodCounts, Problem, RolloutState, attention
 from app.engines.acting import Effect
 from app.read.landing import Asked, Way, Whither, landing, way
 from app.read.words import ready

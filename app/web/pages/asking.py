@@ -13,7 +13,8 @@ from app.domain.commands import VERBS, Arguments, Expected, Offer, Reason, Verb
 from app.domain.names import WorkloadRef
 from app.domain.policy import Blocker
 from app.domain.repositories import short
-from app.domain.rollout import PodCondition, Revision, Weight
+from app.domain.revisions import Revision, Weight
+from app.domain.rollout import PodCondition
 from app.domain.targets import Target
 from app.engines.acting import Difference
 from app.perform import Preview
@@ -50,7 +51,7 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Remembered:
     """What the board remembers beside the preview: who else is on the way, how long it took last, the way back, the
     commits between the two versions, the one that an owner would have to lose, and the first lines of commits that can
     be chosen."""
@@ -104,7 +105,7 @@ class Asking:
     idle: bool
     reason_due: bool
     confirm: str
-    told: Told
+    told: Remembered
     back: str
     hours: int = 1
     drill: bool = False
@@ -119,7 +120,7 @@ def asking(
     preview: Preview | None,
     arguments: Arguments,
     barred: Sequence[Blocker],
-    told: Told,
+    told: Remembered,
     production: frozenset[str],
     now: datetime,
 ) -> Asking:
@@ -276,7 +277,7 @@ def _differences(row: WorkloadRow, verb: Verb, preview: Preview | None) -> tuple
     return tuple(found)
 
 
-def _way_back(verb: Verb, row: WorkloadRow, told: Told, now: datetime) -> str:
+def _way_back(verb: Verb, row: WorkloadRow, told: Remembered, now: datetime) -> str:
     """The way back from it, in a sentence."""
     undo, ready = VERBS[verb].undo, told.readiness
     if undo is None or verb in BACKWARDS:

@@ -25,7 +25,7 @@ from app.domain.commands import VERBS, Arguments, Expected, Verb
 from app.domain.errors import ShipboardError, StoreUnavailable
 from app.domain.names import WorkloadRef
 from app.domain.policy import Blocker, Permission
-from app.engines import owners
+from app.engines import owners_acts
 from app.perform import Ask, Blocked, KeyReused, Moved, NotKnown, Perform, Preview, Unsuited
 from app.read import acts, changes
 from app.read import commands as read
@@ -37,7 +37,7 @@ from app.web.auth.login import form
 from app.web.render import Renderer
 from app.web.streams import Hub
 
-from .asking import Asking, Problem, Told, asking, drilling, ends
+from .asking import Asking, Problem, Remembered, asking, drilling, ends
 from .may import personal
 
 PATH = "/workloads/{cluster}/{namespace}/{kind}/{name}/commands/{verb}"
@@ -171,23 +171,23 @@ class Dialog:
                 barred.append(Blocker("cluster", str(error), "See /sources for how the cluster is."))
         if form.drill and (blocker := self._perform.undrilled(row.place.environment, row.state)):
             barred.append(blocker)
-        told = await self._told(row, verb, preview)
+        told = await self._remembered(row, verb, preview)
         found = asking(row, offer, preview, arguments, barred, told, self._production, self._hub.clock())
         return drilling(found) if form.drill else found
 
-    async def _told(self, row: WorkloadRow, verb: Verb, preview: Preview | None) -> Told:
+    async def _remembered(self, row: WorkloadRow, verb: Verb, preview: Preview | None) -> Remembered:
         fleet = self._hub.fleet
         past = await fleet.follow(row.ref)
         took = await read.took(self._hub.database, row.ref, verb)
         before, after = ends(row, verb, preview)
-        source = preview.source if preview and verb in owners.UNDONE | {Verb.SYNC, Verb.HOLD} else None
+        source = preview.source if preview and verb in owners_acts.UNDONE | {Verb.SYNC, Verb.HOLD} else None
         async with self._hub.database.reading() as connection:
             lies = await changes.between(connection, before, after) if before and after else None
             lost = await changes.revert(connection, source) if source else None
             chosen = preview.targets if preview and verb is Verb.SYNC else ()
             titles = await changes.titles(connection, [target.revision.version for target in chosen])
         near = acts.others(fleet.workloads.values(), row)
-        return Told(near, took, past.told.readiness, lies, lost, titles)
+        return Remembered(near, took, past.told.readiness, lies, lost, titles)
 
 
 def routes(hub: Hub, renderer: Renderer, perform: Perform, production: frozenset[str]) -> APIRouter:

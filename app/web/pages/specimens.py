@@ -12,6 +12,7 @@ from typing import cast
 from app.domain.facts import SourceObserved
 from app.domain.freshness import Freshness
 from app.domain.names import Place, WorkloadRef
+from app.domain.revisions import Revision, Weight
 from app.domain.rollout import (
     Caution,
     CautionKind,
@@ -22,14 +23,12 @@ from app.domain.rollout import (
     PodCondition,
     PodCounts,
     Problem,
-    Revision,
     RolloutState,
     Step,
     StepState,
     Strategy,
     WaitKind,
     WaitsFor,
-    Weight,
     attention,
 )
 from app.read.builds import Builds
