@@ -6,8 +6,10 @@ Instants are aware datetimes and print in UTC; ages are never negative, since cl
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
 
 from ..domain import repositories
 from ..domain.artifacts import FLAG_WORDS
@@ -18,6 +20,7 @@ from ..read.words import number
 from .plots import PLOTS
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_PLAIN = re.compile(r"[A-Za-z0-9/_.~-]*").fullmatch
 _DAY_STRIP = timedelta(hours=24)
 
 
@@ -140,6 +143,11 @@ def epoch(at: datetime) -> int:
     return int(at.timestamp())
 
 
+def quoted(text: str) -> str:
+    """A path as a link has it (RFC 3986): as `urlencode` makes it, sooner where nothing is to be quoted."""
+    return text if _PLAIN(text) else quote(text)
+
+
 def short(digest: str) -> str:
     """A digest that can be compared by eye: sha256:9c41e07a…d2b8."""
     kind, _, rest = digest.partition(":")
@@ -171,6 +179,7 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "number_word": number,
     "capitalize_first": capitalize_first,
     "short": short,
+    "quoted": quoted,
     "stamp": stamp,
     "epoch": epoch,
     "remedy": remedy,
