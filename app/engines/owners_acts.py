@@ -53,15 +53,22 @@ def guarded(
     )
     if owner.manager is Manager.ARGOCD:
         sentence = f"{by} applies an older revision of its source; Git stays ahead of it."
-        held[Verb.SYNC] = offer(Verb.SYNC, "Sync to an older revision", sentence)
+        held[Verb.SYNC] = offer(Verb.SYNC, "Sync to an older revision", sentence, _ahead(owner.reverts))
     return held
+
+
+def _ahead(undoes: Reverts) -> Blocker | None:
+    """What stands in the way of a sync to an older revision; nothing where only the application tells."""
+    if undoes in (Reverts.NO, Reverts.UNKNOWN):
+        return None
+    return Blocker("owner", "Auto-sync would go forward again at once.", "Hold auto-sync first.")
 
 
 def _guard(found: Offer, owner: Owner) -> Offer:
     by = spoken(owner)
     match owner.reverts:
         case Reverts.CONTINUOUS if owner.kind in KINDS:
-            clears = "Sync it to an older revision, or hold its automation first; to last, revert the commit."
+            clears = f"Hold {_automation(owner)} first; to last, revert the commit."
             soon = "within seconds" if owner.manager is Manager.ARGOCD else "at its next interval"
             why = Blocker("owner", f"{by} would undo this {soon}.", clears)
             return replace(found, blocked_by=(*found.blocked_by, why))
@@ -110,9 +117,8 @@ def _automate(task: Task, owner: Owner, found: Raw, on: bool, until: object) -> 
 def _sync(task: Task) -> Plan:
     """What `argocd app rollback` asks for: a sync with the revision and source of an entry of the history."""
     owner, found = _managed(task)
-    if reverts(owner, found) is not Reverts.NO:
-        message = "Auto-sync would go forward again at once."
-        raise task.refuse(message, "Hold auto-sync first.", "owner")
+    if ahead := _ahead(reverts(owner, found)):
+        raise task.refuse(ahead.message, ahead.clears, ahead.rule)
     if value(found, "operation") is not None:
         raise task.refuse(
             "Another operation of the application is in progress.", "Wait until it is over.", "owner"

@@ -34,14 +34,14 @@ class _Board:
 
     @property
     def columns(self) -> object:
-        return self.model.environments
+        return self._projection.columns
 
     @property
     def contacts(self) -> Mapping[str, datetime | None]:
         return self._projection.contacts
 
     def rows(self) -> Mapping[str, BoardRow]:
-        return {_ident(row.service): row for row in self.model.rows}
+        return {f"s-{row.slug}": row for row in self._projection.rows}
 
     def apply(self, topics: Iterable[Topic], now: datetime) -> Dirty:
         return self._dirty(self._projection.apply(topics, now))
