@@ -21,7 +21,8 @@ from app.engines.acting import NotOffered, Plan
 from app.store.commands import Known
 
 from .access import Access
-from .look import ClusterLike, Seen, completed, kind_of, look, moved, relevant
+from .differences import moved
+from .look import ClusterLike, Seen, completed, kind_of, look, relevant
 from .terms import MAX_REASON, PERSONAL, Ask, Moved, Rules
 from .write import outrun, send
 

@@ -89,7 +89,7 @@ class _Inbox(LiveGates):
             return Dirty(everything=True)  # there are few, and their order tells something
         old, new = _rows(before), _rows(self.model)
         changed = {ident: row for ident, row in new.items() if old[ident] != row}
-        return Dirty(frozenset({"sentence", "freezes", "foot"}), changed=changed)
+        return Dirty(frozenset({"sentence", "freezes", "changing", "foot"}), changed=changed)
 
 
 def _rows(inbox: Inbox) -> dict[str, GateLine]:
@@ -104,7 +104,7 @@ PAGE = Page(
     path="/gates",
     title="Gates",
     template="gates.html",
-    regions=("sentence", "rows", "freezes", "foot"),
+    regions=("sentence", "rows", "freezes", "changing", "foot"),
     parse=InboxQuery.parse,
     open=_Inbox,
     by_rights=_by_rights,
