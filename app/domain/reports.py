@@ -16,6 +16,7 @@ from typing import ClassVar
 
 from .artifacts import Alias, Link
 from .ci import ident
+from .packages import Package
 
 MAX_KEPT = 500
 """Cases and findings of one report that are kept with their texts, the worst first; all of them are counted."""
@@ -156,7 +157,8 @@ class ScanReport:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """A bill of materials: which format, what it is about, how many components it names."""
+    """A bill of materials: which format, what it is about, how many components it names, files among them. `packages`
+    are those that are kept of it, `left_out` is how many more it lists."""
 
     format: str
     subject: str = ""
@@ -167,6 +169,8 @@ class Bill:
     sha: str = ""
     branch: str = ""
     image: Image = Image()
+    packages: tuple[Package, ...] = ()
+    left_out: int = 0
 
 
 class Verification(StrEnum):

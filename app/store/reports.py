@@ -33,6 +33,7 @@ from app.domain.reports import (
 )
 from app.store.ci_tables import COMMIT, RUN
 from app.store.mapping import Values
+from app.store.packages import record_packages
 from app.store.report_tables import CASE, REPORT, SCAN, SIGNATURE, TESTS
 
 DEFAULT_BRANCHES = ("main", "master", "trunk", "default")
@@ -85,6 +86,8 @@ async def _record(connection: AsyncConnection, upload: Upload, contents: Content
             await _tests(connection, upload, about, contents)
         case ScanReport() | Bill():
             await connection.execute(SCAN.insert(), _scan(upload.id, contents))
+            if isinstance(contents, Bill):
+                await record_packages(connection, upload, contents)
         case Attestation():
             rows = [_signature(upload.id, subject, contents) for subject in contents.subjects]
             await connection.execute(SIGNATURE.insert(), rows)

@@ -35,6 +35,9 @@ UNSTREAMED = (
     "/api/v1/reports",
     f"/api/v1/reports/{SCAN.upload.id}",
     f"/api/v1/artifacts/{DIGEST}",
+    f"/api/v1/artifacts/{DIGEST}/packages",
+    f"/api/v1/reports/{SCAN.upload.id}/packages",
+    "/api/v1/artifacts",
 )
 
 
