@@ -300,18 +300,26 @@ def test_the_night_dims_what_is_calm_and_nothing_else(page: Page, site: Site) ->
 
 
 def test_the_picture_wanders_by_a_few_pixels(page: Page, site: Site) -> None:
+    page.clock.install(time=NOW)
     open_at(page, site.at("wall-calm"))
-    places = page.evaluate("""() => {
-        const drift = document.querySelector('main').getAnimations().find((a) => a.animationName === 'drift');
-        return [...Array(8).keys()].map((minute) => {
-            drift.currentTime = minute * 60000 + 1;
-            const box = document.querySelector('#sentence').getBoundingClientRect();
-            return `${box.x} ${box.y}`;
-        });
-    }""")
-    assert len(set(places)) == 8
-    xs, ys = zip(*(map(float, place.split()) for place in places), strict=True)
+    places = set()
+    for _ in range(8):
+        for selector in ("#sentence", ".left"):
+            box = page.locator(selector).bounding_box()
+            assert box
+            places.add((selector == ".left", box["x"], box["y"]))
+        page.clock.run_for(60_000)
+    assert len(places) == 16
+    _, xs, ys = zip(*(place for place in places if not place[0]), strict=True)
     assert (max(xs) - min(xs), max(ys) - min(ys)) == (4, 4)
+
+
+def test_nothing_is_animated_while_nothing_happens(page: Page, site: Site) -> None:
+    open_at(page, site.at("wall-failing"))
+    animations = page.evaluate(
+        "document.getAnimations().map((a) => [a.effect.getTiming().delay, a.effect.getComputedTiming().progress])"
+    )
+    assert animations == [[19_000, None]] * 3
 
 
 def test_a_silent_wall_is_loaded_anew_only_when_the_wall_answers(page: Page, site: Site) -> None:
