@@ -1,6 +1,6 @@
 """What reports uploaded by CI say: results of tests, findings of scans, contents of bills of materials. Pure.
 
-A report has no name of its own: it is known by what it is about (`Target`), its kind and the SHA-256 of its
+A report has no name of its own: it is known by what it is about (`ReportSubject`), its kind and the SHA-256 of its
 bytes, so the same upload is the same report however often it comes. Numbers are counted from the items, never
 taken from a file's own totals, which lie.
 """

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain import artifacts
@@ -54,9 +54,10 @@ async def of_images(
     """What is to be said of each of `asked`, by its key."""
     found: dict[str, tuple[Flag, ...]] = {}
     keys = list(asked)
+    told = bool(keys) and await connection.scalar(_TOLD)
     for start in range(0, len(keys), AT_ONCE):
         some = {key: asked[key] for key in keys[start : start + AT_ONCE]}
-        around = await _around(connection, some, policy)
+        around = await _around(connection, some, policy) if told else _NOTHING
         found |= {key: tuple(_flags(one, around, policy)) for key, one in some.items()}
     return found
 
@@ -74,6 +75,26 @@ class _Around:
     unproven: Mapping[str, str]
     scans: Mapping[str, Mapping[str, int]]
     deployed: Mapping[tuple[str, str], str]
+
+
+_NOTHING = _Around((), (), {}, {}, set(), {}, {}, {})
+_TOLD = select(
+    or_(
+        *(
+            exists(select(key))
+            for key in (
+                TAG.c.digest,
+                ALIAS.c.digest,
+                LINK.c.digest,
+                ARTIFACT.c.digest,
+                SIGNATURE.c.subject,
+                REPORT.c.id,
+                REPORTED.c.id,
+            )
+        )
+    )
+)
+"""Whether anybody told anything of any image."""
 
 
 def _flags(one: ImageQuery, around: _Around, policy: Policy) -> Iterable[Flag]:

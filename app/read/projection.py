@@ -109,15 +109,14 @@ class BoardProjection:
     @property
     def board(self) -> Board:
         """The whole read model."""
-        rows = self.rows
         waits = sorted((w for ws in self._waiting.values() for w in ws), key=lambda w: (w.since, w.slug))
         day = self._day.day(self._now)
-        told = [c.since for r in rows for c in r.cells if c] + [t.at for t in day.ticks]
+        told = [*self._since.values(), *(t.at for t in day.ticks)]
         said, empty, landed = self._said
         return Board(
             sentence=said,
             environments=self._columns,
-            rows=rows,
+            rows=self.rows,
             waiting=tuple(waits),
             day=day,
             sources=self._coverage.listening,
@@ -185,6 +184,7 @@ class BoardProjection:
         self._held: dict[str, tuple[Held, ...]] = {}
         self._passing: list[tuple[datetime, str]] = []
         self._landed: dict[str, datetime] = {}
+        self._since: dict[str, datetime] = {}
         self._said: tuple[Sentence, Empty | None, datetime | None] = (Sentence((), ""), None, None)
         self._day = DayStrip(self._all_columns[-1].name if self._all_columns else "")
         self._settle_rows(set(self._members))
@@ -251,6 +251,7 @@ class BoardProjection:
         self._waiting.pop(service, None)
         self._held.pop(service, None)
         self._landed.pop(service, None)
+        self._since.pop(service, None)
         self._rollouts_failed.discard(service)
         self._glimpsed.discard(service)
         names, query = self._names, self._query
@@ -264,6 +265,7 @@ class BoardProjection:
         row = board_row(service, seen, self._columns, self._now, self._fleet.origins, told, self._fleet.marks)
         if query.attention and row.attention not in query.attention:
             return None
+        self._since[service] = max(c.since for c in row.cells if c)
         if stopped := held(service, mine):
             self._held[service] = stopped
         if asked := waiting(service, seen, names, self._gates.get(service, ())):

@@ -75,7 +75,7 @@ def billed(text: str = "cart", many: int = 3) -> Reported:
     """The bill of materials of the image of `cart 1`."""
     some = tuple(Package(f"{text} {n:05}", f"1.{n} {text}", text, text) for n in range(many))
     bill = Bill("CycloneDX 1.6", text, many, packages=some, left_out=2 if many > 3 else 0)
-    about = Target(REPO, sha_of("cart 1"), IMAGE, "image", "main")
+    about = ReportSubject(REPO, sha_of("cart 1"), IMAGE, "image", "main")
     return Reported(Upload(about, "cyclonedx", "f" * 64, 1, "i|s", "", now()), bill)
 
 

@@ -211,8 +211,9 @@ class PageContent:
 
     def _look(self, now: datetime) -> None:
         shown, self._now = self._projection, now
-        self._context |= {shown.name: shown.model, "contacts": shown.contacts, "now": now}
-        self._context |= {"alarms": self._alarms(now), "listening": shown.model.sources}
+        model = shown.model
+        self._context |= {shown.name: model, "contacts": shown.contacts, "now": now}
+        self._context |= {"alarms": self._alarms(now), "listening": model.sources}
 
     def _draw(self, name: str) -> str:
         return self._renderer.region(self._page.template, name, self._context)
@@ -234,7 +235,8 @@ class PageContent:
 
     def _table(self) -> str:
         """The rows in their frame, which is drawn around a single stand-in."""
-        name, model = self._projection.name, self._projection.model
+        name = self._projection.name
+        model: Any = self._context[name]
         context = {**self._context, name: replace(model, rows=model.rows[:1])}
         head, _, tail = self._renderer.region(self._page.template, ROWS, context, {"row": MARK}).partition(
             MARK
