@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from .policy import Blocker
-from .rollout import Outcome, Revision, RolloutState
+from .revisions import Revision
+from .rollout import Outcome, RolloutState
 
 RULE = "never-live"
 """Name of the rule that blocks."""

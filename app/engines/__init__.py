@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 
 from ..domain.commands import Offer, Verb
 from ..domain.owners import presumed
@@ -64,6 +65,7 @@ def offers(
     return found, targets
 
 
+@cache
 def required(engine: str, root: str) -> frozenset[str]:
     """The kinds without which nothing can be said of a workload with this root kind that the engine of this
     name reads; the root kind alone when no engine has that name."""

@@ -14,7 +14,8 @@ from app.domain.names import WorkloadRef
 from app.domain.owners import Source
 from app.domain.people import Principal
 from app.domain.policy import ALLOWED, Blocker, Verdict
-from app.domain.rollout import Revision, RolloutState
+from app.domain.revisions import Revision
+from app.domain.rollout import RolloutState
 from app.domain.targets import Target
 from app.engines.acting import Difference
 from app.store.commands import Kept, Sending

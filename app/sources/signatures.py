@@ -18,7 +18,7 @@ import structlog
 
 from app.domain.artifacts import Link, Trust
 from app.domain.names import cut
-from app.domain.reports import Attestation, Image, Proof, Target
+from app.domain.reports import Attestation, Image, ReportSubject, Verification
 from app.domain.repositories import full_sha, repo_key
 from app.domain.signing import Signer, SigningRule, may_sign
 
@@ -58,12 +58,12 @@ class Signatures:
         self._verifier: Any = None
         self._turn = threading.Lock()
 
-    def verified(self, body: bytes, claim: Attestation, about: Target) -> Attestation:
+    def verified(self, body: bytes, claim: Attestation, about: ReportSubject) -> Attestation:
         """`claim`, which was read from `body`, with what it is worth. Never raises."""
         try:
             tree = envelope(Document(body))
         except Refused as refused:
-            return replace(claim, proof=Proof.UNVERIFIABLE, reason=str(refused))
+            return replace(claim, proof=Verification.UNVERIFIABLE, reason=str(refused))
         if not is_bundle(tree):
             return replace(
                 claim, reason="It carries no certificate and no proof of a log, so it is only a claim."
@@ -72,7 +72,7 @@ class Signatures:
             from sigstore.errors import Error
             from sigstore.models import Bundle
         except ImportError:
-            return replace(claim, proof=Proof.UNVERIFIABLE, reason=ABSENT)
+            return replace(claim, proof=Verification.UNVERIFIABLE, reason=ABSENT)
         asking = _Asking(about.repo, self._rules)
         try:
             with self._turn:
@@ -110,7 +110,7 @@ class Signatures:
         return claim
 
     def _settled(
-        self, proven: Attestation, signer: Signer | None, about: Target, at: datetime | None
+        self, proven: Attestation, signer: Signer | None, about: ReportSubject, at: datetime | None
     ) -> Attestation:
         """What the verified statement is worth for what the upload is about."""
         if signer is None:
@@ -128,7 +128,7 @@ class Signatures:
         )
         return replace(
             proven,
-            proof=Proof.VERIFIED,
+            proof=Verification.VERIFIED,
             identity=signer.subject,
             issuer=signer.issuer,
             repo=repo,
@@ -143,7 +143,7 @@ def _unproven(claim: Attestation, signer: Signer | None, why: str) -> Attestatio
     """What is left of a claim that failed: nothing that links an image with a commit."""
     return replace(
         claim,
-        proof=Proof.UNVERIFIABLE,
+        proof=Verification.UNVERIFIABLE,
         identity=signer.subject if signer else "",
         issuer=signer.issuer if signer else "",
         reason=why,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
 
 from markupsafe import Markup, escape
 
@@ -23,6 +24,7 @@ from .plots import PLOTS
 _UNIT = re.compile(r"(?<=\d) (?=(?:%|[hds]|min)(?!\w))")
 _JOINT = re.compile(r"(?<=/)(?=\w)|(?<=\w)(?=[:@])")
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_PLAIN = re.compile(r"[A-Za-z0-9/_.~-]*").fullmatch
 _DAY_STRIP = timedelta(hours=24)
 
 
@@ -155,6 +157,11 @@ def epoch(at: datetime) -> int:
     return int(at.timestamp())
 
 
+def quoted(text: str) -> str:
+    """A path as a link has it (RFC 3986): as `urlencode` makes it, sooner where nothing is to be quoted."""
+    return text if _PLAIN(text) else quote(text)
+
+
 def short(digest: str) -> str:
     """A digest that can be compared by eye: sha256:9c41e07a…d2b8."""
     kind, _, rest = digest.partition(":")
@@ -189,6 +196,7 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "unbroken": unbroken,
     "broken": broken,
     "short": short,
+    "quoted": quoted,
     "stamp": stamp,
     "epoch": epoch,
     "remedy": remedy,

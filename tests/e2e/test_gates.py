@@ -10,10 +10,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, Page, expect
 
 from tests.e2e.keys import press, tab_to
+from tests.e2e.usable import usable
 from tests.processes import free_port, shipboard
 
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1920, "height": 1080}
@@ -59,13 +59,6 @@ def signed_in(browser: Browser, board: str, size: dict[str, int], who: str, them
     page.locator(f"button[value={who}]").click()
     page.wait_for_load_state()
     return page
-
-
-def usable(page: Page) -> None:
-    found = Axe().run(page).response
-    assert len(found["passes"]) > 10
-    assert [(v["id"], v["nodes"][0]["html"]) for v in found["violations"]] == []
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from app.domain.artifacts import Link, Trust
-from app.domain.reports import Attestation, Image, Proof
+from app.domain.reports import Attestation, Image, Verification
 from app.domain.repositories import full_sha, repo_key
 
 from ..hooks.tree import at, node, nodes, text
@@ -66,7 +66,7 @@ def parse(document: Document) -> Attestation:
         algorithm = text(tree, "messageSignature", "messageDigest", "algorithm")
         if digest is None or algorithm != "SHA2_256":
             raise Refused("The bundle signs neither an envelope nor a SHA-256.")
-        return Attestation((_hex(digest),), Proof.CLAIMED, reason="Nobody has verified it.")
+        return Attestation((_hex(digest),), Verification.CLAIMED, reason="Nobody has verified it.")
     if "payload" in tree and "payloadType" in tree:
         return _dsse(tree)
     if "_type" in tree:
@@ -109,7 +109,7 @@ def told(statement: dict[str, Any]) -> Attestation:
     links = tuple(Link(one, sha, repo, Trust.PROVENANCE, said) for one in subjects) if sha else ()
     return Attestation(
         subjects,
-        Proof.CLAIMED,
+        Verification.CLAIMED,
         text(statement, "predicateType") or "",
         builder,
         repo=repo,

@@ -17,7 +17,7 @@ from app.domain.policy import Blocker
 from app.domain.rollout import Phase
 from app.engines.acting import Difference, Effect
 from app.read.fleet import Fleet
-from app.read.landing import Asked, way
+from app.read.landing import AskedCommand, way
 from app.read.receipt import ReceiptPage, ReceiptProjection
 from app.store.commands import Intended, Kept
 
@@ -32,26 +32,26 @@ def receipts(now: datetime) -> tuple[tuple[str, ReceiptPage], ...]:
     at, fleet = now - _ASKED, specimens.fleet(now)
     asked, ended = _kept("moves", at), CommandPhase
 
-    def over(phase: CommandPhase, service: str, message: str, *, sent: bool = True) -> Asked:
+    def over(phase: CommandPhase, service: str, message: str, *, sent: bool = True) -> AskedCommand:
         taken = at + _TAKEN if sent else None
         kept = _kept(service, at)
-        return Asked(replace(kept, phase=phase, message=message, sent_at=taken, ended_at=at + _LANDED))
+        return AskedCommand(replace(kept, phase=phase, message=message, sent_at=taken, ended_at=at + _LANDED))
 
-    def done(service: str, *phases: Phase) -> Asked:
+    def done(service: str, *phases: Phase) -> AskedCommand:
         kept = _kept(service, at)
         kept = replace(kept, phase=ended.DONE, sent_at=at + _TAKEN, ended_at=at + _SEEN)
         moves = [
             Transition(at + after, Phase.IDLE, phase, "b", "1.4.0", None, "")
             for after, phase in zip((_TAKEN, _LANDED), phases, strict=False)
         ]
-        return Asked(kept, way(kept, moves))
+        return AskedCommand(kept, way(kept, moves))
 
     moved = Blocker("moved", "Another version was asked for a moment before.", "Open the dialog again.")
     refused = over(ended.REFUSED, "good", "", sent=False)
     states = {
-        "Requested": Asked(asked),
-        "Being sent": Asked(replace(asked, phase=ended.RUNNING)),
-        "Taken": Asked(replace(asked, phase=ended.SENT, sent_at=at + _TAKEN)),
+        "Requested": AskedCommand(asked),
+        "Being sent": AskedCommand(replace(asked, phase=ended.RUNNING)),
+        "Taken": AskedCommand(replace(asked, phase=ended.SENT, sent_at=at + _TAKEN)),
         "Moves": done("moves", Phase.PROGRESSING),
         "Done": done("landed", Phase.PROGRESSING, Phase.IDLE),
         "Stuck": done("fails", Phase.PROGRESSING, Phase.FAILED),
@@ -63,7 +63,7 @@ def receipts(now: datetime) -> tuple[tuple[str, ReceiptPage], ...]:
     return tuple((name, _page(fleet, each, now)) for name, each in states.items())
 
 
-def _page(fleet: Fleet, asked: Asked, now: datetime) -> ReceiptPage:
+def _page(fleet: Fleet, asked: AskedCommand, now: datetime) -> ReceiptPage:
     followed = SimpleNamespace(**vars(fleet), kept=lambda _: SimpleNamespace(value=asked))
     return ReceiptProjection(cast("Fleet", followed), asked.kept.command.id, now).page
 

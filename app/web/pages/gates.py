@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from app.live import Topic
+from app.domain.names import Topic
 from app.read import gates as read
 from app.read.fleet import Fleet
 from app.read.gate_models import GateLine, Inbox
@@ -34,7 +34,7 @@ class InboxQuery:
         return ""
 
 
-class Kept:
+class LiveGates:
     """A read model of gates that is made again whenever a gate, a workload or a freeze changed, and by the clock."""
 
     columns = None
@@ -68,7 +68,7 @@ class Kept:
         raise NotImplementedError
 
 
-class _Inbox(Kept):
+class _Inbox(LiveGates):
     """`Inbox` as a page reads it."""
 
     name = "inbox"

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from app.live import Topic
+from app.domain.names import Topic
 from app.read.board import Board, BoardRow, Empty, Listening
 from app.read.fleet import Fleet
 from app.read.projection import BoardProjection

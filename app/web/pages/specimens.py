@@ -13,6 +13,7 @@ from app.domain.course import Sample
 from app.domain.facts import SourceObserved
 from app.domain.freshness import Freshness
 from app.domain.names import Place, WorkloadRef
+from app.domain.revisions import Revision, Weight
 from app.domain.rollout import (
     Caution,
     CautionKind,
@@ -23,14 +24,12 @@ from app.domain.rollout import (
     PodCondition,
     PodCounts,
     Problem,
-    Revision,
     RolloutState,
     Step,
     StepState,
     Strategy,
     WaitKind,
     WaitsFor,
-    Weight,
     attention,
 )
 from app.domain.stages import Stage
