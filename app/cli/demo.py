@@ -31,11 +31,13 @@ class NoCluster(ShipboardError):
 class EmbeddedCluster:
     """A context manager: inside, the cluster runs. `kubeconfig` is written there before it is entered."""
 
-    def __init__(self, kubeconfig: Path, board: str = "", secret: str = "", token: str = "") -> None:
+    def __init__(
+        self, kubeconfig: Path, board: str = "", secret: str = "", token: str = "", key: str = ""
+    ) -> None:
         """`board`: the address of the board that its CI tells, by webhooks signed with `secret` and by reports with
-        `token`; nobody without."""
+        `token`; nobody without. `key`: the private key that it signs its images with."""
         self.kubeconfig = kubeconfig
-        self._board, self._secret, self._token = board, secret, token
+        self._board, self._secret, self._token, self._key = board, secret, token, key
         self.context = ""
         self._child: subprocess.Popen[bytes] | None = None
 
@@ -48,7 +50,7 @@ class EmbeddedCluster:
         if self._board:
             command += ["--webhooks", f"{self._board}/hooks/github/{HOOK}"]
             command += ["--reports", f"{self._board}/api/v1/ingest"]
-        secrets = {"CI_SECRET": self._secret, "CI_TOKEN": self._token}
+        secrets = {"CI_SECRET": self._secret, "CI_TOKEN": self._token, "CI_SIGNING_KEY": self._key}
         self._child = subprocess.Popen(
             [*command, "--kubeconfig", str(self.kubeconfig)],
             env={**os.environ, "PYTHONPATH": os.pathsep.join(path), **secrets},

@@ -11,7 +11,7 @@ from typing import Any
 from app.domain.delivery import lint
 from app.domain.places import Rule
 
-from . import auth, delivery, notify, scalars
+from . import auth, delivery, images, notify, scalars
 from .auth import AuthSettings, Mode, Secret
 from .hooks import EVENTS, HOOKS, SERVICES, STAGES, HookSettings
 from .images import SCAN_THRESHOLD, SIGNING
@@ -269,6 +269,9 @@ def load(
             "replicas the same one.",
         )
     base = file.absolute().parent if file else Path()
+    signing = [images.opened(rule, base) for rule in values.get("signing", ())]
+    values["signing"] = tuple(rule for rule, _ in signing)
+    warnings += tuple(text for _, odd in signing for text in odd)
     values["events"] = tuple(sink.opened(environ, base) for sink in values.get("events", ()))
     values["notify"], silent = values.get("notify", notify.NotifySettings()).opened(environ, base)
     warnings += silent

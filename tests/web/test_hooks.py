@@ -346,7 +346,9 @@ async def test_secret_may_end_the_address_where_senders_can_set_no_header_and_is
         told = ""
         for provider in PROVIDERS:
             good = await http.post(f"/hooks/{provider}/my-{provider}/{secret}", content=body)
-            assert good.status_code == (202 if provider in ("jenkins", "tekton", "statuspage") else 404), provider
+            assert good.status_code == (202 if provider in ("jenkins", "tekton", "statuspage") else 404), (
+                provider
+            )
             for wrong in (
                 secret[:-1],
                 f"{secret}x",
