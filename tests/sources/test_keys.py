@@ -11,6 +11,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa,
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from app.cli.personas import signing
+from app.demo.ci_signing import STRANGER, UNSIGNED, Signing
 from app.domain.reports import Attestation, Proof, Target
 from app.domain.signing import Signer, SigningKey, SigningRule, may_sign
 from app.sources import reports
@@ -167,3 +169,17 @@ def test_signatures_of_any_shape_prove_nothing(odd):
         bundle(dsseEnvelope=altered(GOOD, signatures=odd), messageSignature=odd),
     ):
         assert judged(tree, rules("p256")).proof is not Proof.VERIFIED
+
+
+def test_images_of_the_demo_are_verified_by_its_key_but_for_two():
+    secret, some = signing()
+    sign = Signing(secret)
+    for service, proof in (
+        ("cart", Proof.VERIFIED),
+        (STRANGER, Proof.UNVERIFIABLE),
+        (UNSIGNED, Proof.CLAIMED),
+    ):
+        repo = f"github.com/acme/{service}"
+        tree = json.loads(sign(service, statement(repo=repo)))
+        found = judged(tree, list(some), Target(repo, digest=DIGEST))
+        assert (found.proof, "demo-ci" in found.identity) == (proof, proof is Proof.VERIFIED)
