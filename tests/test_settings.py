@@ -7,7 +7,7 @@ import yaml
 
 from app.settings import VARIABLES, ClusterSettings, Settings, SettingsRefused, load
 from app.settings.clusters import found
-from app.settings.load import SHAPE
+from app.settings.shape import SHAPE
 
 WHOLE = """
 listen: {host: 0.0.0.0, port: 9000}

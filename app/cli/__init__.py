@@ -155,13 +155,13 @@ def demo(host: Host = None, port: Port = None, database: Storage = None) -> None
             opened = open_port(settings.host, 0)
             typer.echo(f"Port {settings.port} is taken, so this is on another.", err=True)
         stack.enter_context(opened)
-        secret, own = token_urlsafe(32), address(settings, opened)
+        secret, gates, own = token_urlsafe(32), token_urlsafe(32), address(settings, opened)
         token = tokens.token_of_ci("the demo's CI", settings)
         key, rules = signing()
-        cluster = stack.enter_context(EmbeddedCluster(home / "kubeconfig", own, secret, token, key))
+        cluster = stack.enter_context(EmbeddedCluster(home / "kubeconfig", own, secret, token, gates, key))
         hook = HookSettings(HOOK, "github", repositories=("github.com/acme/*",), secrets=(secret,))
         watched = ClusterSettings("demo", cluster.kubeconfig, cluster.context)
-        settings = replace(settings, clusters=(watched,), hooks=(hook,), signing=rules)
+        settings = replace(settings, clusters=(watched,), hooks=(hook,), flagger_secret=gates, signing=rules)
 
         def started() -> None:
             typer.echo(

@@ -1,6 +1,6 @@
 """What reports uploaded by CI say: results of tests, findings of scans, contents of bills of materials. Pure.
 
-A report has no name of its own: it is known by what it is about (`Target`), its kind and the SHA-256 of its
+A report has no name of its own: it is known by what it is about (`ReportSubject`), its kind and the SHA-256 of its
 bytes, so the same upload is the same report however often it comes. Numbers are counted from the items, never
 taken from a file's own totals, which lie.
 """
@@ -49,7 +49,7 @@ RANK = {severity: rank for rank, severity in enumerate(Severity)}
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ReportSubject:
     """What a report is about, as its sender says: repository key, whole commit id, image digest, branch, and the
     name of the job that made it; empty where it does not say. A commit or a digest is always there."""
 
@@ -59,9 +59,9 @@ class Target:
     job: str = ""
     branch: str = ""
 
-    def or_else(self, repo: str = "", sha: str = "", digest: str = "", branch: str = "") -> Target:
+    def or_else(self, repo: str = "", sha: str = "", digest: str = "", branch: str = "") -> ReportSubject:
         """This, with what it leaves open filled in by what the report itself says."""
-        return Target(
+        return ReportSubject(
             self.repo or repo, self.sha or sha, self.digest or digest, self.job, self.branch or branch
         )
 
@@ -173,7 +173,7 @@ class Bill:
     left_out: int = 0
 
 
-class Proof(StrEnum):
+class Verification(StrEnum):
     """What a signature is worth. Only VERIFIED may ever be shown as signed."""
 
     CLAIMED = "claimed"
@@ -188,7 +188,7 @@ class Attestation:
     verified, or empty."""
 
     subjects: tuple[str, ...]
-    proof: Proof
+    proof: Verification
     predicate: str = ""
     builder: str = ""
     identity: str = ""
@@ -209,7 +209,7 @@ class Upload:
     """One upload: who sent it (`by`, an identity), the sender's key of it (empty without one), and `refused`, why it
     was not read (empty: it was)."""
 
-    target: Target
+    target: ReportSubject
     kind: str
     sha256: str
     bytes: int

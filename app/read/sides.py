@@ -7,15 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ..domain.names import ImageRef
-from ..domain.rollout import (
-    SETTLED,
-    Attention,
-    Pod,
-    PodCondition,
-    Revision,
-    RolloutState,
-    Strategy,
-)
+from ..domain.revisions import Revision
+from ..domain.rollout import SETTLED, Attention, Pod, PodCondition, RolloutState, Strategy
 from .words import slug
 
 DRAWN = 60

@@ -19,7 +19,7 @@ import structlog
 
 from app.domain.artifacts import Link, Trust
 from app.domain.names import cut
-from app.domain.reports import Attestation, Image, Proof, Target
+from app.domain.reports import Attestation, Image, ReportSubject, Verification
 from app.domain.repositories import full_sha, repo_key
 from app.domain.signing import Signer, SigningRule, may_sign, trusted_keys
 
@@ -60,12 +60,12 @@ class Signatures:
         self._verifier: Any = None
         self._turn = threading.Lock()
 
-    def verified(self, body: bytes, claim: Attestation, about: Target) -> Attestation:
+    def verified(self, body: bytes, claim: Attestation, about: ReportSubject) -> Attestation:
         """`claim`, which was read from `body`, with what it is worth. Never raises."""
         try:
             tree = envelope(Document(body))
         except Refused as refused:
-            return replace(claim, proof=Proof.UNVERIFIABLE, reason=str(refused))
+            return replace(claim, proof=Verification.UNVERIFIABLE, reason=str(refused))
         if keys.is_signed(tree):
             return self._by_key(tree, claim, about)
         if not is_bundle(tree):
@@ -74,7 +74,7 @@ class Signatures:
             from sigstore.errors import Error
             from sigstore.models import Bundle
         except ImportError:
-            return replace(claim, proof=Proof.UNVERIFIABLE, reason=ABSENT)
+            return replace(claim, proof=Verification.UNVERIFIABLE, reason=ABSENT)
         asking = _Asking(about.repo, self._rules)
         try:
             with self._turn:
@@ -89,7 +89,7 @@ class Signatures:
             return _unproven(claim, asking.signer, f"It does not verify ({type(error).__name__}).")
         return self._settled(proven, asking.signer, about, _logged(bundle))
 
-    def _by_key(self, tree: dict[str, Any], claim: Attestation, about: Target) -> Attestation:
+    def _by_key(self, tree: dict[str, Any], claim: Attestation, about: ReportSubject) -> Attestation:
         """What is signed by a key: a claim where none is trusted for the repository."""
         repo = about.repo or claim.repo
         trusted = trusted_keys(repo, self._rules)
@@ -128,7 +128,7 @@ class Signatures:
         return claim
 
     def _settled(
-        self, proven: Attestation, signer: Signer | None, about: Target, at: datetime | None
+        self, proven: Attestation, signer: Signer | None, about: ReportSubject, at: datetime | None
     ) -> Attestation:
         """What the verified statement is worth for what the upload is about."""
         if signer is None:
@@ -146,7 +146,7 @@ class Signatures:
         )
         return replace(
             proven,
-            proof=Proof.VERIFIED,
+            proof=Verification.VERIFIED,
             identity=signer.subject,
             issuer=signer.issuer,
             repo=repo,
@@ -161,7 +161,7 @@ def _unproven(claim: Attestation, signer: Signer | None, why: str) -> Attestatio
     """What is left of a claim that failed: nothing that links an image with a commit."""
     return replace(
         claim,
-        proof=Proof.UNVERIFIABLE,
+        proof=Verification.UNVERIFIABLE,
         identity=signer.subject if signer else "",
         issuer=signer.issuer if signer else "",
         reason=why,

@@ -9,7 +9,8 @@ import time
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.test_gates import DESK, PHONE, board, signed_in, usable
+from tests.e2e.test_gates import DESK, PHONE, board, signed_in
+from tests.e2e.usable import usable
 
 __all__ = ["board"]
 SHAPES = (

@@ -10,7 +10,6 @@ from playwright.sync_api import Page, expect
 
 from app.demo import argocd
 from app.demo.ci_payloads import digest
-from tests import machine
 from tests.e2e.acting import Acting
 from tests.e2e.test_acting import SIZES, SOON, be, done, fits, opened, send
 
@@ -20,8 +19,6 @@ BLUE, GREEN = "2.0", "1.0"
 
 @pytest.fixture(scope="module")
 def acting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Acting]:
-    if not (machine.ROOT / "static/vendor/manifest.json").exists():
-        machine.lacks("the front-end assets are missing: run `make setup`")
     started = Acting(tmp_path_factory.mktemp("owners"))
     yield started
     started.close()

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 
 from app.domain.artifacts import Alias, AliasKind
 from app.domain.packages import Package, words
-from app.domain.reports import Bill, Image, Reported, Target, Upload
+from app.domain.reports import Bill, Image, Reported, ReportSubject, Upload
 from app.read import packages
 from app.read.fleet import Fleet
 from app.read.holders import CUT_BILL, NO_BILL, NO_DIGEST, holders
@@ -28,7 +28,9 @@ LIBS = tuple(Package(f"lib{n}_a", "1.0", "MIT") for n in range(600))
 
 def bill(digest: str, *some: Package, number: int = 0, days: float = 0, **more) -> Reported:
     at = NOW - timedelta(days=days)
-    upload = Upload(Target("github.com/a/b", "", digest), "cyclonedx", f"{number:064x}", 1, "i|s", "", at)
+    upload = Upload(
+        ReportSubject("github.com/a/b", "", digest), "cyclonedx", f"{number:064x}", 1, "i|s", "", at
+    )
     return Reported(upload, Bill("CycloneDX 1.6", "x", len(some), packages=some, **more))
 
 

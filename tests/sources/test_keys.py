@@ -13,14 +13,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from app.cli.personas import signing
 from app.demo.ci_signing import STRANGER, UNSIGNED, Signing
-from app.domain.reports import Attestation, Proof, Target
+from app.domain.reports import Attestation, ReportSubject, Verification
 from app.domain.signing import Signer, SigningKey, SigningRule, may_sign
 from app.sources import reports
 from app.sources.signatures import Signatures
 
 REPO, SHA = "github.com/acme/cart", "1234567" + "a" * 33
 DIGEST, OTHER = "sha256:" + "d" * 64, "sha256:" + "e" * 64
-ABOUT = Target(REPO, digest=DIGEST)
+ABOUT = ReportSubject(REPO, digest=DIGEST)
 P256, P384 = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP384R1())
 RSA, EDWARDS = rsa.generate_private_key(65537, 2048), ed25519.Ed25519PrivateKey.generate()
 SIGN: dict[str, tuple[Any, Callable[[bytes], bytes]]] = {
@@ -82,7 +82,7 @@ def message(digest: str = DIGEST) -> dict[str, Any]:
 
 
 def judged(
-    tree: dict[str, Any], some: list[SigningRule], about: Target = ABOUT, kind: str = "attestation"
+    tree: dict[str, Any], some: list[SigningRule], about: ReportSubject = ABOUT, kind: str = "attestation"
 ) -> Attestation:
     body = json.dumps(tree).encode()
     _, claim = reports.read(kind, body)
@@ -95,7 +95,7 @@ def test_signature_by_a_trusted_key_is_verified_and_names_the_key(name):
     told = [dsse(name, statement()), bundle(dsseEnvelope=dsse(name, statement())), simple(name)]
     for tree in (*told, *([message()] if name == "p256" else [])):
         found = judged(tree, rules("p384" if name != "p384" else "p256", name), kind="auto")
-        assert (found.proof, found.identity, found.reason) == (Proof.VERIFIED, f"key {name}", ""), tree
+        assert (found.proof, found.identity, found.reason) == (Verification.VERIFIED, f"key {name}", ""), tree
     found = judged(told[0], rules(name))
     assert [(link.sha, link.repo, link.verified) for link in found.image.links] == [(SHA, REPO, True)]
 
@@ -105,14 +105,14 @@ def altered(tree: dict[str, Any], **changes: Any) -> dict[str, Any]:
 
 
 GOOD = dsse("p256", statement())
-WRONG: list[tuple[dict[str, Any], list[SigningRule], Target, str]] = [
+WRONG: list[tuple[dict[str, Any], list[SigningRule], ReportSubject, str]] = [
     (GOOD, rules("rsa", "ed25519"), ABOUT, "None of the keys trusted for github.com/acme/cart"),
-    (altered(GOOD, payload=b64(statement(OTHER))), rules("p256"), Target(REPO), "altered since"),
+    (altered(GOOD, payload=b64(statement(OTHER))), rules("p256"), ReportSubject(REPO), "altered since"),
     (altered(GOOD, signatures=GOOD["signatures"][:1]), rules("p256"), ABOUT, "None of the keys"),
     (altered(simple("p256"), Payload=simple("p256", OTHER)["Payload"]), rules("p256"), ABOUT, "None of"),
     (bundle(dsseEnvelope=altered(GOOD, payload=b64(statement(OTHER)))), rules("p256"), ABOUT, "None of"),
     (message(), rules("p384", "ed25519"), ABOUT, "None of the keys"),
-    (GOOD, rules("p256"), Target(REPO, digest=OTHER), "about another digest"),
+    (GOOD, rules("p256"), ReportSubject(REPO, digest=OTHER), "about another digest"),
     (simple("p256", OTHER), rules("p256"), ABOUT, "about another digest"),
     (dsse("p256", statement(repo="github.com/acme/other")), rules("p256"), ABOUT, "github.com/acme/other"),
 ]
@@ -121,20 +121,23 @@ WRONG: list[tuple[dict[str, Any], list[SigningRule], Target, str]] = [
 @pytest.mark.parametrize(("tree", "some", "about", "why"), WRONG)
 def test_wrong_key_altered_payload_or_another_subject_proves_nothing_and_says_so(tree, some, about, why):
     found = judged(tree, some, about)
-    assert (found.proof, found.image.links) == (Proof.UNVERIFIABLE, ())
+    assert (found.proof, found.image.links) == (Verification.UNVERIFIABLE, ())
     assert why in found.reason
 
 
 def test_key_counts_only_for_the_repositories_it_is_trusted_for():
     mine = [replace(rules("p256")[0], repository="github.com/acme/mail"), *rules("rsa")]
-    assert judged(GOOD, mine).proof is Proof.UNVERIFIABLE
-    for some, about in (([], ABOUT), (rules("p256"), Target("github.com/evil/cart", digest=DIGEST))):
+    assert judged(GOOD, mine).proof is Verification.UNVERIFIABLE
+    for some, about in (([], ABOUT), (rules("p256"), ReportSubject("github.com/evil/cart", digest=DIGEST))):
         found = judged(GOOD, some, about)
-        assert found.proof is Proof.CLAIMED
+        assert found.proof is Verification.CLAIMED
         assert "trust none for" in found.reason
-    assert judged(GOOD, rules("p256"), Target()).repo == REPO  # the statement itself says which
+    assert judged(GOOD, rules("p256"), ReportSubject()).repo == REPO  # the statement itself says which
     unsigned = judged(json.loads(statement()), rules("p256"))
-    assert (unsigned.proof, unsigned.reason) == (Proof.CLAIMED, "Nobody signed it, so it is only a claim.")
+    assert (unsigned.proof, unsigned.reason) == (
+        Verification.CLAIMED,
+        "Nobody signed it, so it is only a claim.",
+    )
 
 
 def test_where_a_key_is_wanted_a_certificate_does_not_do():
@@ -168,18 +171,18 @@ def test_signatures_of_any_shape_prove_nothing(odd):
         altered(simple("p256"), Base64Signature=odd),
         bundle(dsseEnvelope=altered(GOOD, signatures=odd), messageSignature=odd),
     ):
-        assert judged(tree, rules("p256")).proof is not Proof.VERIFIED
+        assert judged(tree, rules("p256")).proof is not Verification.VERIFIED
 
 
 def test_images_of_the_demo_are_verified_by_its_key_but_for_two():
     secret, some = signing()
     sign = Signing(secret)
     for service, proof in (
-        ("cart", Proof.VERIFIED),
-        (STRANGER, Proof.UNVERIFIABLE),
-        (UNSIGNED, Proof.CLAIMED),
+        ("cart", Verification.VERIFIED),
+        (STRANGER, Verification.UNVERIFIABLE),
+        (UNSIGNED, Verification.CLAIMED),
     ):
         repo = f"github.com/acme/{service}"
         tree = json.loads(sign(service, statement(repo=repo)))
-        found = judged(tree, list(some), Target(repo, digest=DIGEST))
-        assert (found.proof, "demo-ci" in found.identity) == (proof, proof is Proof.VERIFIED)
+        found = judged(tree, list(some), ReportSubject(repo, digest=DIGEST))
+        assert (found.proof, "demo-ci" in found.identity) == (proof, proof is Verification.VERIFIED)

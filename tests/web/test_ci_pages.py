@@ -17,13 +17,13 @@ from app.domain.reports import (
     CaseResult,
     Finding,
     Image,
-    Proof,
     Reported,
+    ReportSubject,
     ScanReport,
     Severity,
-    Target,
     TestReport,
     Upload,
+    Verification,
 )
 from app.domain.rollout import Phase
 from app.web.api.dora import to_csv
@@ -57,7 +57,7 @@ IMAGE = made("cart", "1", now()).digest
 
 
 def upload(contents: TestReport | ScanReport | Attestation, digest: str = "") -> Reported:
-    about = Target(REPO, sha_of("cart 1"), digest, "unit", "main")
+    about = ReportSubject(REPO, sha_of("cart 1"), digest, "unit", "main")
     kind = {TestReport: "junit", ScanReport: "trivy", Attestation: "attestation"}[type(contents)]
     return Reported(Upload(about, kind, f"{len(kind):064x}", 1, "i|s", "", now()), contents)
 
@@ -66,7 +66,7 @@ def uploads(text: str = "It says why", many: int = 3) -> list[Reported]:
     """Of a run on `cart 1`: failing tests, findings of its image, and a claim of provenance."""
     cases = tuple(Case(text, f"test_{n:05}{text}", CaseResult.FAILED, text) for n in range(many))
     found = tuple(Finding(f"CVE-{n:05}{text}", Severity.HIGH, text, text, text) for n in range(many // 2 + 1))
-    claim = Attestation((IMAGE,), Proof.CLAIMED, builder=text, reason=text)
+    claim = Attestation((IMAGE,), Verification.CLAIMED, builder=text, reason=text)
     scan = ScanReport("Trivy", "1", found, image=Image(IMAGE))
     return [upload(TestReport("JUnit", cases)), upload(scan, IMAGE), upload(claim, IMAGE)]
 
@@ -75,7 +75,7 @@ def billed(text: str = "cart", many: int = 3) -> Reported:
     """The bill of materials of the image of `cart 1`."""
     some = tuple(Package(f"{text} {n:05}", f"1.{n} {text}", text, text) for n in range(many))
     bill = Bill("CycloneDX 1.6", text, many, packages=some, left_out=2 if many > 3 else 0)
-    about = Target(REPO, sha_of("cart 1"), IMAGE, "image", "main")
+    about = ReportSubject(REPO, sha_of("cart 1"), IMAGE, "image", "main")
     return Reported(Upload(about, "cyclonedx", "f" * 64, 1, "i|s", "", now()), bill)
 
 

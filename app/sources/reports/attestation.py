@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from app.domain.artifacts import Link, Trust
-from app.domain.reports import Attestation, Image, Proof
+from app.domain.reports import Attestation, Image, Verification
 from app.domain.repositories import full_digest, full_sha, repo_key
 
 from ..hooks.tree import at, node, nodes, text
@@ -67,7 +67,7 @@ def parse(document: Document) -> Attestation:
         algorithm = text(tree, "messageSignature", "messageDigest", "algorithm")
         if digest is None or algorithm != "SHA2_256":
             raise Refused("The bundle signs neither an envelope nor a SHA-256.")
-        return Attestation((_hex(digest),), Proof.CLAIMED, reason="Nobody has verified it.")
+        return Attestation((_hex(digest),), Verification.CLAIMED, reason="Nobody has verified it.")
     if "payload" in tree and "payloadType" in tree:
         return _dsse(tree)
     if is_simple(tree):
@@ -91,7 +91,7 @@ def _simple(payload: dict[str, Any]) -> Attestation:
     digest = full_digest(at(critical, "image", "docker-manifest-digest"))
     if digest is None:
         raise Refused("It names no image: critical.image has no docker-manifest-digest.")
-    return Attestation((digest,), Proof.CLAIMED, reason="Nobody has verified it.")
+    return Attestation((digest,), Verification.CLAIMED, reason="Nobody has verified it.")
 
 
 def _hex(digest: str) -> str:
@@ -129,7 +129,7 @@ def told(statement: dict[str, Any]) -> Attestation:
     links = tuple(Link(one, sha, repo, Trust.PROVENANCE, said) for one in subjects) if sha else ()
     return Attestation(
         subjects,
-        Proof.CLAIMED,
+        Verification.CLAIMED,
         text(statement, "predicateType") or "",
         builder,
         repo=repo,
