@@ -111,6 +111,7 @@ class Asking:
     drill: bool = False
     broken: int = 0
     problem: FormProblem | None = None
+    lasts: tuple[Offer, ...] = ()
     rows: tuple[()] = field(default=())
 
 

@@ -21,7 +21,7 @@ from fastapi import APIRouter, Request
 from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse, Response
 
-from app.domain.commands import VERBS, Arguments, Expected, Verb
+from app.domain.commands import VERBS, Arguments, Expected, Offer, Verb
 from app.domain.errors import ShipboardError, StoreUnavailable
 from app.domain.names import WorkloadRef
 from app.domain.policy import Blocker, Permission
@@ -30,6 +30,7 @@ from app.perform import Ask, Blocked, KeyReused, Moved, NotKnown, Perform, Previ
 from app.read import acts, changes
 from app.read import commands as read
 from app.read.rows import WorkloadRow
+from app.store.readiness import OWNER
 from app.web import auth
 from app.web.answers import refusal
 from app.web.auth import needs
@@ -174,10 +175,16 @@ class Dialog:
                 raise
             except ShipboardError as error:
                 barred.append(Blocker("cluster", str(error), "See /sources for how the cluster is."))
+        lasts: tuple[Offer, ...] = ()
+        if preview and any(b.rule == OWNER for b in preview.blocked_by):  # as the look shows, so the words
+            there = acts.verbs(row, replace(past.told.record, undone=True))
+            offer = there.get(verb, offer)
+            lasts = tuple(there[v] for v in (Verb.HOLD, Verb.SYNC) if v in there and there[v].available)
         if form.drill and (blocker := self._perform.undrilled(row.place.environment, row.state)):
             barred.append(blocker)
         told = await self._remembered(row, verb, preview)
         found = asking(row, offer, preview, arguments, barred, told, self._production, self._hub.clock())
+        found = replace(found, lasts=tuple(each for each in lasts if each.verb is not verb))
         return drilling(found) if form.drill else found
 
     async def _remembered(self, row: WorkloadRow, verb: Verb, preview: Preview | None) -> Remembered:
