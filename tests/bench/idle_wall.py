@@ -1,7 +1,7 @@
 """A wall, and a board, that are looked at and not touched: the CPU of the whole browser, and what it keeps.
 
-A blank page in the same browser is the control. The sources go on being heard, as they do where nothing happens. A minute
-each; SHIPBOARD_SOAK=3600 leaves the wall alone for an hour, which is what shows whether it grows.
+A blank page in the same browser is the control. The sources go on being heard, as they do where nothing happens. A
+minute each; SHIPBOARD_SOAK=3600 leaves the wall alone for an hour, which is what shows whether it grows.
 """
 
 from __future__ import annotations
