@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import cache
 
 from ..domain.commands import Offer, Verb
+from ..domain.owners import presumed
 from ..domain.rollout import RolloutState
 from ..domain.targets import Record, Target, preferred, ranked
 from . import (
@@ -54,6 +55,7 @@ def offers(
 ) -> tuple[Mapping[Verb, Offer], tuple[Target, ...]]:
     """The verbs of a workload as they stand, and the targets of a rollback, best first: the one place that decides
     which revision that goes to when none is named, for the button and for what is carried out."""
+    state = replace(state, owner=presumed(state.owner, record.undone))
     found = dict(engine.verbs(preferred(state, record)))
     back = found.get(Verb.ROLLBACK)
     targets = ranked(back.targets, state, record) if back else ()

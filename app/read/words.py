@@ -76,6 +76,11 @@ def slug(text: str) -> str:
     return plain if plain == text else f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:8]}".lstrip("-")
 
 
+def opens(place: str) -> str:
+    """Words of a place that begin a sentence: "Everything in staging"; a name stays as it is written."""
+    return f"Everything{place.removeprefix('everything')}" if place.startswith("everything ") else place
+
+
 def title(environment: str) -> str:
     """An environment's name as a heading: "production" gives "Production", "qa" gives "QA"."""
     return environment.upper() if environment in _INITIALS else environment[:1].upper() + environment[1:]

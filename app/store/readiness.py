@@ -16,6 +16,8 @@ from app.domain.targets import Record
 from app.store.tables import READINESS, ROLLOUT, TRANSITION, WORKLOAD
 
 _AT_REST = (Phase.IDLE.value, Phase.SUCCEEDED.value)
+OWNER = "owner"
+"""The rule that what manages a workload undoes a rollback: of several that block it, the one that is kept."""
 _LANDED = (Outcome.PROMOTED.value, Outcome.FAST_PROMOTED.value)
 
 
@@ -61,7 +63,9 @@ async def record(connection: AsyncConnection, ref: WorkloadRef) -> Record:
         elif row.outcome:
             ended[row.to_revision] = Outcome(row.outcome), row.ended_at
     first = select(func.min(moves.at)).where(moves.workload.in_(lives))
-    return Record(landed, ended, await connection.scalar(first))
+    last = select(READINESS.c.rule).where(READINESS.c.workload.in_(lives))
+    rule = await connection.scalar(last.order_by(READINESS.c.checked_at.desc()).limit(1))
+    return Record(landed, ended, await connection.scalar(first), rule == OWNER)
 
 
 async def due(

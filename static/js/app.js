@@ -11,7 +11,12 @@ const board = (() => {
 
   let ahead = 0, heard = Date.now(), asked = 0, beats = 0; // ahead: of our clock the server's is, in milliseconds
   const two = (n) => String(n).padStart(2, "0"), whole = Math.floor;
-  function put(element, text) { if (element && element.textContent !== text) element.textContent = text; }
+  function put(element, text) { // into the text that is there: another node has all of :has() looked at again
+    const only = element?.firstChild;
+    if (!element || element.textContent === text) return;
+    if (only?.nodeType === Node.TEXT_NODE && only === element.lastChild) only.data = text;
+    else element.textContent = text;
+  }
 
   function ago(s, time) {
     if (s < 3600) return s < 60 ? `${s} s` : `${whole(s / 60)} min`;
@@ -38,7 +43,8 @@ const board = (() => {
     write("[data-timer]", timer);
     write(".foot [data-ago]", ago);
     if (beats++ % 15 === 0) write("main [data-ago]", ago);
-    const clock = one("[data-clock]"), at = new Date(Date.now() + ahead).toISOString();
+    const clock = one("[data-clock]"), here = new Date(Date.now() + ahead), at = here.toISOString();
+    one(".hand")?.setAttribute("transform", `rotate(${here.getSeconds() * 6})`);
     put(clock, clock?.dataset.clock === "minute" ? at.slice(11, 16) : `${at.slice(11, 19)} UTC`);
   }
   function settle() {

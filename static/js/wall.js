@@ -44,6 +44,7 @@
     const hour = new Date(one("#foot").dataset.now).getHours(), [from, to] = (asked.get("night") ?? "20-6").split("-").map(Number);
     root.toggleAttribute("data-night", calm && (from > to ? hour >= from || hour < to : hour >= from && hour < to));
     root.toggleAttribute("data-seated", true);
+    root.dataset.drift = Math.floor(Date.now() / 60_000) % 8;
     const shown = () => cutTo(seen.length, rows.length) + (pages > 1 ? `, page ${page + 1} of ${pages}` : "");
     const said = scene ? cut(scene.querySelector("[data-of]")) : calm ? shown() : left(rows, seen, page, pages);
     put(one(".left"), (root.hasAttribute("data-far") ? "Too far to read. " : "") + said);

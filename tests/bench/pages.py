@@ -24,8 +24,9 @@ from statistics import median
 import psutil
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from app.domain.names import Topic
 from app.ingest import Ingest
-from app.live import Live, Topic
+from app.live import Live
 from app.read.board import Cell
 from app.read.fleet import Fleet
 from app.read.query import BoardQuery

@@ -14,7 +14,6 @@ from playwright.sync_api import Browser, Page
 
 from app.domain.facts import Fact
 from app.domain.rollout import Phase
-from tests import machine
 from tests.e2e.test_workload_live import Running
 from tests.e2e.waiting import until
 from tests.web.site import look, now, sources
@@ -47,8 +46,6 @@ def fleet() -> list[Fact]:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    if not (machine.ROOT / "static/vendor/manifest.json").exists():
-        machine.lacks("the front-end assets are missing: run `make setup`")
     started = Running(tmp_path_factory.mktemp("budget"), fleet())
     yield started
     started.close()

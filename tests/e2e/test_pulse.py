@@ -6,6 +6,7 @@ from __future__ import annotations
 import http.server
 import threading
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from functools import partial
 
 import pytest
@@ -58,8 +59,6 @@ def event(request: http.server.BaseHTTPRequestHandler, text: str) -> None:
 
 @pytest.fixture
 def site() -> Iterator[Site]:
-    if not (machine.ROOT / "static/vendor/manifest.json").exists():
-        machine.lacks("the front-end assets are missing: run `make setup`")
     site = Site()
 
     class Handler(http.server.SimpleHTTPRequestHandler):
@@ -122,6 +121,16 @@ def test_silence_covers_the_page_and_a_heartbeat_uncovers_it(page: Page, site: S
     }""")
     expect(page.locator(".stale")).to_have_css("opacity", "0")
     expect(page.locator(".live")).to_have_css("opacity", "1")
+
+
+def test_the_second_hand_tells_the_servers_second(page: Page, site: Site) -> None:
+    page.clock.install(time=NOW + timedelta(minutes=7, seconds=13))  # a clock that is not the server's
+    site.answers = [streaming(site)]
+    page.goto(site.url)
+    hand = page.locator(".hand")
+    for second in range(NOW.second, NOW.second + 3):
+        expect(hand).to_have_attribute("transform", f"rotate({second % 60 * 6})")
+        page.clock.run_for(1_000)
 
 
 def test_a_heartbeat_starts_the_wait_anew(page: Page, site: Site) -> None:

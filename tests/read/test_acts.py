@@ -8,7 +8,8 @@ from datetime import timedelta
 from app import engines
 from app.domain.owners import Manager, Owner, Reverts
 from app.domain.policy import Blocker
-from app.domain.rollout import Attention, Health, Outcome, Phase, Strategy, WaitKind, WaitsFor, Weight
+from app.domain.revisions import Weight
+from app.domain.rollout import Attention, Health, Outcome, Phase, Strategy, WaitKind, WaitsFor
 from app.domain.targets import RULE, Record
 from app.engines import deployment
 from app.read import acts

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from app.live import Topic
+from app.domain.names import Topic
 from app.read.board import Board, BoardChange, BoardRow
 from app.read.fleet import Fleet
 from app.read.lookback import PastFleet, still_board

@@ -13,8 +13,8 @@ from typing import Any, Protocol
 
 from starlette.types import Scope
 
+from app.domain.names import Topic
 from app.domain.policy import Blocker, Permission
-from app.live import Topic
 from app.read.fleet import Fleet
 from app.read.frost import Alarm
 from app.web.render import MARK, Renderer, aged

@@ -7,7 +7,7 @@ from datetime import datetime
 from difflib import get_close_matches
 
 from app.domain.drills import production
-from app.live import Topic
+from app.domain.names import Topic
 from app.read.fleet import Fleet
 from app.read.lookback import PastFleet, still_workload
 from app.read.past import Past
