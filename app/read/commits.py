@@ -25,23 +25,8 @@ from .fleet import Fleet
 from .origins import TrailCommit, trail
 from .runs import RunLine
 from .squashes import squashed
-from .way import (
-    LANDED,
-    CommitShown,
-    Image,
-    PlaceNow,
-    WayStep,
-    brought_by,
-    build_steps,
-    handed_over,
-    holds,
-    place_now,
-    push_steps,
-    rollout_steps,
-    said_of,
-    steps_ahead,
-    travelling,
-)
+from .way import LANDED, CommitShown, Image, WayStep, build_steps, handed_over, push_steps, rollout_steps
+from .whereabouts import PlaceNow, brought_by, holds, place_now, said_of, steps_ahead, travelling
 
 _WORKLOADS = 12
 
