@@ -70,7 +70,7 @@ async def _drawn() -> tuple[float, float, float, float, float]:
         database = await Database.open(f"sqlite+aiosqlite:///{folder}/pages.db")
         live, fleet = Live(), Fleet(database)
         ingest, now = Ingest(database, live), datetime.now(UTC)
-        await ingest([*sources(), *facts()])  # type: ignore[list-item]
+        await ingest([*sources(), *facts()])
         await fleet.load()
         page, query, renderer = PAGES[0], BoardQuery.parse([]), Renderer()
         cache = RowCache()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from app.domain.rollout import Attention, Health, Phase, Revision, RolloutState
+from app.domain.revisions import Revision
+from app.domain.rollout import Attention, Health, Phase, RolloutState
 from app.read.sides import BEFORE, sides
 
 ASKED = Revision("target", 2, ("shop:2.0",), "2.0")
