@@ -31,7 +31,7 @@ from app.domain.rollout import (
 from app.domain.stages import Stage, Typical
 from app.read.past import PastRollout, Told
 from app.read.rows import WorkloadRow
-from app.read.workload import WorkloadProjection
+from app.read.workload_projection import WorkloadProjection
 from tests.fleets import KINDS, NOW, StillFleet, before, live, rollout, source, workload
 
 R, F, S, E = PodCondition.READY, PodCondition.FAILING, PodCondition.STARTING, PodCondition.ENDING

@@ -32,7 +32,7 @@ from .choose import (
     refuse_without_clusters,
     settings_from,
 )
-from .personas import DEMO
+from .personas import DEMO, signing
 from .say import FAILED, expected
 
 cli = typer.Typer(
@@ -157,10 +157,11 @@ def demo(host: Host = None, port: Port = None, database: Storage = None) -> None
         stack.enter_context(opened)
         secret, gates, own = token_urlsafe(32), token_urlsafe(32), address(settings, opened)
         token = tokens.token_of_ci("the demo's CI", settings)
-        cluster = stack.enter_context(EmbeddedCluster(home / "kubeconfig", own, secret, token, gates))
+        key, rules = signing()
+        cluster = stack.enter_context(EmbeddedCluster(home / "kubeconfig", own, secret, token, gates, key))
         hook = HookSettings(HOOK, "github", repositories=("github.com/acme/*",), secrets=(secret,))
         watched = ClusterSettings("demo", cluster.kubeconfig, cluster.context)
-        settings = replace(settings, clusters=(watched,), hooks=(hook,), flagger_secret=gates)
+        settings = replace(settings, clusters=(watched,), hooks=(hook,), flagger_secret=gates, signing=rules)
 
         def started() -> None:
             typer.echo(

@@ -83,7 +83,7 @@ def main(argv: list[str] | None = None) -> int:
         kubeconfig = options.kubeconfig or os.path.join(directory, "kubeconfig")
         secret, token = os.environ.get("CI_SECRET", ""), os.environ.get("CI_TOKEN", "")
         board = Board(options.webhooks, secret, options.reports if token else "", token)
-        ci = Ci(cluster, board) if options.webhooks else None
+        ci = Ci(cluster, board, os.environ.get("CI_SIGNING_KEY", "")) if options.webhooks else None
         uvloop.run(_run(cluster, kubeconfig, sizes, options.with_parent, ci))
     return 0
 

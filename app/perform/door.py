@@ -204,7 +204,7 @@ class Perform:
         NotKnown, StoreUnavailable."""
         known = await self.known(ref)
         async with self._database.reading() as connection:
-            record = await readiness.record(connection, ref)
+            record = await readiness.record(connection, ref, _keys(known))
         return await self._judge.offers(known, principal, record)
 
     async def known(self, ref: WorkloadRef) -> Known:
@@ -220,7 +220,7 @@ class Perform:
         record = None
         if ask.verb is Verb.ROLLBACK:
             async with self._database.reading() as connection:
-                record = await readiness.record(connection, ask.ref)
+                record = await readiness.record(connection, ask.ref, _keys(known))
         return await self._judge(ask, principal, known, now, record)
 
     async def _asked_before(self, ask: Ask, principal: Principal) -> Receipt | None:
@@ -264,6 +264,11 @@ class Perform:
 
 def _intended(plan: Plan, seen: Seen) -> Intended:
     return Intended(plan.sentence, sendings(plan), plan.difference, seen.expected, plan.effect)
+
+
+def _keys(known: Known) -> list[str]:
+    """Of the revisions that are kept, which alone may be gone back to."""
+    return [revision.key for revision in known.state.revisions]
 
 
 def _digest(seen: Seen | None) -> str:

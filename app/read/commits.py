@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.rollout import Attention
-from app.store.ci_tables import ARTIFACT, COMMIT, REPORTED, RUN
+from app.store.ci_tables import ARTIFACT, COMMIT, REPORTED, RUN, beside
 from app.store.report_tables import LINK, SIGNATURE, TAG
 
 from . import past, reports, runs
@@ -25,23 +25,8 @@ from .fleet import Fleet
 from .origins import TrailCommit, trail
 from .runs import RunLine
 from .squashes import squashed
-from .way import (
-    LANDED,
-    CommitShown,
-    Image,
-    PlaceNow,
-    WayStep,
-    brought_by,
-    build_steps,
-    handed_over,
-    holds,
-    place_now,
-    push_steps,
-    rollout_steps,
-    said_of,
-    steps_ahead,
-    travelling,
-)
+from .way import LANDED, CommitShown, Image, WayStep, build_steps, handed_over, push_steps, rollout_steps
+from .whereabouts import PlaceNow, brought_by, holds, place_now, said_of, steps_ahead, travelling
 
 _WORKLOADS = 12
 
@@ -72,7 +57,7 @@ async def commit_page(connection: AsyncConnection, fleet: Fleet, sha: str, now: 
     rows = (
         await connection.execute(
             select(RUN)
-            .where(RUN.c.sha == commit.sha, RUN.c.repo == commit.repo)
+            .where(RUN.c.sha == commit.sha, beside(RUN.c.repo) == commit.repo)
             .order_by(RUN.c.at.desc())
             .limit(40)
         )
@@ -94,7 +79,7 @@ async def commit_page(connection: AsyncConnection, fleet: Fleet, sha: str, now: 
     ]
     mine = mine[:_WORKLOADS]
     reported = await connection.execute(
-        select(REPORTED).where(REPORTED.c.sha == commit.sha, REPORTED.c.repo == commit.repo).limit(20)
+        select(REPORTED).where(REPORTED.c.sha == commit.sha, beside(REPORTED.c.repo) == commit.repo).limit(20)
     )
     actors = {row.environment: row.actor for row in reported if row.actor}
     steps = [*push_steps(commit), *build_steps(lines, images, await _tests(connection, commit))]
@@ -236,7 +221,7 @@ async def versions_of(connection: AsyncConnection, repo: str, versions: Iterable
             .join(ARTIFACT, ARTIFACT.c.digest == TAG.c.digest)
             .where(
                 TAG.c.tag.in_(names[start : start + 500]),
-                ARTIFACT.c.repo == repo,
+                beside(ARTIFACT.c.repo) == repo,
                 ARTIFACT.c.sha.is_not(None),
             )
             .order_by(TAG.c.at)

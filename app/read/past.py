@@ -110,19 +110,25 @@ class Past:
 async def told(connection: AsyncConnection, ref: WorkloadRef, at: datetime | None = None) -> Told:
     """All that is known of the past of `ref`; as it was at `at`, if that is given, without commands (the audit has
     them) and what an event or a log said later."""
-    lives = {
-        row.key: row.gone_at
-        for row in await connection.execute(
-            select(WORKLOAD.c.key, WORKLOAD.c.gone_at).where(
+    known = (
+        await connection.execute(
+            select(WORKLOAD.c.key, WORKLOAD.c.gone_at, WORKLOAD.c.state).where(
                 WORKLOAD.c.cluster == ref.cluster,
                 WORKLOAD.c.kind == ref.kind,
                 WORKLOAD.c.namespace == ref.namespace,
                 WORKLOAD.c.name == ref.name,
             )
         )
-    }
+    ).all()
+    lives = {row.key: row.gone_at for row in known}
     if not lives:
         return Told()
+    kept = {
+        one.key
+        for row in known
+        if row.gone_at is None and not at
+        for one in mapping.decode_state(row.state).revisions
+    }
     mine: ColumnElement[bool] = ROLLOUT.c.workload.in_(lives)
     if at:
         mine &= ROLLOUT.c.started_at <= at
@@ -148,7 +154,7 @@ async def told(connection: AsyncConnection, ref: WorkloadRef, at: datetime | Non
         logs=await _logs(connection, there, at),
         asked=() if at else await latest(connection, list(lives)),
         readiness=None if at else await readiness(connection, there),
-        record=Record() if at else await record(connection, ref),
+        record=Record() if at else await record(connection, ref, kept),
         course=await _course(connection, rows[0].id, at) if rows else (),
     )
 

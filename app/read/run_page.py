@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.budget import BUDGET, Verdict
-from app.store.ci_tables import ARTIFACT, RUN
+from app.store.ci_tables import ARTIFACT, RUN, beside
 from app.store.report_tables import CASE
 
 from . import reports, runs
@@ -55,7 +55,7 @@ async def run_page(connection: AsyncConnection, ident: str) -> RunPage:
     others = (
         await connection.execute(
             select(RUN)
-            .where(RUN.c.sha == row.sha, RUN.c.repo == row.repo, RUN.c.id != ident)
+            .where(RUN.c.sha == row.sha, beside(RUN.c.repo) == row.repo, RUN.c.id != ident)
             .order_by(RUN.c.at.desc())
             .limit(20)
         )

@@ -16,7 +16,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.names import Topic
-from app.store.ci_tables import ARTIFACT, COMMIT
+from app.store.ci_tables import ARTIFACT, COMMIT, beside
 from app.store.report_tables import TAG
 
 from .builds import MAIN
@@ -142,7 +142,7 @@ async def _commits(
             query = (
                 select(ARTIFACT.c.repo, TAG.c.tag, ARTIFACT.c.sha)
                 .join(TAG, TAG.c.digest == ARTIFACT.c.digest)
-                .where(TAG.c.tag.in_(tags), ARTIFACT.c.repo.in_(repos), ARTIFACT.c.sha.is_not(None))
+                .where(TAG.c.tag.in_(tags), beside(ARTIFACT.c.repo).in_(repos), ARTIFACT.c.sha.is_not(None))
                 .order_by(TAG.c.at)
             )
             for repo, tag, sha in (await connection.execute(query)).all():

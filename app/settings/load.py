@@ -10,6 +10,7 @@ from typing import Any
 
 from app.domain.delivery import lint
 
+from . import images
 from .auth import AuthSettings, Mode, Secret
 from .hooks import HookSettings
 from .model import Settings, is_loopback
@@ -70,6 +71,9 @@ def load(
             "replicas the same one.",
         )
     base = file.absolute().parent if file else Path()
+    signing = [images.opened(rule, base) for rule in values.get("signing", ())]
+    values["signing"] = tuple(rule for rule, _ in signing)
+    warnings += tuple(text for _, odd in signing for text in odd)
     values["events"] = tuple(sink.opened(environ, base) for sink in values.get("events", ()))
     values["notify"], silent = values.get("notify", NotifySettings()).opened(environ, base)
     warnings += silent

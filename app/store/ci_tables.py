@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Index, LargeBinary, Table, Text
+from sqlalchemy import Column, ColumnElement, Index, LargeBinary, Table, Text, func, text
 from sqlmodel import Field, SQLModel
 
 from app.store.tables import METADATA
@@ -153,9 +153,14 @@ class PipelineJob(SQLModel, table=True):
 
 
 class Artifact(SQLModel, table=True):
-    """What a build made. `run` is a pipeline_run's id, which may not be known (yet)."""
+    """What a build made. `run` is a pipeline_run's id, which may not be known (yet), and mostly is not told."""
 
-    __table_args__ = (Index(None, "repo", "at"), Index(None, "sha"), Index(None, "run"), Index(None, "at"))
+    __table_args__ = (
+        Index(None, "repo", "at"),
+        Index(None, "sha"),
+        Index(None, "run", sqlite_where=text("run IS NOT NULL"), postgresql_where=text("run IS NOT NULL")),
+        Index(None, "at"),
+    )
 
     digest: str = Field(primary_key=True)
     at: datetime
@@ -209,3 +214,9 @@ RUN_SERVICE: Table = METADATA.tables["run_service"]
 JOB: Table = METADATA.tables["pipeline_job"]
 ARTIFACT: Table = METADATA.tables["artifact"]
 REPORTED: Table = METADATA.tables["reported_deployment"]
+
+
+def beside(column: Column[str]) -> ColumnElement[str]:
+    """`column` as a condition beside a better one, which no index is to be used for: SQLite has no statistics here, and
+    takes all that a repository has had in years for as few rows as one commit has."""
+    return func.coalesce(column, "")

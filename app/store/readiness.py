@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import Select, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel.ext.asyncio.session import AsyncSession
@@ -19,6 +20,8 @@ _AT_REST = (Phase.IDLE.value, Phase.SUCCEEDED.value)
 OWNER = "owner"
 """The rule that what manages a workload undoes a rollback: of several that block it, the one that is kept."""
 _LANDED = (Outcome.PROMOTED.value, Outcome.FAST_PROMOTED.value)
+_FAILED = 500
+"""Most attempts read at revisions that never landed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,36 +39,50 @@ class Checked:
     checked_at: datetime
 
 
-async def record(connection: AsyncConnection, ref: WorkloadRef) -> Record:
-    """What is remembered of the revisions of all that bore this name."""
-    lives = select(WORKLOAD.c.key).where(
-        WORKLOAD.c.cluster == ref.cluster,
-        WORKLOAD.c.namespace == ref.namespace,
-        WORKLOAD.c.kind == ref.kind,
-        WORKLOAD.c.name == ref.name,
+async def record(connection: AsyncConnection, ref: WorkloadRef, revisions: Iterable[str]) -> Record:
+    """What is remembered of `revisions` (keys) by all that bore this name. Others are not asked for: a workload that
+    ships all day has years of them, and its buttons wait for this."""
+    life = WORKLOAD.c
+    name = (
+        life.cluster == ref.cluster,
+        life.namespace == ref.namespace,
+        life.kind == ref.kind,
+        life.name == ref.name,
     )
-    ended: dict[str, tuple[Outcome, datetime]] = {}
-    moves, at = TRANSITION.c, func.max(TRANSITION.c.at)
-    rest = select(moves.revision, at).where(moves.workload.in_(lives), moves.after.in_(_AT_REST))
-    seen = await connection.execute(rest.group_by(moves.revision))
-    landed: dict[str, datetime] = {row[0]: row[1] for row in seen}
-    known = ROLLOUT.c
-    rows = select(
-        known.from_revision, known.to_revision, known.outcome, known.back, known.started_at, known.ended_at
-    ).where(known.workload.in_(lives))
-    eldest = ""
-    for row in await connection.execute(rows.order_by(known.started_at, known.id)):
-        if not eldest and row.from_revision:  # nothing was before it, so it is what served
-            eldest = row.from_revision
-            landed.setdefault(eldest, row.started_at)
-        if row.outcome in _LANDED or (row.outcome == Outcome.ROLLED_BACK and row.back):
-            landed[row.to_revision] = max(row.ended_at, landed.get(row.to_revision, row.ended_at))
-        elif row.outcome:
-            ended[row.to_revision] = Outcome(row.outcome), row.ended_at
-    first = select(func.min(moves.at)).where(moves.workload.in_(lives))
+    lives, kept, known, moves = select(life.key).where(*name), set(revisions), ROLLOUT.c, TRANSITION.c
+
+    rest = select(moves.revision, func.max(moves.at)).where(
+        moves.workload.in_(lives), moves.revision.in_(kept), moves.after.in_(_AT_REST)
+    )
+    landed = await _instants(connection, rest.group_by(moves.revision))
+    mine = (known.workload.in_(lives), known.to_revision.in_(kept))
+    there = known.outcome.in_(_LANDED) | (known.outcome == Outcome.ROLLED_BACK.value) & known.back
+    came = select(known.to_revision, func.max(known.ended_at)).where(*mine, there)
+    for key, at in (await _instants(connection, came.group_by(known.to_revision))).items():
+        landed[key] = max(at, landed.get(key, at))
+
+    # Nothing was before the eldest, so it is what served. Each life's own first is one step along an index.
+    own = (known.workload == life.key, known.from_revision != "")
+    first = select(known.id).where(*own).order_by(known.started_at, known.id).limit(1).scalar_subquery()
+    eldest = select(known.from_revision, known.started_at).where(known.id.in_(select(first).where(*name)))
+    row = (await connection.execute(eldest.order_by(known.started_at, known.id).limit(1))).first()
+    if row and row.from_revision in kept:
+        landed.setdefault(row.from_revision, row.started_at)
+
+    failed = select(known.to_revision, known.outcome, known.ended_at).where(
+        mine[0], known.to_revision.in_(kept - landed.keys()), known.outcome.is_not(None)
+    )
+    found = await connection.execute(failed.order_by(known.started_at.desc(), known.id.desc()).limit(_FAILED))
+    ended = {row.to_revision: (Outcome(row.outcome), row.ended_at) for row in reversed(found.all())}
+    looked = select(func.min(moves.at)).where(moves.workload == life.key).scalar_subquery()
+    begun = select(func.min(looked)).where(*name)
     last = select(READINESS.c.rule).where(READINESS.c.workload.in_(lives))
     rule = await connection.scalar(last.order_by(READINESS.c.checked_at.desc()).limit(1))
-    return Record(landed, ended, await connection.scalar(first), rule == OWNER)
+    return Record(landed, ended, await connection.scalar(begun), rule == OWNER)
+
+
+async def _instants(connection: AsyncConnection, query: Select[str, datetime]) -> dict[str, datetime]:
+    return {row[0]: row[1] for row in await connection.execute(query)}
 
 
 async def due(

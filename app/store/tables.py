@@ -69,7 +69,7 @@ class Workload(SQLModel, table=True):
 class Transition(SQLModel, table=True):
     """Append-only: a workload went from one phase, step or revision to another."""
 
-    __table_args__ = (Index(None, "workload", "at"), Index(None, "at"))
+    __table_args__ = (Index(None, "workload", "at"), Index(None, "workload", "revision"), Index(None, "at"))
 
     id: int | None = Field(default=None, primary_key=True)
     workload: str = Field(foreign_key="workload.key")
@@ -89,6 +89,7 @@ class Rollout(SQLModel, table=True):
 
     __table_args__ = (
         Index(None, "workload", "started_at"),
+        Index(None, "workload", "to_revision"),
         Index(None, "ended_at"),
         Index(None, "environment", "ended_at"),
         Index(None, "service", "environment", "ended_at"),

@@ -50,7 +50,12 @@ const board = (() => {
   function settle() {
     if (one("#foot")?.dataset.now) ahead = Date.parse(one("#foot").dataset.now) - Date.now();
     write("[data-timer]", timer);
-    const body = one("#rows");
+    const body = one("#rows"), bridge = one(".bridge");
+    if (bridge) { // what the page said of its columns, since rows and columns come and go
+      const columns = all("#columns th").map((_, n) => n + 1).join(" ");
+      if (bridge.dataset.columns !== columns) bridge.dataset.columns = columns;
+      bridge.toggleAttribute("data-built", Boolean(one("#rows .build a")));
+    }
     if (!body) return;
     // only rows that stand wrong are moved, and whoever has the focus keeps it where the browser can move a node whole
     const move = body.moveBefore ? "moveBefore" : "insertBefore";

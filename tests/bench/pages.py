@@ -1,28 +1,20 @@
-"""Pages of a board of 200 services in 4 environments: drawn by the server, painted by a browser, and a wall left alone.
+"""Pages of a board of 200 services in 4 environments: drawn by the server.
 
 The server's part is its CPU, without HTTP and without the database: a whole page drawn from a fleet that is loaded,
 "from nothing" (no view of it, none of its rows kept: the first request of all), as a request opens another view of it
 (rows are kept as they were drawn for the first), and as the next request finds a view that is open, after a change;
 each against a bare loop that writes as many cells by one f-string. And one row that changed, from the fleet's news to
-the message. A first
-paint is that of the page served on loopback, against a page of a few words on the same server. The wall is left alone
-for a minute; BENCH_WALL_MINUTES=10 makes the growth of its heap worth extrapolating.
+the message. What a browser makes of them is in `paint`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import os
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from statistics import median
-
-import psutil
-from playwright.sync_api import Browser, Page, sync_playwright
 
 from app.domain.names import Topic
 from app.ingest import Ingest
@@ -35,23 +27,18 @@ from app.web.pages import PAGES
 from app.web.pages.page import PageContent, RowCache
 from app.web.render import Renderer
 from app.web.views import View
-from tests import machine
-from tests.e2e.conftest import QUIET
-from tests.e2e.test_workload_live import Running
 from tests.web.site import look, sources
 
+from .browsing import facts
 from .rig import Row
 
-SERVICES, ENVIRONMENTS = 200, ("dev", "test", "staging", "production")
-DRAWN, CHANGED, LOADED = 15, 60, 7
-MINUTES = float(os.environ.get("BENCH_WALL_MINUTES", "1"))
-PAINTED = "() => performance.getEntriesByName('first-contentful-paint')[0]?.startTime ?? 0"
+DRAWN, CHANGED = 15, 60
 
 
 def run() -> list[Row]:
-    """Medians in milliseconds; the wall's figures are of one page of it that nobody touches."""
+    """Medians in milliseconds."""
     bare, whole, again, asked, row = asyncio.run(_drawn())
-    rows = [
+    return [
         Row("as many cells by one f-string", f"{bare * 1000:.1f} ms"),
         *(
             Row(what, f"{spent * 1000:.1f} ms", f"{spent / bare:.1f} x bare", "<= 30 ms", spent <= 0.030)
@@ -63,25 +50,6 @@ def run() -> list[Row]:
         ),
         Row("one changed row, fleet to bytes", f"{row * 1000:.2f} ms", "", "<= 1 ms", row <= 0.001),
     ]
-    with _site() as url, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=machine.browser(), args=QUIET)
-        board, bare = _painted(browser, url), _painted(browser, f"{url}/robots.txt")
-        rows.append(
-            Row(
-                "first paint of the board",
-                f"{board:.0f} ms",
-                f"{board / bare:.1f} x bare",
-                "<= 500 ms",
-                board <= 500,
-            )
-        )
-        rows += _idle(browser, f"{url}/wall?inches=55&distance=5")
-        browser.close()
-    return rows
-
-
-def _facts(version: str = "1.0.0") -> list[object]:
-    return [look(f"service-{n:03d}", where, version) for n in range(SERVICES) for where in ENVIRONMENTS]
 
 
 def _bare(cells: Iterable[Cell]) -> str:
@@ -102,7 +70,7 @@ async def _drawn() -> tuple[float, float, float, float, float]:
         database = await Database.open(f"sqlite+aiosqlite:///{folder}/pages.db")
         live, fleet = Live(), Fleet(database)
         ingest, now = Ingest(database, live), datetime.now(UTC)
-        await ingest([*sources(), *_facts()])  # type: ignore[list-item]
+        await ingest([*sources(), *facts()])
         await fleet.load()
         page, query, renderer = PAGES[0], BoardQuery.parse([]), Renderer()
         cache = RowCache()
@@ -136,64 +104,3 @@ async def _drawn() -> tuple[float, float, float, float, float]:
             asked.append(time.process_time() - started)
         await database.close()
         return median(bare), median(whole), median(again[1:]), median(asked), median(changed)
-
-
-@contextmanager
-def _site() -> Iterator[str]:
-    with tempfile.TemporaryDirectory(prefix="shipboard-bench-") as folder:
-        running = Running(Path(folder), [*sources(), *_facts()])  # type: ignore[list-item]
-        try:
-            yield running.here.url
-        finally:
-            running.close()
-
-
-def _painted(browser: Browser, url: str) -> float:
-    """Milliseconds from the click to something on the screen, with nothing kept from before."""
-    seen = []
-    for _ in range(LOADED):
-        context = browser.new_context(viewport={"width": 1920, "height": 1080})
-        page = context.new_page()
-        page.goto(url)
-        while not (at := page.evaluate(PAINTED)):
-            page.wait_for_timeout(20)
-        seen.append(float(at))
-        context.close()
-    return median(seen)
-
-
-def _idle(browser: Browser, url: str) -> list[Row]:
-    """A wall that is looked at and not touched: the CPU of all of the browser, and what its heap keeps."""
-    page = browser.new_context(viewport={"width": 1920, "height": 1080}).new_page()
-    page.goto(url)
-    page.wait_for_timeout(10_000)
-    heap, used, began = _heap(page), _browser_cpu(), time.monotonic()
-    page.wait_for_timeout(MINUTES * 60_000)
-    spent = (_browser_cpu() - used) / (time.monotonic() - began)
-    grown = (_heap(page) - heap) / (time.monotonic() - began) * 86_400 / 1e6
-    what = f"an idle wall, {MINUTES:g} min: CPU of the browser"
-    return [
-        Row(what, f"{spent * 100:.1f} %", "of a core", "<= 2 %", spent <= 0.02),
-        Row("its heap, extrapolated to a day", f"{grown:+.1f} MB", "a new page each 4-5 h"),
-    ]  # fmt: skip
-
-
-def _heap(page: Page) -> float:
-    """Bytes of live JavaScript objects."""
-    devtools = page.context.new_cdp_session(page)
-    devtools.send("HeapProfiler.collectGarbage")
-    used = float(devtools.send("Runtime.getHeapUsage")["usedSize"])
-    devtools.detach()
-    return used
-
-
-def _browser_cpu() -> float:
-    """Seconds of all processes below this one that are a Chromium's."""
-    spent = 0.0
-    for process in psutil.Process().children(recursive=True):
-        try:
-            if "chrom" in process.name():
-                spent += sum(process.cpu_times()[:2])
-        except psutil.NoSuchProcess:
-            continue
-    return spent

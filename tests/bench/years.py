@@ -2,8 +2,9 @@
 that whatever else the machine does slows both. What counts is the processor's time; the clock's is told beside it.
 
 Runs, jobs, commits, images and rollouts come at one rate, so a larger database reaches further back. SHIPBOARD_RUNS
-says how many runs the larger one has (default 1,000,000; 5,500,000 is three years of 5,000 a day). The rate is such
-that the small one fills the twelve weeks and more that DORA looks at.
+says how many runs the larger one has (default 1,000,000), SHIPBOARD_RUNS_A_DAY how many come a day. By default that
+is so few that the small one fills the twelve weeks and more that DORA looks at. At 15,000 a day 5,500,000 are a year,
+but 50,000 three days, so that what is told of a span of time has more rows to tell of in the larger one.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -33,6 +34,7 @@ from app.read.fleet import Fleet
 from app.read.pipelines import PipelinesQuery, of_service, pipelines
 from app.read.projection import BoardProjection
 from app.read.query import BoardQuery
+from app.read.run_page import run_page
 from app.read.timeline import timeline
 from app.read.timeline_query import TimelineQuery
 from app.store.db import Database
@@ -40,8 +42,8 @@ from app.store.db import Database
 from .rig import Row
 
 SMALL, LARGE = 50_000, int(os.environ.get("SHIPBOARD_RUNS", "1000000"))
-SERVICES, A_DAY, TIMES, JOBS = 100, 300, 5, ("lint", "unit", "build", "security")
-EVERY = timedelta(days=1) / A_DAY
+A_DAY = int(os.environ.get("SHIPBOARD_RUNS_A_DAY", "300"))
+SERVICES, TIMES, JOBS = 100, 5, ("lint", "unit", "build", "security")
 TABLES = ("git_commit", "pipeline_run", "run_service", "pipeline_job", "artifact", "artifact_tag", "rollout")
 Work = Callable[[], Awaitable[Any]]
 WITHIN: dict[str, float] = {"dora of all services": 0.3}
@@ -113,6 +115,7 @@ def _reads(database: Database, fleet: Fleet, now: datetime, count: int) -> Itera
     yield "pipelines of all services", services
     for name, work in (
         ("pipelines of one service", lambda c: of_service(c, PipelinesQuery(service="service-000"))),
+        ("run", lambda c: run_page(c, key)),
         ("commit", lambda c: commit_page(c, fleet, sha, now)),
         ("timeline of seven days", lambda c: timeline(c, fleet, TimelineQuery(), now)),
         ("dora of thirty days", lambda c: dora.figures(c, fleet, DoraQuery(service="service-000"), now)),
@@ -177,15 +180,13 @@ def fill(path: Path, count: int, now: datetime) -> None:
             connection.execute(f"INSERT INTO {table} ({names}) {told['from']} SELECT {values} FROM one")
         for _, sql in indexes:
             connection.execute(sql)
-        connection.execute("ANALYZE")
         connection.execute("PRAGMA journal_mode = WAL")
 
 
 def _rows(now: datetime, count: int) -> dict[str, dict[str, Any]]:
     """What each table is filled from, as SQL: the numbers of runs with what follows from them, and of each column its
     expression; a statement a table takes a fraction of what rows made here would."""
-    first = int(now.timestamp()) - int(EVERY.total_seconds()) * count
-    at = f"{first} + n * {int(EVERY.total_seconds())}"
+    at = f"{int(now.timestamp())} - ({count} - n) * 86400 / {A_DAY}"
     numbers = f"WITH RECURSIVE run(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM run WHERE n < {count - 1}), "
     made = (
         "one AS (SELECT n, printf('%024x', n) AS ident, printf('%08x%032x', n * 2654435761 % 4294967296, n) AS sha, "

@@ -16,7 +16,7 @@ from app.read import acts
 from app.read.projection import BoardProjection
 from app.read.query import BoardQuery
 from app.read.rows import WorkloadRow
-from app.read.workload import WorkloadProjection
+from app.read.workload_projection import WorkloadProjection
 from tests import fleets
 from tests.fleets import NOW, StillFleet, live, state, workload
 

@@ -80,10 +80,13 @@ async def test_the_record_knows_what_landed_and_what_did_not(tmp_path: Path):
         async with database.writing() as session:
             await ledger.record(session, [fact])
     async with database.reading() as connection:
-        record = await readiness.record(connection, REF)
-    assert record.landed == {"1": NOW - timedelta(days=2), "2": NOW + 6 * minute}, "1 was there before"
-    assert set(record.ended) == {"3"}
-    assert record.since is not None
+        record = await readiness.record(connection, REF, "123")
+        assert record.landed == {"1": NOW - timedelta(days=2), "2": NOW + 6 * minute}, "1 was there before"
+        assert set(record.ended) == {"3"}
+        assert record.since is not None
+        less = await readiness.record(connection, REF, "3")
+        assert (less.landed, less.ended, less.since) == ({}, record.ended, record.since), "no more than asked"
+    assert (await told(database)).record == record, "what is kept of it is asked for"
     await database.close()
 
 

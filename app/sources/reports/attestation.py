@@ -1,4 +1,5 @@
-"""Signatures and provenance: Sigstore bundles, DSSE envelopes (one, or one a line) and in-toto statements.
+"""Signatures and provenance: Sigstore bundles, DSSE envelopes (one, or one a line), in-toto statements, and cosign's
+simple signing as `cosign download signature` writes it (https://github.com/sigstore/cosign, specs/SIGNATURE_SPEC.md).
 
 Reading proves nothing: what stands here is a claim until `sources.signatures` has verified it.
 """
@@ -13,7 +14,7 @@ import msgspec
 
 from app.domain.artifacts import Link, Trust
 from app.domain.reports import Attestation, Image, Verification
-from app.domain.repositories import full_sha, repo_key
+from app.domain.repositories import full_digest, full_sha, repo_key
 
 from ..hooks.tree import at, node, nodes, text
 from .port import Format
@@ -69,9 +70,28 @@ def parse(document: Document) -> Attestation:
         return Attestation((_hex(digest),), Verification.CLAIMED, reason="Nobody has verified it.")
     if "payload" in tree and "payloadType" in tree:
         return _dsse(tree)
+    if is_simple(tree):
+        return _simple(statement_of(tree["Payload"]))
     if "_type" in tree:
         return told(tree)
-    raise Refused("It is neither a Sigstore bundle nor a DSSE envelope nor an in-toto statement.")
+    raise Refused(
+        "It is neither a Sigstore bundle nor a DSSE envelope nor an in-toto statement nor a signature of cosign."
+    )
+
+
+def is_simple(tree: dict[str, Any]) -> bool:
+    """Whether it is a signature of cosign with what it signs."""
+    return "Base64Signature" in tree and "Payload" in tree
+
+
+def _simple(payload: dict[str, Any]) -> Attestation:
+    critical = node(payload, "critical")
+    if text(critical, "type") not in ("cosign container image signature", "atomic container signature"):
+        raise Refused("It signs no container image: its critical.type is another.")
+    digest = full_digest(at(critical, "image", "docker-manifest-digest"))
+    if digest is None:
+        raise Refused("It names no image: critical.image has no docker-manifest-digest.")
+    return Attestation((digest,), Verification.CLAIMED, reason="Nobody has verified it.")
 
 
 def _hex(digest: str) -> str:
@@ -150,7 +170,12 @@ def looks(document: Document) -> bool:
         tree = envelope(document)
     except Refused:
         return False
-    return is_bundle(tree) or "payloadType" in tree or "in-toto.io" in (text(tree, "_type") or "")
+    return (
+        is_bundle(tree)
+        or "payloadType" in tree
+        or is_simple(tree)
+        or "in-toto.io" in (text(tree, "_type") or "")
+    )
 
 
 FORMAT = Format("attestation", looks, parse)

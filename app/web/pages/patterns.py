@@ -17,7 +17,8 @@ from app.read.query import BoardQuery
 from app.read.receipt import ReceiptPage
 from app.read.sources import Sources, SourcesProjection
 from app.read.wall import Wall, WallProjection
-from app.read.workload import WorkloadPage, WorkloadProjection
+from app.read.workload import WorkloadPage
+from app.read.workload_projection import WorkloadProjection
 
 from . import answered, specimens
 from .page import Dirty, Page

@@ -12,7 +12,8 @@ from app.read.fleet import Fleet
 from app.read.lookback import PastFleet, still_workload
 from app.read.past import Past
 from app.read.sides import PodLine
-from app.read.workload import WorkloadPage, WorkloadProjection, WorkloadQuery
+from app.read.workload import WorkloadPage, WorkloadQuery
+from app.read.workload_projection import WorkloadProjection
 
 from .page import Dirty, Page
 

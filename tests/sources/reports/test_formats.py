@@ -454,7 +454,7 @@ SHELLS = (
 )
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(st.sampled_from(SHELLS), JSON)
 def test_json_of_any_shape_is_read_or_refused(shell, inner):
     body = json.dumps(shell(inner)).encode()
@@ -468,14 +468,14 @@ LINES = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(LINES, max_size=14))
 @example(["ok 1 - s {", "ok 1 - s {", "}", "}", "}", "1..1"])
 def test_tap_of_any_lines_is_read_or_refused(lines):
     assert tried("tap", "\n".join(lines).encode()).endswith(".")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=200))
 def test_bytes_of_any_sort_are_read_or_refused(body):
     for kind in (*reports.FORMATS, reports.AUTO):
