@@ -76,7 +76,8 @@ async def read_past(
     repos = repositories(fleet)
     reported = await _reported(connection, environment, service, since - BEFORE, until, repos)
     every = sorted([*reported, *found], key=lambda one: (one.deployment.ended_at, one.deployment.id))
-    linked = await _linked(connection, fleet.trails, every, repos, since - 2 * BEFORE)
+    first = every[0].deployment.ended_at if every else since
+    linked = await _linked(connection, fleet.trails, every, repos, first - BEFORE)
     incidents = await read_incidents(connection, environment, service, since - BEFORE, until)
     return Past(tuple(linked), incidents, again, len(rows) == MOST)
 

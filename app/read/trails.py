@@ -22,7 +22,7 @@ from app.store.report_tables import TAG
 from .builds import MAIN
 from .squashes import squashed
 
-_CHUNK = 500
+_CHUNK, _PART = 500, 2_000
 
 
 @dataclass(slots=True)
@@ -122,10 +122,13 @@ async def _times(connection: AsyncConnection, trails: dict[str, _Trail], since: 
         )
         found: dict[str, array[float]] = {repo: array("d") for repo in some}
         came: dict[str, dict[int, tuple[datetime, ...]]] = {repo: {} for repo in some}
-        for repo, sha, at in (await connection.execute(query)).all():
-            if from_ := went.get((repo, sha)):
-                came[repo][len(found[repo])] = tuple(each.at for each in from_)
-            found[repo].append(at.timestamp())
+        # A part at a time, in between which others are served: these are millions of rows where much is built.
+        async with connection.stream(query.execution_options(yield_per=_PART)) as rows:
+            async for part in rows.partitions():
+                for repo, sha, at in part:
+                    if from_ := went.get((repo, sha)):
+                        came[repo][len(found[repo])] = tuple(each.at for each in from_)
+                    found[repo].append(at.timestamp())
         for repo, times in found.items():
             trails[repo].times, trails[repo].squashed, trails[repo].since = times, came[repo], since
 
