@@ -6,7 +6,6 @@ their template imports at its top, so the macros of `ui.html` are a global of th
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
@@ -20,6 +19,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup, escape
 from markupsafe import _escape_inner as _escape_text  # type: ignore[attr-defined]
 
+from . import sheets
 from .files import resources
 from .formats import FILTERS, ago, iso, timer
 from .qr import scanner
@@ -107,10 +107,10 @@ class Renderer:
 
 
 def _assets(static: Path) -> Callable[[str], str]:
-    """Where a static file is found: by its hashed name if it is a vendor's, else as it is called."""
-    manifest = static / "vendor/manifest.json"
-    hashed: dict[str, str] = json.loads(manifest.read_text()) if manifest.exists() else {}
-    return lambda name: f"/static/vendor/{hashed[name]}" if name in hashed else f"/static/{name}"
+    """Where a static file is found: by its hashed name if it has one, else as it is called."""
+    hashed = {name: f"vendor/{file}" for name, file in sheets.vendor(static).items()}
+    hashed["shipboard.css"] = sheets.sheet(static).name
+    return lambda name: f"/static/{hashed.get(name, name)}"
 
 
 @lru_cache(64)

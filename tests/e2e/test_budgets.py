@@ -66,7 +66,8 @@ def test_a_first_load_is_small(page: Page, running: Running) -> None:
     until(page, "beats")
     told = {named[one].rpartition("/")[2] or "page": size for one, size in sent.items()}
     told["stream"] = first_message(running.here.url)
-    assert {"page", "app.js", "components.css"} <= told.keys()
+    assert {"page", "app.js"} <= told.keys()
+    assert [name.partition(".")[0] for name in told if name.endswith(".css")] == ["shipboard"]
     assert any(name.endswith(".woff2") for name in told)
     assert sum(told.values()) <= FIRST_LOAD, told
 

@@ -7,21 +7,15 @@ import http.server
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from functools import partial
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from app.read.projection import BoardProjection
 from app.read.query import BoardQuery
-from tests import machine
 from tests.e2e import preview
 from tests.fleets import NOW, StillFleet, live, workload
 
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'"
-)
 Answer = Callable[[http.server.BaseHTTPRequestHandler], None]
 
 
@@ -61,8 +55,8 @@ def event(request: http.server.BaseHTTPRequestHandler, text: str) -> None:
 def site() -> Iterator[Site]:
     site = Site()
 
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def do_GET(self) -> None:
+    class Handler(preview.Files):
+        def do_GET(self) -> None:  # noqa: N802 - as http.server calls it
             if self.path != "/":
                 super().do_GET()
             elif "text/event-stream" in self.headers.get("accept", ""):
@@ -73,16 +67,7 @@ def site() -> Iterator[Site]:
                 self.start("text/html; charset=utf-8")
                 self.wfile.write(preview.board(site.fleet).encode())
 
-        def start(self, media_type: str) -> None:
-            self.send_response(200)
-            self.send_header("content-type", media_type)
-            self.send_header("content-security-policy", POLICY)
-            self.end_headers()
-
-        def log_request(self, code: object = "", size: object = "") -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(machine.ROOT)))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     site.url = f"http://127.0.0.1:{server.server_port}/"
