@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from app.domain.signing import SigningKey
 
 from .hooks.tree import at, node, nodes
-from .reports.attestation import is_bundle, is_simple
+from .reports.attestation import Content, content, is_bundle
+from .reports.reading import Refused
 
 MAX_SIGNATURES = 10
 _HASHES = {256: SHA256(), 384: SHA384(), 521: SHA512()}
@@ -45,28 +46,30 @@ def signer(tree: dict[str, Any], keys: Iterable[SigningKey]) -> SigningKey | Non
 
 def _signed(tree: dict[str, Any]) -> Iterator[tuple[bytes, bytes, bool]]:
     """Signatures with what they are over; the last tells whether that is a SHA-256 already."""
-    if is_bundle(tree):
-        if not node(tree, "verificationMaterial", "publicKey"):
-            return
-        message = node(tree, "messageSignature")
-        signature = _raw(message.get("signature"))
-        digest = _raw(at(message, "messageDigest", "digest"))
-        if signature and digest:
-            yield signature, digest, True
-        tree = node(tree, "dsseEnvelope")
-    elif is_simple(tree):
-        signature, payload = _raw(tree["Base64Signature"]), _raw(tree["Payload"])
-        if signature and payload:
-            yield signature, payload, False
+    try:
+        kind, found = content(tree)
+    except Refused:
         return
-    kind, payload = tree.get("payloadType"), _raw(tree.get("payload"))
-    if not isinstance(kind, str) or payload is None:
+    if is_bundle(tree) and not node(tree, "verificationMaterial", "publicKey"):
         return
-    said = kind.encode("utf-8", "replace")
-    content = b"DSSEv1 %d %s %d %s" % (len(said), said, len(payload), payload)
-    for one in list(nodes(tree, "signatures"))[:MAX_SIGNATURES]:
-        if signature := _raw(one.get("sig")):
-            yield signature, content, False
+    match kind:
+        case Content.DIGEST:
+            signature, digest = _raw(found.get("signature")), _raw(at(found, "messageDigest", "digest"))
+            if signature and digest:
+                yield signature, digest, True
+        case Content.IMAGE:
+            signature, payload = _raw(found["Base64Signature"]), _raw(found["Payload"])
+            if signature and payload:
+                yield signature, payload, False
+        case Content.ENVELOPE:
+            said, payload = found.get("payloadType"), _raw(found.get("payload"))
+            if not isinstance(said, str) or payload is None:
+                return
+            named = said.encode("utf-8", "replace")
+            whole = b"DSSEv1 %d %s %d %s" % (len(named), named, len(payload), payload)
+            for one in list(nodes(found, "signatures"))[:MAX_SIGNATURES]:
+                if signature := _raw(one.get("sig")):
+                    yield signature, whole, False
 
 
 def _raw(text: object) -> bytes | None:

@@ -105,6 +105,7 @@ def altered(tree: dict[str, Any], **changes: Any) -> dict[str, Any]:
 
 
 GOOD = dsse("p256", statement())
+FORGED = altered(GOOD, payload=b64(statement(OTHER)))
 WRONG: list[tuple[dict[str, Any], list[SigningRule], ReportSubject, str]] = [
     (GOOD, rules("rsa", "ed25519"), ABOUT, "None of the keys trusted for github.com/acme/cart"),
     (altered(GOOD, payload=b64(statement(OTHER))), rules("p256"), ReportSubject(REPO), "altered since"),
@@ -157,6 +158,9 @@ def test_where_a_key_is_wanted_a_certificate_does_not_do():
         ),
         (dsse("p256", json.dumps({**json.loads(statement()), "subject": []}).encode()), "no subject"),
         (dsse("p256", b"x", "text/plain"), "no in-toto statement"),
+        (bundle(dsseEnvelope=FORGED, messageSignature=message()["messageSignature"]), "two things at once"),
+        ({**simple("p256", OTHER), **FORGED}, "two things at once"),
+        ({**GOOD, **json.loads(statement(OTHER))}, "two things at once"),
     ],
 )
 def test_signature_of_no_image_is_refused_in_words(tree, why):
@@ -169,7 +173,7 @@ def test_signatures_of_any_shape_prove_nothing(odd):
     for tree in (
         altered(GOOD, signatures=odd),
         altered(simple("p256"), Base64Signature=odd),
-        bundle(dsseEnvelope=altered(GOOD, signatures=odd), messageSignature=odd),
+        bundle(dsseEnvelope=altered(GOOD, signatures=odd)),
     ):
         assert judged(tree, rules("p256")).proof is not Verification.VERIFIED
 
