@@ -140,7 +140,7 @@ async def _squash(
     since = commit.committed_at or commit.pushed_at or commit.merged_at
     if since is None:
         return commit, ()
-    went = await squashed(connection, [commit.repo], since, through=True)
+    went = await squashed(connection, [commit.repo], since, since, through=True)
     mine = went.get((commit.repo, commit.sha), ())
     of = tuple(TrailCommit(r.sha, r.at, r.title or "", r.author or "", r.pushed_at) for r in mine[:_SQUASHED])
     landed = next((sha for (_, sha), rows in went.items() if any(r.sha == commit.sha for r in rows)), "")

@@ -18,21 +18,28 @@ from app.store.ci_tables import COMMIT
 from .builds import MAIN
 
 LONGEST = timedelta(days=90)
-"""How long before it lands a commit is looked for."""
+"""How long before it lands a commit is looked for, and how long after it what it landed as."""
 MOST = 20_000
 _COLUMNS = ("repo", "sha", "at", "title", "author", "branch", "landed", "pushed_at")
 
 
 async def squashed(
-    connection: AsyncConnection, repos: Iterable[str], since: datetime, *, through: bool = False
+    connection: AsyncConnection,
+    repos: Iterable[str],
+    since: datetime,
+    until: datetime | None = None,
+    *,
+    through: bool = False,
 ) -> Mapping[tuple[str, str], tuple[Any, ...]]:
     """Rows of commits by (repository, commit they landed as), newest first, of those made from `since` on or a while
-    before. None is of a main branch. `through`: also by the merge of a squash."""
+    before, up to a while after `until` (None: now). None is of a main branch. `through`: also by the merge of a
+    squash."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     names = sorted(repos)
     for start in range(0, len(names), 200):
         some = names[start : start + 200]
-        recent = (COMMIT.c.repo.in_(some), COMMIT.c.at >= since - LONGEST)
+        recent = [COMMIT.c.repo.in_(some), COMMIT.c.at >= since - LONGEST]
+        recent += [COMMIT.c.at < until + LONGEST] if until else []
         apart = COMMIT.c.branch.is_(None) | COMMIT.c.branch.not_in(MAIN)
         columns = [COMMIT.c[name] for name in _COLUMNS]
         heads = select(*columns).where(*recent, apart, COMMIT.c.landed.is_not(None))
