@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import Sequence
 
 from app.domain.facts import Fact
+from app.domain.names import Topic
 from app.domain.reports import Reported
-from app.live import Live, Topic
+from app.live import Live
 from app.store.ci import NO_RULES, CiRules
 from app.store.db import Database
 from app.store.ledger import Ledger

@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from app.domain.names import EVERYTHING as EVERYTHING
 from app.domain.names import Topic as Topic
 
 

@@ -9,11 +9,16 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from sqlalchemy import URL, make_url
 
 from tests import machine, postgres
 from tests.databases import fresh, upgrade
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("shipboard", deadline=None)
+hypothesis.settings.load_profile("shipboard")
 
 _serial = itertools.count(1)
 

@@ -9,7 +9,8 @@ from weakref import WeakValueDictionary
 
 from app.domain.delivery import Delivery
 from app.domain.freshness import Freshness
-from app.domain.names import Place, WorkloadRef
+from app.domain.names import Place, Topic, WorkloadRef
+from app.domain.revisions import Revision, Weight
 from app.domain.rollout import (
     Health,
     Outcome,
@@ -18,17 +19,14 @@ from app.domain.rollout import (
     PodCondition,
     PodCounts,
     Problem,
-    Revision,
     RolloutState,
     Step,
     StepState,
     Strategy,
     WaitKind,
     WaitsFor,
-    Weight,
     attention,
 )
-from app.live import Topic
 from app.read.builds import Builds
 from app.read.fleet import Fleet
 from app.read.marks import Marks

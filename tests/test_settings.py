@@ -7,7 +7,7 @@ import yaml
 
 from app.settings import VARIABLES, ClusterSettings, Settings, SettingsRefused, load
 from app.settings.clusters import found
-from app.settings.load import SHAPE
+from app.settings.shape import SHAPE
 
 WHOLE = """
 listen: {host: 0.0.0.0, port: 9000}
@@ -376,12 +376,38 @@ def test_hook_whose_secrets_are_not_there_is_off_and_says_so(tmp_path):
         ("job_stages: [{job: x, stage: sail}]", "none of build"),
         ("signing: [{repository: x/y, signer: me}]", "no issuer"),
         ("signing: [{repository: x/y, issuer: 'http://i'}]", "not an https address"),
+        ("signing: [{repository: x/y, keys: [{name: ci}]}]", "either pem or file"),
+        ("signing: [{repository: x/y, keys: [{name: ci, pem: nokey}]}]", "no public key as PEM"),
         ("scan_threshold: awful", "none of critical"),
     ],
 )
 def test_hooks_that_are_wrong_are_refused_with_what_is_wrong(tmp_path, text, words):
     with pytest.raises(SettingsRefused, match=words):
         read(tmp_path, text)
+
+
+PEM = """-----BEGIN PUBLIC KEY-----
+MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=
+-----END PUBLIC KEY-----
+"""
+
+
+def test_signing_keys_are_read_from_the_settings_or_a_file_and_one_that_is_none_is_told(tmp_path):
+    (tmp_path / "ci.pub").write_text(PEM)
+    inline = "".join(f"          {line}\n" for line in PEM.splitlines())
+    (tmp_path / "shipboard.yaml").write_text(
+        "signing:\n  - repository: github.com/acme/*\n    keys:\n      - {name: ci, file: ci.pub}\n"
+        f"      - name: next\n        pem: |\n{inline}      - {{name: lost, file: lost.pub}}\n"
+    )
+    settings = load(None, {}, tmp_path)
+    (rule,) = settings.signing
+    assert [(key.name, key.pem) for key in rule.keys] == [("ci", PEM), ("next", PEM), ("lost", "")]
+    assert settings.warnings == (
+        "signing: key lost: lost.pub holds no public key as PEM, so it verifies nothing.",
+    )
+    (shown,) = settings.as_file()["signing"]
+    assert shown["keys"][0] == {"name": "ci", "file": str(tmp_path / "ci.pub")}
+    assert shown["keys"][1] == {"name": "next", "pem": PEM}
 
 
 def test_two_hooks_of_one_id_are_refused(tmp_path):

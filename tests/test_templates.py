@@ -19,7 +19,7 @@ from tests.e2e import preview
 from tests.fleets import CRASH, KINDS, NOW, StillFleet, live, source, state, workload
 
 EVIL = "\"><script>alert(1)</script><img src=x onerror=alert(1)>'{{7*7}}"
-VOID = {"meta", "link", "input", "br", "hr", "img", "circle", "line", "path", "use", "rect"}
+VOID = {"meta", "link", "input", "br", "wbr", "hr", "img", "circle", "line", "path", "use", "rect"}
 
 
 class Page(HTMLParser):

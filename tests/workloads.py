@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from app.domain.course import Sample
 from app.domain.freshness import Freshness
 from app.domain.names import WorkloadRef
+from app.domain.revisions import Revision, Weight
 from app.domain.rollout import (
     Attention,
     Caution,
@@ -20,19 +21,17 @@ from app.domain.rollout import (
     PodCondition,
     PodCounts,
     Problem,
-    Revision,
     RolloutState,
     Step,
     StepState,
     Strategy,
     WaitKind,
     WaitsFor,
-    Weight,
 )
 from app.domain.stages import Stage, Typical
 from app.read.past import PastRollout, Told
 from app.read.rows import WorkloadRow
-from app.read.workload import WorkloadProjection
+from app.read.workload_projection import WorkloadProjection
 from tests.fleets import KINDS, NOW, StillFleet, before, live, rollout, source, workload
 
 R, F, S, E = PodCondition.READY, PodCondition.FAILING, PodCondition.STARTING, PodCondition.ENDING

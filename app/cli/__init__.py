@@ -32,7 +32,7 @@ from .choose import (
     refuse_without_clusters,
     settings_from,
 )
-from .personas import DEMO
+from .personas import DEMO, signing
 from .say import FAILED, expected
 
 cli = typer.Typer(
@@ -155,12 +155,13 @@ def demo(host: Host = None, port: Port = None, database: Storage = None) -> None
             opened = open_port(settings.host, 0)
             typer.echo(f"Port {settings.port} is taken, so this is on another.", err=True)
         stack.enter_context(opened)
-        secret, own = token_urlsafe(32), address(settings, opened)
+        secret, gates, own = token_urlsafe(32), token_urlsafe(32), address(settings, opened)
         token = tokens.token_of_ci("the demo's CI", settings)
-        cluster = stack.enter_context(EmbeddedCluster(home / "kubeconfig", own, secret, token))
+        key, rules = signing()
+        cluster = stack.enter_context(EmbeddedCluster(home / "kubeconfig", own, secret, token, gates, key))
         hook = HookSettings(HOOK, "github", repositories=("github.com/acme/*",), secrets=(secret,))
         watched = ClusterSettings("demo", cluster.kubeconfig, cluster.context)
-        settings = replace(settings, clusters=(watched,), hooks=(hook,))
+        settings = replace(settings, clusters=(watched,), hooks=(hook,), flagger_secret=gates, signing=rules)
 
         def started() -> None:
             typer.echo(

@@ -31,11 +31,26 @@ class NoCluster(ShipboardError):
 class EmbeddedCluster:
     """A context manager: inside, the cluster runs. `kubeconfig` is written there before it is entered."""
 
-    def __init__(self, kubeconfig: Path, board: str = "", secret: str = "", token: str = "") -> None:
+    def __init__(
+        self,
+        kubeconfig: Path,
+        board: str = "",
+        secret: str = "",
+        token: str = "",
+        gates: str = "",
+        key: str = "",
+    ) -> None:
         """`board`: the address of the board that its CI tells, by webhooks signed with `secret` and by reports with
-        `token`; nobody without."""
+        `token`, and that its Flagger asks at the address that `gates` is the secret of; nobody without. `key`: the
+        private key that its CI signs images with."""
         self.kubeconfig = kubeconfig
-        self._board, self._secret, self._token = board, secret, token
+        self._board, self._gates = board, gates
+        self._secrets = {
+            "CI_SECRET": secret,
+            "CI_TOKEN": token,
+            "GATES_SECRET": gates,
+            "CI_SIGNING_KEY": key,
+        }
         self.context = ""
         self._child: subprocess.Popen[bytes] | None = None
 
@@ -48,10 +63,10 @@ class EmbeddedCluster:
         if self._board:
             command += ["--webhooks", f"{self._board}/hooks/github/{HOOK}"]
             command += ["--reports", f"{self._board}/api/v1/ingest"]
-        secrets = {"CI_SECRET": self._secret, "CI_TOKEN": self._token}
+            command += ["--gates", f"{self._board}/hooks/flagger"] if self._gates else []
         self._child = subprocess.Popen(
             [*command, "--kubeconfig", str(self.kubeconfig)],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(path), **secrets},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path), **self._secrets},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,

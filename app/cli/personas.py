@@ -9,7 +9,7 @@ from app.domain.evidence import Severity
 from app.domain.freezes import Freeze, Window
 from app.domain.grants import Grant
 from app.domain.people import Role
-from app.domain.signing import SigningRule
+from app.domain.signing import SigningKey, SigningRule
 from app.settings import AuthSettings, Mode, Persona
 
 
@@ -59,7 +59,19 @@ and on images without a critical finding."""
 DEMO: dict[str, Any] = {
     "auth": DEMO_AUTH,
     "delivery": DEMO_DELIVERY,
-    "signing": (SigningRule("github.com/acme/identity", wanted=True),),
     "scan_threshold": "critical",
 }
 """Settings of the demo."""
+
+
+def signing() -> tuple[str, tuple[SigningRule, ...]]:
+    """A key made now, for the demo's CI to sign its images with (PEM), and the rules that trust it."""
+    from cryptography.hazmat.primitives import serialization as form
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    private = ec.generate_private_key(ec.SECP256R1())
+    public = private.public_key().public_bytes(form.Encoding.PEM, form.PublicFormat.SubjectPublicKeyInfo)
+    keys = (SigningKey("demo-ci", public.decode()),)
+    wanted = SigningRule("github.com/acme/identity", wanted=True, keys=keys)
+    secret = private.private_bytes(form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption()).decode()
+    return secret, (wanted, SigningRule("github.com/acme/*", keys=keys))

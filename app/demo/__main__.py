@@ -53,6 +53,12 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument(
         "--reports", metavar="URL", default="", help="where that CI uploads reports, with the token $CI_TOKEN"
     )
+    parser.add_argument(
+        "--gates",
+        metavar="URL",
+        default="",
+        help="where Flagger's hooks ask, below which are $GATES_SECRET, the cluster and the hook",
+    )
     parser.add_argument("--with-parent", action="store_true", help="stop when standard input is closed")
     options = parser.parse_args(argv)
     fill = re.fullmatch(r"(\d+)x(\d+)", options.fill) if options.fill else None
@@ -67,6 +73,7 @@ def main(argv: list[str] | None = None) -> int:
             time_scale=options.time_scale,
             head_start=options.head_start,
             window=options.window,
+            gates=f"{options.gates}/{os.environ.get('GATES_SECRET', '')}/demo" if options.gates else "",
         )
     except ValueError as error:
         parser.error(str(error))
@@ -76,7 +83,7 @@ def main(argv: list[str] | None = None) -> int:
         kubeconfig = options.kubeconfig or os.path.join(directory, "kubeconfig")
         secret, token = os.environ.get("CI_SECRET", ""), os.environ.get("CI_TOKEN", "")
         board = Board(options.webhooks, secret, options.reports if token else "", token)
-        ci = Ci(cluster, board) if options.webhooks else None
+        ci = Ci(cluster, board, os.environ.get("CI_SIGNING_KEY", "")) if options.webhooks else None
         uvloop.run(_run(cluster, kubeconfig, sizes, options.with_parent, ci))
     return 0
 

@@ -1,5 +1,5 @@
 """The demo's CI: builds what the fleet ships, tells of it by signed webhooks as GitHub would, and uploads what its jobs
-leave behind: test results, scans, a bill of materials, provenance.
+leave behind: test results, scans, a bill of materials, signed provenance.
 
 Every version the fleet runs has its commit, pull request, run, jobs and image; the next one is built while the
 present one is live. Now and then a branch is built that fails.
@@ -16,6 +16,7 @@ from app.demo.ci_past import deployments
 from app.demo.ci_payloads import JOBS, Build
 from app.demo.ci_reports import files
 from app.demo.ci_sending import Board, Sender
+from app.demo.ci_signing import Signing
 from app.demo.fleet import PLACES, asked
 from app.demo.services import SERVICES
 from app.demo.teller import newer, older
@@ -45,8 +46,9 @@ def _number(version: str) -> tuple[int, ...]:
 class Ci:
     """Tells `board` for as long as it is started."""
 
-    def __init__(self, cluster: EmbeddedCluster, board: Board) -> None:
-        self.cluster, self._sender = cluster, Sender(board)
+    def __init__(self, cluster: EmbeddedCluster, board: Board, key: str = "") -> None:
+        """`key`: the private key that its images' provenance is signed with, as PEM; empty: with none."""
+        self.cluster, self._sender, self._sign = cluster, Sender(board), Signing(key)
         self._random = random.Random(11)
         self._builds: dict[tuple[str, str], Build] = {}
         self._hurried: set[tuple[str, str]] = set()
@@ -131,7 +133,7 @@ class Ci:
         about = {"repo": build.repository()["html_url"], "sha": build.sha, "branch": build.branch, "job": job}
         if job in ("build image", "security scan") and build.branch == "main":
             about["digest"] = build.digest
-        await self._sender.upload(about, files(build, job))
+        await self._sender.upload(about, files(build, job, self._sign))
 
     async def _years(self) -> None:
         """What was deployed in the weeks before, told little by little."""

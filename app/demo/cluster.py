@@ -30,6 +30,7 @@ from app.demo.daemonsets import DaemonSets
 from app.demo.deployments import Deployments
 from app.demo.endpoints import Endpoints
 from app.demo.faults import Faults
+from app.demo.flagger import Canaries
 from app.demo.fleet import Fleet
 from app.demo.flux import Kustomizations
 from app.demo.git import Git
@@ -62,11 +63,12 @@ class EmbeddedCluster:
         head_start: float = 0.0,
         window: int = LOG_WINDOW,
         argo: bool = True,
+        gates: str = "",
         clock: Clock | None = None,
     ) -> None:
         """`time_scale`: how much faster than real the cluster's own time runs. `head_start`: seconds of it that
         have passed, in a hurry, before anybody can connect. `clock`: a time of its own instead of both.
-        Raises ValueError off loopback."""
+        `gates`: the address below which the hooks of Flagger's Canaries ask. Raises ValueError off loopback."""
         if host != "localhost" and not ipaddress.ip_address(host).is_loopback:
             raise ValueError(f"the embedded cluster has no TLS and binds loopback addresses only, not {host}")
         self.host = host
@@ -91,6 +93,7 @@ class EmbeddedCluster:
         self.git = Git()
         Applications(self.controllers, self.git)
         Kustomizations(self.controllers, self.git)
+        self.canaries, self.gates = Canaries(self.controllers), gates
         self.api = Api(self.store, self.registry, self.faults, self.token, self.key)
         self.bench = Bench(self)
         self.fleet = Fleet(self, head_start) if fleet else None
@@ -167,6 +170,7 @@ class EmbeddedCluster:
             self.fleet.stop()
         self.bench.stop()
         self.controllers.stop()
+        await self.canaries.close()
         for table in self.store.tables.values():
             table.log.reset(self.store.version)
         if self._runner:

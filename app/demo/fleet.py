@@ -22,6 +22,7 @@ from app.demo.stories import (
     Story,
     blocked,
     colours,
+    confirmed,
     from_git,
     gated_canary,
     partitioned,
@@ -69,6 +70,7 @@ PLACES: dict[tuple[str, str], Place] = {
     # by native objects, and from Git
     ("reviews", "production"): Place(colours, pair=Pair.COLOURS),
     ("identity", "production"): Place(weighed, pair=Pair.CANARY, watched=True),
+    ("loyalty", "production"): Place(confirmed, pair=Pair.FLAGGER, watched=True),
     ("feature-flags", "production"): Place(from_git(), keeper=Keeper.ARGOCD),
     ("addresses", "production"): Place(keeper=Keeper.FLUX),
     # stuck

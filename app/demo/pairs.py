@@ -1,6 +1,6 @@
 """Two Deployments that are one workload: two colours behind a Service, and a canary whose share a route tells.
 
-They carry the annotations by which a board knows them; nothing here moves by itself.
+They carry what a board knows them by: annotations, or a Canary above them; nothing here moves by itself.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from app.demo import settled
+from app.demo import flagger, settled, shapes
+from app.demo.clock import stamp
 from app.demo.settled import Workload
 from app.demo.store import copy
 
@@ -26,6 +27,7 @@ class Pair(StrEnum):
 
     COLOURS = "colours"
     CANARY = "canary"
+    FLAGGER = "flagger"  # the target of a Canary, and its primary
 
 
 def place(cluster: EmbeddedCluster, workload: Workload, pair: Pair) -> None:
@@ -38,6 +40,9 @@ def place(cluster: EmbeddedCluster, workload: Workload, pair: Pair) -> None:
         settled.place(cluster, replace(idle, image=before, past=workload.past[:-1], replicas=0))
         chosen = {"app": name, "color": COLOURS[1]}
         settled.service(cluster, name, namespace, labels, chosen, **{"shipboard/switch": "color"})
+        return
+    if pair is Pair.FLAGGER:
+        _flagged(cluster, workload)
         return
     notes = {"shipboard/canary": f"{name}-canary", "shipboard/canary-route": f"HTTPRoute/{name}"}
     stable = _part(workload, name, track="stable")
@@ -53,6 +58,55 @@ def place(cluster: EmbeddedCluster, workload: Workload, pair: Pair) -> None:
     spec = {"hostnames": [f"{name}.example.org"], "rules": [{"backendRefs": backends}]}
     body = {"metadata": {"name": name, "namespace": namespace, "labels": labels}, "spec": spec}
     cluster.registry.create("httproutes", body, manager=DEPLOYER)
+
+
+def _flagged(cluster: EmbeddedCluster, workload: Workload) -> None:
+    """A Canary that promoted its version long ago: the target rests, the primary serves. Its hooks ask who `cluster`
+    names; nobody is asked where it names none."""
+    name, namespace, labels = workload.name, workload.namespace, workload.labels
+    kinds = ("confirm-rollout", "confirm-promotion", "rollback") if cluster.gates else ()
+    hooks = [{"name": kind, "type": kind, "url": f"{cluster.gates}/{kind}"} for kind in kinds]
+    analysis = {"interval": "10s", "threshold": 5, "maxWeight": 60, "stepWeight": 20, "webhooks": hooks}
+    target, primary = (
+        _part(workload, name, track="target"),
+        _part(workload, f"{name}-primary", track="primary"),
+    )
+    rests = settled.place(cluster, replace(target, replicas=0, past=()))
+    was, since = flagger.version_of(rests.obj), stamp(cluster.clock.now() - workload.settled_for)
+    status = {
+        "phase": "Succeeded",
+        "canaryWeight": 0,
+        "failedChecks": 0,
+        "iterations": 0,
+        "lastAppliedSpec": was,
+        "lastPromotedSpec": was,
+        "lastTransitionTime": since,
+        "conditions": [flagger.promoted("Succeeded", since)],
+    }
+    spec = {
+        "targetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": name},
+        "service": {"port": 80, "targetPort": 8080},
+        "progressDeadlineSeconds": 120,
+        "analysis": analysis,
+    }
+    born = stamp(cluster.clock.now() - workload.age)
+    meta = {
+        "name": name,
+        "namespace": namespace,
+        "labels": labels,
+        "creationTimestamp": born,
+        "generation": 1,
+    }
+    canary = cluster.store.create("canaries", {"metadata": meta, "spec": spec, "status": status})
+    serves = copy(settled.place(cluster, primary))
+    serves["metadata"]["ownerReferences"] = [shapes.reference(canary.obj, "canaries")]
+    cluster.store.put("deployments", serves)
+    for called, chosen in (
+        (name, primary.own),
+        (f"{name}-primary", primary.own),
+        (f"{name}-canary", target.own),
+    ):
+        settled.service(cluster, called, namespace, labels, chosen)
 
 
 def _part(workload: Workload, name: str, **label: str) -> Workload:

@@ -14,7 +14,7 @@ ARGO_GROUP = "argoproj.io"
 FLAGGER_GROUP, GATEWAY_GROUP = "flagger.app", "gateway.networking.k8s.io"
 FLUX_GROUPS = ("kustomize.toolkit.fluxcd.io", "source.toolkit.fluxcd.io")
 LATER_GROUPS = (FLAGGER_GROUP, GATEWAY_GROUP, *FLUX_GROUPS)
-FLEET_GROUPS = (GATEWAY_GROUP, *FLUX_GROUPS)
+FLEET_GROUPS = (GATEWAY_GROUP, FLAGGER_GROUP, *FLUX_GROUPS)
 """Groups that the demo's fleet installs."""
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 VERSION = {

@@ -9,20 +9,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from app.demo import defaults, pod_status, rollout_status, shapes
+from app.demo import defaults, rollout_status, settled_pods, shapes
 from app.demo.clock import stamp
-from app.demo.deployment_sets import limits
 from app.demo.registry import field_set, managed
 from app.demo.resources import BY_PLURAL, Resource
 from app.demo.store import Entry, encode
-from app.demo.tables import suffix
 
 if TYPE_CHECKING:
     from app.demo.cluster import EmbeddedCluster
 
 Obj = dict[str, Any]
 HOUR = 3600.0
-MANAGER = "kube-controller-manager"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,12 +150,12 @@ def place(cluster: EmbeddedCluster, workload: Workload, *, quiet: bool = False) 
     for number, (made, hashed) in enumerate(zip(templates, hashes, strict=True), start=1):
         last = number == len(images)
         created = workload.written(number, len(images), now)
-        replica_set = _replica_set(
+        replica_set = settled_pods.replica_set(
             entry, workload, made, hashed, number, workload.replicas if last else 0, created
         )
         placed = store.create("replicasets", replica_set, quiet=quiet)
         if last:
-            _pods(cluster, placed, workload.replicas, changed, quiet)
+            settled_pods.pods(cluster, placed, workload.replicas, changed, quiet)
     return entry
 
 
@@ -216,7 +213,7 @@ def _owner(
                 },
             ],
         }
-    signed(obj, resource, born, changed, "rollouts-controller" if workload.rollout else MANAGER)
+    signed(obj, resource, born, changed, "rollouts-controller" if workload.rollout else settled_pods.MANAGER)
     return obj
 
 
@@ -249,57 +246,3 @@ def signed(obj: Obj, resource: Resource, born: str, changed: str, controller: st
         managed(resource, "kubectl-client-side-apply", born, fields),
         managed(resource, controller, changed, status, "status"),
     ]
-
-
-def _replica_set(
-    owner: Entry, workload: Workload, made: Obj, hashed: str, revision: int, count: int, created: str
-) -> Obj:
-    key = "rollouts-pod-template-hash" if workload.rollout else "pod-template-hash"
-    prefix = "rollout.argoproj.io" if workload.rollout else "deployment.kubernetes.io"
-    labels = {**made["metadata"]["labels"], key: hashed}
-    annotations = {
-        f"{prefix}/desired-replicas": str(workload.replicas),
-        f"{prefix}/revision": str(revision),
-        "kubernetes.io/change-cause": f"release {made['spec']['containers'][0]['image'].rpartition(':')[2]}",
-    }
-    if not workload.rollout:
-        annotations[f"{prefix}/max-replicas"] = str(workload.replicas + limits(owner.obj["spec"])[0])
-    status: Obj = {"replicas": count}
-    if count:
-        status |= {"fullyLabeledReplicas": count, "readyReplicas": count, "availableReplicas": count}
-    status |= {"terminatingReplicas": 0, "observedGeneration": 1}
-    spec = {
-        "replicas": count,
-        "selector": {"matchLabels": {**workload.own, key: hashed}},
-        "template": {**made, "metadata": {**made["metadata"], "labels": labels}},
-    }
-    fields = field_set({"metadata": {"labels": labels, "annotations": annotations}, "spec": spec}, depth=10)
-    return {
-        "metadata": {
-            "name": f"{workload.name}-{hashed}",
-            "namespace": workload.namespace,
-            "creationTimestamp": created,
-            "labels": labels,
-            "annotations": annotations,
-            "ownerReferences": [shapes.reference(owner.obj, workload.kind)],
-            "managedFields": [managed(BY_PLURAL["replicasets"], MANAGER, created, fields)],
-        },
-        "spec": spec,
-        "status": status,
-    }
-
-
-def _pods(cluster: EmbeddedCluster, owner: Entry, count: int, since: str, quiet: bool) -> None:
-    fields: list[Obj] = []
-    for _ in range(count):
-        name = f"{owner.name}-{suffix()}"
-        if cluster.store.get("pods", owner.namespace, name):
-            name = f"{owner.name}-{suffix()}"
-        pod = shapes.pod(owner.obj, "replicasets", owner.obj["spec"]["template"], name, since)
-        node, host, zone = cluster.kubelet.scheduler.next_node()
-        pod["metadata"]["labels"]["topology.kubernetes.io/zone"] = zone
-        pod_status.settled(pod, node, cluster.kubelet.address(), host, since)
-        # the entries are the same for every pod of a ReplicaSet but for times nobody reads
-        fields = fields or shapes.pod_managed_fields(pod, since)
-        pod["metadata"]["managedFields"] = fields
-        cluster.store.create("pods", pod, quiet=quiet)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from app.demo import defaults, pod_status, revisions, scheduler, settled, shapes, statefulsets
+from app.demo import defaults, pod_status, revisions, scheduler, settled, settled_pods, shapes, statefulsets
 from app.demo.clock import stamp
 from app.demo.nodes import NODES
 from app.demo.registry import TEMPLATE_GENERATION
@@ -42,7 +42,7 @@ def place(cluster: EmbeddedCluster, workload: Workload) -> Entry:
     ]
     name = drafts[-1]["metadata"]["name"]
     obj["status"] = _stateful(workload.replicas, name, count) if stateful else _daemon(len(NODES), count)
-    settled.signed(obj, resource, born, changed, settled.MANAGER)
+    settled.signed(obj, resource, born, changed, settled_pods.MANAGER)
     entry = cluster.store.create(workload.kind, obj)
     for number, draft in enumerate(drafts, start=1):
         image = draft["data"]["spec"]["template"]["spec"]["containers"][0]["image"]

@@ -13,7 +13,7 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from app.demo import kept, pairs
+from app.demo import flagger, kept, pairs
 from app.demo.teller import GoneError, Teller, broken, complete, healthy, observed, waiting
 
 log = logging.getLogger(__name__)
@@ -154,6 +154,18 @@ async def weighed(teller: Teller) -> None:
         canary.scale(0)
 
     await _tell(teller, chapter, 6 * CALM)
+
+
+async def confirmed(teller: Teller) -> None:
+    """The target of a Canary gets the next version; Flagger asks its hooks, which is where it waits for a person."""
+
+    async def chapter(teller: Teller) -> None:
+        if teller.phase_of_canary() in flagger.IDLE:
+            teller.ship(teller.next_image())
+            await teller.until(lambda _: teller.phase_of_canary() not in flagger.IDLE, 60)
+        await teller.until(lambda _: teller.phase_of_canary() in flagger.IDLE, PATIENCE)
+
+    await _tell(teller, chapter, 2 * CALM)
 
 
 def stuck(*ways: str, patience: float = PATIENCE, calm: float = 2 * CALM) -> Story:

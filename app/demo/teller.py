@@ -82,6 +82,13 @@ class Teller:
         """The teller of a Deployment next to it."""
         return Teller(self.cluster, name, self.namespace, "deployments", delay=0.0)
 
+    def phase_of_canary(self) -> str:
+        """The phase of the Canary of the same name. Raises GoneError."""
+        entry = self.cluster.store.get("canaries", self.namespace, self.name)
+        if entry is None:
+            raise GoneError(self.name)
+        return str((entry.obj.get("status") or {}).get("phase", ""))
+
     def image(self) -> str:
         image: str = self.look()["spec"]["template"]["spec"]["containers"][0]["image"]
         return image

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from functools import lru_cache
 
 from .names import ImageRef, cut
 from .repositories import full_digest, full_sha
@@ -97,6 +98,7 @@ class Known:
     tagged: Mapping[str, tuple[str, str]] | None = None
 
 
+@lru_cache(4096)
 def image_digest(image_id: str) -> str:
     """The digest in a container's `imageID`, in any of the forms that runtimes write ("docker-pullable://r@sha256:…",
     "docker://sha256:…", "r@sha256:…", "sha256:…"); empty when it names none."""

@@ -24,14 +24,14 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Marked:
     """A field's value and the mark of the look that told it."""
 
     mark: Mark
     value: Any
 
 
-Thing = Mapping[str, Told]
+Thing = Mapping[str, Marked]
 """What is known of a thing, by field; fields nobody told are not there."""
 
 
@@ -48,7 +48,7 @@ def micros(at: datetime) -> int:
 
 def look(weight: Mark, fields: Mapping[str, Any]) -> Thing:
     """One look: those of `fields` that are told (not None), with its mark."""
-    return {name: Told(weight, value) for name, value in fields.items() if value is not None}
+    return {name: Marked(weight, value) for name, value in fields.items() if value is not None}
 
 
 def join(left: Thing, right: Thing, earliest: frozenset[str] = frozenset()) -> Thing:
@@ -67,7 +67,7 @@ def joined(looks: Iterable[Thing], earliest: frozenset[str] = frozenset()) -> Th
     return reduce(lambda left, right: join(left, right, earliest), looks, start)
 
 
-def _outweighs(told: Told, mine: Told, earliest: bool) -> bool:
+def _outweighs(told: Marked, mine: Marked, earliest: bool) -> bool:
     if earliest and told.value != mine.value:
         return bool(told.value < mine.value)
     # Two values of one mark: any fixed order will do, so long as it does not depend on who came first.

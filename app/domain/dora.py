@@ -89,7 +89,7 @@ class Deployment:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class JudgedDeployment:
     """A deployment judged: why it counts as it does, when it failed and when service was restored (None: not yet, or
     it did not fail), whether it was rework. `young`: it is younger than a day, so that a failure may still show;
     shares leave it out, whatever became of it so far."""
@@ -119,7 +119,7 @@ class Figures:
 
 def judge(
     deployments: Iterable[Deployment], incidents: Iterable[Incident], now: datetime
-) -> tuple[Outcome, ...]:
+) -> tuple[JudgedDeployment, ...]:
     """Each deployment judged, oldest first. One failed when it failed, was aborted or rolled back, when the next
     one in its place went back from it within a day, or when an incident names it. Service is restored when all
     incidents that name it are resolved, else by the next one that lands."""
@@ -129,7 +129,7 @@ def judge(
     places: dict[tuple[str, str], list[Deployment]] = {}
     for one in sorted(deployments, key=lambda d: (d.ended_at, d.id)):
         places.setdefault((one.service, one.environment), []).append(one)
-    found: list[Outcome] = []
+    found: list[JudgedDeployment] = []
     for row in places.values():
         rework = False
         for place, one in enumerate(row):
@@ -141,7 +141,7 @@ def judge(
 
 def _judge(
     one: Deployment, later: Sequence[Deployment], told: Sequence[Incident], now: datetime, rework: bool
-) -> Outcome:
+) -> JudgedDeployment:
     rework = rework or one.back
     why, failed_at = "", None
     after = next((d for d in later if d.ending is not Ending.SUPERSEDED), None)
@@ -155,9 +155,9 @@ def _judge(
     young = now - one.ended_at < UNDECIDED
     if failed_at is None:
         judged = Judged.UNDECIDED if young and not one.back else Judged.GOOD
-        return Outcome(one, judged, rework=rework, young=young)
+        return JudgedDeployment(one, judged, rework=rework, young=young)
     restored = _restored(one, later, told, failed_at)
-    return Outcome(one, Judged.FAILED, why, failed_at, restored, rework, young)
+    return JudgedDeployment(one, Judged.FAILED, why, failed_at, restored, rework, young)
 
 
 _WHY = {
@@ -178,7 +178,7 @@ def _restored(
     return next((d.ended_at for d in later if d.ending is Ending.LANDED and d.ended_at >= failed_at), None)
 
 
-def figures(outcomes: Sequence[Outcome], since: datetime, until: datetime) -> Figures:
+def figures(outcomes: Sequence[JudgedDeployment], since: datetime, until: datetime) -> Figures:
     """The five figures of deployments that ended in [since, until)."""
     inside = [o for o in outcomes if since <= o.deployment.ended_at < until]
     changes = [o for o in inside if not o.deployment.back and o.deployment.ending is not Ending.SUPERSEDED]

@@ -21,7 +21,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import blake2b
 
-from .rollout import CautionKind, Outcome, Phase, Revision, RolloutKind, RolloutState, Strategy
+from .revisions import Revision
+from .rollout import CautionKind, Outcome, Phase, RolloutKind, RolloutState, Strategy
 
 _MOVES = frozenset(
     {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -49,3 +49,10 @@ class Owner:
     reverts: Reverts = Reverts.UNKNOWN
     evidence: str = ""
     held_until: datetime | None = None
+
+
+def presumed(owner: Owner | None, undone: bool) -> Owner | None:
+    """`owner`, where only its own object tells what it does, as it did when that was looked at last."""
+    if owner is None or not undone or owner.reverts is not Reverts.UNKNOWN:
+        return owner
+    return replace(owner, reverts=Reverts.CONTINUOUS)

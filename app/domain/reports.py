@@ -1,6 +1,6 @@
 """What reports uploaded by CI say: results of tests, findings of scans, contents of bills of materials. Pure.
 
-A report has no name of its own: it is known by what it is about (`Target`), its kind and the SHA-256 of its
+A report has no name of its own: it is known by what it is about (`ReportSubject`), its kind and the SHA-256 of its
 bytes, so the same upload is the same report however often it comes. Numbers are counted from the items, never
 taken from a file's own totals, which lie.
 """
@@ -16,6 +16,7 @@ from typing import ClassVar
 
 from .artifacts import Alias, Link
 from .ci import ident
+from .packages import Package
 
 MAX_KEPT = 500
 """Cases and findings of one report that are kept with their texts, the worst first; all of them are counted."""
@@ -48,7 +49,7 @@ RANK = {severity: rank for rank, severity in enumerate(Severity)}
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class ReportSubject:
     """What a report is about, as its sender says: repository key, whole commit id, image digest, branch, and the
     name of the job that made it; empty where it does not say. A commit or a digest is always there."""
 
@@ -58,9 +59,9 @@ class Target:
     job: str = ""
     branch: str = ""
 
-    def or_else(self, repo: str = "", sha: str = "", digest: str = "", branch: str = "") -> Target:
+    def or_else(self, repo: str = "", sha: str = "", digest: str = "", branch: str = "") -> ReportSubject:
         """This, with what it leaves open filled in by what the report itself says."""
-        return Target(
+        return ReportSubject(
             self.repo or repo, self.sha or sha, self.digest or digest, self.job, self.branch or branch
         )
 
@@ -156,7 +157,8 @@ class ScanReport:
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """A bill of materials: which format, what it is about, how many components it names."""
+    """A bill of materials: which format, what it is about, how many components it names, files among them. `packages`
+    are those that are kept of it, `left_out` is how many more it lists."""
 
     format: str
     subject: str = ""
@@ -167,9 +169,11 @@ class Bill:
     sha: str = ""
     branch: str = ""
     image: Image = Image()
+    packages: tuple[Package, ...] = ()
+    left_out: int = 0
 
 
-class Proof(StrEnum):
+class Verification(StrEnum):
     """What a signature is worth. Only VERIFIED may ever be shown as signed."""
 
     CLAIMED = "claimed"
@@ -184,7 +188,7 @@ class Attestation:
     verified, or empty."""
 
     subjects: tuple[str, ...]
-    proof: Proof
+    proof: Verification
     predicate: str = ""
     builder: str = ""
     identity: str = ""
@@ -205,7 +209,7 @@ class Upload:
     """One upload: who sent it (`by`, an identity), the sender's key of it (empty without one), and `refused`, why it
     was not read (empty: it was)."""
 
-    target: Target
+    target: ReportSubject
     kind: str
     sha256: str
     bytes: int

@@ -1,4 +1,4 @@
-"""What a rollout is, whatever engine runs it: phase, strategy, steps, revisions, pods, and what it waits for.
+"""What a rollout is, whatever engine runs it: phase, strategy, steps, pods, and what it waits for.
 
 Engines produce a `RolloutState` from cluster objects; everything after them (history, store, pages, API) knows only
 these words. Equal inputs give equal states, so nothing in here ticks: times are instants, never ages.
@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from .owners import Owner
+from .revisions import Lane, Revision, Weight
 
 
 class Phase(StrEnum):
@@ -125,39 +126,12 @@ class Step:
     seconds: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Weight:
-    """Share of traffic (or of pods, where no router sets it) on the new revision, in percent: set, and measured."""
-
-    wanted: int
-    actual: int
-
-
 class RolloutKind(StrEnum):
     """What a rollout brings. A restart brings the images that ran before, because somebody asked for new pods: it is no
     deployment."""
 
     DEPLOYMENT = "deployment"
     RESTART = "restart"
-
-
-@dataclass(frozen=True, slots=True)
-class Revision:
-    """One version of a workload. `key` (uid or template hash) identifies it, empty where what would tell it cannot be
-    seen; `number` is only what kubectl prints. `digests` are of the images that its pods run, which need not be what
-    the tags in `images` mean today."""
-
-    key: str
-    number: int | None = None
-    images: tuple[str, ...] = ()
-    version: str = ""
-    cause: str = ""
-    created_at: datetime | None = None
-    roles: tuple[str, ...] = ()  # "stable", "canary", "active", "preview", "new", "old"
-    wanted: int = 0
-    ready: int = 0
-    available: int = 0
-    digests: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,19 +238,6 @@ class Check:
     bad: int = 0
     limit: int | None = None
     message: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Lane:
-    """One of several Deployments that are one workload: a colour behind a Service. `live` has the traffic; `revision`
-    is the key of its newest revision."""
-
-    name: str
-    live: bool
-    revision: str = ""
-    version: str = ""
-    wanted: int = 0
-    ready: int = 0
 
 
 @dataclass(frozen=True, slots=True)

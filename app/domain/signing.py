@@ -11,14 +11,26 @@ from .repositories import within
 
 
 @dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A public key that is trusted, by the name it is told by: `pem` as text, read from `file` (empty: from the
+    settings themselves)."""
+
+    name: str
+    pem: str = ""
+    file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class SigningRule:
     """Who may sign what is made from repositories like `repository` (glob of repository keys): certificates of
-    `issuer` whose subject fits the glob `signer`. `wanted`: an image without such a signature is flagged."""
+    `issuer` whose subject fits the glob `signer`, and whoever has one of `keys`. `wanted`: an image without such a
+    signature is flagged."""
 
     repository: str
     issuer: str = ""
     signer: str = "*"
     wanted: bool = False
+    keys: tuple[SigningKey, ...] = ()
 
 
 FORGES: Mapping[str, str] = {
@@ -43,7 +55,7 @@ def may_sign(signer: Signer, repo: str, rules: Iterable[SigningRule]) -> str:
 
     The first rule for the repository decides. Without one, only the repository's own CI may.
     """
-    rule = next((rule for rule in rules if within(repo, (rule.repository,))), None)
+    rule = _rule(repo, rules)
     if rule is not None and (rule.issuer or rule.signer != "*"):
         if rule.issuer and signer.issuer != rule.issuer:
             return f"Its issuer is {cut(signer.issuer, 100)}, and the policy wants {cut(rule.issuer, 100)}."
@@ -53,6 +65,8 @@ def may_sign(signer: Signer, repo: str, rules: Iterable[SigningRule]) -> str:
         if rule.signer != "*" or signer.repo == repo:
             return ""
         return f"It was signed for {cut(signer.repo, 200) or 'no repository'}, and not for {cut(repo, 200)}."
+    if rule is not None and rule.keys:
+        return "The policy wants the signature of a key, and not a certificate."
     host = FORGES.get(signer.issuer)
     if host is None or not signer.repo.startswith(host):
         return f"No rule says that {cut(signer.subject or signer.issuer, 200)} may sign."
@@ -63,7 +77,17 @@ def may_sign(signer: Signer, repo: str, rules: Iterable[SigningRule]) -> str:
     return ""
 
 
+def trusted_keys(repo: str, rules: Iterable[SigningRule]) -> tuple[SigningKey, ...]:
+    """The keys that may sign for the repository `repo`, by the first rule for it."""
+    rule = _rule(repo, rules)
+    return rule.keys if rule else ()
+
+
 def wants_signature(repo: str, rules: Iterable[SigningRule]) -> bool:
     """Whether the policy wants images of `repo` signed."""
-    rule = next((rule for rule in rules if within(repo, (rule.repository,))), None)
+    rule = _rule(repo, rules)
     return rule is not None and rule.wanted
+
+
+def _rule(repo: str, rules: Iterable[SigningRule]) -> SigningRule | None:
+    return next((rule for rule in rules if within(repo, (rule.repository,))), None)

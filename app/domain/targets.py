@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from .policy import Blocker
-from .rollout import Outcome, Revision, RolloutState
+from .revisions import Revision
+from .rollout import Outcome, RolloutState
 
 RULE = "never-live"
 """Name of the rule that blocks."""
@@ -26,11 +27,13 @@ _ENDED = {
 @dataclass(frozen=True, slots=True)
 class Record:
     """What is remembered of the revisions of a workload, by key: when each landed last, how and when the last attempt
-    at one that never landed ended, and since when anybody looks (None: not at all)."""
+    at one that never landed ended, and since when anybody looks (None: not at all). `undone`: its last rehearsal
+    showed that what manages it takes back whatever is changed beside it."""
 
     landed: Mapping[str, datetime] = field(default_factory=dict)
     ended: Mapping[str, tuple[Outcome, datetime]] = field(default_factory=dict)
     since: datetime | None = None
+    undone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 
 from ..domain.commands import Offer, Verb
+from ..domain.owners import presumed
 from ..domain.rollout import RolloutState
 from ..domain.targets import Record, Target, preferred, ranked
 from . import (
@@ -53,6 +55,7 @@ def offers(
 ) -> tuple[Mapping[Verb, Offer], tuple[Target, ...]]:
     """The verbs of a workload as they stand, and the targets of a rollback, best first: the one place that decides
     which revision that goes to when none is named, for the button and for what is carried out."""
+    state = replace(state, owner=presumed(state.owner, record.undone))
     found = dict(engine.verbs(preferred(state, record)))
     back = found.get(Verb.ROLLBACK)
     targets = ranked(back.targets, state, record) if back else ()
@@ -62,6 +65,7 @@ def offers(
     return found, targets
 
 
+@cache
 def required(engine: str, root: str) -> frozenset[str]:
     """The kinds without which nothing can be said of a workload with this root kind that the engine of this
     name reads; the root kind alone when no engine has that name."""

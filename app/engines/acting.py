@@ -18,7 +18,8 @@ from ..domain.commands import Verb
 from ..domain.errors import ShipboardError
 from ..domain.names import cut
 from ..domain.policy import Blocker
-from ..domain.rollout import SETTLED, Phase, Revision, RolloutState
+from ..domain.revisions import Revision
+from ..domain.rollout import SETTLED, Phase, RolloutState
 from . import kinship
 from .port import Kin, Kind, Relation
 from .shapes import SHAPES, Root

@@ -14,7 +14,7 @@ import msgspec
 
 from ..domain.names import cut
 from ..domain.policy import Blocker
-from ..domain.rollout import Revision
+from ..domain.revisions import Revision
 from ..domain.targets import Target
 from .acting import Raw
 from .drafting import items, value

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..domain.commands import Verb
 from ..domain.rollout import Strategy
-from . import deployment_acts, owners, template
+from . import deployment_acts, owners, owners_acts, template
 from .acting import Effect, Patch, Plan, Query, Raw
 from .argo_analysis import HASH
 from .drafting import (
@@ -182,7 +182,7 @@ def _set_image(task: Task) -> Plan:
 
 
 DRAFTS: Mapping[Verb, Draft] = {
-    **owners.DRAFTS,
+    **owners_acts.DRAFTS,
     Verb.PROMOTE: _promote,
     Verb.PROMOTE_FULL: _promote_full,
     Verb.PAUSE: _pause,

@@ -12,7 +12,7 @@ from dataclasses import replace
 from ..domain.commands import Offer, Verb
 from ..domain.policy import Blocker
 from ..domain.rollout import Phase, RolloutState, Strategy, WaitKind
-from . import deployment_acts, owners
+from . import deployment_acts, owners_acts
 from .drafting import blocked, called, offer, unknown
 
 _WAITS = (Phase.PAUSED, Phase.AWAITING_APPROVAL)
@@ -68,7 +68,7 @@ def verbs(state: RolloutState) -> Mapping[Verb, Offer]:
         Verb.RESTART: deployment_acts.restart(state, "one by one; no new revision is made", lost),
         Verb.SET_IMAGE: deployment_acts.image(state, lost),
     }
-    return owners.guarded(offers, state)
+    return owners_acts.guarded(offers, state)
 
 
 def _moves(state: RolloutState) -> bool:

@@ -11,15 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..domain.names import cut
-from ..domain.rollout import (
-    Health,
-    Phase,
-    PodCounts,
-    Problem,
-    Revision,
-    WaitKind,
-    WaitsFor,
-)
+from ..domain.revisions import Revision
+from ..domain.rollout import Health, Phase, PodCounts, Problem, WaitKind, WaitsFor
 from . import reading
 from .argo_analysis import named
 from .argo_steps import SWITCH, Course
@@ -32,7 +25,7 @@ _NOBODY = WaitsFor()
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Observed:
     """What one look at the objects gave, before it is judged."""
 
     spec: RolloutSpec
@@ -127,7 +120,7 @@ def their_phase(spec: RolloutSpec, status: RolloutStatus) -> str:
     return "Healthy"
 
 
-def judge(look: Look) -> Judgement:
+def judge(look: Observed) -> Judgement:
     """Phase, health, one sentence, and who has to act."""
     status = look.status
     if not look.seen:
@@ -151,11 +144,11 @@ def judge(look: Look) -> Judgement:
     return Phase.UNKNOWN, Health.UNKNOWN, message, _NOBODY
 
 
-def _all_at_once(look: Look) -> bool:
+def _all_at_once(look: Observed) -> bool:
     return bool(look.status.promote_full) and not look.promoted
 
 
-def _failed(look: Look) -> Judgement:
+def _failed(look: Observed) -> Judgement:
     status, found = look.status, {p.category: p.message for p in look.problems}
     first = look.problems[0].message if look.problems else ""
     if "invalid" in found:
@@ -177,7 +170,7 @@ def _failed(look: Look) -> Judgement:
     return Phase.FAILED, Health.DEGRADED, message or said, waits
 
 
-def _paused(look: Look) -> Judgement:
+def _paused(look: Observed) -> Judgement:
     status, course = look.status, look.course
     first = look.problems[0].message if look.problems else ""
     hard = any(p.pods and p.category not in SOFT for p in look.problems)
@@ -218,7 +211,7 @@ def _paused(look: Look) -> Judgement:
     return answer(Phase.AWAITING_APPROVAL, message, waits)
 
 
-def _progressing(look: Look) -> Judgement:
+def _progressing(look: Observed) -> Judgement:
     status, step = look.status, look.course.now
     first = look.problems[0].message if look.problems else ""
     hard = any(p.category not in SOFT for p in look.problems)
@@ -239,7 +232,7 @@ def _progressing(look: Look) -> Judgement:
     return Phase.PROGRESSING, health, first or _counted(look), waits
 
 
-def _verifying(look: Look) -> bool:
+def _verifying(look: Observed) -> bool:
     status, step = look.status, look.course.now
     if look.blue_green is None:
         return step is not None and step.kind in ("analysis", "experiment")
@@ -250,12 +243,12 @@ def _verifying(look: Look) -> bool:
     return before is not None and (before.status or "") in ("", "Pending", "Running")
 
 
-def _new_ready(look: Look) -> str:
+def _new_ready(look: Observed) -> str:
     ready = look.new.ready if look.new else 0
     return share(min(ready, look.counts.wanted), look.counts.wanted, "new pod", "ready")
 
 
-def _counted(look: Look) -> str:
+def _counted(look: Observed) -> str:
     """How far it is, and what happens next, in one sentence."""
     counts, course, status = look.counts, look.course, look.status
     if look.promoted or not status.stable_rs:

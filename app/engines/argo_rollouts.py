@@ -12,16 +12,8 @@ from datetime import datetime
 
 from ..domain.commands import Arguments, Verb
 from ..domain.names import cut
-from ..domain.rollout import (
-    Health,
-    Phase,
-    Pod,
-    PodCounts,
-    Problem,
-    Revision,
-    RolloutState,
-    Strategy,
-)
+from ..domain.revisions import Revision
+from ..domain.rollout import Health, Phase, Pod, PodCounts, Problem, RolloutState, Strategy
 from . import argo_acts as acts
 from . import argo_analysis, argo_offers, argo_phase, argo_steps, cautions, owners, reading, trouble
 from . import pods as squares
@@ -91,7 +83,7 @@ def observe(root: Root, kin: Kin) -> RolloutState:
         course = argo_steps.blue_green(strategy.blue_green, status, moved, aborted, shown)
     elif strategy is not None and strategy.canary is not None:
         course = argo_steps.canary(strategy.canary, status, moved, aborted, shown, blind)
-    look = argo_phase.Look(
+    look = argo_phase.Observed(
         spec=spec,
         status=status,
         seen=seen,
@@ -174,7 +166,7 @@ def _roles(hash_: str, status: RolloutStatus) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _progress(look: argo_phase.Look, phase: Phase) -> int:
+def _progress(look: argo_phase.Observed, phase: Phase) -> int:
     """Percent of the way; 100 only when Argo calls it healthy and fully promoted."""
     counts = look.counts
     if phase is Phase.IDLE:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..domain.rollout import Revision, Step, StepState, Weight
+from ..domain.revisions import Revision, Weight
+from ..domain.rollout import Step, StepState
 from . import reading
 from .shapes import BlueGreen, Canary, CanaryStep, RolloutStatus
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from ..domain.commands import Offer, Verb
 from ..domain.names import cut
 from ..domain.rollout import Phase, RolloutState
-from . import deployment_acts, owners, template
+from . import deployment_acts, owners, owners_acts, template
 from .acting import Effect, Patch, Plan, Query, Raw
 from .drafting import (
     Draft,
@@ -34,7 +34,7 @@ _CANARY: Path = ("metadata", "annotations", "shipboard/canary")
 _ROUTE: Path = ("metadata", "annotations", "shipboard/canary-route")
 _NGINX = "nginx.ingress.kubernetes.io/canary"
 _KINDS: Mapping[str, Kind] = {kind.name: kind for kind in (HTTPROUTE, INGRESS)}
-_UNDONE = owners.UNDONE | {Verb.PROMOTE}
+_UNDONE = owners_acts.UNDONE | {Verb.PROMOTE}
 
 
 def verbs(state: RolloutState) -> Mapping[Verb, Offer]:
@@ -77,7 +77,7 @@ def verbs(state: RolloutState) -> Mapping[Verb, Offer]:
             none or dark,
         ),
     }
-    return owners.guarded(offers, state, _UNDONE)
+    return owners_acts.guarded(offers, state, _UNDONE)
 
 
 def queries(root: Raw) -> tuple[Query, ...]:

@@ -12,6 +12,7 @@ from datetime import datetime
 
 from ..domain.commands import Arguments, Verb
 from ..domain.names import cut
+from ..domain.revisions import Revision
 from ..domain.rollout import (
     Caution,
     CautionKind,
@@ -21,7 +22,6 @@ from ..domain.rollout import (
     PodCondition,
     PodCounts,
     Problem,
-    Revision,
     RolloutState,
     Strategy,
     WaitKind,

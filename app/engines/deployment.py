@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ..domain.commands import Arguments, Verb
+from ..domain.revisions import Revision
 from ..domain.rollout import (
     Health,
     Phase,
     Pod,
     PodCounts,
     Problem,
-    Revision,
     RolloutState,
     Strategy,
     WaitKind,

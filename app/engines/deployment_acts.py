@@ -12,8 +12,9 @@ from typing import Any
 
 from ..domain.commands import Offer, Verb
 from ..domain.counts import among
-from ..domain.rollout import Phase, Revision, RolloutState
-from . import owners, template
+from ..domain.revisions import Revision
+from ..domain.rollout import Phase, RolloutState
+from . import owners, owners_acts, template
 from .acting import Effect, Patch, Plan, Query, Raw
 from .drafting import (
     REMOVE,
@@ -44,7 +45,7 @@ CAUSE: Path = ("metadata", "annotations", "kubernetes.io/change-cause")
 
 def verbs(state: RolloutState) -> Mapping[Verb, Offer]:
     """The verbs of a Deployment as they stand."""
-    return owners.guarded(own(state), state)
+    return owners_acts.guarded(own(state), state)
 
 
 def own(state: RolloutState) -> dict[Verb, Offer]:
@@ -207,7 +208,7 @@ def set_images(task: Task, kind: Kind, obj: Raw) -> Plan:
 
 
 DRAFTS: Mapping[Verb, Draft] = {
-    **owners.DRAFTS,
+    **owners_acts.DRAFTS,
     Verb.PAUSE: _pause,
     Verb.RESUME: _resume,
     Verb.RESTART: stamped,

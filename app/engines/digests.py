@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from ..domain.artifacts import image_digest
-from ..domain.rollout import Revision, RolloutState
+from ..domain.revisions import Revision
+from ..domain.rollout import RolloutState
 from . import shapes
 
 MOST = 8

@@ -13,7 +13,8 @@ from typing import Any, Literal
 
 from ..domain.commands import VERBS, Arguments, Offer, Verb
 from ..domain.policy import Blocker
-from ..domain.rollout import Phase, Revision, RolloutState
+from ..domain.revisions import Revision
+from ..domain.rollout import Phase, RolloutState
 from .acting import JSON_PATCH, STAMP, VERSION_AFTER, Effect, Look, NotOffered, Patch, Plan, Query, Raw
 from .port import STATEFULSET, Kind
 

@@ -13,17 +13,8 @@ from datetime import datetime
 
 from ..domain.commands import Arguments, Verb
 from ..domain.names import cut
-from ..domain.rollout import (
-    Check,
-    Health,
-    Phase,
-    PodCounts,
-    Problem,
-    Revision,
-    RolloutState,
-    WaitKind,
-    WaitsFor,
-)
+from ..domain.revisions import Revision
+from ..domain.rollout import Check, Health, Phase, PodCounts, Problem, RolloutState, WaitKind, WaitsFor
 from . import cautions, flagger_course, joined, owners, reading, trouble, warnings
 from . import flagger_acts as acts
 from .acting import Look, Plan, decoded

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from ..domain.commands import Offer, Verb
 from ..domain.rollout import Phase, RolloutState
-from . import owners
+from . import owners, owners_acts
 from .acting import Effect, Plan, Query, Raw
 from .drafting import Draft, Path, Task, blocked, change, offer, unknown, value
 from .port import CANARY, DEPLOYMENT, POD, REPLICASET
@@ -36,7 +36,7 @@ def verbs(state: RolloutState) -> Mapping[Verb, Offer]:
             None if state.paused else blocked("It is not suspended."),
         ),
     }
-    return owners.guarded(offers, state)
+    return owners_acts.guarded(offers, state)
 
 
 def queries(root: Raw) -> tuple[Query, ...]:
@@ -56,5 +56,5 @@ def _resume(task: Task) -> Plan:
     return task.plan((patch,), Effect(paused=False))
 
 
-DRAFTS: Mapping[Verb, Draft] = {**owners.DRAFTS, Verb.PAUSE: _pause, Verb.RESUME: _resume}
+DRAFTS: Mapping[Verb, Draft] = {**owners_acts.DRAFTS, Verb.PAUSE: _pause, Verb.RESUME: _resume}
 """How each of them is planned."""

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..domain.rollout import Step, StepState, Strategy, Weight
+from ..domain.revisions import Weight
+from ..domain.rollout import Step, StepState, Strategy
 from . import reading
 from .shapes import CanaryAnalysis, FlaggerSpec, FlaggerStatus
 

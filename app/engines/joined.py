@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from ..domain.rollout import Health, Pod, PodCondition, Revision, RolloutState
+from ..domain.revisions import Revision
+from ..domain.rollout import Health, Pod, PodCondition, RolloutState
 from . import deployment, kinship, reading
 from .cautions import ready
 from .port import Kin

@@ -13,7 +13,8 @@ from datetime import datetime
 
 from ..domain.commands import Arguments, Verb
 from ..domain.names import cut
-from ..domain.rollout import Health, Phase, RolloutState, Strategy, WaitKind, WaitsFor, Weight
+from ..domain.revisions import Weight
+from ..domain.rollout import Health, Phase, RolloutState, Strategy, WaitKind, WaitsFor
 from . import canary_acts as acts
 from . import joined, kinship, owners, reading
 from .acting import Look, Plan, decoded

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from ..domain.names import cut
-from ..domain.rollout import Revision
+from ..domain.revisions import Revision
 from . import reading
 from .reading import images, version, wanted
 from .shapes import Deployment, DeploymentSpec, DeploymentStatus, Pod, ReplicaSet, Template

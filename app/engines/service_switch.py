@@ -15,11 +15,11 @@ from datetime import datetime
 
 from ..domain.commands import Arguments, Verb
 from ..domain.names import cut
+from ..domain.revisions import Lane, Weight
 from ..domain.rollout import (
     Caution,
     CautionKind,
     Health,
-    Lane,
     Phase,
     RolloutState,
     Step,
@@ -27,7 +27,6 @@ from ..domain.rollout import (
     Strategy,
     WaitKind,
     WaitsFor,
-    Weight,
 )
 from . import cautions, joined, owners
 from . import switch_acts as acts

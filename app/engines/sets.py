@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from ..domain.names import cut
-from ..domain.rollout import Pod, PodCondition, Revision
+from ..domain.revisions import Revision
+from ..domain.rollout import Pod, PodCondition
 from . import pods as squares
 from . import reading
 from . import revisions as served

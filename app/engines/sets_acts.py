@@ -13,8 +13,9 @@ from typing import Any
 
 from ..domain.commands import Offer, Verb
 from ..domain.counts import every
-from ..domain.rollout import Phase, PodCondition, Revision, RolloutState, Strategy
-from . import deployment_acts, owners, template
+from ..domain.revisions import Revision
+from ..domain.rollout import Phase, PodCondition, RolloutState, Strategy
+from . import deployment_acts, owners, owners_acts, template
 from .acting import Effect, Patch, Plan, Query, Raw
 from .drafting import (
     Draft,
@@ -36,12 +37,12 @@ from .reading import count
 from .sets import HASH
 
 PARTITION: Path = ("spec", "updateStrategy", "rollingUpdate", "partition")
-_UNDONE = owners.UNDONE | {Verb.PROMOTE, Verb.PROMOTE_FULL}
+_UNDONE = owners_acts.UNDONE | {Verb.PROMOTE, Verb.PROMOTE_FULL}
 
 
 def daemon_verbs(state: RolloutState) -> Mapping[Verb, Offer]:
     """The verbs of a DaemonSet as they stand."""
-    return owners.guarded(_both(state), state)
+    return owners_acts.guarded(_both(state), state)
 
 
 def stateful_verbs(state: RolloutState) -> Mapping[Verb, Offer]:
@@ -75,7 +76,7 @@ def stateful_verbs(state: RolloutState) -> Mapping[Verb, Offer]:
             done,
         ),
     }
-    return owners.guarded(offers, state, _UNDONE)
+    return owners_acts.guarded(offers, state, _UNDONE)
 
 
 def _both(state: RolloutState) -> dict[Verb, Offer]:
@@ -186,7 +187,7 @@ def _lower(task: Task, partition: int) -> Plan:
 
 
 DAEMON_DRAFTS: Mapping[Verb, Draft] = {
-    **owners.DRAFTS,
+    **owners_acts.DRAFTS,
     Verb.RESTART: deployment_acts.stamped,
     Verb.ROLLBACK: _rollback,
     Verb.SET_IMAGE: deployment_acts.imaged,

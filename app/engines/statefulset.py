@@ -13,18 +13,17 @@ from datetime import datetime
 
 from ..domain.commands import Arguments, Verb
 from ..domain.names import cut
+from ..domain.revisions import Revision, Weight
 from ..domain.rollout import (
     Health,
     Pace,
     Phase,
     PodCounts,
     Problem,
-    Revision,
     RolloutState,
     Strategy,
     WaitKind,
     WaitsFor,
-    Weight,
 )
 from . import cautions, owners, reading, sets, trouble
 from . import sets_acts as acts

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from ..domain.commands import Offer, Verb
 from ..domain.policy import Blocker
-from ..domain.rollout import Lane, Revision, RolloutState
-from . import owners
+from ..domain.revisions import Lane, Revision
+from ..domain.rollout import RolloutState
+from . import owners, owners_acts
 from .acting import Effect, Plan, Query, Raw
 from .drafting import Draft, Path, Task, blocked, change, items, mapping, offer, value
 from .port import DEPLOYMENT, ENDPOINTSLICE, POD, REPLICASET, SERVICE
@@ -22,7 +23,7 @@ def verbs(state: RolloutState) -> Mapping[Verb, Offer]:
     best = _others(state)[0] if _others(state) else None
     if best is None:
         none = blocked("There is no other colour to switch to.", "Start one.")
-        return owners.guarded(
+        return owners_acts.guarded(
             {Verb.SWITCH: offer(Verb.SWITCH, "Switch", "Nothing would change.", none)}, state
         )
     back = "Switch back" if state.stable is None and live is not None and live.ready else "Switch"
@@ -37,7 +38,7 @@ def verbs(state: RolloutState) -> Mapping[Verb, Offer]:
         None if best.ready else _nobody(best),
         targets=[lane.revision or lane.name for lane in _others(state) if lane.ready],
     )
-    return owners.guarded({Verb.SWITCH: found}, state)
+    return owners_acts.guarded({Verb.SWITCH: found}, state)
 
 
 def queries(root: Raw) -> tuple[Query, ...]:
@@ -115,5 +116,5 @@ def _revision(state: RolloutState, lane: Lane | None) -> Revision | None:
     return Revision(lane.revision, images=images, version=lane.version, wanted=lane.wanted, ready=lane.ready)
 
 
-DRAFTS: Mapping[Verb, Draft] = {**owners.DRAFTS, Verb.SWITCH: _switch}
+DRAFTS: Mapping[Verb, Draft] = {**owners_acts.DRAFTS, Verb.SWITCH: _switch}
 """How it is planned."""

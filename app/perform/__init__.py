@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .answers import cast_ballot
 from .ballots import Ballot, EvidenceChanged, Over
 from .door import Perform
 from .freezer import Freezer
@@ -49,5 +50,6 @@ __all__ = [
     "Rounds",
     "Rules",
     "Unsuited",
+    "cast_ballot",
     "receipt_of",
 ]

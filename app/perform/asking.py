@@ -12,15 +12,8 @@ from app.domain.commands import Expected, Offer, Verb
 from app.domain.delivery import Delivery
 from app.domain.forges import Dispatch
 from app.domain.gates import Gate, Origin, Subject, Version
-from app.domain.rollout import (
-    SETTLED,
-    Attention,
-    Health,
-    Revision,
-    RolloutState,
-    Strategy,
-    attention,
-)
+from app.domain.revisions import Revision
+from app.domain.rollout import SETTLED, Attention, Health, RolloutState, Strategy, attention
 from app.engines import ENGINES
 from app.store.commands import Known
 

@@ -29,8 +29,9 @@ from app.engines.acting import Effect, NotOffered
 from app.store.commands import Intended, Kept
 
 from .book import End
+from .differences import moved
 from .failpoints import reached
-from .look import ClusterLike, Seen, look, moved, stamped
+from .look import ClusterLike, Seen, look, stamped
 from .terms import Moved, NotKnown, RightsNow, Rules
 from .write import Partly, outrun, send, sendings, stamps
 

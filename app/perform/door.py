@@ -29,7 +29,7 @@ from app.store.commands import Intended, Kept, Known
 from app.store.db import Database
 
 from .failpoints import reached
-from .judge import Judge, Judged, command_of, personal
+from .judge import Judge, Judgement, command_of, personal
 from .look import ClusterLike, Seen, kind_of, relevant
 from .terms import (
     MAX_KEY,
@@ -132,7 +132,7 @@ class Perform:
             judged = await self._judged(ask, principal, known, now)
         except Moved as error:
             bare = command_of(ask, principal, known, now)
-            await self._refused(Judged(bare, Verdict()), ask, principal, now, str(error))
+            await self._refused(Judgement(bare, Verdict()), ask, principal, now, str(error))
             raise
         if not judged.verdict.allowed or not judged.plan or not judged.seen:
             refusal = Blocked(judged.verdict.blocked_by)
@@ -216,7 +216,7 @@ class Perform:
             raise NotKnown(f"Nothing is known of {ref}.", "", "See /api/v1/workloads for all there are.")
         return known
 
-    async def _judged(self, ask: Ask, principal: Principal, known: Known, now: datetime) -> Judged:
+    async def _judged(self, ask: Ask, principal: Principal, known: Known, now: datetime) -> Judgement:
         record = None
         if ask.verb is Verb.ROLLBACK:
             async with self._database.reading() as connection:
@@ -237,7 +237,7 @@ class Perform:
         return receipt_of(kept)
 
     async def _refused(
-        self, judged: Judged, ask: Ask, principal: Principal, now: datetime, said: str
+        self, judged: Judgement, ask: Ask, principal: Principal, now: datetime, said: str
     ) -> None:
         command = judged.command
         entry = audit.Entry.of(

@@ -18,10 +18,11 @@ import structlog
 from app.domain.delivery import Mode
 from app.domain.errors import StoreUnavailable
 from app.domain.gates import Basis, Decision, Gate, GatePhase, Origin
+from app.domain.names import EVERYTHING
 from app.domain.people import SYSTEM
 from app.domain.policy import Permission, permits
 from app.domain.rulings import Ruling, missing
-from app.live import EVERYTHING, Listener, Live
+from app.live import Listener, Live
 from app.store import commands
 from app.store import freezes as frost
 from app.store import gates as kept

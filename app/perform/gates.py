@@ -1,8 +1,5 @@
-"""The door for decisions: questions are put down, voted on, answered once; and freezes by hand.
-
-Every answer is judged on evidence gathered at that moment, recorded with its audit entry in one unit of work, and
-carried out by the gatekeeper. A constraint of the database, not this code, lets a gate have one answer only.
-"""
+"""The door for decisions: questions are put down, looked at, waited for and concluded. What people answer them is
+`answers`'s."""
 
 from __future__ import annotations
 
@@ -12,26 +9,19 @@ from dataclasses import replace
 from datetime import datetime
 from secrets import token_hex
 
-from app.domain import audit
 from app.domain.delivery import Delivery
-from app.domain.evidence import canonical, difference
 from app.domain.freezes import exempting
 from app.domain.gates import (
-    Answer,
-    Basis,
     Decision,
     Gate,
     GatePhase,
     Origin,
-    Vote,
     may_move,
-    sheet,
-    withdrawn,
 )
-from app.domain.names import Topic, WorkloadRef, cut
+from app.domain.names import Topic, WorkloadRef
 from app.domain.people import Principal
-from app.domain.policy import Blocker, Permission, permits
-from app.domain.rulings import Around, Ruling, barred, missing, rulings
+from app.domain.policy import Blocker
+from app.domain.rulings import Around, Ruling, barred, rulings
 from app.live import Live
 from app.store import commands
 from app.store import freezes as frost
@@ -42,17 +32,17 @@ from app.store.db import Database
 from app.store.ended import ended_after
 
 from .asking import Question, moving
-from .ballots import Ballot, EvidenceChanged, Gather, Over
+from .ballots import Gather
 from .freezer import Freezer
-from .recording import decider, decision_of, entry, over, said_before
-from .terms import MAX_REASON, Blocked, KeyReused, NotKnown, Rules
+from .recording import decider, entry
+from .terms import KeyReused, NotKnown, Rules
 
 POLL = 2.0
 """Seconds between two looks at the database while somebody waits for an answer: another process may give it."""
 
 
 class Gates:
-    """Puts questions down and takes answers. `gather` finds the evidence; `freezer` knows what is frozen."""
+    """Puts questions down and knows how they stand. `gather` finds the evidence; `freezer` knows what is frozen."""
 
     def __init__(
         self,
@@ -159,32 +149,6 @@ class Gates:
         around = Around(frozen, moving(seen, gate))
         return rulings(gate, self.delivery, around, self.clock())
 
-    async def answer(self, ident: str, ballot: Ballot, who: Principal, *, dry_run: bool = False) -> Gate:
-        """Take somebody's answer. The same ballot again gives the same gate.
-
-        Raises NotKnown, Over, EvidenceChanged, Blocked, KeyReused, StoreUnavailable; nothing happened then.
-        """
-        ballot = replace(ballot, reason=cut(ballot.reason.strip(), MAX_REASON))
-        gate = await self.one(ident)
-        if said_before(gate, ballot, who):
-            return gate
-        gate = await self.fresh(gate)
-        if ballot.answer is Answer.WITHDRAW:
-            return gate if dry_run else await self._withdraw(gate, ballot, who)
-        if gate.phase is not GatePhase.OPEN:
-            raise Over(over(gate), gate.message, "Nothing is left to decide here.")
-        try:
-            await self._hold_against(gate, ballot, who)
-        except (Blocked, EvidenceChanged) as error:
-            if not dry_run:
-                await self._refused(gate, ballot, who, str(error))
-            raise
-        if dry_run:
-            return gate
-        cast = Vote(who, gate.digest, self.clock(), ballot.reason, ballot.override)
-        found = await self.ruled(replace(gate, votes=(*withdrawn(gate.votes, who.identity), cast)))
-        return await self._record(gate, ballot, cast, found)
-
     async def waited(self, ident: str, within: float) -> Gate:
         """The gate as soon as it has an answer, but at most `within` seconds later. Raises NotKnown,
         StoreUnavailable."""
@@ -235,81 +199,3 @@ class Gates:
         if gate.subject.workload:
             topics.append(Topic("workload", gate.subject.workload))
         self.live.publish(topics)
-
-    async def _hold_against(self, gate: Gate, ballot: Ballot, who: Principal) -> None:
-        if ballot.digest != gate.digest:
-            async with self.database.reading() as connection:
-                seen = await kept.sheet_of(connection, gate.id, ballot.digest)
-            now = canonical(sheet(gate.subject, gate.evidence, gate.policy))
-            raise EvidenceChanged(difference(seen, now) if seen else ())
-        blocked = list(barred(gate, who, self.delivery))
-        if ballot.answer is Answer.REJECT:  # who had a part in it may well say no to it
-            blocked = [b for b in blocked if b.rule not in ("four-eyes", "group")]
-        if ballot.answer is Answer.BREAK_GLASS:
-            blocked = [b for b in blocked if b.rule not in ("four-eyes", "group")]
-            blocked += permits(who, Permission.ADMIN, gate.subject.environment).blocked_by
-        blocked += self._rules.stale(who, gate.subject.environment, self.clock())
-        due = ballot.answer is not Answer.APPROVE or ballot.override
-        if due and not ballot.reason:
-            blocked.append(Blocker("reason", f"{_NAMES[ballot.answer]} takes a reason.", "Say why."))
-        if blocked:
-            raise Blocked(tuple(dict.fromkeys(blocked)))
-
-    async def _record(self, gate: Gate, ballot: Ballot, cast: Vote, found: tuple[Ruling, ...]) -> Gate:
-        now, who = cast.at, cast.principal
-        async with self.database.writing() as session:
-            locked = await kept.lock(session, gate.id)
-            if locked is None or locked.phase is not GatePhase.OPEN:
-                raise Over(over(locked or gate), "Somebody was faster.", "Nothing is left to decide here.")
-            if locked.digest != gate.digest:
-                raise EvidenceChanged(())
-            if ballot.answer is Answer.APPROVE:
-                if not await kept.vote(session, gate.id, cast, ballot.key or token_hex(8)):
-                    raise KeyReused("This key was used at another gate.", "", "Take a new one.")
-                if (
-                    locked.votes != gate.votes
-                ):  # somebody voted meanwhile: counted again, now that nobody else can
-                    votes = (*withdrawn(locked.votes, cast.person), cast)
-                    found = await self.ruled(replace(gate, votes=votes))
-                await append(session, entry(gate, who, "voted", now, ballot))
-            decision = decision_of(gate, ballot, cast, found)
-            if decision:
-                await kept.decide(session, gate, decision)
-                kind = Basis.BREAK_GLASS if decision.basis is Basis.BREAK_GLASS else decision.phase
-                said = "; ".join(f"{r.name}: {r.said}" for r in missing(found))
-                await append(session, entry(gate, who, kind.value, now, ballot, result=said))
-        self.tell(gate)
-        self.wake()
-        return await self.one(gate.id)
-
-    async def _withdraw(self, gate: Gate, ballot: Ballot, who: Principal) -> Gate:
-        if gate.phase not in (GatePhase.OPEN, GatePhase.APPROVED):
-            raise Over(over(gate), "It is too late to take anything back.", "")
-        now = self.clock()
-        async with self.database.writing() as session:
-            locked = await kept.lock(session, gate.id)
-            assert locked is not None
-            if locked.phase not in (GatePhase.OPEN, GatePhase.APPROVED):
-                raise Over(over(locked), "It is too late to take anything back.", "")
-            if not await kept.withdraw(session, gate.id, who.identity):
-                blocker = Blocker("vote", "You have no vote here to take back.", "")
-                raise Blocked((blocker,))
-            if locked.phase is GatePhase.APPROVED and not await kept.reopen(session, locked, now):
-                raise Over(over(locked), "It is too late to take anything back.", "")
-            await append(session, entry(gate, who, "withdrawn", now, ballot))
-        self.tell(gate)
-        return await self.one(gate.id)
-
-    async def _refused(self, gate: Gate, ballot: Ballot, who: Principal, said: str) -> None:
-        async with self.database.writing() as session:
-            await append(
-                session, entry(gate, who, audit.Kind.REFUSED.value, self.clock(), ballot, result=said)
-            )
-
-
-_NAMES = {
-    Answer.APPROVE: "Approving against a freeze",
-    Answer.REJECT: "Rejecting",
-    Answer.BREAK_GLASS: "Breaking the glass",
-    Answer.WITHDRAW: "Taking back",
-}

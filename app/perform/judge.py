@@ -21,7 +21,8 @@ from app.engines.acting import NotOffered, Plan
 from app.store.commands import Known
 
 from .access import Access
-from .look import ClusterLike, Seen, completed, kind_of, look, moved, relevant
+from .differences import moved
+from .look import ClusterLike, Seen, completed, kind_of, look, relevant
 from .terms import MAX_REASON, PERSONAL, Ask, Moved, Rules
 from .write import outrun, send
 
@@ -32,7 +33,7 @@ REHEARSALS = 4
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class Judgement:
     """An ask, held against a fresh look: what it is about, and what stands in the way."""
 
     command: Command
@@ -53,13 +54,13 @@ class Judge:
 
     async def __call__(
         self, ask: Ask, principal: Principal, known: Known, now: datetime, record: Record | None = None
-    ) -> Judged:
+    ) -> Judgement:
         """Hold an ask against everything; one that goes back also against the `record` of what was live. Raises Moved,
         NotKnown, ClusterError."""
         command = command_of(ask, principal, known, now)
         verdict = _permitted(ask.verb, principal, command.environment)
         if not verdict.allowed:  # who may not act learns nothing of what it would do
-            return Judged(command, verdict)
+            return Judgement(command, verdict)
         cluster = self._clusters.get(ask.ref.cluster)
         if cluster is None:
             why = "Shipboard is not connected to it"
@@ -97,7 +98,7 @@ class Judge:
         command: Command,
         now: datetime,
         record: Record,
-    ) -> Judged:
+    ) -> Judgement:
         blocked = [*self._reasoned(command), *self._rules.stale(principal, command.environment, now)]
         seen = await look(cluster, ask.ref)
         if difference := moved(ask.expected, seen):
@@ -118,14 +119,16 @@ class Judge:
             plan = seen.plan(ask.verb, command.arguments, now, command.id)
         except NotOffered as error:
             said = Verdict((*blocked, *error.blockers), ruled.warnings)
-            return Judged(command, said, seen, targets=targets)
+            return Judgement(command, said, seen, targets=targets)
         blocked += await self._access.blockers(cluster, plan.patches)
         dry_run = words = ""
         if not [b for b in blocked if b.rule != "reason"] and plan.patches:
             dry_run, words = await _rehearsed(cluster, plan)
         if dry_run == "refused":
             blocked.append(Blocker("cluster", f"The cluster refuses it: {words}", "Mend what it names."))
-        return Judged(command, Verdict(tuple(blocked), ruled.warnings), seen, plan, dry_run, words, targets)
+        return Judgement(
+            command, Verdict(tuple(blocked), ruled.warnings), seen, plan, dry_run, words, targets
+        )
 
     def _reasoned(self, command: Command) -> list[Blocker]:
         rule, place = VERBS[command.verb], command.environment

@@ -15,17 +15,16 @@ from app.domain.names import WorkloadRef
 from app.domain.refusals import Absent, Broken, Denied
 from app.domain.rollout import RolloutState
 from app.engines import engine_for, roots
-from app.engines.acting import STAMP, Difference, Look, Plan, Query, Raw, decoded
+from app.engines.acting import STAMP, Look, Plan, Query, Raw, decoded
 from app.engines.port import Engine, Kind
 from app.engines.shapes import SHAPES
 from app.kube import Access
 
-from .terms import NotKnown, shown
+from .terms import NotKnown
 
 _EXACT = frozenset(
     {Verb.RESUME, Verb.PROMOTE, Verb.PROMOTE_FULL, Verb.RETRY, Verb.SET_WEIGHT, Verb.SWITCH, Verb.RELEASE}
 )
-_WORDS = {"uid": "the object", "stable": "the version before", "paused_at": "the pause"}
 
 
 class ClusterLike(Protocol):
@@ -143,31 +142,10 @@ def completed(given: Expected, seen: Expected) -> Expected:
     return replace(seen, **{name: value for name, value in have.items() if value not in (None, "")})
 
 
-def moved(expected: Expected, seen: Seen) -> tuple[Difference, ...]:
-    """In what the workload is not as expected; what is empty there was not looked at."""
-    now = seen.expected
-    found = []
-    for field in fields(Expected):
-        want, have = getattr(expected, field.name), getattr(now, field.name)
-        if want not in (None, "") and want != have:
-            what = _WORDS.get(field.name, f"the {field.name}")
-            found.append(Difference(what, _named(field.name, want, seen), _named(field.name, have, seen)))
-    return tuple(found)
-
-
 async def stamped(cluster: ClusterLike, path: str) -> str:
     """The command that wrote the object at `path` last, as far as it says. Raises ClusterError."""
     meta = (await _object(cluster, path)).get("metadata") or {}
     return str((meta.get("annotations") or {}).get(STAMP, ""))
-
-
-def _named(name: str, value: object, seen: Seen) -> str:
-    """A revision by its version, where that is known; people do not know keys."""
-    if name in ("revision", "stable"):
-        for revision in seen.state.revisions:
-            if revision.key == value and revision.version:
-                return f"{revision.version} ({revision.key[:8]})"
-    return shown(value)
 
 
 async def _answer(cluster: ClusterLike, query: Query, here: str) -> Sequence[Raw] | None:

@@ -83,7 +83,8 @@ class Rounds:
         try:
             preview = await self._perform.preview(Ask(Verb.ROLLBACK, ref), SYSTEM)
             stops = [b for b in preview.blocked_by if b.rule != "reason"]
-            rule = stops[0].rule if stops else ""
+            rules = [b.rule for b in stops]
+            rule = readiness.OWNER if readiness.OWNER in rules else next(iter(rules), "")
             said = " ".join(b.message for b in stops)
         except StoreUnavailable:
             raise

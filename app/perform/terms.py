@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Any
 
 from app.domain.commands import Arguments, Command, CommandPhase, Expected, Verb, ignored
 from app.domain.errors import ShipboardError
@@ -15,7 +14,8 @@ from app.domain.names import WorkloadRef
 from app.domain.owners import Source
 from app.domain.people import Principal
 from app.domain.policy import ALLOWED, Blocker, Verdict
-from app.domain.rollout import Revision, RolloutState
+from app.domain.revisions import Revision
+from app.domain.rollout import RolloutState
 from app.domain.targets import Target
 from app.engines.acting import Difference
 from app.store.commands import Kept, Sending
@@ -216,10 +216,3 @@ class Moved(ShipboardError):
         super().__init__(
             "It has changed since you looked.", f"{said[:1].upper()}{said[1:]}.", "Look, and ask again."
         )
-
-
-def shown(value: Any) -> str:
-    """A value of `Expected` as text."""
-    if value is None:
-        return ""
-    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -36,6 +36,7 @@ _PLACES: tuple[tuple[Verb, ...], ...] = (
 IN_A_ROW = 6
 """Buttons side by side; what is left over stands below them as links."""
 _ANSWERS = (Verb.PROMOTE, Verb.SWITCH, Verb.RESUME, Verb.RETRY)
+_MENDS = (Verb.ROLLBACK, Verb.RETRY, Verb.SYNC, Verb.HOLD)
 _OTHERS = 5
 NOTHING = Record()
 """Where nothing is remembered."""
@@ -135,7 +136,7 @@ def _main(state: RolloutState, found: list[Offer]) -> Verb | None:
     if state.phase in (Phase.PAUSED, Phase.AWAITING_APPROVAL):
         return next((verb for verb in _ANSWERS if verb in free), None)
     if state.phase in (Phase.FAILED, Phase.ABORTED):
-        return next((verb for verb in (Verb.ROLLBACK, Verb.RETRY) if verb in free), None)
+        return next((verb for verb in _MENDS if verb in free), None)
     return None
 
 

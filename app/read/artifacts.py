@@ -19,7 +19,7 @@ from app.store.report_tables import REPORT, SIGNATURE, TAG
 
 from . import reports
 from .board import Sentence
-from .flags import NO_POLICY, Asked, Policy, known, of_images
+from .flags import NO_POLICY, ImageQuery, Policy, known, of_images
 from .reports import ReportLine, SignatureLine
 
 _MAX = 500
@@ -174,7 +174,7 @@ async def shown(connection: AsyncConnection, digest: str, policy: Policy = NO_PO
     origin = (await origins(connection, {"": Running("", tuple(images), (digest,))})).get("")
     if not (told.links or told.aliases or tags or deployed or signatures or lines):
         return None
-    asked = Asked(tuple(images[:10]), (digest,), origin.repo if origin else "")
+    asked = ImageQuery(tuple(images[:10]), (digest,), origin.repo if origin else "")
     flags = (await of_images(connection, {"": asked}, policy))[""]
     if origin and origin.trust < Trust.TAG:  # where somebody told of the commit, the tag need not
         flags = tuple(flag for flag in flags if flag.kind is not FlagKind.NO_SHA)

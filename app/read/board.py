@@ -164,6 +164,11 @@ class BoardRow:
     cells: tuple[Cell | None, ...]
     build: Build | None = None
 
+    @property
+    def members(self) -> tuple[Member, ...]:
+        """The workloads of all its cells."""
+        return tuple(member for cell in self.cells if cell for member in cell.members)
+
 
 @dataclass(frozen=True, slots=True)
 class Waiting:

@@ -12,7 +12,7 @@ from app.domain.evidence import Change
 from app.domain.gates import Version
 from app.domain.owners import Source
 from app.domain.repositories import commit_page, full_sha
-from app.domain.rollout import Revision
+from app.domain.revisions import Revision
 from app.store.ci_tables import COMMIT
 
 from .reported import built, commits

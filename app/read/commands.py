@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain.commands import VERBS, CommandPhase, Verb
 from app.domain.names import WorkloadRef
-from app.read.landing import Asked, Landing, Whither, asked
+from app.read.landing import AskedCommand, Landing, Whither, asked
 from app.store.commands import LASTS, Kept, kept_of
 from app.store.db import Database
 from app.store.tables import COMMAND, WORKLOAD
@@ -84,7 +84,7 @@ def line_of(kept: Kept, landing: Landing | None = None) -> Line:
     )
 
 
-async def latest(connection: AsyncConnection, keys: Sequence[str]) -> tuple[Asked, ...]:
+async def latest(connection: AsyncConnection, keys: Sequence[str]) -> tuple[AskedCommand, ...]:
     """The latest commands about workloads with these keys, newest first."""
     newest = (COMMAND.c.asked_at.desc(), COMMAND.c.id.desc())
     query = select(COMMAND).where(COMMAND.c.workload.in_(keys)).order_by(*newest).limit(LINES)

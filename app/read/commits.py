@@ -25,23 +25,8 @@ from .fleet import Fleet
 from .origins import TrailCommit, trail
 from .runs import RunLine
 from .squashes import squashed
-from .way import (
-    LANDED,
-    CommitShown,
-    Image,
-    PlaceNow,
-    WayStep,
-    brought_by,
-    build_steps,
-    handed_over,
-    holds,
-    place_now,
-    push_steps,
-    rollout_steps,
-    said_of,
-    steps_ahead,
-    travelling,
-)
+from .way import LANDED, CommitShown, Image, WayStep, build_steps, handed_over, push_steps, rollout_steps
+from .whereabouts import PlaceNow, brought_by, holds, place_now, said_of, steps_ahead, travelling
 
 _WORKLOADS = 12
 
@@ -155,7 +140,7 @@ async def _squash(
     since = commit.committed_at or commit.pushed_at or commit.merged_at
     if since is None:
         return commit, ()
-    went = await squashed(connection, [commit.repo], since, since)
+    went = await squashed(connection, [commit.repo], since, since, through=True)
     mine = went.get((commit.repo, commit.sha), ())
     of = tuple(TrailCommit(r.sha, r.at, r.title or "", r.author or "", r.pushed_at) for r in mine[:_SQUASHED])
     landed = next((sha for (_, sha), rows in went.items() if any(r.sha == commit.sha for r in rows)), "")

@@ -12,8 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain import dora
-from app.domain.dora import Figures, Judged
-from app.domain.dora import Outcome as Told
+from app.domain.dora import Figures, Judged, JudgedDeployment
 from app.domain.intervals import middle
 from app.domain.rollout import Attention
 
@@ -85,7 +84,7 @@ class DoraRow:
 
 async def outcomes(
     connection: AsyncConnection, fleet: Fleet, query: DoraQuery, now: datetime, weeks: int = 0
-) -> tuple[tuple[Told, ...], Past, str]:
+) -> tuple[tuple[JudgedDeployment, ...], Past, str]:
     """Judged deployments of the window and of so many weeks, what they come from, and the environment."""
     since, until = span(query, now)
     known = places(fleet)
@@ -130,14 +129,18 @@ async def figures(connection: AsyncConnection, fleet: Fleet, query: DoraQuery, n
     )
 
 
-def _between(told: Sequence[Told], since: datetime, until: datetime) -> Sequence[Told]:
+def _between(
+    told: Sequence[JudgedDeployment], since: datetime, until: datetime
+) -> Sequence[JudgedDeployment]:
     """Of what is in the order of its end, what ended in [since, until)."""
     first = bisect_left(told, since, key=lambda one: one.deployment.ended_at)
     return told[first : bisect_left(told, until, first, key=lambda one: one.deployment.ended_at)]
 
 
-def _services(told: Sequence[Told], since: datetime, until: datetime) -> tuple[ServiceFigures, ...]:
-    by_service: dict[str, list[Told]] = {}
+def _services(
+    told: Sequence[JudgedDeployment], since: datetime, until: datetime
+) -> tuple[ServiceFigures, ...]:
+    by_service: dict[str, list[JudgedDeployment]] = {}
     for one in told:
         by_service.setdefault(one.deployment.service, []).append(one)
     by_week = dora.weeks(until, WEEKS)
@@ -168,11 +171,11 @@ async def rows(
     return tuple(_row(one) for one in told if _inside(one, query, since, until))
 
 
-def _inside(one: Told, query: DoraQuery, since: datetime, until: datetime) -> bool:
+def _inside(one: JudgedDeployment, query: DoraQuery, since: datetime, until: datetime) -> bool:
     return since <= one.deployment.ended_at < until and _of(one, query.figure)
 
 
-def _of(one: Told, figure: str) -> bool:
+def _of(one: JudgedDeployment, figure: str) -> bool:
     landed = one.deployment.ending is dora.Ending.LANDED and not one.deployment.back
     match figure:
         case "lead":
@@ -189,7 +192,7 @@ def _of(one: Told, figure: str) -> bool:
     return True
 
 
-def _row(one: Told) -> DoraRow:
+def _row(one: JudgedDeployment) -> DoraRow:
     d = one.deployment
     recovery = (
         (one.restored_at - one.failed_at).total_seconds() if one.restored_at and one.failed_at else None

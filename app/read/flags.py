@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import exists, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain import artifacts
@@ -38,7 +38,7 @@ NO_POLICY = Policy()
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ImageQuery:
     """Images to be looked at: the references asked for, the digests that are there, their repository (empty: not
     known), and the environment they run in (empty: none in particular)."""
 
@@ -49,14 +49,15 @@ class Asked:
 
 
 async def of_images(
-    connection: AsyncConnection, asked: Mapping[str, Asked], policy: Policy = NO_POLICY
+    connection: AsyncConnection, asked: Mapping[str, ImageQuery], policy: Policy = NO_POLICY
 ) -> dict[str, tuple[Flag, ...]]:
     """What is to be said of each of `asked`, by its key."""
     found: dict[str, tuple[Flag, ...]] = {}
     keys = list(asked)
+    told = bool(keys) and await connection.scalar(_TOLD)
     for start in range(0, len(keys), AT_ONCE):
         some = {key: asked[key] for key in keys[start : start + AT_ONCE]}
-        around = await _around(connection, some, policy)
+        around = await _around(connection, some, policy) if told else _NOTHING
         found |= {key: tuple(_flags(one, around, policy)) for key, one in some.items()}
     return found
 
@@ -76,7 +77,27 @@ class _Around:
     deployed: Mapping[tuple[str, str], str]
 
 
-def _flags(one: Asked, around: _Around, policy: Policy) -> Iterable[Flag]:
+_NOTHING = _Around((), (), {}, {}, set(), {}, {}, {})
+_TOLD = select(
+    or_(
+        *(
+            exists(select(key))
+            for key in (
+                TAG.c.digest,
+                ALIAS.c.digest,
+                LINK.c.digest,
+                ARTIFACT.c.digest,
+                SIGNATURE.c.subject,
+                REPORT.c.id,
+                REPORTED.c.id,
+            )
+        )
+    )
+)
+"""Whether anybody told anything of any image."""
+
+
+def _flags(one: ImageQuery, around: _Around, policy: Policy) -> Iterable[Flag]:
     found: dict[str, Flag] = {}
 
     def add(*flags: Flag | None) -> None:
@@ -111,12 +132,12 @@ def called(repository: str) -> tuple[str, ...]:
     return (repository, rest) if rest and ("." in host or ":" in host) else (repository,)
 
 
-def _digests(one: Asked) -> list[str]:
+def _digests(one: ImageQuery) -> list[str]:
     own = (full_digest(ImageRef.parse(image).digest) for image in one.images)
     return list(dict.fromkeys([*one.digests, *(digest for digest in own if digest)]))
 
 
-async def _around(connection: AsyncConnection, asked: Mapping[str, Asked], policy: Policy) -> _Around:
+async def _around(connection: AsyncConnection, asked: Mapping[str, ImageQuery], policy: Policy) -> _Around:
     running = {digest for one in asked.values() for digest in _digests(one)}
     refs = {
         (name, ref.tag)
@@ -192,7 +213,7 @@ async def _scans(connection: AsyncConnection, digests: Sequence[str]) -> dict[st
     return found
 
 
-async def _deployed(connection: AsyncConnection, asked: Iterable[Asked]) -> dict[tuple[str, str], str]:
+async def _deployed(connection: AsyncConnection, asked: Iterable[ImageQuery]) -> dict[tuple[str, str], str]:
     """The digest that CI says it deployed last with success, by repository and environment."""
     repos = sorted({one.repo for one in asked if one.environment and one.repo})
     if not repos:

@@ -12,27 +12,24 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from weakref import WeakValueDictionary
 
-from sqlalchemy import ColumnElement, and_, or_, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import or_
 
 from app.domain.delivery import Delivery
 from app.domain.freezes import Freeze, exempting
 from app.domain.gates import Gate
 from app.domain.names import WorkloadRef
-from app.domain.rollout import attention
 from app.live import Topic
-from app.read import past
+from app.read import current, past
 from app.read.builds import Builds
 from app.read.flags import NO_POLICY, Policy
 from app.read.kept import Kept
 from app.read.marks import Marks
 from app.read.origins import Origins
-from app.read.past import Past, rollout_of
+from app.read.past import Past
 from app.read.rows import RolloutRow, SourceRow, WorkloadRow
 from app.read.trails import Trails
 from app.store import freezes as frost
 from app.store import gates as asked
-from app.store import mapping
 from app.store.db import Database
 from app.store.tables import ROLLOUT, SOURCE, WORKLOAD
 
@@ -115,9 +112,9 @@ class Fleet:
         StoreUnavailable."""
         recent = or_(ROLLOUT.c.ended_at.is_(None), ROLLOUT.c.ended_at > self._clock() - KEPT)
         async with self._database.reading() as connection:
-            workloads = await _workloads(connection, WORKLOAD.c.gone_at.is_(None))
-            sources = await _sources(connection)
-            rollouts = await _rollouts(connection, recent)
+            workloads = await current.workloads(connection, WORKLOAD.c.gone_at.is_(None))
+            sources = await current.sources(connection)
+            rollouts = await current.rollouts(connection, recent)
             await self.builds.load(connection, self._clock())
             await self.origins.load(connection, workloads.values())
             await self.marks.load(connection, workloads.values(), self.origins)
@@ -213,13 +210,13 @@ class Fleet:
         if any(names.values()):
             async with self._database.reading() as connection:
                 if keys := names["workload"]:
-                    workloads = await _workloads(
+                    workloads = await current.workloads(
                         connection, WORKLOAD.c.key.in_(keys), WORKLOAD.c.gone_at.is_(None)
                     )
                 if keys := names["source"]:
-                    sources = await _sources(connection, SOURCE.c.key.in_(keys))
+                    sources = await current.sources(connection, SOURCE.c.key.in_(keys))
                 if keys := names["rollout"]:
-                    rollouts = await _rollouts(connection, ROLLOUT.c.id.in_(keys))
+                    rollouts = await current.rollouts(connection, ROLLOUT.c.id.in_(keys))
                 if keys := names["gate"]:
                     gates = await asked.some(connection, keys)
                 if names["freeze"]:
@@ -289,39 +286,3 @@ class Fleet:
                 self._by_service[service] = frozenset(keys)
             else:
                 self._by_service.pop(service, None)
-
-
-async def _workloads(connection: AsyncConnection, *where: ColumnElement[bool]) -> dict[str, WorkloadRow]:
-    return {row.key: _workload(row) for row in await connection.execute(_WORKLOADS.where(*where))}
-
-
-async def _sources(connection: AsyncConnection, *where: ColumnElement[bool]) -> dict[str, SourceRow]:
-    return {row.key: mapping.source_of(row) for row in await connection.execute(select(SOURCE).where(*where))}
-
-
-async def _rollouts(connection: AsyncConnection, *where: ColumnElement[bool]) -> dict[str, RolloutRow]:
-    return {row.id: rollout_of(row) for row in await connection.execute(select(ROLLOUT).where(*where))}
-
-
-_WORKLOADS = select(
-    *(WORKLOAD.c[name] for name in ("key", "cluster", "namespace", "kind", "name")),
-    *(WORKLOAD.c[name] for name in ("service", "environment", "team", "engine", "state")),
-    *(WORKLOAD.c[name] for name in ("since", "seen_at", "landed_at")),
-    ROLLOUT.c.started_at,
-).outerjoin(ROLLOUT, and_(ROLLOUT.c.id == WORKLOAD.c.rollout, ROLLOUT.c.ended_at.is_(None)))
-
-
-def _workload(row: mapping.AnyRow) -> WorkloadRow:
-    state = mapping.decode_state(row.state)
-    return WorkloadRow(
-        key=row.key,
-        ref=mapping.ref_of(row),
-        place=mapping.place_of(row),
-        engine=row.engine,
-        state=state,
-        attention=attention(state),
-        since=row.since,
-        seen_at=row.seen_at,
-        landed_at=row.landed_at,
-        rollout_started_at=row.started_at,
-    )

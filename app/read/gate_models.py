@@ -163,12 +163,14 @@ class GateDetail:
 @dataclass(frozen=True, slots=True)
 class Inbox:
     """The page of all gates: those that wait, those of the viewer first and then the oldest; then those decided within
-    a day, newest first. `mine` is how many of them the viewer may decide; `freezes` what is frozen or will be."""
+    a day, newest first. `mine` is how many of them the viewer may decide; `freezes` what is frozen or will be, and
+    `changeable` those of them that the viewer may end or let a service out of."""
 
     rows: tuple[GateLine, ...]
     waiting: int
     mine: int
     freezes: tuple[FreezeLine, ...]
+    changeable: tuple[FreezeLine, ...]
     sources: tuple[Listening, ...]
 
     @property

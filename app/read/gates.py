@@ -51,7 +51,9 @@ def inbox(fleet: Fleet, who: Principal, now: datetime, heard: tuple[Listening, .
         replace(line(g, judged(fleet, g, now) if g.phase is GatePhase.OPEN else ()), yours=g.id in mine)
         for g in (*waiting, *over)
     )
-    return Inbox(rows, len(waiting), len(mine), calendar(fleet.freezes, now), heard)
+    freezes = calendar(fleet.freezes, now)
+    changeable = tuple(f for f in freezes if permits(who, Permission.ADMIN, f.environment).allowed)
+    return Inbox(rows, len(waiting), len(mine), freezes, changeable, heard)
 
 
 def _decided_at(gate: Gate) -> tuple[datetime, str]:

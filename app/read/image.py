@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence, Set
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import replace
 from datetime import datetime
 
@@ -16,6 +16,7 @@ from .board import Clause, Sentence
 from .columns import columns
 from .fleet import Fleet
 from .query import version_of
+from .rows import WorkloadRow
 from .words import number, word
 from .workloads import Verdicts
 
@@ -35,22 +36,28 @@ async def artifact_page(
 
 
 def _running(fleet: Fleet, names: Set[str], now: datetime) -> tuple[RunningLine, ...]:
-    rows = [
-        row
-        for row in fleet.workloads.values()
-        if any(
-            revision and not names.isdisjoint(revision.digests)
-            for revision in (row.state.revision, row.state.stable)
-        )
-    ]
+    rows = [row for row in fleet.workloads.values() if not names.isdisjoint(digests(row))]
+    return tuple(line for _, line in running_lines(fleet, rows, now))
+
+
+def digests(row: WorkloadRow) -> tuple[str, ...]:
+    """The digests of the images that a workload runs, in its newest and its stable revision."""
+    revisions = (row.state.revision, row.state.stable)
+    return tuple(dict.fromkeys(digest for one in revisions if one for digest in one.digests))
+
+
+def running_lines(
+    fleet: Fleet, rows: Sequence[WorkloadRow], now: datetime
+) -> Iterator[tuple[WorkloadRow, RunningLine]]:
+    """A line for each of `rows`, with the last environment of the promotion order first."""
     verdicts = Verdicts(fleet.sources.values(), now, rows)
     places = columns({row.place.environment for row in rows}, fleet.environments)
     order = {column.name: place for place, column in enumerate(places)}
-    found = []
     for row in sorted(rows, key=lambda r: (-order.get(r.place.environment, 0), r.place.service, r.ref)):
         attention = verdicts.attention(row)
         place = row.place
-        found.append(
+        yield (
+            row,
             RunningLine(
                 str(row.ref),
                 place.service,
@@ -58,9 +65,8 @@ def _running(fleet: Fleet, names: Set[str], now: datetime) -> tuple[RunningLine,
                 version_of(row),
                 attention,
                 word(row.state, attention),
-            )
+            ),
         )
-    return tuple(found)
 
 
 def _sentence(running: Sequence[RunningLine], flags: Sequence[Flag]) -> Sentence:

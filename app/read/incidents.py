@@ -15,7 +15,7 @@ from app.store.tables import ROLLOUT, WORKLOAD
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class IncidentReport:
     """An incident with who told of it: a tool's name, or "hand" and the identity."""
 
     incident: Incident
@@ -36,7 +36,7 @@ class Failing:
     version: str
     started_at: datetime
     ended_at: datetime | None
-    told: tuple[Told, ...]
+    told: tuple[IncidentReport, ...]
 
     @property
     def own(self) -> str:
@@ -61,5 +61,5 @@ async def failing(connection: AsyncConnection, ident: str) -> Failing | None:
         row.to_version,
         row.started_at,
         row.ended_at,
-        tuple(Told(incident_of(each), each.source, each.marked_by, each.url) for each in told),
+        tuple(IncidentReport(incident_of(each), each.source, each.marked_by, each.url) for each in told),
     )

@@ -77,7 +77,7 @@ class Way:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AskedCommand:
     """A command, and the way that it began."""
 
     kept: Kept
@@ -111,7 +111,9 @@ def way(kept: Kept, transitions: Iterable[Transition]) -> Way:
     return found
 
 
-def landing(asked: Asked, row: WorkloadRow | None, attention: Attention, now: datetime) -> Landing | None:
+def landing(
+    asked: AskedCommand, row: WorkloadRow | None, attention: Attention, now: datetime
+) -> Landing | None:
     """How the move of a command stands at `now`. `row` is its workload as it is seen (None: it is gone), `attention`
     what it wears. None where nothing moves, or nothing is known."""
     kept, told = asked.kept, asked.way
@@ -154,7 +156,7 @@ def _moving(told: Way, state: RolloutState, version: str, attention: Attention) 
     return Landing(Whither.MOVING, said, "", there, wanted)
 
 
-def _ended(asked: Asked, row: WorkloadRow | None) -> Landing:
+def _ended(asked: AskedCommand, row: WorkloadRow | None) -> Landing:
     told, wanted, there = asked.way, 0, 0
     took = (told.at - asked.kept.command.asked_at).total_seconds() if told.at else None
     version = told.version or "It"
@@ -172,9 +174,9 @@ def _ended(asked: Asked, row: WorkloadRow | None) -> Landing:
     return Landing(Whither.LANDED, said, "", there, wanted, told.at, took)
 
 
-async def asked(connection: AsyncConnection, several: Sequence[Kept]) -> tuple[Asked, ...]:
+async def asked(connection: AsyncConnection, several: Sequence[Kept]) -> tuple[AskedCommand, ...]:
     """Commands with the ways that they began."""
-    return tuple([Asked(kept, await _way(connection, kept)) for kept in several])
+    return tuple([AskedCommand(kept, await _way(connection, kept)) for kept in several])
 
 
 async def _way(connection: AsyncConnection, kept: Kept) -> Way:

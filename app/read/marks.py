@@ -15,7 +15,7 @@ from app.domain.names import ImageRef, Topic
 from app.store.ci_tables import REPORTED
 from app.store.report_tables import ALIAS, LINK, TAG
 
-from .flags import NO_POLICY, Asked, Policy, called, of_images
+from .flags import NO_POLICY, ImageQuery, Policy, called, of_images
 from .origins import Origins, asked_of
 from .rows import WorkloadRow
 
@@ -27,7 +27,7 @@ class Marks:
 
     def __init__(self, policy: Policy = NO_POLICY) -> None:
         self._policy = policy
-        self._asked: dict[str, Asked] = {}
+        self._asked: dict[str, ImageQuery] = {}
         self._flags: dict[str, tuple[Flag, ...]] = {}
 
     def of(self, key: str) -> tuple[Flag, ...]:
@@ -122,9 +122,9 @@ class Marks:
         return found
 
 
-def _of(row: WorkloadRow, origins: Origins) -> Asked | None:
+def _of(row: WorkloadRow, origins: Origins) -> ImageQuery | None:
     asked = asked_of(row)
     if asked is None:
         return None
     run = origins.running(row)
-    return Asked(asked[1], asked[2], run.repo if run else "", row.place.environment)
+    return ImageQuery(asked[1], asked[2], run.repo if run else "", row.place.environment)

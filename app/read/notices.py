@@ -25,6 +25,7 @@ from .pipelines import since as since_when
 from .rows import RolloutRow, SourceRow
 from .sources import judged, needed
 from .telling import sentence
+from .words import opens
 
 SILENCE = timedelta(minutes=5)
 """How long a source may be silent before anybody is told: restarts and cut connections are shorter."""
@@ -157,7 +158,7 @@ def _freezes(fleet: Fleet, now: datetime) -> Iterator[Notice]:
         ends = freeze.ends(now)
         until = f"until {ends:%a %d %b %H:%M} UTC" if ends else "until somebody lifts it"
         by = f" by {freeze.by}" if freeze.by else ""
-        title = f"{freeze.where[:1].upper()}{freeze.where[1:]} is frozen{by} {until}."
+        title = f"{opens(freeze.where)} is frozen{by} {until}."
         text = f"{freeze.reason.rstrip('.')}. Going back stays possible."
         kind = NoticeKind.FREEZE_BEGAN
         yield Notice(kind, key, key, began or now, cut(title, _TEXT), cut(text, _TEXT), "/gates",

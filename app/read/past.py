@@ -23,7 +23,7 @@ from app.store.readiness import record
 from app.store.tables import EVENT, LOGTAIL, ROLLOUT, SAMPLE, TRANSITION, WORKLOAD
 
 from .commands import latest
-from .landing import Asked
+from .landing import AskedCommand
 from .readiness import Readiness, readiness
 from .rows import RolloutRow
 
@@ -92,7 +92,7 @@ class Told:
     gone_at: datetime | None = None
     events: tuple[PastEvent, ...] = ()
     logs: tuple[LogTail, ...] = ()
-    asked: tuple[Asked, ...] = ()
+    asked: tuple[AskedCommand, ...] = ()
     readiness: Readiness | None = None
     record: Record = field(default_factory=Record)
     course: tuple[Sample, ...] = ()

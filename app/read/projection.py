@@ -14,27 +14,24 @@ from datetime import datetime
 from heapq import heappop, heappush
 from typing import TypeVar
 
-from ..domain.freshness import Freshness
 from ..domain.rollout import Attention, Phase
-from ..engines import required
 from ..live import Topic
-from .board import Board, BoardChange, BoardRow, Column, Empty, FrozenLine, Held, Listening, Sentence, Waiting
-from .cells import LANDED, Seen, Verdict, board_row, held, waiting
+from .board import Board, BoardChange, BoardRow, Column, Empty, FrozenLine, Held, Sentence, Waiting
+from .cells import LANDED, board_row
 from .columns import columns
+from .coverage import Coverage, Scope, scope_of
 from .day import DayStrip
 from .empty import why_empty
 from .fleet import Fleet
 from .frost import frozen, open_gates
 from .query import BoardQuery
 from .restless import as_of, until
-from .rows import SourceRow, WorkloadRow
-from .sources import contacts, covering, judged, listening
+from .rows import WorkloadRow
+from .seen import Seen
+from .waits import held, waiting
 from .words import Asked, sentence
 
-Scope = tuple[str, str, frozenset[str]]
-"""Cluster, namespace and required kinds: all workloads of a scope depend on the same sources."""
 K = TypeVar("K")
-_BLIND = (Freshness.STALE, Freshness.UNKNOWN)
 
 
 class BoardProjection:
@@ -48,15 +45,11 @@ class BoardProjection:
         self._workloads: dict[str, WorkloadRow] = {}
         self._members: defaultdict[str, set[str]] = defaultdict(set)
         self._scopes: defaultdict[Scope, set[str]] = defaultdict(set)
-        self._verdicts: dict[Scope, Verdict] = {}
+        self._scope: dict[str, Scope] = {}
         self._environments: Counter[str] = Counter()
-        self._sources: dict[str, SourceRow] = {}
-        self._listening: tuple[Listening, ...] = ()
-        self._views: dict[str, tuple[object, ...]] = {}
+        self._coverage = Coverage()
         self._frozen: tuple[FrozenLine, ...] = frozen(fleet.freezes, now)
         self._gates = open_gates(fleet)
-        self._grouped: defaultdict[str, list[SourceRow]] = defaultdict(list)
-        self._covered: dict[Scope, Verdict] = {}
         self._judge(now)
         self._index(fleet.workloads.keys())
         self._build()
@@ -69,30 +62,35 @@ class BoardProjection:
             by_sort[topic.sort].add(topic.key)
         touched = self._index(by_sort["workload"]) | (by_sort["build"] & self._members.keys())
         touched |= self._asked(by_sort["gate"])
-        heard = self._listening
+        heard = self._coverage.listening
         if by_sort["source"]:
             touched |= self._judge(now)
         change = self._settle(touched)
         change = replace(change, sentence=change.sentence or self._freeze(now))
         day = [self._put_rollout(key) for key in sorted(by_sort["rollout"])]
-        return replace(change, day=change.day or any(day), sources=self._listening != heard)
+        return replace(change, day=change.day or any(day), sources=self._coverage.listening != heard)
 
     def tick(self, now: datetime) -> BoardChange:
         """Take in what time alone changes: silent sources, the end of a landing's glow and of a crash's
         shadow, the day strip's minute."""
         minute = int(now.timestamp()) // 60 != int(self._now.timestamp()) // 60
         self._now = now
-        heard = self._listening
+        heard = self._coverage.listening
         touched = self._judge(now)
         while self._passing and self._passing[0][0] <= now:
             touched.add(heappop(self._passing)[1])
         change = self._settle(touched)
         said = change.sentence or self._freeze(now)
-        return replace(change, sentence=said, day=minute, sources=self._listening != heard)
+        return replace(change, sentence=said, day=minute, sources=self._coverage.listening != heard)
 
     def row(self, service: str) -> BoardRow:
         """The row of a shown service; KeyError when it is not shown."""
         return self._rows[service]
+
+    @property
+    def rows(self) -> tuple[BoardRow, ...]:
+        """The rows that are shown, worst first."""
+        return tuple(self._rows[service] for _, service in self._order)
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -106,23 +104,22 @@ class BoardProjection:
     @property
     def contacts(self) -> Mapping[str, datetime | None]:
         """When each cluster was last heard; beside the board, since it never stands still."""
-        return contacts(self._sources.values())
+        return self._coverage.contacts
 
     @property
     def board(self) -> Board:
         """The whole read model."""
-        rows = tuple(self._rows[service] for _, service in self._order)
         waits = sorted((w for ws in self._waiting.values() for w in ws), key=lambda w: (w.since, w.slug))
         day = self._day.day(self._now)
-        told = [c.since for r in rows for c in r.cells if c] + [t.at for t in day.ticks]
+        told = [*self._since.values(), *(t.at for t in day.ticks)]
         said, empty, landed = self._said
         return Board(
             sentence=said,
             environments=self._columns,
-            rows=rows,
+            rows=self.rows,
             waiting=tuple(waits),
             day=day,
-            sources=self._listening,
+            sources=self._coverage.listening,
             empty=empty,
             query=self._query,
             all_environments=self._all_columns,
@@ -155,51 +152,21 @@ class BoardProjection:
             if old:
                 self._environments[old.place.environment] -= 1
                 _drop(self._members, old.place.service, key)
-                _drop(self._scopes, _scope(old), key)
+                _drop(self._scopes, self._scope.pop(key), key)
                 touched.add(old.place.service)
             if new:
                 self._workloads[key] = new
                 self._environments[new.place.environment] += 1
                 self._members[new.place.service].add(key)
-                self._scopes[_scope(new)].add(key)
-                self._verdicts[_scope(new)] = self._verdict(_scope(new))
+                self._scope[key] = scope = scope_of(new)
+                self._scopes[scope].add(key)
                 touched.add(new.place.service)
         return touched
 
     def _judge(self, now: datetime) -> set[str]:
         """Look at the sources again; the services that can be seen now, or no longer."""
-        self._sources = {key: judged(row, now) for key, row in self._fleet.sources.items()}
-        self._listening = listening(self._sources.values())
-        views = {key: _view(row) for key, row in self._sources.items()}
-        odd = views.keys() ^ self._views.keys() | {k for k, v in views.items() if self._views.get(k, v) != v}
-        self._views = views
-        if not odd:
-            return set()
-        self._grouped = defaultdict(list)
-        for row in self._sources.values():
-            self._grouped[row.cluster].append(row)
-        self._covered = {}
-        touched: set[str] = set()
-        for scope, keys in self._scopes.items():
-            verdict = self._verdict(scope)
-            if verdict != self._verdicts.get(scope):
-                self._verdicts[scope] = verdict
-                touched |= {self._workloads[key].place.service for key in keys}
-        return touched
-
-    def _verdict(self, scope: Scope) -> Verdict:
-        cluster, namespace, kinds = scope
-        rows = self._grouped.get(cluster, [])
-        if not any(row.namespace == namespace for row in rows):
-            scope = cluster, "", kinds
-        known = self._covered.get(scope)
-        if known is None:
-            freshness, source = covering(rows, kinds, scope[1])
-            known = Verdict(unseen=False)
-            if freshness in _BLIND:
-                known = Verdict(True, source.message if source else "", source.contact_at if source else None)
-            self._covered[scope] = known
-        return known
+        odd = self._coverage.judge(self._fleet.sources, self._scopes, now)
+        return {self._workloads[key].place.service for scope in odd for key in self._scopes[scope]}
 
     def _build(self) -> None:
         """Everything anew, for the columns there are now."""
@@ -207,6 +174,7 @@ class BoardProjection:
         self._all_columns: tuple[Column, ...] = columns(found, self._told)
         wanted = self._query.environment
         self._columns = tuple(c for c in self._all_columns if not wanted or c.name in wanted)
+        self._names = frozenset(c.name for c in self._columns)
         self._rows: dict[str, BoardRow] = {}
         self._order: list[tuple[str, str]] = []
         self._counts: Counter[Attention] = Counter()
@@ -216,6 +184,7 @@ class BoardProjection:
         self._held: dict[str, tuple[Held, ...]] = {}
         self._passing: list[tuple[datetime, str]] = []
         self._landed: dict[str, datetime] = {}
+        self._since: dict[str, datetime] = {}
         self._said: tuple[Sentence, Empty | None, datetime | None] = (Sentence((), ""), None, None)
         self._day = DayStrip(self._all_columns[-1].name if self._all_columns else "")
         self._settle_rows(set(self._members))
@@ -258,7 +227,9 @@ class BoardProjection:
         total = len(self._members)
         self._said = (
             sentence(counts, len(self._rollouts_failed), total, len(self._glimpsed), self._asks()),
-            None if self._order else why_empty(self._sources.values(), self._listening, total),
+            None
+            if self._order
+            else why_empty(self._coverage.sources.values(), self._coverage.listening, total),
             max(self._landed.values(), default=None),
         )
         return BoardChange(
@@ -280,21 +251,24 @@ class BoardProjection:
         self._waiting.pop(service, None)
         self._held.pop(service, None)
         self._landed.pop(service, None)
+        self._since.pop(service, None)
         self._rollouts_failed.discard(service)
         self._glimpsed.discard(service)
-        names = {c.name for c in self._columns}
+        names, query = self._names, self._query
         workloads = [self._workloads[key] for key in self._members.get(service, ())]
-        mine = [w for w in workloads if w.place.environment in names and self._query.takes(w)]
-        if not mine or not self._query.finds(mine):
+        mine = [w for w in workloads if w.place.environment in names and query.takes(w)]
+        if not mine or not query.finds(mine):
             return None
-        seen = [Seen(as_of(w, self._now), self._verdicts[_scope(w)]) for w in mine]
+        verdict, scopes = self._coverage.verdict, self._scope
+        seen = [Seen.of(as_of(w, self._now), verdict(scopes[w.key])) for w in mine]
         told = self._fleet.builds.by_service.get(service)
         row = board_row(service, seen, self._columns, self._now, self._fleet.origins, told, self._fleet.marks)
-        if self._query.attention and row.attention not in self._query.attention:
+        if query.attention and row.attention not in query.attention:
             return None
+        self._since[service] = max(c.since for c in row.cells if c)
         if stopped := held(service, mine):
             self._held[service] = stopped
-        if asked := waiting(service, seen, self._columns, self._gates.get(service, ())):
+        if asked := waiting(service, seen, names, self._gates.get(service, ())):
             self._waiting[service] = asked
         if any(
             s.attention is Attention.FAILED and s.row.state.phase in (Phase.FAILED, Phase.ABORTED)
@@ -316,15 +290,6 @@ class BoardProjection:
     def _put_rollout(self, key: str) -> bool:
         row = self._fleet.rollouts.get(key)
         return self._day.put(key, row if row and self._query.takes_rollout(row) else None)
-
-
-def _view(row: SourceRow) -> tuple[object, ...]:
-    """What of a source a verdict is made of: while it is well, not when it was heard."""
-    return row.freshness, row.message, row.contact_at if row.freshness in _BLIND else None
-
-
-def _scope(row: WorkloadRow) -> Scope:
-    return row.ref.cluster, row.ref.namespace, required(row.engine, row.ref.kind)
 
 
 def _drop(index: dict[K, set[str]], name: K, key: str) -> None:

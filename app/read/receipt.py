@@ -12,11 +12,10 @@ from datetime import datetime, timedelta
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..domain.commands import VERBS, CommandPhase, Expected
-from ..domain.names import WorkloadRef
+from ..domain.names import Topic, WorkloadRef
 from ..domain.policy import Blocker
 from ..domain.rollout import Attention
 from ..engines.acting import Difference
-from ..live import Topic
 from ..store import commands
 from ..store.commands import Sending
 from ..store.db import Database
@@ -24,7 +23,7 @@ from .board import Listening
 from .commands import Line, line_of
 from .fleet import Fleet
 from .kept import Kept
-from .landing import Asked, Landing, Whither, asked, landing
+from .landing import AskedCommand, Landing, Whither, asked, landing
 from .query import version_of
 from .restless import as_of
 from .rows import SourceRow
@@ -131,7 +130,7 @@ async def follow(fleet: Fleet, ident: str) -> Kept:
     """The command of an id, kept up for as long as the caller holds it. Raises LookupError when there is none,
     StoreUnavailable."""
 
-    async def read(connection: AsyncConnection, _: datetime) -> Asked | None:
+    async def read(connection: AsyncConnection, _: datetime) -> AskedCommand | None:
         kept = await commands.one(connection, ident)
         if kept is None:
             return found.value  # type: ignore[no-any-return]  # one that is forgotten stays as it was
@@ -179,8 +178,8 @@ class ReceiptProjection:
         self._page = self._make()
 
     @property
-    def _asked(self) -> Asked:
-        found: Asked = self._followed.value
+    def _asked(self) -> AskedCommand:
+        found: AskedCommand = self._followed.value
         return found
 
     @property

@@ -166,7 +166,11 @@ async def _people(connection: AsyncConnection, built: Built) -> tuple[Person, ..
     if not author or not built.repo:
         return (Person("author", author),) if author else None
     at = await connection.scalar(select(COMMIT.c.at).where(COMMIT.c.sha == built.sha).limit(1))
-    went = (await squashed(connection, [built.repo], at)).get((built.repo, built.sha), ()) if at else ()
+    went = (
+        (await squashed(connection, [built.repo], at, through=True)).get((built.repo, built.sha), ())
+        if at
+        else ()
+    )
     names = dict.fromkeys([author, *(row.author for row in went if row.author)])
     return tuple(Person("author", name) for name in names)
 

@@ -11,7 +11,7 @@ import msgspec
 from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.domain.reports import Target
+from app.domain.reports import ReportSubject
 from app.store.ci_tables import RUN
 from app.store.report_tables import CASE, REPORT, SCAN, SIGNATURE, TESTS
 
@@ -208,13 +208,13 @@ def worst(case: FailedCase) -> tuple[bool, bool, bool, str, str]:
 
 async def earlier(
     connection: AsyncConnection, by: str, key: str, since: datetime
-) -> list[tuple[str, str, Target]]:
+) -> list[tuple[str, str, ReportSubject]]:
     """What a sender uploaded under `key` since: the report's id, its SHA-256, and what it is about."""
     query = select(REPORT).where(
         REPORT.c.sender == by, REPORT.c.request == key, REPORT.c.received_at >= since
     )
     return [
-        (row.id, row.sha256, Target(row.repo, row.sha, row.digest, row.job, row.branch))
+        (row.id, row.sha256, ReportSubject(row.repo, row.sha, row.digest, row.job, row.branch))
         for row in await connection.execute(query.limit(100))
     ]
 

@@ -22,7 +22,7 @@ _ASKED = frozenset({Attention.WAITING, Attention.MOVING, Attention.GOOD})
 def until(row: WorkloadRow) -> datetime | None:
     """Until when restarts that are over for now count as trouble: a minute after the last one for each there was,
     which is longer than the kubelet waits in between. None when there is none."""
-    caution = _restarts(row.state) if row.attention in _ASKED else None
+    caution = _restarts(row.state) if row.state.cautions and row.attention in _ASKED else None
     if caution is None or caution.since is None:
         return None
     most = max((pod.restarts for pod in _again(row.state)), default=0)

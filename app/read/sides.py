@@ -7,15 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from ..domain.names import ImageRef
-from ..domain.rollout import (
-    SETTLED,
-    Attention,
-    Pod,
-    PodCondition,
-    Revision,
-    RolloutState,
-    Strategy,
-)
+from ..domain.revisions import Revision
+from ..domain.rollout import SETTLED, Attention, Pod, PodCondition, RolloutState, Strategy
 from .words import slug
 
 DRAWN = 60
@@ -92,6 +85,7 @@ def sides(state: RolloutState, attention: Attention, landed_at: datetime | None)
             _side(state, stable, _role(stable, "Serves"), worn, stable.created_at, each),
             _side(state, new, _role(new, "New"), attention, state.started_at or new.created_at, each),
         )
+    new = _promoted(state, new)
     role = "Serves" if state.phase in SETTLED or new.ready else _role(new, "New")
     before = next((r for r in state.revisions if r.key != new.key), None)
     each = _each(state, new, before or new)
@@ -99,6 +93,13 @@ def sides(state: RolloutState, attention: Attention, landed_at: datetime | None)
     if before is None:
         return (mine,)
     return mine, _side(state, before, BEFORE, Attention.UNKNOWN, before.created_at, each)
+
+
+def _promoted(state: RolloutState, new: Revision) -> Revision:
+    """At rest, what serves in place of what was asked for: Flagger has another object run what it promoted."""
+    if state.phase not in SETTLED or any(r.key == new.key for r in state.revisions):
+        return new
+    return next((r for r in state.revisions if r.images == new.images and r.ready), new)
 
 
 def traffic(state: RolloutState, attention: Attention) -> tuple[Lane, ...]:

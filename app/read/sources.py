@@ -14,8 +14,8 @@ from datetime import datetime
 
 from ..domain.facts import POLLING, TELLING, WEBHOOKS
 from ..domain.freshness import Freshness, worst
+from ..domain.names import Topic
 from ..engines import optional
-from ..live import Topic
 from .board import Clause, Listening, Sentence
 from .fleet import Fleet
 from .rows import SourceRow

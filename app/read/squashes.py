@@ -1,7 +1,7 @@
 """Which commits of a branch landed as another one: a squash, or the last of a rebase, has taken their place.
 
 The pull request tells of its last commit, and where the Git host's API is asked, of each. What was pushed to the same
-branch before that, since the one that landed before it, went with it.
+branch before that, since the one that landed before it, went with it. GitLab may merge a squash by one more commit.
 """
 
 from __future__ import annotations
@@ -24,10 +24,16 @@ _COLUMNS = ("repo", "sha", "at", "title", "author", "branch", "landed", "pushed_
 
 
 async def squashed(
-    connection: AsyncConnection, repos: Iterable[str], since: datetime, until: datetime | None = None
+    connection: AsyncConnection,
+    repos: Iterable[str],
+    since: datetime,
+    until: datetime | None = None,
+    *,
+    through: bool = False,
 ) -> Mapping[tuple[str, str], tuple[Any, ...]]:
     """Rows of commits by (repository, commit they landed as), newest first, of those made from `since` on or a while
-    before, up to a while after `until` (None: now). None is of a main branch."""
+    before, up to a while after `until` (None: now). None is of a main branch. `through`: also by the merge of a
+    squash."""
     found: dict[tuple[str, str], dict[str, Any]] = {}
     names = sorted(repos)
     for start in range(0, len(names), 200):
@@ -51,6 +57,13 @@ async def squashed(
                 went[place] = row.landed
             elif place in went:
                 found[row.repo, went[place]].setdefault(row.sha, row)
+        if through:
+            merges = select(COMMIT.c.repo, COMMIT.c.sha, COMMIT.c.landed).where(
+                *recent, COMMIT.c.branch.in_(MAIN)
+            )
+            for row in await connection.execute(merges.where(COMMIT.c.landed.is_not(None)).limit(MOST)):
+                if went_in := found.get((row.repo, row.sha)):
+                    found.setdefault((row.repo, row.landed), {}).update(went_in)
     return {
         key: tuple(sorted(rows.values(), key=lambda row: (row.at, row.sha), reverse=True))
         for key, rows in found.items()

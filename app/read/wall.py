@@ -12,9 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import quote
 
-from ..domain.names import cut
+from ..domain.names import Topic, cut
 from ..domain.rollout import Attention
-from ..live import Topic
 from .board import BoardChange, BoardRow, Cell, Clause, Column, Empty, Listening, Sentence, Waiting
 from .cells import rank
 from .dora import Dora

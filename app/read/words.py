@@ -46,6 +46,8 @@ HOLLOW = {
 """What a good state may hide, in a word."""
 _BESIDE = (Strategy.BLUE_GREEN, Strategy.MANUAL_SWITCH)
 _ASIDE = HOLLOW | {CautionKind.KILLED: "hard stop", CautionKind.OVERRAN: "slow stop"}
+_PLAIN = re.compile(r"[A-Za-z0-9._-]+/[A-Za-z0-9._-]+").fullmatch
+"""What no shell needs quoted: nearly every name there is."""
 _INITIALS = frozenset({"ci", "qa", "uat"})
 
 
@@ -74,6 +76,11 @@ def slug(text: str) -> str:
     return plain if plain == text else f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:8]}".lstrip("-")
 
 
+def opens(place: str) -> str:
+    """Words of a place that begin a sentence: "Everything in staging"; a name stays as it is written."""
+    return f"Everything{place.removeprefix('everything')}" if place.startswith("everything ") else place
+
+
 def title(environment: str) -> str:
     """An environment's name as a heading: "production" gives "Production", "qa" gives "QA"."""
     return environment.upper() if environment in _INITIALS else environment[:1].upper() + environment[1:]
@@ -82,6 +89,8 @@ def title(environment: str) -> str:
 def kubectl(ref: WorkloadRef) -> str:
     """The command that shows the same workload at a terminal."""
     kind = "rollouts.argoproj.io" if ref.kind == "Rollout" else ref.kind.lower()
+    if _PLAIN(f"{ref.namespace}/{kind}{ref.name}"):
+        return f"kubectl -n {ref.namespace} describe {kind}/{ref.name}"
     return f"kubectl -n {shlex.quote(ref.namespace)} describe {shlex.quote(f'{kind}/{ref.name}')}"
 
 

@@ -12,6 +12,7 @@ from heapq import nsmallest
 
 from app.domain.freshness import Freshness
 from app.domain.names import Place, WorkloadRef
+from app.domain.revisions import Revision, Weight
 from app.domain.rollout import (
     Attention,
     Caution,
@@ -21,11 +22,9 @@ from app.domain.rollout import (
     Pod,
     PodCounts,
     Problem,
-    Revision,
     Step,
     Strategy,
     WaitsFor,
-    Weight,
 )
 from app.domain.stages import Typical
 from app.engines import required

@@ -9,11 +9,12 @@ from __future__ import annotations
 from .auth import AuthSettings, Mode, OidcSettings, Persona, ProxySettings, Secret
 from .gates import GateSettings
 from .hooks import HookSettings, PollSettings
-from .load import VARIABLES, load
+from .load import load
 from .model import ClusterSettings, Settings
 from .notify import NotifySettings, TargetSettings
 from .problems import Problem, SettingsRefused
 from .secret_places import SecretPlace
+from .shape import VARIABLES
 from .slack import SlackPerson, SlackSettings
 
 __all__ = [

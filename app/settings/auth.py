@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from app.domain.grants import Grant
 from app.domain.people import EVERYWHERE, Role
+
+from . import scalars
+from .reader import Many, Table
+from .scalars import Scalar
 
 
 class Mode(StrEnum):
@@ -202,3 +207,93 @@ def header(text: str) -> str:
     if name in {"host", "cookie", "authorization", "origin", "accept", "content-type", "connection"}:
         raise ValueError(f"{text!r} is every request's own header")
     return name
+
+
+_PERSON = scalars.text_like(
+    r"\*|(local|oidc|proxy):[\x21-\x7e]{1,255}", "* or local:, oidc: or proxy: with a name", "local:vera"
+)
+_GROUP = scalars.text_like(r"[^\x00-\x1f]{1,200}", "a group", "deployers")
+_HEADER = Scalar(header, "X-Forwarded-User")
+_FILE = Scalar(scalars.path, "/run/secrets/shipboard")
+
+
+def _oidc(secret_file: Path | None = None, **found: Any) -> OidcSettings:
+    return OidcSettings(**found, secret=_of_file(secret_file))
+
+
+def _proxy(secret_file: Path | None = None, **found: Any) -> ProxySettings:
+    if not found["peers"]:
+        raise ValueError("names no peers")
+    return ProxySettings(**found, secret=_of_file(secret_file))
+
+
+def _of_file(file: Path | None) -> Secret:
+    """The secret in `file`; relative ones are found from where Shipboard was started."""
+    if file is None:
+        return Secret("")
+    try:
+        return Secret(scalars.secret(file.read_text().strip()))
+    except (OSError, UnicodeError) as error:
+        raise ValueError(
+            f"names {file}, which cannot be read: {getattr(error, 'strerror', 'not text')}"
+        ) from None
+
+
+SHAPE = Table(
+    {
+        "modes": Many(Scalar(mode, "local"), "modes: [oidc, local]"),
+        "anonymous": Scalar(anonymous, "anonymous: viewer"),
+        "idle_minutes": Scalar(scalars.number(5, 1440), "idle_minutes: 30", frozenset({"int"})),
+        "hours": Scalar(scalars.number(1, 168), "hours: 12", frozenset({"int"})),
+        "step_up_minutes": Scalar(scalars.number(0, 1440), "step_up_minutes: 15", frozenset({"int"})),
+        "forwarded_by": Many(Scalar(peer, "10.0.0.7"), "forwarded_by: [10.0.0.7]"),
+        "oidc": Table(
+            {
+                "issuer": Scalar(issuer, "issuer: https://id.example.org/realms/ship"),
+                "client_id": scalars.text_like(r"[\x21-\x7e]{1,200}", "a client id", "shipboard"),
+                "secret_file": _FILE,
+                "groups_claim": scalars.text_like(r"[\x21-\x7e]{1,100}", "a claim's name", "groups"),
+                "scopes": Many(
+                    scalars.text_like(r"[\x21\x23-\x5b\x5d-\x7e]{1,100}", "a scope", "openid"),
+                    "[openid, groups]",
+                ),
+                "name": scalars.text_like(
+                    r"[^\x00-\x1f]{1,60}", "a name of at most 60 characters", "Example ID"
+                ),
+            },
+            "oidc: {issuer: 'https://id.example.org', client_id: shipboard}",
+            required=("issuer", "client_id"),
+            build=_oidc,
+        ),
+        "proxy": Table(
+            {
+                "peers": Many(Scalar(peer, "10.0.0.7"), "peers: [10.0.0.7]"),
+                "secret_file": _FILE,
+                "user_header": _HEADER,
+                "groups_header": _HEADER,
+                "secret_header": _HEADER,
+            },
+            "proxy: {peers: [10.0.0.7]}",
+            required=("peers",),
+            build=_proxy,
+        ),
+        "roles": Many(
+            Table(
+                {
+                    "role": Scalar(role, "role: operator"),
+                    "environment": scalars.text_like(
+                        r"\*|[A-Za-z0-9][A-Za-z0-9._:/@-]{0,99}", "an environment or *", "staging"
+                    ),
+                    "groups": Many(_GROUP, "groups: [deployers]"),
+                    "people": Many(_PERSON, "people: ['local:vera']"),
+                },
+                "- {role: operator, environment: staging, groups: [deployers]}",
+                required=("role",),
+                build=grant,
+            ),
+            "roles: [{role: viewer, people: ['*']}]",
+        ),
+    },
+    "auth: {modes: [local]}",
+    build=build,
+)

@@ -21,7 +21,7 @@ from .reader import Many, Table
 from .scalars import Scalar
 from .secret_places import PLACE, WORDS, SecretPlace, address, placed, shown
 
-ALERTING = ("pagerduty", "opsgenie", "alertmanager", "grafana")
+ALERTING = ("pagerduty", "opsgenie", "alertmanager", "grafana", "incidentio", "statuspage")
 """Those that tell of incidents in environments, not of repositories."""
 PROVIDERS = (
     *("github", "gitlab", "jenkins", "buildkite", "circleci", "azure", "bitbucket"),

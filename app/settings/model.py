@@ -15,6 +15,7 @@ from app.domain.repositories import Ships
 from app.domain.signing import SigningRule
 
 from . import delivery as delivered_file
+from . import images
 from .auth import AuthSettings
 from .hooks import HookSettings, PollSettings
 from .notify import NotifySettings
@@ -139,15 +140,10 @@ def _ci(settings: Settings) -> dict[str, Any]:
         "notify": settings.notify.shown(),
         "services": services,
         "job_stages": [{"job": rule.job, "stage": rule.stage.value} for rule in settings.job_stages],
-        "signing": [_signing(rule) for rule in settings.signing],
+        "signing": [images.shown(rule) for rule in settings.signing],
         "scan_threshold": settings.scan_threshold,
     }
     return {name: value for name, value in found.items() if value}
-
-
-def _signing(rule: SigningRule) -> dict[str, Any]:
-    issuer = {"issuer": rule.issuer} if rule.issuer else {}
-    return {"repository": rule.repository, **issuer, "signer": rule.signer, "wanted": rule.wanted}
 
 
 def is_loopback(host: str) -> bool:

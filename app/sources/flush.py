@@ -31,7 +31,7 @@ from ..engines import observe
 from ..engines.port import Engine, Kin
 from .cache import Cache
 from .decode import Unreadable
-from .reported import Reported
+from .reported import ReportedEvents
 from .timing import Backoff, Timing
 
 log = logging.getLogger(__name__)
@@ -74,7 +74,7 @@ class Flusher:
         self._listed: set[tuple[str, str]] = set()
         self._caught_up = False
         self._last: dict[str, tuple[WorkloadRef, Place, str, RolloutState]] = {}
-        self._reported = Reported(cluster)
+        self._reported = ReportedEvents(cluster)
 
     def say(self, fact: SourceObserved | LogRead) -> None:
         """Deliver how a source is, or a log; a newer fact replaces one that still waits."""

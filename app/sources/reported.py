@@ -35,7 +35,7 @@ class _Told:
     together: dict[str, EventObserved] = field(default_factory=dict)
 
 
-class Reported:
+class ReportedEvents:
     """What was told of each root's events."""
 
     def __init__(self, cluster: str) -> None:

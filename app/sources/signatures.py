@@ -1,8 +1,9 @@
-"""Sigstore bundles are verified without the network, against the trust root that comes with the library.
+"""Signatures are verified without the network: those of keys against the keys of the settings, those of certificates,
+in Sigstore bundles, against the trust root that comes with the library.
 
 A signature counts only if three things hold: the mathematics, the policy (who may sign for this repository),
-and that what is signed is what was uploaded. Bundles signed by a key, or older than inclusion proofs, cannot be
-verified here, and say so. Needs the extra `verify`; without it nothing is ever verified.
+and that what is signed is what was uploaded. Bundles older than inclusion proofs cannot be verified here, and say so.
+Certificates need the extra `verify`; without it only keys are verified.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ import structlog
 
 from app.domain.artifacts import Link, Trust
 from app.domain.names import cut
-from app.domain.reports import Attestation, Image, Proof, Target
+from app.domain.reports import Attestation, Image, ReportSubject, Verification
 from app.domain.repositories import full_sha, repo_key
-from app.domain.signing import Signer, SigningRule, may_sign
+from app.domain.signing import Signer, SigningRule, may_sign, trusted_keys
 
+from . import keys
 from .reports.attestation import envelope, is_bundle, told
 from .reports.reading import Document, Refused
 
@@ -58,21 +60,21 @@ class Signatures:
         self._verifier: Any = None
         self._turn = threading.Lock()
 
-    def verified(self, body: bytes, claim: Attestation, about: Target) -> Attestation:
+    def verified(self, body: bytes, claim: Attestation, about: ReportSubject) -> Attestation:
         """`claim`, which was read from `body`, with what it is worth. Never raises."""
         try:
             tree = envelope(Document(body))
         except Refused as refused:
-            return replace(claim, proof=Proof.UNVERIFIABLE, reason=str(refused))
+            return replace(claim, proof=Verification.UNVERIFIABLE, reason=str(refused))
+        if keys.is_signed(tree):
+            return self._by_key(tree, claim, about)
         if not is_bundle(tree):
-            return replace(
-                claim, reason="It carries no certificate and no proof of a log, so it is only a claim."
-            )
+            return replace(claim, reason="Nobody signed it, so it is only a claim.")
         try:
             from sigstore.errors import Error
             from sigstore.models import Bundle
         except ImportError:
-            return replace(claim, proof=Proof.UNVERIFIABLE, reason=ABSENT)
+            return replace(claim, proof=Verification.UNVERIFIABLE, reason=ABSENT)
         asking = _Asking(about.repo, self._rules)
         try:
             with self._turn:
@@ -86,6 +88,22 @@ class Signatures:
             log.warning("a bundle could not be verified", error=type(error).__name__)
             return _unproven(claim, asking.signer, f"It does not verify ({type(error).__name__}).")
         return self._settled(proven, asking.signer, about, _logged(bundle))
+
+    def _by_key(self, tree: dict[str, Any], claim: Attestation, about: ReportSubject) -> Attestation:
+        """What is signed by a key: a claim where none is trusted for the repository."""
+        repo = about.repo or claim.repo
+        trusted = trusted_keys(repo, self._rules)
+        where = cut(repo, 200) or "no repository"
+        if not trusted:
+            return replace(claim, reason=f"A key signed it, and the settings trust none for {where}.")
+        key = keys.signer(tree, trusted)
+        if key is None:
+            why = f"None of the keys trusted for {where} made its signature: another one did, or it was altered since."
+            return _unproven(claim, None, why)
+        by = Signer("", f"key {key.name}")
+        if about.repo and claim.repo and claim.repo != about.repo:
+            return _unproven(claim, by, f"Its statement is about {cut(claim.repo, 200)}, and not {where}.")
+        return self._settled(claim, by, about, None)
 
     def _proven(self, bundle: Any, tree: dict[str, Any], claim: Attestation, asking: _Asking) -> Attestation:
         """The claim as far as the signature covers it. Raises what the library raises."""
@@ -110,7 +128,7 @@ class Signatures:
         return claim
 
     def _settled(
-        self, proven: Attestation, signer: Signer | None, about: Target, at: datetime | None
+        self, proven: Attestation, signer: Signer | None, about: ReportSubject, at: datetime | None
     ) -> Attestation:
         """What the verified statement is worth for what the upload is about."""
         if signer is None:
@@ -128,7 +146,7 @@ class Signatures:
         )
         return replace(
             proven,
-            proof=Proof.VERIFIED,
+            proof=Verification.VERIFIED,
             identity=signer.subject,
             issuer=signer.issuer,
             repo=repo,
@@ -143,7 +161,7 @@ def _unproven(claim: Attestation, signer: Signer | None, why: str) -> Attestatio
     """What is left of a claim that failed: nothing that links an image with a commit."""
     return replace(
         claim,
-        proof=Proof.UNVERIFIABLE,
+        proof=Verification.UNVERIFIABLE,
         identity=signer.subject if signer else "",
         issuer=signer.issuer if signer else "",
         reason=why,

@@ -30,7 +30,7 @@ from app.domain.ci import (
     thing,
     told_by,
 )
-from app.domain.converge import Mark, Thing, Told, join
+from app.domain.converge import Mark, Marked, Thing, join
 from app.domain.jobs import JobRule, stage_of
 from app.domain.names import Topic
 from app.domain.repositories import Ships, services_of
@@ -202,11 +202,11 @@ def _thing(row: AnyRow, seen: Any) -> Thing:
     except msgspec.DecodeError:
         marks = {}
     common = marks.get("", Mark())
-    found: dict[str, Told] = {}
+    found: dict[str, Marked] = {}
     for name in told_by(seen):
         value = _status(row) if name == "status" else columns[name]
         if value is not None:
-            found[name] = Told(marks.get(name, common), value)
+            found[name] = Marked(marks.get(name, common), value)
     return found
 
 

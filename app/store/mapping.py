@@ -18,13 +18,13 @@ from app.domain.facts import EventObserved, LogRead, SourceObserved, WorkloadObs
 from app.domain.freshness import Freshness
 from app.domain.history import Rollout, Snapshot, Transition, endings
 from app.domain.names import Place, WorkloadRef, cut
+from app.domain.revisions import Revision
 from app.domain.rollout import (
     Caution,
     CautionKind,
     Health,
     Outcome,
     Phase,
-    Revision,
     RolloutKind,
     RolloutState,
     Strategy,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Select, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -18,6 +17,8 @@ from app.domain.targets import Record
 from app.store.tables import READINESS, ROLLOUT, TRANSITION, WORKLOAD
 
 _AT_REST = (Phase.IDLE.value, Phase.SUCCEEDED.value)
+OWNER = "owner"
+"""The rule that what manages a workload undoes a rollback: of several that block it, the one that is kept."""
 _LANDED = (Outcome.PROMOTED.value, Outcome.FAST_PROMOTED.value)
 _FAILED = 500
 """Most attempts read at revisions that never landed."""
@@ -71,14 +72,16 @@ async def record(connection: AsyncConnection, ref: WorkloadRef, revisions: Itera
     failed = select(known.to_revision, known.outcome, known.ended_at).where(
         mine[0], known.to_revision.in_(kept - landed.keys()), known.outcome.is_not(None)
     )
-    last = await connection.execute(failed.order_by(known.started_at.desc(), known.id.desc()).limit(_FAILED))
-    ended = {row.to_revision: (Outcome(row.outcome), row.ended_at) for row in reversed(last.all())}
+    found = await connection.execute(failed.order_by(known.started_at.desc(), known.id.desc()).limit(_FAILED))
+    ended = {row.to_revision: (Outcome(row.outcome), row.ended_at) for row in reversed(found.all())}
     looked = select(func.min(moves.at)).where(moves.workload == life.key).scalar_subquery()
     begun = select(func.min(looked)).where(*name)
-    return Record(landed, ended, await connection.scalar(begun))
+    last = select(READINESS.c.rule).where(READINESS.c.workload.in_(lives))
+    rule = await connection.scalar(last.order_by(READINESS.c.checked_at.desc()).limit(1))
+    return Record(landed, ended, await connection.scalar(begun), rule == OWNER)
 
 
-async def _instants(connection: AsyncConnection, query: Select[Any]) -> dict[str, datetime]:
+async def _instants(connection: AsyncConnection, query: Select[str, datetime]) -> dict[str, datetime]:
     return {row[0]: row[1] for row in await connection.execute(query)}
 
 

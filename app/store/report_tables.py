@@ -101,6 +101,34 @@ class Scan(SQLModel, table=True):
     findings: str = Field(sa_type=Text)
 
 
+class PackageKnown(SQLModel, table=True):
+    """A package that some bill lists (domain.packages.Package), once for all bills; `key` is a digest of all four
+    texts, `at` when a bill last listed it, to a day."""
+
+    __tablename__ = "package"
+    __table_args__ = (Index(None, "key", unique=True), Index(None, "at"))
+
+    id: int | None = Field(default=None, primary_key=True)
+    key: str
+    name: str
+    version: str
+    licence: str
+    purl: str
+    at: datetime
+
+
+class BillContents(SQLModel, table=True):
+    """The packages of a bill of materials: `held` has their ids (store.packages), `left_out` is how many more it
+    lists."""
+
+    __tablename__ = "bill"
+
+    report: str = Field(primary_key=True, foreign_key="report.id", ondelete="CASCADE")
+    packages: int
+    left_out: int
+    held: bytes = Field(sa_type=LargeBinary)
+
+
 class Signature(SQLModel, table=True):
     """What an attestation is worth for one of its subjects (domain.reports.Attestation)."""
 
@@ -164,6 +192,8 @@ REPORT: Table = METADATA.tables["report"]
 TESTS: Table = METADATA.tables["test_report"]
 CASE: Table = METADATA.tables["test_case"]
 SCAN: Table = METADATA.tables["scan"]
+PACKAGE: Table = METADATA.tables["package"]
+BILL: Table = METADATA.tables["bill"]
 SIGNATURE: Table = METADATA.tables["signature"]
 LINK: Table = METADATA.tables["artifact_link"]
 ALIAS: Table = METADATA.tables["artifact_alias"]

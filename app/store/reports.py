@@ -25,14 +25,15 @@ from app.domain.reports import (
     Contents,
     Past,
     Reported,
+    ReportSubject,
     ScanReport,
     Severity,
-    Target,
     TestReport,
     Upload,
 )
 from app.store.ci_tables import COMMIT, RUN
 from app.store.mapping import Values
+from app.store.packages import record_packages
 from app.store.report_tables import CASE, REPORT, SCAN, SIGNATURE, TESTS
 
 DEFAULT_BRANCHES = ("main", "master", "trunk", "default")
@@ -85,13 +86,17 @@ async def _record(connection: AsyncConnection, upload: Upload, contents: Content
             await _tests(connection, upload, about, contents)
         case ScanReport() | Bill():
             await connection.execute(SCAN.insert(), _scan(upload.id, contents))
+            if isinstance(contents, Bill):
+                await record_packages(connection, upload, contents)
         case Attestation():
             rows = [_signature(upload.id, subject, contents) for subject in contents.subjects]
             await connection.execute(SIGNATURE.insert(), rows)
     return await _topics(connection, upload.id, about)
 
 
-async def _target(connection: AsyncConnection, told: Target, contents: Contents | None) -> Target:
+async def _target(
+    connection: AsyncConnection, told: ReportSubject, contents: Contents | None
+) -> ReportSubject:
     """What a report is about, all things considered; its branch also from what CI said of the commit."""
     if contents is not None:
         image = getattr(contents, "image", reports.Image())
@@ -109,7 +114,7 @@ async def _target(connection: AsyncConnection, told: Target, contents: Contents 
     return about
 
 
-async def _topics(connection: AsyncConnection, report: str, about: Target) -> set[Topic]:
+async def _topics(connection: AsyncConnection, report: str, about: ReportSubject) -> set[Topic]:
     topics = {Topic("report", report)}
     if about.digest:
         topics.add(Topic("artifact", about.digest))
@@ -131,7 +136,9 @@ class _Before:
     past: Past
 
 
-async def _tests(connection: AsyncConnection, upload: Upload, about: Target, found: TestReport) -> None:
+async def _tests(
+    connection: AsyncConnection, upload: Upload, about: ReportSubject, found: TestReport
+) -> None:
     same = await _past(connection, about, about.sha, upload.id) if about.sha else Past()
     before = await _before(connection, upload, about)
     identities = found.identities
@@ -183,7 +190,7 @@ async def _tests(connection: AsyncConnection, upload: Upload, about: Target, fou
         await _waver(connection, upload.id, about, set(passing) & set(same.failed))
 
 
-async def _waver(connection: AsyncConnection, this: str, about: Target, identities: set[str]) -> None:
+async def _waver(connection: AsyncConnection, this: str, about: ReportSubject, identities: set[str]) -> None:
     """Mark cases as flaky that failed in other reports of the commit and pass in this one."""
     others = select(REPORT.c.id).where(*_same(about, about.sha), REPORT.c.id != this)
     names = sorted(identities)
@@ -200,11 +207,11 @@ async def _waver(connection: AsyncConnection, this: str, about: Target, identiti
         )
 
 
-def _same(about: Target, sha: str) -> tuple[Any, ...]:
+def _same(about: ReportSubject, sha: str) -> tuple[Any, ...]:
     return (REPORT.c.sha == sha, REPORT.c.repo == about.repo, REPORT.c.job == about.job)
 
 
-async def _past(connection: AsyncConnection, about: Target, sha: str, this: str) -> Past:
+async def _past(connection: AsyncConnection, about: ReportSubject, sha: str, this: str) -> Past:
     """What other reports of the commit and job say of cases."""
     size = func.length(TESTS.c.passing) + func.length(TESTS.c.failing)
     sizes = (
@@ -231,7 +238,7 @@ async def _past(connection: AsyncConnection, about: Target, sha: str, this: str)
     return Past(failed, passed)
 
 
-async def _before(connection: AsyncConnection, upload: Upload, about: Target) -> _Before | None:
+async def _before(connection: AsyncConnection, upload: Upload, about: ReportSubject) -> _Before | None:
     """The commit to compare with: the last one of the default branch, else of any, that this job reported of."""
     if not about.repo or not about.sha:
         return None

@@ -18,8 +18,9 @@ from app.store.db import Database
 from app.store.incident_tables import INCIDENT
 from app.store.notice_tables import MESSAGE, NOTICE
 from app.store.outbox import BEGAN
+from app.store.packages import LISTED
 from app.store.past_tables import SOURCE_CHANGE, STATE_CHANGE, WATCH
-from app.store.report_tables import ALIAS, LINK, REPORT, TAG
+from app.store.report_tables import ALIAS, LINK, PACKAGE, REPORT, TAG
 from app.store.tables import EVENT, LOGTAIL, READINESS, ROLLOUT, TRANSITION, WORKLOAD
 
 BATCH = 500
@@ -75,6 +76,7 @@ def _expired(before: datetime, now: datetime | None) -> tuple[Select[Any], ...]:
         select(RUN.c.id).where(RUN.c.at < before),  # jobs and services go with them
         select(COMMIT.c.id).where(COMMIT.c.at < before),
         select(REPORT.c.id).where(REPORT.c.received_at < before),  # what they say goes with them
+        select(PACKAGE.c.id).where(PACKAGE.c.at < before - LISTED),
         select(ARTIFACT.c.digest).where(ARTIFACT.c.at < before),
         select(REPORTED.c.id).where(REPORTED.c.at < before),
         *(select(*table.primary_key.columns).where(table.c.at < before) for table in (LINK, ALIAS, TAG)),

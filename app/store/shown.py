@@ -11,8 +11,8 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from datetime import datetime
 from functools import cache, reduce
 from hashlib import blake2b
-from operator import or_
-from types import GenericAlias, UnionType
+from operator import attrgetter, or_
+from types import GenericAlias, SimpleNamespace, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import msgspec
@@ -75,22 +75,20 @@ def encode(fact: WorkloadObserved, snapshot: Snapshot) -> str:
     for pod in state.pods:
         odd = (pod.condition is PodCondition.FAILING or pod.message) and len(named) < NAMED
         (named if odd else others).append(pod)
-    kept = replace(
-        state,
-        revisions=(),
-        conditions=(),
-        pods=tuple(named),
-        problems=tuple(_short(problem) for problem in state.problems),
-    )
-    shown = Shown(
-        fact.place,
-        kept,
-        snapshot.since,
-        snapshot.landed_at,
-        _began(snapshot),
-        tuple((*group, n) for group, n in _counted(others).items()),
-    )
-    return _encoder.encode(msgspec.convert(shown, _COMPACT, from_attributes=True)).decode()
+    kept = {
+        **dict(zip(_NAMES, _values(state), strict=True)),
+        "pods": named,
+        "problems": [_short(problem) for problem in state.problems],
+    }
+    shown = {
+        "place": fact.place,
+        "state": SimpleNamespace(**kept),
+        "since": snapshot.since,
+        "landed_at": snapshot.landed_at,
+        "began_at": _began(snapshot),
+        "pods": [(*group, n) for group, n in _counted(others).items()],
+    }
+    return _encoder.encode(msgspec.convert(SimpleNamespace(**shown), _COMPACT, from_attributes=True)).decode()
 
 
 def decode(text: str, place: Place, at: datetime) -> Shown:
@@ -151,6 +149,10 @@ def _struct(kind: Any) -> Any:
     return msgspec.defstruct(kind.__name__, told, omit_defaults=True, frozen=True)
 
 
+_NAMES = tuple(
+    f.name for f in fields(RolloutState) if f.name not in ("revisions", "conditions", "pods", "problems")
+)
+_values = attrgetter(*_NAMES)
 _document = msgspec.json.Decoder(Shown)
 _encoder = msgspec.json.Encoder()
 _COMPACT = _struct(Shown)

@@ -19,9 +19,11 @@ from app.domain.policy import Permission
 
 from .auth.access import needs
 from .packing import packed, takes_gzip
+from .sheets import sheet
 
 _PACKAGE = Path(__file__).parents[1]
 _TEXT = frozenset({".css", ".js", ".svg", ".json", ".txt"})
+_SHEET = re.compile(r"css/shipboard\.[0-9a-f]{12}\.css")
 _HASHED = re.compile(r"\.[0-9a-f]{12}\.[a-z0-9]+$")
 
 
@@ -37,13 +39,26 @@ class Static(StaticFiles):
     def __init__(self, directory: Path) -> None:
         super().__init__(directory=directory)
         self._packed: dict[str, tuple[str, bytes]] = {}
+        self._sheet = sheet(directory)
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         """As the base class, plus Cache-Control."""
+        if scope["method"] in ("GET", "HEAD") and _SHEET.fullmatch(path):
+            return self._sheets(path == self._sheet.name, scope)
         response = await super().get_response(path, scope)
         fixed = _HASHED.search(path) and response.status_code < 400
         response.headers["cache-control"] = "public, max-age=31536000, immutable" if fixed else "no-cache"
         return response
+
+    def _sheets(self, asked: bool, scope: Scope) -> Response:
+        """The sheet of all pages. A replica that is a version behind or ahead is asked for another than its own: better
+        that one, not kept, than a page without any."""
+        kept = "public, max-age=31536000, immutable" if asked else "no-cache"
+        headers, body = {"cache-control": kept, "vary": "Accept-Encoding"}, self._sheet.text.encode()
+        if takes_gzip(Headers(scope=scope).getlist("accept-encoding")):
+            headers["content-encoding"] = "gzip"
+            body = self._packed.setdefault(self._sheet.name, ("", packed(body, 9)))[1]
+        return Response(body, 200, headers, media_type="text/css")
 
     def file_response(
         self,

@@ -24,7 +24,8 @@ from app.domain.names import WorkloadRef, cut
 from app.domain.people import Principal, PrincipalKind
 from app.domain.policy import Permission
 from app.domain.refusals import ClusterError
-from app.domain.rollout import Revision, RolloutState
+from app.domain.revisions import Revision
+from app.domain.rollout import RolloutState
 from app.perform import ClusterLike, Gates
 from app.perform.asking import Question
 from app.perform.look import look

@@ -6,18 +6,25 @@ Instants are aware datetimes and print in UTC; ages are never negative, since cl
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
+
+from markupsafe import Markup, escape
 
 from ..domain import repositories
 from ..domain.artifacts import FLAG_WORDS
 from ..domain.freshness import Freshness
 from ..domain.remedies import remedy
 from ..domain.rollout import Attention
-from ..read.words import number
+from ..read.words import number, opens
 from .plots import PLOTS
 
+_UNIT = re.compile(r"(?<=\d) (?=(?:%|[hds]|min)(?!\w))")
+_JOINT = re.compile(r"(?<=/)(?=\w)|(?<=\w)(?=[:@])")
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_PLAIN = re.compile(r"[A-Za-z0-9/_.~-]*").fullmatch
 _DAY_STRIP = timedelta(hours=24)
 
 
@@ -130,6 +137,16 @@ def capitalize_first(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def unbroken(text: str) -> str:
+    """Figures that stay on one line with their unit: "25 %", "6 h 05 min"."""
+    return _UNIT.sub("\u00a0", text)
+
+
+def broken(name: str) -> Markup:
+    """A long name that a line may break after a slash and before a colon, rather than inside of a word or number."""
+    return Markup(_JOINT.sub("<wbr>", str(escape(name))))  # noqa: S704 - escaped before
+
+
 def stamp(at: datetime) -> str:
     """A minute as an address names it: 2026-11-25T14:03Z."""
     return f"{at.astimezone(UTC):%Y-%m-%dT%H:%MZ}"
@@ -138,6 +155,11 @@ def stamp(at: datetime) -> str:
 def epoch(at: datetime) -> int:
     """Seconds since 1970."""
     return int(at.timestamp())
+
+
+def quoted(text: str) -> str:
+    """A path as a link has it (RFC 3986): as `urlencode` makes it, sooner where nothing is to be quoted."""
+    return text if _PLAIN(text) else quote(text)
 
 
 def short(digest: str) -> str:
@@ -170,7 +192,11 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "weekday": weekday,
     "number_word": number,
     "capitalize_first": capitalize_first,
+    "opens": opens,
+    "unbroken": unbroken,
+    "broken": broken,
     "short": short,
+    "quoted": quoted,
     "stamp": stamp,
     "epoch": epoch,
     "remedy": remedy,

@@ -3,7 +3,6 @@ from what a cluster says, so that their number is bounded."""
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -44,7 +43,6 @@ class Metrics:
         )
         self.facts = Counter(f"{name}_facts", "Facts stored", registry=self.registry)
         self.seconds = Histogram(f"{name}_seconds", "Seconds to store a batch", registry=self.registry)
-        self.logged = Counter("shipboard_log_lines", "Lines logged", ["level"], registry=self.registry)
         self.parts = _Parts(watchdog)
         self.registry.register(self.parts)
         for result in ("stored", "refused"):
@@ -69,18 +67,6 @@ class Metrics:
             self.facts.inc(len(facts))
 
         return door
-
-
-class LogLines(logging.Handler):
-    """Counts what is logged from warnings up."""
-
-    def __init__(self, logged: Counter) -> None:
-        super().__init__(logging.WARNING)
-        self._logged = logged
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Count one line."""
-        self._logged.labels("error" if record.levelno >= logging.ERROR else "warning").inc()
 
 
 class _Parts(Collector):

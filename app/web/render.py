@@ -6,18 +6,20 @@ their template imports at its top, so the macros of `ui.html` are a global of th
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from jinja2.runtime import Context
 from markupsafe import Markup, escape
+from markupsafe import _escape_inner as _escape_text  # type: ignore[attr-defined]
 
+from . import sheets
 from .files import resources
 from .formats import FILTERS, ago, iso, timer
 from .qr import scanner
@@ -32,6 +34,20 @@ _HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\]", re.IGNOREC
 _AGE = re.compile(r'(<time [^<>]*?datetime="([0-9TZ:-]{20})" data-(ago=fine|ago|timer)[^<>]*>)[^<]*')
 
 
+class _Environment(Environment):
+    """Jinja's, with an escape of its own: a board is escaped some ten thousand times."""
+
+    @staticmethod
+    def escaped(text: object) -> str:
+        """As `markupsafe.escape`, without wrapping what it answers, which templates only join."""
+        if type(text) is str:
+            return _escape_text(text)
+        return text if type(text) is Markup else escape(text)
+
+    def _generate(self, *given: Any, **named: Any) -> str:
+        return f"{super()._generate(*given, **named)}\nescape = environment.escaped\n"
+
+
 class Renderer:
     """The Jinja environment of all pages: autoescape whatever the file is called; undefined names are
     errors. `public_url` is where QR codes lead; without one there are none."""
@@ -39,7 +55,7 @@ class Renderer:
     def __init__(
         self, templates: Path | None = None, static: Path | None = None, public_url: str = ""
     ) -> None:
-        environment = Environment(
+        environment = _Environment(
             loader=FileSystemLoader(templates or resources("templates")),
             autoescape=True,
             undefined=StrictUndefined,
@@ -48,7 +64,7 @@ class Renderer:
             auto_reload=False,
             cache_size=-1,
         )
-        environment.filters.update(FILTERS)
+        environment.filters.update(FILTERS, glyph=_glyph, age=_time)
         environment.globals.update(asset=_assets(static or resources("static")), safe_url=safe_url)
         environment.globals["scan"] = scanner(public_url)
         environment.globals.update(drawn_glyph=_glyph, drawn_time=_time)
@@ -64,6 +80,19 @@ class Renderer:
         _put(drawn, put or {})
         return "".join(loaded.root_render_func(drawn))
 
+    def drawing(
+        self, template: str, block: str, context: Mapping[str, object], name: str
+    ) -> Callable[[object], str]:
+        """What draws one block of `template` for what is called `name` in it, over and over."""
+        loaded = self._environment.get_template(template)
+        drawn, root = loaded.new_context(dict(context)), loaded.blocks[block]
+
+        def draw(value: object) -> str:
+            drawn.vars[name] = value
+            return "".join(root(drawn)).strip()
+
+        return draw
+
     def region(
         self, template: str, block: str, context: Mapping[str, object], put: Mapping[str, str] | None = None
     ) -> str:
@@ -78,10 +107,10 @@ class Renderer:
 
 
 def _assets(static: Path) -> Callable[[str], str]:
-    """Where a static file is found: by its hashed name if it is a vendor's, else as it is called."""
-    manifest = static / "vendor/manifest.json"
-    hashed: dict[str, str] = json.loads(manifest.read_text()) if manifest.exists() else {}
-    return lambda name: f"/static/vendor/{hashed[name]}" if name in hashed else f"/static/{name}"
+    """Where a static file is found: by its hashed name if it has one, else as it is called."""
+    hashed = {name: f"vendor/{file}" for name, file in sheets.vendor(static).items()}
+    hashed["shipboard.css"] = sheets.sheet(static).name
+    return lambda name: f"/static/{hashed.get(name, name)}"
 
 
 @lru_cache(64)

@@ -15,7 +15,8 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
-from app.live import EVERYTHING, Live, Topic
+from app.domain.names import EVERYTHING, Topic
+from app.live import Live
 from app.read.fleet import Fleet
 from app.store.db import Database
 

@@ -22,7 +22,7 @@ from starlette.responses import Response
 from app.domain.facts import Door
 from app.domain.names import cut
 from app.domain.policy import Permission, may_report
-from app.domain.reports import Attestation, Contents, Reported, Target, Upload
+from app.domain.reports import Attestation, Contents, Reported, ReportSubject, Upload
 from app.domain.repositories import full_digest, full_sha, repo_key
 from app.read import reports as read
 from app.sources import reports
@@ -53,7 +53,7 @@ class Desk:
     intake: Intake = field(default_factory=lambda: Intake(reports.MAX_BYTES, TOGETHER, BODY_SECONDS))
     _reading: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PARSERS))
 
-    async def take(self, request: Request, kind: str, about: Target) -> Response:
+    async def take(self, request: Request, kind: str, about: ReportSubject) -> Response:
         """Take one upload in. Raises Refusal."""
         if kind != reports.AUTO and kind not in reports.FORMATS:
             why = f"There is no kind {kind[:40]!r}."
@@ -92,7 +92,7 @@ class Desk:
                 )
         return Reported(replace(upload, kind=kind, refused=why), contents)
 
-    def _read(self, kind: str, body: bytes, about: Target) -> tuple[str, Contents | None, str]:
+    def _read(self, kind: str, body: bytes, about: ReportSubject) -> tuple[str, Contents | None, str]:
         try:
             kind, contents = reports.read(kind, body)
         except reports.Refused as refused:
@@ -102,7 +102,7 @@ class Desk:
         return kind, contents, ""
 
     async def _again(
-        self, request: Request, by: str, key: str, digests: list[str], about: Target
+        self, request: Request, by: str, key: str, digests: list[str], about: ReportSubject
     ) -> list[str]:
         """The reports that were uploaded under this key before; empty when there are none. Raises Refusal (422)
         when the key was used for something else."""
@@ -140,7 +140,7 @@ class Desk:
         return Response(encode({"reports": found}), status, headers, "application/json")
 
 
-def _told(about: Target) -> tuple[str, str, str, str]:
+def _told(about: ReportSubject) -> tuple[str, str, str, str]:
     """What a report may have told by itself."""
     return about.repo, about.sha, about.digest, about.branch
 
@@ -166,7 +166,9 @@ def routes(desk: Desk) -> APIRouter:
     ) -> Response:
         """A report of tests, a scan, a bill of materials or an attestation, as it is or as files of a form; the
         kind is its format, or `auto`. Packed with gzip at will."""
-        about = Target(repo_key(repo), full_sha(sha) or "", full_digest(digest) or "", cut(job), cut(branch))
+        about = ReportSubject(
+            repo_key(repo), full_sha(sha) or "", full_digest(digest) or "", cut(job), cut(branch)
+        )
         for name, told, read_ in (
             ("repo", repo, about.repo),
             ("sha", sha, about.sha),

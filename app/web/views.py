@@ -15,7 +15,7 @@ from datetime import datetime
 from hashlib import blake2b
 from typing import Protocol
 
-from app.live import Topic
+from app.domain.names import Topic
 
 from . import packing, sse
 

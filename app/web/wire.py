@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from . import sse
-from .auth.doorkeeper import TooMany
+from .auth.watchers import TooMany
 from .errors import problem
 from .packing import OPENING, Tally, block
 from .streams import Hub

@@ -11,12 +11,15 @@ const board = (() => {
 
   let ahead = 0, heard = Date.now(), asked = 0, beats = 0; // ahead: of our clock the server's is, in milliseconds
   const two = (n) => String(n).padStart(2, "0"), whole = Math.floor;
-  function put(element, text) { if (element && element.textContent !== text) element.textContent = text; }
+  function put(element, text) { // into the text that is there: another node has all of :has() looked at again
+    if (!element || element.textContent === text) return;
+    if (element.childNodes.length === 1 && !element.firstElementChild) element.firstChild.data = text;
+    else element.textContent = text;
+  }
 
   function ago(s, time) {
     if (s < 3600) return s < 60 ? `${s} s` : `${whole(s / 60)} min`;
-    if (s >= 86400) return `${whole(s / 86400)} d`;
-    return `${whole(s / 3600)} h` + (time.dataset.ago === "fine" ? ` ${two(whole(s / 60) % 60)} min` : "");
+    return s >= 86400 ? `${whole(s / 86400)} d` : `${whole(s / 3600)} h` + (time.dataset.ago === "fine" ? ` ${two(whole(s / 60) % 60)} min` : "");
   }
   function timer(s) {
     const days = whole(s / 86400), hours = whole(s / 3600) % 24, minutes = whole(s / 60) % 60;
@@ -24,33 +27,33 @@ const board = (() => {
     return hours ? `${hours}:${two(minutes)}:${two(s % 60)}` : `${minutes}:${two(s % 60)}`;
   }
   function write(selector, text) {
-    const times = root.hasAttribute("data-past") ? [] : all(selector); // a past minute's ages stand
-    for (const time of times) put(time, text(Math.max(0, whole((Date.now() + ahead - Date.parse(time.dateTime)) / 1000)), time));
+    if (!root.hasAttribute("data-past")) // a past minute's ages stand
+      for (const time of all(selector)) put(time, text(Math.max(0, whole((Date.now() + ahead - Date.parse(time.dateTime)) / 1000)), time));
   }
   function tick() {
     // a stream that was refused, or whose connection died without a word, is opened again; htmx sees to all other ends
     const stream = one("[data-stream]");
     if (stream && !document.hidden && Date.now() - Math.max(heard, asked) > 15000) {
       asked = Date.now();
-      if (stream._htmx?.sse) stream._htmx.sse.reader?.cancel();
-      else stream.dispatchEvent(new Event("reopen"));
+      stream._htmx?.sse ? stream._htmx.sse.reader?.cancel() : stream.dispatchEvent(new Event("reopen"));
     }
     write("[data-timer]", timer);
     write(".foot [data-ago]", ago);
     if (beats++ % 15 === 0) write("main [data-ago]", ago);
-    const clock = one("[data-clock]"), at = new Date(Date.now() + ahead).toISOString();
+    const clock = one("[data-clock]"), here = new Date(Date.now() + ahead), at = here.toISOString();
+    one(".hand")?.setAttribute("transform", `rotate(${here.getSeconds() * 6})`);
     put(clock, clock?.dataset.clock === "minute" ? at.slice(11, 16) : `${at.slice(11, 19)} UTC`);
   }
   function settle() {
     if (one("#foot")?.dataset.now) ahead = Date.parse(one("#foot").dataset.now) - Date.now();
     write("[data-timer]", timer);
-    const body = one("#rows");
-    if (!body) return;
+    const bridge = one(".bridge"), columns = all("#columns th").map((_, n) => n + 1).join(" "); // they come and go
+    if (bridge && bridge.dataset.columns !== columns) bridge.dataset.columns = columns;
+    bridge?.toggleAttribute("data-built", Boolean(one("#rows .build a")));
     // only rows that stand wrong are moved, and whoever has the focus keeps it where the browser can move a node whole
-    const move = body.moveBefore ? "moveBefore" : "insertBefore";
-    let next = null;
-    for (const row of [...body.children].toSorted((a, b) => (a.dataset.rank > b.dataset.rank) - (a.dataset.rank < b.dataset.rank)).reverse()) {
-      if (row.nextElementSibling !== next) body[move](row, next);
+    let next = null, move = root.moveBefore ? "moveBefore" : "insertBefore";
+    for (const row of all("#rows > *").sort((a, b) => (a.dataset.rank > b.dataset.rank) - (a.dataset.rank < b.dataset.rank)).reverse()) {
+      if (row.nextElementSibling !== next) row.parentNode[move](row, next);
       next = row;
     }
   }

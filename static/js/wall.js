@@ -34,16 +34,15 @@
     if (!calm) seen.push(...rows.filter((row) => !problems.includes(row)).slice(0, fits - seen.length));
     const urgent = seen.filter(asks), first = urgent.length && (Math.floor(visit / pages) * pins) % urgent.length;
     const pinned = [...urgent, ...urgent].slice(first, first + Math.min(pins, urgent.length));
-    for (const row of rows) {
-      row.toggleAttribute("data-off", !seen.includes(row));
-      row.toggleAttribute("data-pin", pinned.includes(row));
-    }
+    for (const row of rows) row.toggleAttribute("data-off", !seen.includes(row));
+    for (const row of rows) row.toggleAttribute("data-pin", pinned.includes(row));
 
     const scene = calm && rows.length && turn % 2 ? scenes[(turn >> 1) % scenes.length] : null;
     for (const other of all(".scene")) other.hidden = other !== (scene ?? one(".scene"));
     const hour = new Date(one("#foot").dataset.now).getHours(), [from, to] = (asked.get("night") ?? "20-6").split("-").map(Number);
     root.toggleAttribute("data-night", calm && (from > to ? hour >= from || hour < to : hour >= from && hour < to));
     root.toggleAttribute("data-seated", true);
+    root.dataset.drift = Math.floor(Date.now() / 60_000) % 8;
     const shown = () => cutTo(seen.length, rows.length) + (pages > 1 ? `, page ${page + 1} of ${pages}` : "");
     const said = scene ? cut(scene.querySelector("[data-of]")) : calm ? shown() : left(rows, seen, page, pages);
     put(one(".left"), (root.hasAttribute("data-far") ? "Too far to read. " : "") + said);
@@ -79,8 +78,7 @@
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       keep("room", JSON.stringify(Object.fromEntries(new FormData(form))));
-      fit();
-      ask(false);
+      ask(!fit());
     });
     on("keydown", (event) => event.key === "r" && !event.ctrlKey && !event.metaKey && ask(true));
     ask(!fit());

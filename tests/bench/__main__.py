@@ -25,6 +25,8 @@ ALL = (
     "day",
     "lookback",
     "pages",
+    "paint",
+    "idle_wall",
 )
 REAL = ("first_board", "latency", "events")
 

@@ -15,7 +15,8 @@ from app.domain.facts import SourceObserved, WorkloadObserved
 from app.domain.freshness import Freshness
 from app.domain.instants import minute
 from app.domain.names import Place, WorkloadRef
-from app.domain.rollout import Health, Phase, Pod, PodCondition, PodCounts, Revision, RolloutState, Strategy
+from app.domain.revisions import Revision
+from app.domain.rollout import Health, Phase, Pod, PodCondition, PodCounts, RolloutState, Strategy
 from app.ingest import Ingest
 from app.live import Live
 from app.read.fleet import Fleet

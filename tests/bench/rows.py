@@ -11,10 +11,10 @@ from datetime import UTC, datetime, timedelta
 from statistics import median
 
 from app.domain.facts import WorkloadObserved
-from app.domain.names import Place, WorkloadRef
+from app.domain.names import Place, Topic, WorkloadRef
 from app.domain.rollout import Health, Phase, PodCounts, RolloutState, Strategy
 from app.ingest import Ingest
-from app.live import Live, Topic
+from app.live import Live
 from app.read.fleet import Fleet
 from app.read.query import BoardQuery
 from app.store.db import Database

@@ -22,10 +22,11 @@ from statistics import median
 from typing import Any
 
 from app.domain.facts import WorkloadObserved
-from app.domain.names import Place, WorkloadRef
-from app.domain.rollout import Health, Phase, Revision, RolloutState, Strategy
+from app.domain.names import Place, Topic, WorkloadRef
+from app.domain.revisions import Revision
+from app.domain.rollout import Health, Phase, RolloutState, Strategy
 from app.ingest import Ingest
-from app.live import Live, Topic
+from app.live import Live
 from app.read import dora
 from app.read.commits import commit_page
 from app.read.dora_query import DoraQuery

@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from app.domain.drills import production, why_not
-from app.domain.rollout import Health, Phase, PodCounts, Revision, RolloutState, Strategy
+from app.domain.revisions import Revision
+from app.domain.rollout import Health, Phase, PodCounts, RolloutState, Strategy
 
 REST = RolloutState(
     Phase.IDLE,

@@ -349,4 +349,4 @@ class AGate(RuleBasedStateMachine):
 
 
 TestAGate = AGate.TestCase
-TestAGate.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestAGate.settings = settings(max_examples=60, stateful_step_count=25)

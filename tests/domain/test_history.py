@@ -7,17 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.history import Change, Rollout, end, fold
-from app.domain.rollout import (
-    Health,
-    Outcome,
-    Phase,
-    Revision,
-    RolloutState,
-    Step,
-    StepState,
-    WaitKind,
-    WaitsFor,
-)
+from app.domain.revisions import Revision
+from app.domain.rollout import Health, Outcome, Phase, RolloutState, Step, StepState, WaitKind, WaitsFor
 
 T0 = datetime(2026, 10, 1, 12, tzinfo=UTC)
 ONE, TWO, THREE = (

@@ -2,7 +2,8 @@
 
 from datetime import UTC, datetime
 
-from app.domain.rollout import Caution, CautionKind, Health, Phase, Revision, RolloutState
+from app.domain.revisions import Revision
+from app.domain.rollout import Caution, CautionKind, Health, Phase, RolloutState
 from app.domain.shutdown import NAMED, kept
 
 AT = datetime(2026, 11, 23, 14, 32, tzinfo=UTC)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from app.domain.rollout import Health, Outcome, Phase, Revision, RolloutState
+from app.domain.revisions import Revision
+from app.domain.rollout import Health, Outcome, Phase, RolloutState
 from app.domain.targets import RULE, Record, ranked
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)

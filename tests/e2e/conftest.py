@@ -23,3 +23,10 @@ QUIET = [
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
     return {**browser_type_launch_args, "executable_path": machine.browser(), "args": QUIET}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def assets() -> None:
+    """Pages are nothing without their style and script."""
+    if not (machine.ROOT / "static/vendor/manifest.json").exists():
+        machine.lacks("the front-end assets are missing: run `make setup`")

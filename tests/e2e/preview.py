@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from app.read.sources import SourcesProjection
 from app.read.wall import WallProjection
 from app.web import pages
 from app.web.render import Renderer
+from app.web.sheets import sheet
 from tests import fleets, machine, scenes, workloads
 from tests.fleets import (
     NOW,
@@ -41,6 +42,10 @@ from tests.fleets import (
 )
 
 ROOT = Path(__file__).parents[2]
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'"
+)
 OUT = ROOT / "test-results/preview"
 DESK, WIDE, HUGE, LAPTOP, PHONE = (1440, 900), (1920, 1080), (3840, 2160), (1280, 800), (390, 844)
 ROOM, UPRIGHT = (WIDE, HUGE), (1080, 1920)
@@ -342,33 +347,44 @@ PICTURES: dict[str, Picture] = {
 }
 
 
+class Files(http.server.SimpleHTTPRequestHandler):
+    """/static as the product serves it, and whatever a subclass adds, under the product's policy."""
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given, directory=str(ROOT))
+
+    def do_GET(self) -> None:
+        style = sheet(ROOT / "static")
+        if self.path == f"/static/{style.name}":
+            self.start("text/css; charset=utf-8")
+            self.wfile.write(style.text.encode())
+        else:
+            super().do_GET()
+
+    def start(self, media_type: str) -> None:
+        self.send_response(200)
+        self.send_header("content-type", media_type)
+        self.send_header("content-security-policy", POLICY)
+        self.end_headers()
+
+    def log_request(self, code: object = "", size: object = "") -> None:
+        pass
+
+
 def serve(pages: dict[str, str]) -> http.server.ThreadingHTTPServer:
     """The pages and /static on a free port of this machine."""
 
-    class Handler(http.server.SimpleHTTPRequestHandler):
+    class Handler(Files):
         def do_GET(self) -> None:
-            page = (
-                pages.get(self.path.partition("?")[0].removesuffix(".html").lstrip("/"))
-                if ".html" in self.path
-                else None
-            )
+            name = self.path.partition("?")[0]
+            page = pages.get(name.removesuffix(".html").lstrip("/")) if name.endswith(".html") else None
             if page is None:
                 super().do_GET()
                 return
-            self.send_response(200)
-            self.send_header("content-type", "text/html; charset=utf-8")
-            self.send_header(
-                "content-security-policy",
-                "default-src 'none'; script-src 'self'; style-src 'self'; "
-                "font-src 'self'; img-src 'self' data:; connect-src 'self'; form-action 'self'",
-            )
-            self.end_headers()
+            self.start("text/html; charset=utf-8")
             self.wfile.write(page.encode())
 
-        def log_request(self, code: object = "", size: object = "") -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(ROOT)))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server
 

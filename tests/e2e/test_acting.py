@@ -9,7 +9,6 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
-from tests import machine
 from tests.e2e.acting import Acting
 from tests.e2e.keys import press, tab_to
 
@@ -20,8 +19,6 @@ expect.set_options(timeout=SOON)
 
 @pytest.fixture(scope="module")
 def acting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Acting]:
-    if not (machine.ROOT / "static/vendor/manifest.json").exists():
-        machine.lacks("the front-end assets are missing: run `make setup`")
     started = Acting(tmp_path_factory.mktemp("acting"))
     yield started
     started.close()

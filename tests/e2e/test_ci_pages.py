@@ -7,12 +7,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, Page, expect
 
-from tests import machine
 from tests.ci import made, pushed, ran, reported, sha_of
 from tests.e2e.test_workload_live import Running
+from tests.e2e.usable import usable
 from tests.web.site import look, now, sources
 
 SHA = sha_of("cart 1")
@@ -28,8 +27,6 @@ PATHS = (
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    if not (machine.ROOT / "static/vendor/manifest.json").exists():
-        machine.lacks("the front-end assets are missing: run `make setup`")
     at = now() - timedelta(hours=2)
     slow = {"lint": 20.0, "unit": 200.0, "integration": 480.0}
     facts = [
@@ -57,9 +54,7 @@ def test_page_can_be_used_by_everybody(
     page = context.new_page()
     page.add_init_script(f"localStorage.setItem('theme', '{theme}')")
     page.goto(f"{running.here.url}{path}")
-    found = Axe().run(page).response
-    assert [(v["id"], v["nodes"][0]["html"]) for v in found["violations"]] == []
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    usable(page)
     context.close()
 
 

@@ -9,11 +9,27 @@ import time
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.test_gates import DESK, PHONE, board, signed_in, usable
+from tests.e2e.test_gates import DESK, PHONE, board, signed_in
+from tests.e2e.usable import usable
 
 __all__ = ["board"]
-SHAPES = ("/audit$", "/pipelines/.", "/commits/.", "/workloads/.", "/gates/.", r"/\?at=.", "/artifacts/.")
-OTHERS = ("/account", "/wall?inches=55&distance=5", "/nowhere", "/pipelines?service=nothing")
+SHAPES = (
+    "/audit$",
+    "/pipelines/.",
+    "/commits/.",
+    "/workloads/.",
+    "/gates/.",
+    r"/\?at=.",
+    "/artifacts/.",
+    "/artifacts$",
+)
+OTHERS = (
+    "/artifacts?package=log4j-core",
+    "/account",
+    "/wall?inches=55&distance=5",
+    "/nowhere",
+    "/pipelines?service=nothing",
+)
 
 
 def linked(page: Page, board: str) -> list[str]:

@@ -19,19 +19,18 @@ from app.domain.audit import Entry
 from app.domain.facts import EventObserved, Fact, LogRead, SourceObserved, WorkloadObserved
 from app.domain.freshness import Freshness
 from app.domain.names import Place, WorkloadRef
+from app.domain.revisions import Lane, Revision
 from app.domain.rollout import (
     Caution,
     CautionKind,
     Check,
     Condition,
     Health,
-    Lane,
     Phase,
     Pod,
     PodCondition,
     PodCounts,
     Problem,
-    Revision,
     RolloutState,
     Step,
     StepState,

@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, Page, expect
 
 from app.domain.instants import minute
@@ -16,6 +15,7 @@ from app.ingest import Ingest
 from app.live import Live
 from app.store.db import Database
 from tests.e2e.boards import Running
+from tests.e2e.usable import usable
 from tests.web.site import look, now, sources
 
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1920, "height": 1080}
@@ -100,9 +100,7 @@ def test_a_past_page_is_usable_by_everybody(board, browser, size, theme):
     page = opened(browser, size, bypass_csp=True)
     page.add_init_script(f"localStorage.setItem('theme', '{theme}')")
     page.goto(f"{board}/?at={at(27):%Y-%m-%dT%H:%MZ}")
-    found = Axe().run(page).response
-    assert [(v["id"], v["nodes"][0]["html"]) for v in found["violations"]] == []
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    usable(page)
 
 
 @pytest.mark.parametrize("size", [PHONE, DESK], ids=["phone", "desk"])
@@ -114,8 +112,7 @@ def test_whoever_was_away_reads_what_changed_and_dismisses_it(board, browser, si
     line = page.locator("#since summary")
     expect(line).to_contain_text("1 landed")
     line.click()
-    assert [v["id"] for v in Axe().run(page).response["violations"]] == []
-    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    usable(page)
     page.get_by_role("link", name="Dismiss").click()
     expect(page.locator("#since")).to_have_count(0)
     expect(page).to_have_url(f"{board}/")

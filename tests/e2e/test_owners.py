@@ -10,7 +10,6 @@ from playwright.sync_api import Page, expect
 
 from app.demo import argocd
 from app.demo.ci_payloads import digest
-from tests import machine
 from tests.e2e.acting import Acting
 from tests.e2e.test_acting import SIZES, SOON, be, done, fits, opened, send
 
@@ -20,8 +19,6 @@ BLUE, GREEN = "2.0", "1.0"
 
 @pytest.fixture(scope="module")
 def acting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Acting]:
-    if not (machine.ROOT / "static/vendor/manifest.json").exists():
-        machine.lacks("the front-end assets are missing: run `make setup`")
     started = Acting(tmp_path_factory.mktemp("owners"))
     yield started
     started.close()
@@ -47,11 +44,17 @@ def test_what_argo_cd_would_undo_is_held_rolled_back_and_released(
     name = f"kept-{size}"
     path = acting.kept(name)
     be(page, acting, size=size)
-    dialog = opened(page, acting, path, "Back to 1.0")
-    expect(dialog.locator("#stops")).to_contain_text(
-        f"Argo CD application {name} would undo this within seconds."
-    )
+    said = f"Argo CD application {name} would undo this within seconds."
+    page.goto(f"{acting.url}{path}/commands/rollback")
+    dialog = page.locator("#ask")
+    expect(dialog.locator("#stops")).to_contain_text(said)
+    expect(dialog).not_to_contain_text("may undo it")
+    expect(dialog.locator("#stops").get_by_role("link", name="Hold auto-sync")).to_be_visible()
     expect(dialog.locator(".foot-acts .main")).to_be_disabled()
+    assert fits(page)
+    page.goto(acting.url + path)  # the button says the same as soon as a rehearsal told it
+    expect(page.locator("#no-rollback")).to_contain_text(said, timeout=90_000)
+    expect(page.locator("#acts")).not_to_contain_text("may undo it")
     assert fits(page)
 
     hold(page, acting, path)
@@ -80,8 +83,8 @@ def test_what_argo_cd_would_undo_is_held_rolled_back_and_released(
 def test_held_application_goes_to_an_older_revision_of_its_source(page: Page, acting: Acting) -> None:
     path, older = acting.kept("older"), digest("older 1.0")
     be(page, acting)
-    dialog = opened(page, acting, path, "Sync to an older revision")
-    expect(dialog.locator("#stops")).to_contain_text("Auto-sync would go forward again at once.")
+    page.goto(f"{acting.url}{path}/commands/sync")
+    expect(page.locator("#stops")).to_contain_text("Auto-sync would go forward again at once.")
     hold(page, acting, path)
     dialog = opened(page, acting, path, "Sync to an older revision")
     expect(dialog.get_by_label(older[:10])).to_be_checked()

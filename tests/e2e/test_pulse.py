@@ -6,21 +6,16 @@ from __future__ import annotations
 import http.server
 import threading
 from collections.abc import Callable, Iterator
-from functools import partial
+from datetime import timedelta
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from app.read.projection import BoardProjection
 from app.read.query import BoardQuery
-from tests import machine
 from tests.e2e import preview
 from tests.fleets import NOW, StillFleet, live, workload
 
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; font-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'"
-)
 Answer = Callable[[http.server.BaseHTTPRequestHandler], None]
 
 
@@ -58,12 +53,10 @@ def event(request: http.server.BaseHTTPRequestHandler, text: str) -> None:
 
 @pytest.fixture
 def site() -> Iterator[Site]:
-    if not (machine.ROOT / "static/vendor/manifest.json").exists():
-        machine.lacks("the front-end assets are missing: run `make setup`")
     site = Site()
 
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def do_GET(self) -> None:
+    class Handler(preview.Files):
+        def do_GET(self) -> None:  # noqa: N802 - as http.server calls it
             if self.path != "/":
                 super().do_GET()
             elif "text/event-stream" in self.headers.get("accept", ""):
@@ -74,16 +67,7 @@ def site() -> Iterator[Site]:
                 self.start("text/html; charset=utf-8")
                 self.wfile.write(preview.board(site.fleet).encode())
 
-        def start(self, media_type: str) -> None:
-            self.send_response(200)
-            self.send_header("content-type", media_type)
-            self.send_header("content-security-policy", POLICY)
-            self.end_headers()
-
-        def log_request(self, code: object = "", size: object = "") -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler, directory=str(machine.ROOT)))
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     site.url = f"http://127.0.0.1:{server.server_port}/"
@@ -122,6 +106,16 @@ def test_silence_covers_the_page_and_a_heartbeat_uncovers_it(page: Page, site: S
     }""")
     expect(page.locator(".stale")).to_have_css("opacity", "0")
     expect(page.locator(".live")).to_have_css("opacity", "1")
+
+
+def test_the_second_hand_tells_the_servers_second(page: Page, site: Site) -> None:
+    page.clock.install(time=NOW + timedelta(minutes=7, seconds=13))  # a clock that is not the server's
+    site.answers = [streaming(site)]
+    page.goto(site.url)
+    hand = page.locator(".hand")
+    for second in range(NOW.second, NOW.second + 3):
+        expect(hand).to_have_attribute("transform", f"rotate({second % 60 * 6})")
+        page.clock.run_for(1_000)
 
 
 def test_a_heartbeat_starts_the_wait_anew(page: Page, site: Site) -> None:

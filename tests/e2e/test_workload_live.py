@@ -13,7 +13,6 @@ from playwright.sync_api import Page, expect
 
 from app.domain.facts import Fact
 from app.domain.rollout import Phase, Pod, PodCondition
-from tests import machine
 from tests.web.site import Site, look, site, sources
 
 PATH = "/workloads/east/production/Deployment/cart"
@@ -53,8 +52,6 @@ def rolling(*conditions: PodCondition) -> Fact:
 
 @pytest.fixture
 def running(tmp_path: Path) -> Iterator[Running]:
-    if not (machine.ROOT / "static/vendor/manifest.json").exists():
-        machine.lacks("the front-end assets are missing: run `make setup`")
     started = Running(tmp_path, [*sources(), look("cart"), rolling(PodCondition.STARTING)])
     yield started
     started.close()

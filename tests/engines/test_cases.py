@@ -108,7 +108,7 @@ def _without(document: dict[str, Any], path: tuple[Any, ...], instead: object) -
     return changed
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.data_too_large])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.data_too_large])
 @given(st.data())
 def test_deleting_any_optional_field_never_raises(data: st.DataObject) -> None:
     case = data.draw(st.sampled_from(ALL))
@@ -126,7 +126,7 @@ def test_deleting_any_optional_field_never_raises(data: st.DataObject) -> None:
     observe(documents, case.missing)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.data_too_large])
+@settings(max_examples=300, suppress_health_check=[HealthCheck.data_too_large])
 @given(st.data())
 def test_odd_numbers_and_texts_never_raise(data: st.DataObject) -> None:
     case = data.draw(st.sampled_from(ALL))

@@ -2,7 +2,8 @@
 
 import msgspec
 
-from app.domain.rollout import Health, Phase, Pod, PodCondition, Revision, RolloutState
+from app.domain.revisions import Revision
+from app.domain.rollout import Health, Phase, Pod, PodCondition, RolloutState
 from app.engines.digests import MOST, with_digests
 from app.engines.shapes import Pod as Seen
 

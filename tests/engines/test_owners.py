@@ -9,6 +9,8 @@ import pytest
 
 from app.domain.commands import Arguments, Verb
 from app.domain.owners import Manager, Reverts, Source
+from app.domain.targets import Record
+from app.engines import offers as offers_of
 from app.engines import owners
 from app.engines.acting import Difference, NotOffered
 from tests.engines.acts import NOW, Documents, applied, edited, engine_of, look, plan, state, versioned
@@ -125,7 +127,7 @@ def test_flux_blocks_what_it_would_undo_and_leaves_the_rest() -> None:
 
     assert [b.rule for b in offers[Verb.ROLLBACK].blocked_by] == ["owner"]
     assert "Flux Kustomization apps would undo this" in offers[Verb.ROLLBACK].blocked_by[0].message
-    assert "hold" in offers[Verb.ROLLBACK].blocked_by[0].clears
+    assert offers[Verb.ROLLBACK].blocked_by[0].clears.startswith("Hold reconciliation first")
     assert not offers[Verb.SET_IMAGE].available
     assert offers[Verb.PAUSE].available
     assert offers[Verb.RESTART].available
@@ -167,6 +169,20 @@ def test_plan_looks_at_the_application_itself(
     assert found.patches
     assert says in found.sentence
     assert "may undo" not in found.sentence
+
+
+def test_a_button_says_what_its_dialog_said_last() -> None:
+    documents = [*_web(notes=TRACKED), _application(selfHeal=True)]
+    found, _ = offers_of(engine_of(documents), state(documents), Record(undone=True))
+
+    for verb in (Verb.ROLLBACK, Verb.SET_IMAGE, Verb.SYNC):
+        with pytest.raises(NotOffered) as refused:
+            plan(documents, verb)
+        assert "may undo it" not in found[verb].sentence
+        assert [b for b in found[verb].blocked_by if b.rule == "owner"] == [
+            b for b in refused.value.blockers if b.rule == "owner"
+        ]
+    assert found[Verb.HOLD].available
 
 
 def test_queries_ask_for_the_owners_object_where_it_is() -> None:

@@ -186,7 +186,7 @@ def _paths(value: Any, at: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return found + [path for key, child in inside for path in _paths(child, (*at, key))]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.data_too_large])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.data_too_large])
 @given(st.data())
 def test_odd_objects_are_refused_or_planned_and_never_raise_anything_else(data: st.DataObject) -> None:
     case = data.draw(st.sampled_from(ALL))

@@ -140,7 +140,7 @@ class Asker:
                 unknown_yet = answer.status_code == 404 and method == "POST"
                 if answer.status_code not in (429, 503) and not unknown_yet:
                     return answer.status_code, dict(answer.json())
-                # All share one token: at four a second each, an outage would use up a minute of what it may ask.
+                # All share a token: at four a second each, an outage would use up the minute's requests.
                 pause = min(2.0, 2 * pause)
             await asyncio.sleep(pause)
 

@@ -10,7 +10,8 @@ from app.domain.evidence import NOTHING
 from app.domain.forges import CallKind, Dispatch
 from app.domain.gates import Gate, Origin, seal
 from app.domain.names import Place, WorkloadRef
-from app.domain.rollout import Health, Phase, Pod, PodCondition, PodCounts, Revision, RolloutState, Strategy
+from app.domain.revisions import Revision
+from app.domain.rollout import Health, Phase, Pod, PodCondition, PodCounts, RolloutState, Strategy
 from app.perform.asking import CALM, holds_still, questions
 from app.store.commands import Known
 

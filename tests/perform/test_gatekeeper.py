@@ -13,7 +13,7 @@ from app.domain.delivery import Approvals, Delivery, Mode, Rules
 from app.domain.freezes import Freeze
 from app.domain.gates import Answer, Gate, GatePhase
 from app.domain.people import EVERYWHERE, SYSTEM, Principal, PrincipalKind, Role
-from app.perform import Ballot, Blocked, Freezer, Gatekeeper, Gates, Gathering
+from app.perform import Ballot, Blocked, Freezer, Gatekeeper, Gates, Gathering, cast_ballot
 from app.perform import Rules as Holds
 from app.read import audit
 from app.read.audit import AuditQuery
@@ -62,7 +62,7 @@ class Watched:
 
     async def say(self, gate: Gate, answer: Answer = Answer.APPROVE, who: Principal = EVE) -> Gate:
         fresh = await self.gates.fresh(await self.gates.one(gate.id))
-        return await self.gates.answer(gate.id, Ballot(answer, fresh.digest, "because"), who)
+        return await cast_ballot(self.gates, gate.id, Ballot(answer, fresh.digest, "because"), who)
 
     async def became(self, gate: Gate, phase: GatePhase) -> Gate:
         async def there() -> Gate | None:

@@ -19,7 +19,7 @@ from app.domain.freezes import Freeze
 from app.domain.gates import Answer, Basis, Gate, GatePhase, Origin, Subject, Version
 from app.domain.people import EVERYWHERE, Principal, PrincipalKind, Role
 from app.live import Live
-from app.perform import Ballot, Blocked, EvidenceChanged, Freezer, Freezes, Gates, NotKnown, Over
+from app.perform import Ballot, Blocked, EvidenceChanged, Freezer, Freezes, Gates, NotKnown, Over, cast_ballot
 from app.perform.asking import Question
 from app.store import audit
 from app.store.audit import key_from, links, marks
@@ -64,7 +64,7 @@ class Desk:
         ballot = Ballot(
             answer, str(more.pop("digest", gate.digest)), str(more.pop("reason", "because")), **more
         )
-        return await self.gates.answer(gate.id, ballot, who)
+        return await cast_ballot(self.gates, gate.id, ballot, who)
 
     async def insist(self, gate: Gate, who: Principal, answer: Answer = Answer.APPROVE) -> Gate:
         """As `say`, again and again under one key while a busy machine keeps the database from answering."""

@@ -18,6 +18,7 @@ from app.ingest import Ingest
 from app.perform import Blocked, Rounds, Rules
 from app.read import past
 from app.read.readiness import Proof
+from app.store.readiness import OWNER, Checked, put
 from tests.databases import fresh
 from tests.demo.client import STRATEGIC
 from tests.perform.rig import ADA, WEB, Rig, ask, eventually, now, rig
@@ -78,6 +79,15 @@ async def test_a_rehearsal_says_what_would_be_and_changes_nothing(here):
     assert (found.accepted, found.version) == (True, "1.0")
     assert here.stored()["metadata"]["resourceVersion"] == before
     assert await here.audit() == [], "a rehearsal is no command"
+
+
+async def test_what_an_owner_undid_in_a_rehearsal_is_remembered(here):
+    known = await here.perform.known(WEB)
+    for rule in (OWNER, "nothing"):
+        checked = Checked(known.key, "", False, rule, "Somebody undoes it.", "", "", now())
+        async with here.database.writing() as session:
+            await put(session, checked)
+        assert (await told(here)).record.undone is (rule == OWNER)
 
 
 async def test_a_drill_goes_back_and_forth_and_is_proof(here):

@@ -8,14 +8,15 @@ from datetime import timedelta
 from app import engines
 from app.domain.owners import Manager, Owner, Reverts
 from app.domain.policy import Blocker
-from app.domain.rollout import Attention, Health, Outcome, Phase, Strategy, WaitKind, WaitsFor, Weight
+from app.domain.revisions import Weight
+from app.domain.rollout import Attention, Health, Outcome, Phase, Strategy, WaitKind, WaitsFor
 from app.domain.targets import RULE, Record
 from app.engines import deployment
 from app.read import acts
 from app.read.projection import BoardProjection
 from app.read.query import BoardQuery
 from app.read.rows import WorkloadRow
-from app.read.workload import WorkloadProjection
+from app.read.workload_projection import WorkloadProjection
 from tests import fleets
 from tests.fleets import NOW, StillFleet, live, state, workload
 

@@ -14,17 +14,18 @@ from app.domain.reports import (
     Contents,
     Finding,
     Image,
-    Proof,
     Reported,
+    ReportSubject,
     ScanReport,
     Severity,
-    Target,
     Upload,
+    Verification,
 )
-from app.domain.rollout import Attention, Health, Phase, Revision, RolloutState, Strategy
+from app.domain.revisions import Revision
+from app.domain.rollout import Attention, Health, Phase, RolloutState, Strategy
 from app.domain.signing import SigningRule
 from app.read.artifacts import Running, origins, shown
-from app.read.flags import Asked, Policy, of_images
+from app.read.flags import ImageQuery, Policy, of_images
 from app.read.marks import Marks
 from app.read.origins import Origins
 from app.read.rows import WorkloadRow
@@ -45,7 +46,7 @@ def built(digest: str, sha: str, tag: str) -> ArtifactSeen:
 
 
 def reported(contents: Contents, number: int = 0) -> Reported:
-    return Reported(Upload(Target(REPO), "x", f"{number:064x}", 1, "i|s", "", AT), contents)
+    return Reported(Upload(ReportSubject(REPO), "x", f"{number:064x}", 1, "i|s", "", AT), contents)
 
 
 def scan(**more) -> Reported:
@@ -89,7 +90,7 @@ async def test_label_outranks_the_build_and_the_other_answer_is_told(database_ur
 
 async def test_flags_tell_what_is_not_as_it_should_be(database_url):
     policy = Policy((SigningRule("github.com/acme/*", wanted=True),), "high")
-    claim = Attestation((INDEX,), Proof.UNVERIFIABLE, reason="It does not verify.")
+    claim = Attestation((INDEX,), Verification.UNVERIFIABLE, reason="It does not verify.")
     async with opened(database_url) as database:
         await record(database, built(INDEX, SHA, "latest"), scan(), reported(claim, 1))
         await record(database, built(OTHER, SHA, "latest"))
@@ -154,9 +155,9 @@ async def test_deployed_and_running_disagree_about_other_bytes_only(database_url
     async with opened(database_url) as database:
         await record(database, deployment, scan())
         asked = {
-            "same bytes": Asked((), (CONFIG,), REPO, "production"),
-            "elsewhere": Asked((), (OTHER,), REPO, "staging"),
-            "other": Asked((), (OTHER,), REPO, "production"),
+            "same bytes": ImageQuery((), (CONFIG,), REPO, "production"),
+            "elsewhere": ImageQuery((), (OTHER,), REPO, "staging"),
+            "other": ImageQuery((), (OTHER,), REPO, "production"),
         }
         async with database.reading() as connection:
             found = await of_images(connection, asked)

@@ -11,13 +11,13 @@ import pytest
 
 from app.domain.freshness import Freshness
 from app.domain.gates import Gate, Origin, Subject
+from app.domain.names import Topic
 from app.domain.rollout import Attention, Health, Outcome, Phase, StepState, Strategy, WaitKind, WaitsFor
-from app.live import Topic
 from app.read.board import BoardChange, Gap, Square, TickKind
-from app.read.cells import SQUARES
 from app.read.projection import BoardProjection
 from app.read.query import BoardQuery
 from app.read.rows import RolloutRow, SourceRow, WorkloadRow
+from app.read.squares import SQUARES
 from tests.fleets import (
     KINDS,
     NOW,

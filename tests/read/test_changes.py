@@ -6,7 +6,7 @@ import pytest
 
 from app.domain.facts import Fact
 from app.domain.owners import Source
-from app.domain.rollout import Revision
+from app.domain.revisions import Revision
 from app.ingest import Ingest
 from app.live import Live
 from app.read.changes import SHOWN, between, revert

@@ -11,9 +11,10 @@ from app.domain import dora as rules
 from app.domain.ci import CiOutcome
 from app.domain.dora import Incident, IncidentTold
 from app.domain.intervals import UNKNOWN
+from app.domain.names import Topic
 from app.domain.rollout import Attention, Phase
 from app.ingest import Ingest
-from app.live import Live, Topic
+from app.live import Live
 from app.read import dora
 from app.read.commits import commit_page
 from app.read.dora_query import DoraQuery
@@ -238,7 +239,7 @@ async def test_dora_rows_recompute_to_the_same_figures(ship):
     )  # the failed one's went with the next
     assert sum(len(row.lead) for row in rows) == page.figures.lead.n
     again = [
-        rules.Outcome(
+        rules.JudgedDeployment(
             rules.Deployment(
                 row.id,
                 row.service,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from app.domain.revisions import Revision, Weight
 from app.domain.rollout import (
     Health,
     Pace,
@@ -11,14 +12,12 @@ from app.domain.rollout import (
     Pod,
     PodCondition,
     PodCounts,
-    Revision,
     RolloutState,
     Step,
     StepState,
     Strategy,
     WaitKind,
     WaitsFor,
-    Weight,
 )
 from app.domain.stages import Stage
 from app.read.courses import ONE_BY_ONE, pace

@@ -9,9 +9,10 @@ import pytest
 from app.domain.commands import Arguments, Command, CommandPhase, Expected, Verb
 from app.domain.history import Transition
 from app.domain.people import SYSTEM
-from app.domain.rollout import Attention, Phase, PodCounts, Problem, Revision, RolloutState, attention
+from app.domain.revisions import Revision
+from app.domain.rollout import Attention, Phase, PodCounts, Problem, RolloutState, attention
 from app.engines.acting import Effect
-from app.read.landing import Asked, Way, Whither, landing, way
+from app.read.landing import AskedCommand, Way, Whither, landing, way
 from app.read.words import ready
 from app.store.commands import Intended, Kept
 from tests.fleets import NOW, workload
@@ -102,7 +103,7 @@ BROKEN = Problem("image", "ErrImagePull", "The image cannot be pulled")
 )  # fmt: skip
 def test_what_becomes_of_the_pods_is_one_sentence(told, state, whither, said, todo):
     row = replace(ROW, state=state, attention=attention(state))
-    found = landing(Asked(kept(), told), row, row.attention, at(30))
+    found = landing(AskedCommand(kept(), told), row, row.attention, at(30))
     assert found is not None
     assert (found.state, found.said.startswith(said), bool(found.todo)) == (whither, True, todo), found
     assert (found.seconds is None) == (told.at is None)
@@ -112,14 +113,14 @@ def test_nothing_is_told_of_what_moves_no_pods_was_refused_or_is_long_past():
     row = replace(ROW, state=seen(MOVES, 2))
 
     def told(command: Kept, seconds: float = 30) -> object:
-        return landing(Asked(command), row, Attention.MOVING, at(seconds))
+        return landing(AskedCommand(command), row, Attention.MOVING, at(seconds))
 
     assert told(kept()) is not None
     assert told(kept(Verb.PAUSE)) is None
     assert told(kept(phase=CommandPhase.FAILED)) is None
     assert told(kept(sent_at=None)) is None, "it was so already"
     assert told(kept(), 3600) is None
-    blind = landing(Asked(kept()), row, Attention.UNKNOWN, at(30))
+    blind = landing(AskedCommand(kept()), row, Attention.UNKNOWN, at(30))
     assert blind is not None
     assert blind.state is Whither.UNSEEN
 

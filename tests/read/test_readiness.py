@@ -9,7 +9,8 @@ import pytest
 
 from app.domain.facts import WorkloadObserved
 from app.domain.names import Place, WorkloadRef
-from app.domain.rollout import Health, Phase, PodCounts, Revision, RolloutState, Strategy
+from app.domain.revisions import Revision
+from app.domain.rollout import Health, Phase, PodCounts, RolloutState, Strategy
 from app.read import past
 from app.read.readiness import Proof, Readiness
 from app.store import ledger, readiness

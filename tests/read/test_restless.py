@@ -12,7 +12,7 @@ from app.read.query import BoardQuery
 from app.read.restless import as_of
 from app.read.rows import WorkloadRow
 from app.read.telling import sentence
-from app.read.workload import WorkloadProjection
+from app.read.workload_projection import WorkloadProjection
 from app.read.workloads import Verdicts, item
 from tests.fleets import NOW, StillFleet, before, live, state, workload
 

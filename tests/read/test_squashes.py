@@ -50,13 +50,13 @@ def github(number: int, head: str, landed: str, merged: datetime | None) -> Any:
     return PROVIDERS["github"].read(Delivery("pull_request", body, {}, NOW)).facts
 
 
-def gitlab(number: int, head: str, landed: str, merged: datetime | None) -> Any:
+def gitlab(number: int, head: str, landed: str, merged: datetime | None, merge: str = "") -> Any:
     item = {
         "iid": number,
         "last_commit": {"id": sha_of(f"cart {head}")},
         "state": "merged" if merged else "opened",
         "squash_commit_sha": sha_of(f"cart {landed}"),
-        "merge_commit_sha": None,
+        "merge_commit_sha": sha_of(f"cart {merge}") if merge else None,
         "created_at": iso(NOW - 9 * HOUR),
         "updated_at": iso(merged or NOW - 8 * HOUR),
     }
@@ -87,6 +87,32 @@ def history(change: Any) -> list[Any]:
         *ran("cart", "2", NOW - 2 * HOUR),
         *ran("cart", "1", NOW - 20 * HOUR),
     ]
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+async def test_squash_that_gitlab_merged_by_one_more_commit_is_resolved_by_both(ship, backwards):
+    database, ingest, fleet = ship
+    told = [
+        *(pushed("cart", "1", NOW - 20 * HOUR), on_branch("b", 7, "bob"), on_branch("c", 5, "cleo")),
+        pushed("cart", "squash", NOW - 3 * HOUR),
+        pushed("cart", "2", NOW - 2 * HOUR),
+        *gitlab(7, "c", "squash", NOW - 2 * HOUR, merge="2"),
+        *(made("cart", "1", NOW - 20 * HOUR), made("cart", "2", NOW - 2 * HOUR)),
+        *ran("cart", "2", NOW - 2 * HOUR),
+    ]
+    await ingest([*sources(), *(reversed(told) if backwards else told), look("cart", "production", "2")])
+    await fleet.load()
+    async with database.reading() as connection:
+        head = (await commit_page(connection, fleet, sha_of("cart c"), NOW)).commit
+        pages = [
+            await commit_page(connection, fleet, sha_of(f"cart {name}"), NOW) for name in ("squash", "2")
+        ]
+        people = (await reported(connection, gate("1", "2"))).people
+    assert (head.landed, head.change) == (sha_of("cart squash"), "7")
+    assert [page.commit.change for page in pages] == ["7", "7"]
+    assert [[c.title for c in page.squashed] for page in pages] == [["Step c", "Step b"]] * 2
+    assert people is not None
+    assert {person.name for person in people} == {"ada", "bob", "cleo"}
 
 
 @pytest.mark.parametrize("change", [github, gitlab])

@@ -9,8 +9,8 @@ import pytest
 
 from app.domain.freshness import Freshness
 from app.domain.gates import Gate, Origin, Subject, Version
+from app.domain.names import Topic
 from app.domain.rollout import Attention, Health, Outcome, Phase
-from app.live import Topic
 from app.read.board import Column
 from app.read.query import BoardQuery
 from app.read.scenes import MOST, build_scene, day_scene

@@ -7,11 +7,12 @@ from datetime import timedelta
 import pytest
 
 from app.domain.freshness import Freshness
+from app.domain.names import Topic
 from app.domain.rollout import Attention, Phase, PodCondition, StepState, WaitKind, WaitsFor
-from app.live import Topic
 from app.read.past import Told
 from app.read.sides import DRAWN, LISTED
-from app.read.workload import WorkloadPage, WorkloadProjection
+from app.read.workload import WorkloadPage
+from app.read.workload_projection import WorkloadProjection
 from tests import workloads
 from tests.fleets import NOW, StillFleet, before, source, workload
 

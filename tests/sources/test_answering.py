@@ -20,7 +20,7 @@ from app.domain.people import EVERYWHERE, SYSTEM, Principal, PrincipalKind, Role
 from app.domain.repositories import Ships
 from app.ingest import Ingest
 from app.live import Live
-from app.perform import Ballot, Freezer, Gatekeeper, Gates, Perform
+from app.perform import Ballot, Freezer, Gatekeeper, Gates, Perform, cast_ballot
 from app.perform import Rules as Holds
 from app.perform.asking import Question
 from app.sources.answering import Answering
@@ -140,7 +140,7 @@ class Desk:
 
     async def say(self, answer: Answer = Answer.APPROVE, reason: str = "looks good") -> None:
         gate = await self.only()
-        await self.gates.answer(gate.id, Ballot(answer, gate.digest, reason), VERA)
+        await cast_ballot(self.gates, gate.id, Ballot(answer, gate.digest, reason), VERA)
         await self.keeper.round()
 
     async def later(self, **delta: float) -> None:

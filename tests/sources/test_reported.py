@@ -7,7 +7,7 @@ import pytest
 
 from app.domain.facts import EventObserved
 from app.engines.port import Kin
-from app.sources.reported import MOST, TOGETHER, Reported
+from app.sources.reported import MOST, TOGETHER, ReportedEvents
 from tests.engines.objects import decode
 
 from .bench import LEAKY, following
@@ -36,7 +36,7 @@ def kin(*events: Any) -> Kin:
 
 
 def test_warning_is_told_once_and_again_when_the_count_rises() -> None:
-    reported = Reported("east")
+    reported = ReportedEvents("east")
     (first,) = reported.news("r", kin(event(count=1)), NOW)
     assert (first.key, first.workload, first.about, first.times) == ("east:e", "east:r", "Pod/web-1", 1)
     assert not reported.news("r", kin(event(count=1)), NOW)
@@ -45,26 +45,26 @@ def test_warning_is_told_once_and_again_when_the_count_rises() -> None:
 
 
 def test_warning_is_told_again_after_it_was_forgotten() -> None:
-    reported = Reported("east")
+    reported = ReportedEvents("east")
     reported.news("r", kin(event()), NOW)
     reported.forget("r")
     assert reported.news("r", kin(event()), NOW)
 
 
 def test_only_the_newest_are_told_oldest_first() -> None:
-    told = Reported("east").news("r", kin(*(event(f"e{n}", age=n) for n in range(MOST + 5))), NOW)
+    told = ReportedEvents("east").news("r", kin(*(event(f"e{n}", age=n) for n in range(MOST + 5))), NOW)
     assert [w.uid for w in told] == [f"e{n}" for n in reversed(range(MOST))]
 
 
 @pytest.mark.parametrize(("count", "times"), [(0, 1), (-3, 1), (10**12, 2**31 - 1)])
 def test_count_fits_the_database(count: int, times: int) -> None:
-    (told,) = Reported("east").news("r", kin(event(count=count)), NOW)
+    (told,) = ReportedEvents("east").news("r", kin(event(count=count)), NOW)
     assert told.times == times
 
 
 def test_time_ahead_or_of_no_zone_is_now() -> None:
     ahead = event(age=-90, firstTimestamp="2026-10-01T10:00:00")
-    (told,) = Reported("east").news("r", kin(ahead), NOW)
+    (told,) = ReportedEvents("east").news("r", kin(ahead), NOW)
     assert (told.first_at, told.last_at) == (NOW, NOW)
 
 
@@ -93,14 +93,14 @@ def test_what_is_said_of_the_root_is_told_one_by_one() -> None:
         event(f"s{n}", age=60 - n, type="Normal", reason="ScalingReplicaSet", involvedObject=about)
         for n in range(3)
     ]
-    told = Reported("east").news("r", noted(*scaled), NOW)
+    told = ReportedEvents("east").news("r", noted(*scaled), NOW)
     assert [(t.uid, t.about, t.warning) for t in told] == [
         (f"s{n}", "Deployment/web", False) for n in range(3)
     ]
 
 
 def test_what_is_said_of_many_pods_is_one_event_that_counts_on_when_they_are_gone() -> None:
-    reported = Reported("east")
+    reported = ReportedEvents("east")
     (one,) = reported.news("r", noted(killing("a", age=70)), NOW)
     assert (one.about, one.times) == ("Pod/a", 1)
     (more,) = reported.news("r", noted(killing("b"), killing("c", age=50)), NOW)
@@ -112,12 +112,14 @@ def test_what_is_said_of_many_pods_is_one_event_that_counts_on_when_they_are_gon
 
 
 def test_what_is_said_of_pods_much_later_is_another_event() -> None:
-    told = Reported("east").news("r", noted(killing("a", age=2 * TOGETHER), killing("b", age=1)), NOW)
+    told = ReportedEvents("east").news("r", noted(killing("a", age=2 * TOGETHER), killing("b", age=1)), NOW)
     assert [t.about for t in told] == ["Pod/a", "Pod/b"]
 
 
 def test_event_of_pods_has_the_same_key_after_a_restart() -> None:
-    first, second = (Reported("east").news("r", noted(killing("a"), killing("b")), NOW) for _ in range(2))
+    first, second = (
+        ReportedEvents("east").news("r", noted(killing("a"), killing("b")), NOW) for _ in range(2)
+    )
     assert [f.key for f in first] == [f.key for f in second]
 
 

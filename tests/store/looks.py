@@ -6,7 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from app.domain.facts import EventObserved, LogRead, WorkloadObserved
 from app.domain.names import Place, WorkloadRef
-from app.domain.rollout import Health, Phase, Pod, PodCondition, PodCounts, Revision, RolloutState, Strategy
+from app.domain.revisions import Revision
+from app.domain.rollout import Health, Phase, Pod, PodCondition, PodCounts, RolloutState, Strategy
 from app.store.db import Database
 
 NOW = datetime(2026, 10, 1, 12, tzinfo=UTC)

@@ -6,7 +6,8 @@ import json
 from datetime import UTC, datetime
 
 from app.domain.owners import Manager, Owner, Reverts
-from app.domain.rollout import Health, Lane, Phase, RolloutState
+from app.domain.revisions import Lane
+from app.domain.rollout import Health, Phase, RolloutState
 from app.store.mapping import decode_state, encode_state
 
 

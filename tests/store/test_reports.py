@@ -18,13 +18,13 @@ from app.domain.reports import (
     Contents,
     Finding,
     Image,
-    Proof,
     Reported,
+    ReportSubject,
     ScanReport,
     Severity,
-    Target,
     TestReport,
     Upload,
+    Verification,
 )
 from app.read.flags import known
 from app.read.reports import lines, shown
@@ -51,7 +51,7 @@ def upload(contents: Contents | None, sha: str = NEW, minute: int = 0, **more: s
     digest = hashlib.sha256(repr((contents, minute)).encode()).hexdigest()
     return Reported(
         Upload(
-            Target(**about),
+            ReportSubject(**about),
             "junit",
             digest,
             9,
@@ -224,7 +224,9 @@ async def test_one_digest_may_be_linked_with_several_commits_and_verified_stays(
 
     def proven(verified: bool, minute: int) -> Reported:
         links = (Link(DIGEST, NEW, REPO, Trust.PROVENANCE, "signed", verified),)
-        return upload(Attestation((DIGEST,), Proof.VERIFIED, image=Image(DIGEST, links=links)), NEW, minute)
+        return upload(
+            Attestation((DIGEST,), Verification.VERIFIED, image=Image(DIGEST, links=links)), NEW, minute
+        )
 
     async with opened(database_url) as database:
         await record(database, built(OLD), built(NEW), proven(True, 1))

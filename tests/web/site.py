@@ -17,7 +17,8 @@ from fastapi import FastAPI
 from app.domain.facts import Fact, SourceObserved, WorkloadGone, WorkloadObserved
 from app.domain.freshness import Freshness
 from app.domain.names import Place, WorkloadRef
-from app.domain.rollout import Health, Phase, PodCounts, Revision, RolloutState, Strategy
+from app.domain.revisions import Revision
+from app.domain.rollout import Health, Phase, PodCounts, RolloutState, Strategy
 from app.ingest import Ingest
 from app.live import Live
 from app.read.fleet import Fleet

@@ -6,7 +6,7 @@ import json
 import jsonschema_rs
 import pytest
 
-from app.domain.reports import Finding, Image, Reported, ScanReport, Severity, Target, Upload
+from app.domain.reports import Finding, Image, Reported, ReportSubject, ScanReport, Severity, Upload
 from app.domain.rollout import Phase, Pod, PodCondition, Problem
 from app.web.api import cursors
 from tests.ci import made, pushed, ran, sha_of
@@ -25,7 +25,9 @@ RESOURCES = (
 
 DIGEST = "sha256:" + "a" * 64
 SCAN = Reported(
-    Upload(Target("github.com/acme/cart", digest=DIGEST), "trivy", "0" * 64, 9, "issuer|ci", "", now()),
+    Upload(
+        ReportSubject("github.com/acme/cart", digest=DIGEST), "trivy", "0" * 64, 9, "issuer|ci", "", now()
+    ),
     ScanReport("Trivy", "0.60", (Finding("CVE-2026-1", Severity.HIGH),), image=Image(DIGEST)),
 )
 UNSTREAMED = (
@@ -33,6 +35,9 @@ UNSTREAMED = (
     "/api/v1/reports",
     f"/api/v1/reports/{SCAN.upload.id}",
     f"/api/v1/artifacts/{DIGEST}",
+    f"/api/v1/artifacts/{DIGEST}/packages",
+    f"/api/v1/reports/{SCAN.upload.id}/packages",
+    "/api/v1/artifacts",
 )
 
 

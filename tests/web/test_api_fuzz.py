@@ -31,9 +31,7 @@ def attack(url: str) -> int:
         for mode in MODES[: 2 if list(operation.query) else 1]:  # what takes no parameter takes no wrong one
 
             @hypothesis.given(case=operation.as_strategy(generation_mode=mode))
-            @hypothesis.settings(
-                max_examples=25, deadline=None, suppress_health_check=list(hypothesis.HealthCheck)
-            )
+            @hypothesis.settings(max_examples=25, suppress_health_check=list(hypothesis.HealthCheck))
             def call(case) -> None:
                 nonlocal calls
                 calls += 1

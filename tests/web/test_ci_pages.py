@@ -9,19 +9,21 @@ from datetime import timedelta
 import pytest
 
 from app.domain.dora import Incident, IncidentTold
+from app.domain.packages import Package
 from app.domain.reports import (
     Attestation,
+    Bill,
     Case,
     CaseResult,
     Finding,
     Image,
-    Proof,
     Reported,
+    ReportSubject,
     ScanReport,
     Severity,
-    Target,
     TestReport,
     Upload,
+    Verification,
 )
 from app.domain.rollout import Phase
 from app.web.api.dora import to_csv
@@ -46,6 +48,7 @@ def facts(title: str = "A change", url: str = ""):
         made("cart", "1", at),
         reported("cart", "0", at - timedelta(days=3)),
         *uploads(title),
+        billed(title),
     ]
 
 
@@ -54,7 +57,7 @@ IMAGE = made("cart", "1", now()).digest
 
 
 def upload(contents: TestReport | ScanReport | Attestation, digest: str = "") -> Reported:
-    about = Target(REPO, sha_of("cart 1"), digest, "unit", "main")
+    about = ReportSubject(REPO, sha_of("cart 1"), digest, "unit", "main")
     kind = {TestReport: "junit", ScanReport: "trivy", Attestation: "attestation"}[type(contents)]
     return Reported(Upload(about, kind, f"{len(kind):064x}", 1, "i|s", "", now()), contents)
 
@@ -63,9 +66,17 @@ def uploads(text: str = "It says why", many: int = 3) -> list[Reported]:
     """Of a run on `cart 1`: failing tests, findings of its image, and a claim of provenance."""
     cases = tuple(Case(text, f"test_{n:05}{text}", CaseResult.FAILED, text) for n in range(many))
     found = tuple(Finding(f"CVE-{n:05}{text}", Severity.HIGH, text, text, text) for n in range(many // 2 + 1))
-    claim = Attestation((IMAGE,), Proof.CLAIMED, builder=text, reason=text)
+    claim = Attestation((IMAGE,), Verification.CLAIMED, builder=text, reason=text)
     scan = ScanReport("Trivy", "1", found, image=Image(IMAGE))
     return [upload(TestReport("JUnit", cases)), upload(scan, IMAGE), upload(claim, IMAGE)]
+
+
+def billed(text: str = "cart", many: int = 3) -> Reported:
+    """The bill of materials of the image of `cart 1`."""
+    some = tuple(Package(f"{text} {n:05}", f"1.{n} {text}", text, text) for n in range(many))
+    bill = Bill("CycloneDX 1.6", text, many, packages=some, left_out=2 if many > 3 else 0)
+    about = ReportSubject(REPO, sha_of("cart 1"), IMAGE, "image", "main")
+    return Reported(Upload(about, "cyclonedx", "f" * 64, 1, "i|s", "", now()), bill)
 
 
 def paths():
@@ -73,7 +84,12 @@ def paths():
     sha = sha_of("cart 1")
     told = [f"/reports/{one.upload.id}" for one in uploads()]
     asked = ("/pipelines", "/pipelines?service=cart", f"/pipelines/{run.key}", f"/commits/{sha}", "/timeline")
-    return (*asked, "/dora", "/dora?figure=fail&window=12w", f"/artifacts/{IMAGE}", *told)
+    told += [
+        f"/reports/{billed().upload.id}",
+        f"/artifacts/{IMAGE}?package=00001",
+        "/artifacts?package=00001",
+    ]
+    return (*asked, "/dora", "/dora?figure=fail&window=12w", f"/artifacts/{IMAGE}", "/artifacts", *told)
 
 
 @pytest.mark.parametrize("path", paths())
@@ -139,6 +155,47 @@ async def test_report_with_too_much_shows_a_part_and_counts_all(tmp_path):
             assert "It says why" in (first.get("message") or first.get("title"))
 
 
+async def test_packages_are_searched_a_hundred_at_once_and_lead_to_what_runs(tmp_path):
+    bill = f"/reports/{billed().upload.id}"
+    where = ((f"/artifacts/{IMAGE}", "251 packages; 2 more are left out"), (bill, "251 packages"))
+    async with site(tmp_path, [*sources(), look("cart", "production", "1"), billed(many=251)]) as here:
+        for path, said in where:
+            first, last, one, none = [
+                (await here.get(f"{path}{asked}"))[2].decode()
+                for asked in ("", "?part=3", "?package=cart+00250", "?package=cart+zz")
+            ]
+            assert said in first
+            assert first.count("which running images contain it") == 100
+            assert "201 to 251 of 251" in last
+            assert 'href="?part=2"' in last
+            assert "1 of 251 packages" in one
+            assert "/artifacts?package=cart%2000250" in one
+            assert "No package in it has all of" in none
+            told = json.loads((await here.get(f"/api/v1{path}/packages?package=CART+1.2&limit=2"))[2])
+            assert [item["name"] for item in told["items"]] == ["cart 00002", "cart 00020"]
+            more = json.loads((await here.get(f"/api/v1{path}/packages?cursor={told['next']}&limit=500"))[2])
+            assert (len(more["items"]), more["next"]) == (249, None)
+        assert (await here.get(f"/api/v1{bill}/packages?package=x"))[0] == 400
+
+
+async def test_images_that_contain_a_package_are_told_with_where_they_run_as_soon_as_it_is_known(tmp_path):
+    runs = look("cart", "production", "1")
+    revision = runs.state.revision
+    assert revision is not None
+    runs = replace(runs, state=replace(runs.state, revision=replace(revision, digests=(IMAGE,))))
+    async with site(tmp_path, [*sources(), runs]) as here:
+        before = json.loads((await here.get("/api/v1/artifacts?package=cart+00001"))[2])
+        assert (before["images"], before["holders"], len(before["untold"])) == (1, [], 1)
+        async with here.stream("/artifacts?package=cart+00001") as stream:
+            assert "No running image tells what it contains" in (await stream.event()).data
+            await here.ingest([billed()])
+            assert "One running image contains it, in production" in await stream.until("contains it, in")
+        body = (await here.get("/artifacts?package=cart+00001"))[2].decode()
+        assert f'href="/artifacts/{IMAGE}?package=cart+00001"' in body
+        after = json.loads((await here.get("/api/v1/artifacts?package=cart+00001"))[2])
+        assert [line["service"] for line in after["holders"][0]["running"]] == ["cart"]
+
+
 async def test_pipelines_without_any_say_how_to_begin(tmp_path):
     async with site(tmp_path, sources()) as here:
         body = (await here.get("/pipelines"))[2].decode()
@@ -175,6 +232,7 @@ async def test_board_streams_the_build_of_a_service(tmp_path):
         ("/artifacts/latest", 400),
         (f"/reports/{'0' * 24}", 404),
         (f"/reports/{uploads()[0].upload.id}?part=0", 400),
+        ("/artifacts?package=x", 400),
         ("/commits/xyz", 400),
         ("/timeline?window=1y", 400),
         ("/dora?window=1y", 400),

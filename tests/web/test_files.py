@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from httpx2 import ASGITransport, AsyncClient
 
 from app.web import errors, files
+from app.web.sheets import sheet
 
 pytestmark = pytest.mark.anyio
 
@@ -28,6 +29,21 @@ async def test_file_with_its_hash_in_the_name_is_kept_for_ever(http):
     gone = await http.get("/static/vendor/htmx.ffffffffffff.js")
     assert gone.status_code == 404
     assert gone.headers["cache-control"] == "no-store"
+
+
+async def test_the_sheet_of_all_pages_is_there_whatever_version_asks_and_kept_by_its_own_name(http, tmp_path):
+    (tmp_path / "static/css").mkdir()
+    for name in ("base", "tokens"):
+        (tmp_path / f"static/css/{name}.css").write_text(f"{name}{{}}")
+    files.install(app := FastAPI(openapi_url=None), tmp_path / "static")
+    here = AsyncClient(transport=ASGITransport(app), base_url="http://localhost")
+    own = sheet(tmp_path / "static").name
+    answer, other = await here.get(f"/static/{own}"), await here.get("/static/css/shipboard.ffffffffffff.css")
+    assert answer.text == other.text == "tokens{}base{}"
+    assert answer.headers["content-encoding"] == "gzip"
+    assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert other.headers["cache-control"] == "no-cache"
+    assert (await here.post(f"/static/{own}")).status_code == 405
 
 
 async def test_file_without_a_hash_is_asked_for_again_and_not_sent_again(http):

@@ -23,7 +23,7 @@ from app.domain.refusals import Absent
 from app.engines.port import CANARY
 from app.ingest import Ingest
 from app.live import Live
-from app.perform import Ballot, ClusterLike, Freezer, Gates
+from app.perform import Ballot, ClusterLike, Freezer, Gates, cast_ballot
 from app.read.evidence import evidence
 from app.store.db import Database
 from app.web import errors, flagger
@@ -95,7 +95,7 @@ class Talk:
     async def says(self, answer: Answer) -> None:
         (gate,) = [g for g in await self.gates.of_key("flagger|") if g.phase is GatePhase.OPEN]
         fresh = await self.gates.fresh(gate)
-        await self.gates.answer(gate.id, Ballot(answer, fresh.digest, "because"), ADA)
+        await cast_ballot(self.gates, gate.id, Ballot(answer, fresh.digest, "because"), ADA)
 
 
 @pytest.fixture

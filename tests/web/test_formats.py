@@ -8,7 +8,8 @@ import pytest
 
 from app.domain.freshness import Freshness
 from app.domain.rollout import Attention
-from app.web.formats import ago, beat, hours_before, iso, phase, share, timer
+from app.read.words import opens
+from app.web.formats import ago, beat, broken, hours_before, iso, phase, share, timer, unbroken
 from tests.fleets import NOW, before
 
 
@@ -60,3 +61,19 @@ def test_a_heartbeat_has_another_letter_than_the_one_before_even_when_late(late)
 def test_only_good_and_live_are_healthy():
     states = [*Attention, *Freshness]
     assert [s for s in states if phase(s) == "healthy"] == [Attention.GOOD, Freshness.LIVE]
+
+
+def test_a_figure_is_never_parted_from_its_unit():
+    assert (
+        unbroken("Waits at 25 % for 6 h 05 min in 3 days")
+        == "Waits at 25\u00a0% for 6\u00a0h 05\u00a0min in 3 days"
+    )
+
+
+def test_a_long_name_breaks_at_its_joints_and_stays_escaped():
+    assert broken("ghcr.io/a<b/pay:1.32.4") == "ghcr.io/<wbr>a&lt;b/<wbr>pay<wbr>:1.32.4"
+
+
+def test_a_name_is_not_capitalised_where_a_sentence_begins():
+    assert opens("everything in staging") == "Everything in staging"
+    assert opens("payments-* in production") == "payments-* in production"

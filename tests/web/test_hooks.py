@@ -346,7 +346,9 @@ async def test_secret_may_end_the_address_where_senders_can_set_no_header_and_is
         told = ""
         for provider in PROVIDERS:
             good = await http.post(f"/hooks/{provider}/my-{provider}/{secret}", content=body)
-            assert good.status_code == (202 if provider in ("jenkins", "tekton") else 404), provider
+            assert good.status_code == (202 if provider in ("jenkins", "tekton", "statuspage") else 404), (
+                provider
+            )
             for wrong in (
                 secret[:-1],
                 f"{secret}x",
@@ -358,7 +360,7 @@ async def test_secret_may_end_the_address_where_senders_can_set_no_header_and_is
                 assert bad.status_code in (401, 404, 422), (provider, wrong)
                 told += bad.text + str(bad.headers)
             told += good.text + str(good.headers)
-        lines = await taken_in(http, 2)
+        lines = await taken_in(http, 3)
         assert {line["provider"]: line["state"] for line in lines}["jenkins"] == "done"
         told += (await http.get("/api/v1/audit")).text + (await http.get("/metrics")).text
         told += (await http.get("/api/v1/inbox")).text

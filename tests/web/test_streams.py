@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from app.domain.facts import WorkloadObserved
-from app.live import Topic
+from app.domain.names import Topic
 from tests.web.site import Site, Stream, gone, look, site, sources
 
 pytestmark = pytest.mark.anyio

@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 import segno
 
+from app.domain.commands import CommandPhase
 from app.domain.rollout import Phase, WaitKind, WaitsFor
+from app.read.landing import Whither
 from app.read.query import BoardQuery
 from app.read.wall import WallProjection
 from app.web import qr
+from app.web.pages.patterns import patterns
 from app.web.pages.wall import SCENES
 from app.web.render import Renderer
 from tests.e2e import preview
@@ -98,8 +101,21 @@ async def test_the_pattern_book_is_a_page_with_a_real_foot(tmp_path):
         for phase in ("failed", "waiting", "moving", "unknown", "healthy"):
             assert f'data-phase="{phase}"'.encode() in body
         assert b"svc-0" not in body
+        assert body.count(b'class="chart"') == 4  # two courses in two themes
+        assert b"The new one against what serves" in body
         async with here.stream("/patterns") as stream:
             assert 'id="foot"' in (await stream.event()).data
+
+
+def test_every_state_of_a_command_has_a_receipt_in_the_pattern_book():
+    shown = [receipt for _, receipt in patterns(NOW).receipts]
+    assert {receipt.line.phase for receipt in shown} == set(CommandPhase)
+    assert {receipt.landing.state for receipt in shown if receipt.landing} >= {
+        Whither.MOVING,
+        Whither.STUCK,
+        Whither.LANDED,
+    }
+    assert all(receipt.head in preview.pattern_book() for receipt in shown)
 
 
 def drawn(public_url: str) -> str:

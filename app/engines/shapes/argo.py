@@ -53,7 +53,6 @@ class BlueGreen(Shape):
     preview_service: str | None = None
     auto_promotion_enabled: bool | None = None
     auto_promotion_seconds: int | None = None
-    pre_promotion_analysis: Present | None = None
     post_promotion_analysis: Present | None = None
 
 
@@ -95,7 +94,6 @@ class TrafficWeight(Shape):
     """One destination's share."""
 
     weight: int | None = None
-    pod_template_hash: str | None = None
 
 
 class TrafficWeights(Shape):
@@ -257,8 +255,6 @@ class ExperimentStatus(Shape):
 
     phase: str | None = None
     message: str | None = None
-    available_at: datetime | None = None
-    template_statuses: list[ExperimentTemplate] | None = None
     analysis_runs: list[ExperimentRun] | None = None
 
 

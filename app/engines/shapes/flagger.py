@@ -57,7 +57,6 @@ class FlaggerSpec(Shape):
     analysis: CanaryAnalysis | None = None
     canary_analysis: CanaryAnalysis | None = None
     progress_deadline_seconds: int | None = None
-    skip_analysis: bool | None = None
     suspend: bool | None = None
 
 
@@ -69,7 +68,6 @@ class FlaggerStatus(Shape):
     canary_weight: int | None = None
     iterations: int | None = None
     last_applied_spec: str | None = None
-    last_promoted_spec: str | None = None
     last_transition_time: datetime | None = None
     conditions: list[Condition] | None = None
 

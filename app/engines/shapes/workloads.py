@@ -64,7 +64,6 @@ class DeploymentStatus(Shape):
     updated_replicas: int | None = None
     ready_replicas: int | None = None
     available_replicas: int | None = None
-    unavailable_replicas: int | None = None
     conditions: list[Condition] | None = None
 
 
@@ -116,7 +115,6 @@ class StatefulSetStatus(Shape):
     replicas: int | None = None
     ready_replicas: int | None = None
     available_replicas: int | None = None
-    current_replicas: int | None = None
     updated_replicas: int | None = None
     current_revision: str | None = None
     update_revision: str | None = None
@@ -149,7 +147,6 @@ class DaemonSetStatus(Shape):
     number_misscheduled: int | None = None
     number_ready: int | None = None
     number_available: int | None = None
-    number_unavailable: int | None = None
     conditions: list[Condition] | None = None
 
 

@@ -14,9 +14,11 @@ from . import (
     gitea,
     github,
     gitlab,
+    incidentio,
     jenkins,
     opsgenie,
     pagerduty,
+    statuspage,
     tekton,
 )
 from .port import Delivery, Provider, Reading, Refused
@@ -39,6 +41,8 @@ PROVIDERS = {
         generic.PROVIDER,
         pagerduty.PROVIDER,
         opsgenie.PROVIDER,
+        incidentio.PROVIDER,
+        statuspage.PROVIDER,
         alertmanager.PROVIDER,
         alertmanager.GRAFANA,
     )

@@ -229,10 +229,11 @@ def _merge_request(source: Source) -> Reading:
     item = tree.node(source.body, "object_attributes")
     opened, updated = tree.time(item, "created_at"), tree.time(item, "updated_at")
     merged = tree.time(item, "merged_at") or (updated if tree.text(item, "state") == "merged" else None)
-    head, landed = full_sha(tree.at(item, "last_commit", "id")), None
-    if merged:
-        made = tree.at(item, "merge_commit_sha") or tree.at(item, "squash_commit_sha")
-        landed = full_sha(made)  # none where it was fast-forwarded: the commits themselves landed
+    head = full_sha(tree.at(item, "last_commit", "id"))
+    squash = full_sha(tree.at(item, "squash_commit_sha")) if merged else None
+    merge = full_sha(tree.at(item, "merge_commit_sha")) if merged else None
+    # A squash may be merged by a commit of its own. Fast-forwarded there is neither: the commits themselves landed.
+    steps = list(dict.fromkeys(sha for sha in (head, squash, merge) if sha))
     name = tree.word(item, "iid")
     return told(
         CommitSeen(
@@ -240,12 +241,11 @@ def _merge_request(source: Source) -> Reading:
             sha=sha,
             mark=mark(0, updated),
             change=name,
-            landed=landed if sha != landed else None,
+            landed=landed,
             opened_at=opened,
             merged_at=merged,
         )
-        for sha in dict.fromkeys((head, landed))
-        if sha
+        for sha, landed in zip(steps, [*steps[1:], None], strict=True)
     )
 
 

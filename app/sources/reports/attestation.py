@@ -1,4 +1,5 @@
-"""Signatures and provenance: Sigstore bundles, DSSE envelopes (one, or one a line) and in-toto statements.
+"""Signatures and provenance: Sigstore bundles, DSSE envelopes (one, or one a line), in-toto statements, and cosign's
+simple signing as `cosign download signature` writes it (https://github.com/sigstore/cosign, specs/SIGNATURE_SPEC.md).
 
 Reading proves nothing: what stands here is a claim until `sources.signatures` has verified it.
 """
@@ -7,13 +8,14 @@ from __future__ import annotations
 
 import base64
 import binascii
+from enum import StrEnum
 from typing import Any
 
 import msgspec
 
 from app.domain.artifacts import Link, Trust
-from app.domain.reports import Attestation, Image, Proof
-from app.domain.repositories import full_sha, repo_key
+from app.domain.reports import Attestation, Image, Verification
+from app.domain.repositories import full_digest, full_sha, repo_key
 
 from ..hooks.tree import at, node, nodes, text
 from .port import Format
@@ -22,6 +24,15 @@ from .reading import Document, Refused
 _IN_TOTO = "application/vnd.in-toto+json"
 _BUNDLE = "application/vnd.dev.sigstore.bundle"
 MAX_SUBJECTS = 200
+
+
+class Content(StrEnum):
+    """What is said: by a DSSE envelope, by a digest, by cosign of an image, or by a statement nobody signed."""
+
+    ENVELOPE = "envelope"
+    DIGEST = "digest"
+    IMAGE = "image"
+    STATEMENT = "statement"
 
 
 def envelope(document: Document) -> dict[str, Any]:
@@ -55,23 +66,52 @@ def statement_of(payload: Any) -> dict[str, Any]:
     return found
 
 
+def content(tree: dict[str, Any]) -> tuple[Content, dict[str, Any]]:
+    """What is said in it, and what kind of thing that is. Who verifies it goes by this too, lest one thing be proven
+    and another read. Raises Refused where it is nothing of these, or more than one at once."""
+    if is_bundle(tree):
+        there = [(Content.ENVELOPE, "dsseEnvelope"), (Content.DIGEST, "messageSignature")]
+        found = [(kind, node(tree, name)) for kind, name in there if tree.get(name) is not None]
+    else:
+        outer = [
+            (Content.ENVELOPE, ("payload", "payloadType")),
+            (Content.IMAGE, ("Base64Signature", "Payload")),
+            (Content.STATEMENT, ("_type",)),
+        ]
+        found = [(kind, tree) for kind, names in outer if all(name in tree for name in names)]
+    if len(found) > 1:
+        raise Refused("It says two things at once, and nobody could tell which one is signed.")
+    if not found:
+        raise Refused(
+            "It is neither a Sigstore bundle nor a DSSE envelope nor an in-toto statement nor a signature of cosign."
+        )
+    return found[0]
+
+
 def parse(document: Document) -> Attestation:
     """What it claims. Raises Refused."""
-    tree = envelope(document)
-    if is_bundle(tree):
-        signed = node(tree, "dsseEnvelope")
-        if signed:
-            return _dsse(signed)
-        digest = text(tree, "messageSignature", "messageDigest", "digest")
-        algorithm = text(tree, "messageSignature", "messageDigest", "algorithm")
-        if digest is None or algorithm != "SHA2_256":
-            raise Refused("The bundle signs neither an envelope nor a SHA-256.")
-        return Attestation((_hex(digest),), Proof.CLAIMED, reason="Nobody has verified it.")
-    if "payload" in tree and "payloadType" in tree:
-        return _dsse(tree)
-    if "_type" in tree:
-        return told(tree)
-    raise Refused("It is neither a Sigstore bundle nor a DSSE envelope nor an in-toto statement.")
+    kind, found = content(envelope(document))
+    match kind:
+        case Content.ENVELOPE:
+            return _dsse(found)
+        case Content.IMAGE:
+            return _simple(statement_of(found["Payload"]))
+        case Content.STATEMENT:
+            return told(found)
+    digest = text(found, "messageDigest", "digest")
+    if digest is None or text(found, "messageDigest", "algorithm") != "SHA2_256":
+        raise Refused("The bundle signs neither an envelope nor a SHA-256.")
+    return Attestation((_hex(digest),), Verification.CLAIMED, reason="Nobody has verified it.")
+
+
+def _simple(payload: dict[str, Any]) -> Attestation:
+    critical = node(payload, "critical")
+    if text(critical, "type") not in ("cosign container image signature", "atomic container signature"):
+        raise Refused("It signs no container image: its critical.type is another.")
+    digest = full_digest(at(critical, "image", "docker-manifest-digest"))
+    if digest is None:
+        raise Refused("It names no image: critical.image has no docker-manifest-digest.")
+    return Attestation((digest,), Verification.CLAIMED, reason="Nobody has verified it.")
 
 
 def _hex(digest: str) -> str:
@@ -109,7 +149,7 @@ def told(statement: dict[str, Any]) -> Attestation:
     links = tuple(Link(one, sha, repo, Trust.PROVENANCE, said) for one in subjects) if sha else ()
     return Attestation(
         subjects,
-        Proof.CLAIMED,
+        Verification.CLAIMED,
         text(statement, "predicateType") or "",
         builder,
         repo=repo,
@@ -150,7 +190,12 @@ def looks(document: Document) -> bool:
         tree = envelope(document)
     except Refused:
         return False
-    return is_bundle(tree) or "payloadType" in tree or "in-toto.io" in (text(tree, "_type") or "")
+    return (
+        is_bundle(tree)
+        or "payloadType" in tree
+        or "Base64Signature" in tree
+        or "in-toto.io" in (text(tree, "_type") or "")
+    )
 
 
 FORMAT = Format("attestation", looks, parse)

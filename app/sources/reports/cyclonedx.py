@@ -1,5 +1,6 @@
-"""CycloneDX, JSON and XML: how many components a bill names, what it is about, and the vulnerabilities it holds.
+"""CycloneDX, JSON and XML: the components a bill names, what it is about, and the vulnerabilities it holds.
 
+Components of type "file" are only counted, all others are packages.
 Of a vulnerability the worst rating counts. One whose analysis says that it does not affect, is false or is
 resolved counts as suppressed.
 """
@@ -10,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from app.domain.names import cut
+from app.domain.packages import Package, listed, package
 from app.domain.reports import RANK, Bill, Finding, Image, Severity
 from app.domain.repositories import full_digest, full_sha, repo_key
 
@@ -23,10 +25,29 @@ _SETTLED = frozenset({"not_affected", "false_positive", "resolved", "resolved_wi
 _LABELS = ("syft:image:labels:", "aquasecurity:trivy:Labels:")
 
 
-def _components(found: Any, depth: int = 0) -> int:
-    if depth > 50:
-        return 0
-    return sum(1 + _components(one.get("components"), depth + 1) for one in items(found))
+def _components(found: Any, depth: int = 0) -> Iterator[dict[str, Any]]:
+    """Each component with those inside it."""
+    for one in items(found) if depth <= 50 else ():
+        yield one
+        yield from _components(one.get("components"), depth + 1)
+
+
+def _package(one: Mapping[str, Any], licence: str) -> Package | None:
+    """A component as a package; None for a file."""
+    group, name = one.get("group"), one.get("name")
+    if one.get("type") == "file" or not isinstance(name, str):
+        return None
+    whole = f"{group}/{name}" if isinstance(group, str) and group else name
+    return package(whole, one.get("version"), licence, one.get("purl"))
+
+
+def _licence(component: dict[str, Any]) -> str:
+    """Its licences: an expression, or ids and names."""
+    found = []
+    for one in list(items(component.get("licenses")))[:20]:
+        told = one.get("expression") or at(one, "license", "id") or at(one, "license", "name")
+        found += [told] if isinstance(told, str) else []
+    return ", ".join(dict.fromkeys(found))
 
 
 def _worst(ratings: Any) -> Severity:
@@ -88,15 +109,19 @@ def parse(document: Document) -> Bill:
     version = text(tree, "specVersion", limit=20) or ""
     subject = " ".join(filter(None, (text(component, "name"), text(component, "version", limit=100))))
     pedigree = next(items(at(component, "pedigree", "commits")), {})
+    parts = list(_components(tree.get("components")))
+    packages, left_out = listed(_package(one, _licence(one)) for one in parts)
     return Bill(
         f"CycloneDX {version}".strip(),
         cut(subject, 400),
-        _components(tree.get("components")),
+        len(parts),
         tuple(one for one in told if one is not None),
         sum(one is None for one in told),
         repo_key(_reference(component)),
         full_sha(pedigree.get("uid")) or "",
         image=_image(component, metadata),
+        packages=packages,
+        left_out=left_out,
     )
 
 
@@ -113,6 +138,8 @@ class _Xml:
         self.version = self.subject = ""
         self.components = self.suppressed = 0
         self.findings: list[Finding] = []
+        self.packages: list[Package | None] = []
+        self._parts: list[dict[str, str]] = []
         self._open: list[str] = []
         self._now: dict[str, str] = {}
         self._ratings: list[dict[str, str]] = []
@@ -132,6 +159,7 @@ class _Xml:
         self._text = ""
         if name == "component" and "metadata" not in self._open and "vulnerabilities" not in self._open:
             self.components += 1
+            self._parts.append({"type": attributes.get("type", "")})
         elif name == "vulnerability":
             self._now, self._ratings = {"ref": attributes.get("ref", "")}, []
         elif name == "rating":
@@ -141,6 +169,8 @@ class _Xml:
         """It ends."""
         self._open.pop()
         inside = "vulnerability" in self._open
+        if self._parts:
+            self._part(name)
         if self._open == ["bom", "metadata", "component"] and name in ("name", "version"):
             self.subject = cut(f"{self.subject} {self._text.strip()}".strip(), 400)
         elif inside and self._ratings and name in ("severity", "score", "base"):
@@ -157,6 +187,19 @@ class _Xml:
             fix, title = words(self._now.get("recommendation"), 200), words(self._now.get("description"), 300)
             self.findings.append(Finding(rule, _worst(self._ratings), place, fix, title))
 
+    def _part(self, name: str) -> None:
+        """An element ends within a component, or the component itself."""
+        part, parent, value = self._parts[-1], self._open[-1], self._text.strip()
+        if name == "component":
+            self._parts.pop()
+            self.packages.append(_package(part, part.get("licence", "")))
+        elif parent == "component" and name in ("group", "name", "version", "purl"):
+            part.setdefault(name, value)
+        elif name == "expression" or (parent == "license" and name in ("id", "name")):
+            known = part.get("licence", "")
+            if len(known) < 300:
+                part["licence"] = f"{known}, {value}" if known else value
+
     def text(self, text: str) -> None:
         """Text within an element."""
         if len(self._text) < 2000:
@@ -167,7 +210,16 @@ def _xml(document: Document) -> Bill:
     found = _Xml()
     document.walk(found)
     name = f"CycloneDX {found.version}".strip()
-    return Bill(name, found.subject, found.components, tuple(found.findings), found.suppressed)
+    packages, left_out = listed(found.packages)
+    return Bill(
+        name,
+        found.subject,
+        found.components,
+        tuple(found.findings),
+        found.suppressed,
+        packages=packages,
+        left_out=left_out,
+    )
 
 
 def looks(document: Document) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import msgspec
+import structlog
 
 from app.domain.names import cut
 from app.domain.notices import NoticeKind
@@ -22,6 +23,7 @@ from .port import Message
 Block = Mapping[str, Any]
 MAX_SECTION = 2900
 """Characters of a section; Slack takes 3,000."""
+log = structlog.get_logger("shipboard.slack")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -108,18 +110,28 @@ class Bot:
     sort: str = "slack"
 
     async def send(self, message: Message) -> str:
-        """Post it, below the first of its thread; its timestamp. Raises ClusterError."""
-        told: dict[str, Any] = {"channel": self.channel, **drawn(message), "unfurl_links": False}
+        """Post it, below the first of its thread; its timestamp. What ends a gate first takes the place of its question
+        and buttons: that may be done twice, a post may not. Raises ClusterError."""
+        shown = drawn(message)
+        if message.root and message.notices[0].kind in ENDS:
+            try:
+                await self._call("chat.update", {"channel": self.channel, "ts": message.root, **shown})
+            except (Failed, Misconfigured) as error:  # what became of it is told below it all the same
+                log.warning("buttons of a gate that is over stay in slack", reason=str(error))
+        told: dict[str, Any] = {"channel": self.channel, **shown, "unfurl_links": False}
         if message.root:
             told["thread_ts"] = message.root
             told["reply_broadcast"] = message.notices[0].kind in LOUD
+        return str((await self._call("chat.postMessage", told)).get("ts", ""))
+
+    async def _call(self, method: str, told: Mapping[str, Any]) -> Mapping[str, Any]:
         headers = {"content-type": "application/json; charset=utf-8"}
-        answer = (await self.api.ask("POST", "chat.postMessage", headers, _encode(told), reads=True)).body
+        answer = (await self.api.ask("POST", method, headers, _encode(told), reads=True)).body
         if not isinstance(answer, dict):
             raise Broken("Slack answers something else")
         if answer.get("ok") is not True:
             raise _refused(str(answer.get("error", "")))
-        return str(answer.get("ts", ""))
+        return answer
 
     async def close(self) -> None:
         """Let go of its connections."""
@@ -128,6 +140,16 @@ class Bot:
 
 LOUD: Sequence[NoticeKind] = (NoticeKind.GATE_FAILED, NoticeKind.ROLLOUT_FAILED, NoticeKind.ROLLOUT_BACK)
 """What is shown in the channel too, although it stands in a thread."""
+ENDS = frozenset(
+    {
+        NoticeKind.GATE_DECIDED,
+        NoticeKind.GATE_VOID,
+        NoticeKind.GATE_EXPIRED,
+        NoticeKind.GATE_EXECUTED,
+        NoticeKind.GATE_FAILED,
+    }
+)
+"""After which a gate's first message asks nothing of anybody."""
 
 
 def _refused(error: str) -> Exception:

@@ -33,6 +33,7 @@ from . import (
     inbox,
     me,
     messages,
+    packages,
     pipelines,
     reports,
     rollouts,
@@ -81,6 +82,7 @@ def router(
         reports.add_list(found, database)
         reports.add(found, hub)
         artifacts.add(found, hub)
+        packages.add(found, hub, database)
 
     @found.get("/openapi.json", include_in_schema=False, dependencies=[needs(Permission.VIEW)])
     async def openapi(request: Request) -> Response:

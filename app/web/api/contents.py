@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from app.live import Topic
+from app.domain.names import Topic
 from app.read.board import Board, BoardChange
 from app.read.fleet import Fleet
 from app.read.projection import BoardProjection

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from app.domain.gates import Answer, Gate, GatePhase, Origin, Subject, Version
 from app.domain.names import cut
 from app.domain.policy import Permission, permits
-from app.perform import Ballot, Gates
+from app.perform import Ballot, Gates, cast_ballot
 from app.perform.asking import Question
 from app.read.gate_models import GateDetail, GateLine
 from app.read.gates import detail, judged, line
@@ -199,7 +199,7 @@ def add(router: APIRouter, hub: Hub, gates: Gates) -> None:
         ballot = Ballot(
             body.answer, body.evidence, body.reason, body.override, idempotency_key or "", request_id(request)
         )
-        return shown(await gates.answer(ident, ballot, of(request.scope), dry_run=dry_run))
+        return shown(await cast_ballot(gates, ident, ballot, of(request.scope), dry_run=dry_run))
 
 
 def _yours(gate: Gate, request: Request) -> bool:

@@ -9,6 +9,7 @@ from typing import cast
 from app.domain.facts import SourceObserved
 from app.domain.freshness import Freshness
 from app.domain.names import Place, WorkloadRef
+from app.domain.revisions import Revision, Weight
 from app.domain.rollout import (
     Condition,
     Health,
@@ -18,14 +19,12 @@ from app.domain.rollout import (
     PodCondition,
     PodCounts,
     Problem,
-    Revision,
     RolloutState,
     Step,
     StepState,
     Strategy,
     WaitKind,
     WaitsFor,
-    Weight,
     attention,
 )
 from app.domain.stages import Stage, Typical

@@ -18,7 +18,8 @@ from app.read.run_page import RunPage
 from app.read.runs import JobLine, RunLine, StageSpan
 from app.read.timeline import Deployed, Stroke, Timeline
 from app.read.timeline_query import TimelineQuery
-from app.read.way import CommitShown, Image, PlaceNow, WayStep
+from app.read.way import CommitShown, Image, WayStep
+from app.read.whereabouts import PlaceNow
 
 NOW = datetime(2026, 11, 25, 9, 30, tzinfo=UTC)
 SHA = "9c1f0e7d" * 5

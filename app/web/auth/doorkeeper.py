@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -33,6 +32,8 @@ from .holders import bearer_of, person_of
 from .limits import Limits, client
 from .passwords import Passwords
 from .sessions import SignedIn
+from .tokens import API_PREFIX
+from .watchers import Watchers
 
 FRESH = 2.0
 """Seconds for which a row read is believed."""
@@ -42,11 +43,6 @@ LOOK_EVERY = 1.5
 """Seconds between two looks at whether those who watch still may."""
 TOUCH = timedelta(seconds=60)
 KEPT = 10_000
-API_PREFIX, KIOSK_PREFIX = "shipboard_", "kiosk_"
-MAX_STREAMS = 100
-"""Streams one person, token or screen may have open."""
-PROXY_STREAM = 60.0
-"""Seconds after which the stream of somebody whom a proxy told of has to come by the proxy again."""
 
 log = structlog.get_logger("shipboard.auth")
 STRANGER = replace(NOBODY, roles={EVERYWHERE: frozenset({Role.VIEWER})})
@@ -64,10 +60,6 @@ class _Known:
     source: str = ""
 
 
-class TooMany(Exception):
-    """One caller has as many streams open as anybody may."""
-
-
 class Doorkeeper:
     """The resolver of a running board. `database` is set once it is open; `https` is how people reach the board;
     `acts`: where nobody is asked who they are, everybody may act, since only this machine gets here."""
@@ -80,7 +72,6 @@ class Doorkeeper:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._acts = acts
-        self.proxy_stream = PROXY_STREAM
         self.settings = settings
         self.cookies = cookies.Cookies(https)
         self.limits = Limits()
@@ -88,8 +79,8 @@ class Doorkeeper:
         self.clock = clock
         self._database: Database | None = None
         self._known: dict[str, _Known] = {}
-        self._watching: dict[str, set[Callable[[], None]]] = defaultdict(set)
-        self._watched_as: dict[str, Principal] = {}
+        self.watchers = Watchers()
+        self.watch = self.watchers.watch
         self._kick = asyncio.Event()
         self._own = token_bytes(32)
         self._touching: set[asyncio.Task[None]] = set()
@@ -127,9 +118,9 @@ class Doorkeeper:
                 name, groups = asked
                 roles = granted(self.settings.grants, f"proxy:{name}", groups)
                 person = Principal(PrincipalKind.PERSON, "proxy", name, name, roles=roles, groups=groups)
-                watched = self._watched_as.get(person.identity)
+                watched = self.watchers.seen_as(person.identity)
                 if watched and watched.roles != roles:
-                    self._end_streams(person.identity)
+                    self.watchers.end(person.identity)
                 return Caller(person, self._own + name.encode())
         if not self.settings.modes:
             return Caller(LOCAL if self._acts else STRANGER, self._own)
@@ -159,31 +150,6 @@ class Doorkeeper:
         if principal.identity == LOCAL.identity:
             return None if self.settings.modes or not self._acts else LOCAL
         return principal if principal.kind is PrincipalKind.SYSTEM else None
-
-    def watch(
-        self, principal: Principal, end: Callable[[], None], again: Callable[[], None]
-    ) -> Callable[[], None]:
-        """Call `end` once `principal` may no longer read as it could, until the function answered is called; and
-        `again` for whom only a new request can tell of. Raises TooMany."""
-        proxied = principal.kind is PrincipalKind.PERSON and principal.issuer == Mode.PROXY
-        ident = principal.identity if proxied else principal.session
-        if not ident:
-            return lambda: None
-        if len(self._watching[ident]) >= MAX_STREAMS:
-            raise TooMany
-        self._watching[ident].add(end)
-        self._watched_as[ident] = principal
-        anew = asyncio.get_running_loop().call_later(self.proxy_stream, again) if proxied else None
-
-        def no_more() -> None:
-            if anew:
-                anew.cancel()
-            self._watching[ident].discard(end)
-            if not self._watching[ident]:
-                del self._watching[ident]
-                self._watched_as.pop(ident, None)
-
-        return no_more
 
     def forget(self) -> None:
         """Something was ended: believe nothing that was read before, and look at once at who watches."""
@@ -290,16 +256,11 @@ class Doorkeeper:
         return _Known(None, long_ago, long_ago, at)
 
     async def _look_after(self) -> None:
-        for ident, was in tuple(self._watched_as.items()):
+        for ident, was in self.watchers.all():
             found = await self._standing(was)
             if found is None or found.roles != was.roles:
                 self._known.clear()
-                self._end_streams(ident)
-
-    def _end_streams(self, ident: str) -> None:
-        log.info("streams ended", session=ident, streams=len(self._watching.get(ident, ())))
-        for end in tuple(self._watching.get(ident, ())):
-            end()
+                self.watchers.end(ident)
 
     async def _standing(self, was: Principal) -> Principal | None:
         """Who came by a session or token, as the database has it now; None when it holds no more. Whom a proxy told of

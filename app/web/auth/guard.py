@@ -19,7 +19,7 @@ from app.domain.audit import Act
 from app.domain.errors import StoreUnavailable
 from app.domain.people import EVERYWHERE, NOBODY, Principal, PrincipalKind, Role
 from app.domain.policy import Permission, permits
-from app.settings import AuthSettings
+from app.settings import AuthSettings, Mode
 from app.web import errors
 from app.web.logs import without_secret as logged
 
@@ -203,7 +203,8 @@ def _signed(scope: Scope) -> bool:
 
 def _limit(scope: Scope, unsafe: bool) -> RateLimitItem | None:
     if scope["path"] == "/login":
-        return limits.LOGIN if unsafe else None
+        secrets = Mode.LOCAL in scope["auth"].modes
+        return (limits.LOGIN if secrets else limits.SIGN_IN) if unsafe else None
     if scope["path"].startswith(("/oidc/", "/kiosk/")):
         return limits.SIGN_IN
     if unsafe:

@@ -20,7 +20,8 @@ from app.settings import AuthSettings
 WINDOWS = 4096
 LOGIN = RateLimitItemPerMinute(20, namespace="login")
 SIGN_IN = RateLimitItemPerMinute(240, namespace="sign-in")
-"""By a provider, or by a screen's link: there is nothing to guess, and a whole office may come at nine."""
+"""By a provider, by a screen's link, or as one of the demo's people: there is nothing to guess, and a whole office may
+come at nine."""
 ACT = RateLimitItemPerMinute(240, namespace="act")
 INGEST = RateLimitItemPerMinute(3_000, namespace="ingest")
 """Reports: one token may be that of a whole organisation, whose jobs end in bursts; five reports of each of 15,000

@@ -22,9 +22,10 @@ from app.web.render import Renderer
 from . import cookies, limits, oidc, tokens
 from .access import needs, of, remember
 from .audited import entry
-from .doorkeeper import KIOSK_PREFIX, Doorkeeper
+from .doorkeeper import Doorkeeper
 from .paths import safe_next
 from .sessions import SignedIn
+from .tokens import KIOSK_PREFIX
 from .viewer import viewer
 
 WINDOW = timedelta(minutes=15)

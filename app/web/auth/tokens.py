@@ -17,8 +17,8 @@ from app.domain.policy import Permission
 from app.domain.repositories import repo_key
 
 from . import cookies
-from .doorkeeper import API_PREFIX, KIOSK_PREFIX
 
+API_PREFIX, KIOSK_PREFIX = "shipboard_", "kiosk_"
 MOST_DAYS = 365
 ROLES = (Role.VIEWER, Role.OPERATOR, Role.APPROVER)
 """What a token may be; an approver's only decides, and is a person's own. Managing people takes a person."""

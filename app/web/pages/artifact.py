@@ -12,31 +12,45 @@ from app.read.fleet import Fleet
 from app.read.image import artifact_page
 from app.read.kept import Kept
 
-from .framed import Held, kept
+from .framed import Held
+from .packages import AT_ONCE, of_image, of_part, opened, part_of, search_of
 from .page import Page
 
-_REGIONS = ("sentence", "flags", "where", "proofs", "aside", "foot")
+_REGIONS = ("sentence", "flags", "where", "proofs", "contents", "aside", "foot")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _SORTS = frozenset({"artifact", "report", "deployment", "workload", "source"})
 
 
 @dataclass(frozen=True, slots=True)
 class ArtifactQuery:
-    """Which image, by any of its digests."""
+    """Which image, by any of its digests, and which `package` and which hundred of what is in it."""
 
     digest: str
+    package: str = ""
+    part: int = 1
 
     @classmethod
     def parse(cls, params: Iterable[tuple[str, str]]) -> ArtifactQuery:
-        """Read the path. Raises ValueError that says what is allowed."""
-        digest = next((value for name, value in params if name == "digest"), "").lower()
+        """Read path and query string. Raises ValueError that says what is allowed."""
+        told = dict(reversed([*params]))
+        digest = told.get("digest", "").lower()
         if not _DIGEST.fullmatch(digest):
             raise ValueError("An image is named by its digest: sha256: and 64 hex digits.")
-        return cls(digest)
+        return cls(digest, search_of(told), part_of(told))
 
     def query_string(self) -> str:
-        """Always empty: the path says it."""
-        return ""
+        """The canonical query string, without "?"."""
+        return of_part(self.package, self.part)
+
+    @property
+    def first(self) -> int:
+        """The first package shown, from 0."""
+        return (self.part - 1) * AT_ONCE
+
+    @property
+    def end(self) -> int:
+        """The first one that is not shown any more."""
+        return self.first + AT_ONCE
 
 
 async def find(fleet: Fleet, query: ArtifactQuery) -> Kept:
@@ -52,8 +66,12 @@ async def find(fleet: Fleet, query: ArtifactQuery) -> Kept:
     )
 
 
+async def _find(fleet: Fleet, query: ArtifactQuery) -> tuple[Kept, Kept]:
+    return await find(fleet, query), await of_image(fleet, query.digest)
+
+
 def _open(fleet: Fleet, query: ArtifactQuery, now: datetime, environments: Sequence[str]) -> Held:
-    return Held(fleet, kept(fleet, f"artifacts/{query.digest}"), _REGIONS, now)
+    return Held(fleet, opened(fleet, f"artifacts/{query.digest}", query.package), _REGIONS, now)
 
 
 PAGE = Page(
@@ -63,6 +81,6 @@ PAGE = Page(
     regions=_REGIONS,
     parse=ArtifactQuery.parse,
     open=_open,
-    find=find,
+    find=_find,
     absent="No such image",
 )

@@ -13,7 +13,8 @@ from app.domain.commands import VERBS, Arguments, Expected, Offer, Reason, Verb
 from app.domain.names import WorkloadRef
 from app.domain.policy import Blocker
 from app.domain.repositories import short
-from app.domain.rollout import PodCondition, Revision, Weight
+from app.domain.revisions import Revision, Weight
+from app.domain.rollout import PodCondition
 from app.domain.targets import Target
 from app.engines.acting import Difference
 from app.perform import Preview
@@ -41,7 +42,7 @@ _TITLES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Side:
+class End:
     """One end of from → to: version, what it is, digest of its image."""
 
     version: str
@@ -50,7 +51,7 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class Remembered:
     """What the board remembers beside the preview: who else is on the way, how long it took last, the way back, the
     commits between the two versions, the one that an owner would have to lose, and the first lines of commits that can
     be chosen."""
@@ -64,7 +65,7 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class FormProblem:
     """Why a form comes back: `status` of the answer, a sentence, what is different now."""
 
     status: int
@@ -86,8 +87,8 @@ class Asking:
     service: str
     environment: str
     place: str
-    before: Side | None
-    after: Side | None
+    before: End | None
+    after: End | None
     sentence: str
     warnings: tuple[str, ...]
     blocked_by: tuple[Blocker, ...]
@@ -104,12 +105,13 @@ class Asking:
     idle: bool
     reason_due: bool
     confirm: str
-    told: Told
+    told: Remembered
     back: str
     hours: int = 1
     drill: bool = False
     broken: int = 0
-    problem: Problem | None = None
+    problem: FormProblem | None = None
+    lasts: tuple[Offer, ...] = ()
     rows: tuple[()] = field(default=())
 
 
@@ -119,7 +121,7 @@ def asking(
     preview: Preview | None,
     arguments: Arguments,
     barred: Sequence[Blocker],
-    told: Told,
+    told: Remembered,
     production: frozenset[str],
     now: datetime,
 ) -> Asking:
@@ -229,13 +231,13 @@ def ends(row: WorkloadRow, verb: Verb, preview: Preview | None) -> tuple[Revisio
     return (stable, new) if before is None and after is None else (before, after)
 
 
-def _ends(row: WorkloadRow, verb: Verb, preview: Preview | None) -> tuple[Side | None, Side | None]:
+def _ends(row: WorkloadRow, verb: Verb, preview: Preview | None) -> tuple[End | None, End | None]:
     state = row.state
     new, stable = state.revision, state.stable
     before, after = ends(row, verb, preview)
     share = f", {state.weight.wanted} %" if state.weight else ""
     rest = f", {100 - state.weight.wanted} %" if state.weight else ""
-    sides: list[Side | None] = []
+    sides: list[End | None] = []
     for end in (before, after):
         if end is None:
             sides.append(None)
@@ -254,7 +256,7 @@ def _ends(row: WorkloadRow, verb: Verb, preview: Preview | None) -> tuple[Side |
             made = "synced" if verb is Verb.SYNC else "made"
             note = f"{made} {end.created_at:%b} {end.created_at.day}, {end.created_at:%H:%M} UTC"
         image = end.images[0] if end.images else ""
-        sides.append(Side(short(end.version) or image or end.key, note, image))
+        sides.append(End(short(end.version) or image or end.key, note, image))
     if sides[0] == sides[1]:
         return None, sides[1]
     return sides[0], sides[1]
@@ -276,7 +278,7 @@ def _differences(row: WorkloadRow, verb: Verb, preview: Preview | None) -> tuple
     return tuple(found)
 
 
-def _way_back(verb: Verb, row: WorkloadRow, told: Told, now: datetime) -> str:
+def _way_back(verb: Verb, row: WorkloadRow, told: Remembered, now: datetime) -> str:
     """The way back from it, in a sentence."""
     undo, ready = VERBS[verb].undo, told.readiness
     if undo is None or verb in BACKWARDS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from app.live import Topic
+from app.domain.names import Topic
 from app.read.board import Board, BoardChange, BoardRow
 from app.read.fleet import Fleet
 from app.read.lookback import PastFleet, still_board
@@ -34,14 +34,14 @@ class _Board:
 
     @property
     def columns(self) -> object:
-        return self.model.environments
+        return self._projection.columns
 
     @property
     def contacts(self) -> Mapping[str, datetime | None]:
         return self._projection.contacts
 
     def rows(self) -> Mapping[str, BoardRow]:
-        return {_ident(row.service): row for row in self.model.rows}
+        return {f"s-{row.slug}": row for row in self._projection.rows}
 
     def apply(self, topics: Iterable[Topic], now: datetime) -> Dirty:
         return self._dirty(self._projection.apply(topics, now))

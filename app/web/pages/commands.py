@@ -21,15 +21,16 @@ from fastapi import APIRouter, Request
 from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse, Response
 
-from app.domain.commands import VERBS, Arguments, Expected, Verb
+from app.domain.commands import VERBS, Arguments, Expected, Offer, Verb
 from app.domain.errors import ShipboardError, StoreUnavailable
 from app.domain.names import WorkloadRef
 from app.domain.policy import Blocker, Permission
-from app.engines import owners
+from app.engines import owners_acts
 from app.perform import Ask, Blocked, KeyReused, Moved, NotKnown, Perform, Preview, Unsuited
 from app.read import acts, changes
 from app.read import commands as read
 from app.read.rows import WorkloadRow
+from app.store.readiness import OWNER
 from app.web import auth
 from app.web.answers import refusal
 from app.web.auth import needs
@@ -37,7 +38,7 @@ from app.web.auth.login import form
 from app.web.render import Renderer
 from app.web.streams import Hub
 
-from .asking import Asking, Problem, Told, asking, drilling, ends
+from .asking import Asking, FormProblem, Remembered, asking, drilling, ends
 from .may import personal
 
 PATH = "/workloads/{cluster}/{namespace}/{kind}/{name}/commands/{verb}"
@@ -112,7 +113,7 @@ class Dialog:
             return await self._page(request, shown, given["reason"])
         typed = given["confirm"].strip()
         if VERBS[verb].dangerous and typed != ref.name:
-            problem = Problem(422, f"Type {ref.name} to confirm: this skips what would have stopped it.")
+            problem = FormProblem(422, f"Type {ref.name} to confirm: this skips what would have stopped it.")
             return await self._page(request, shown, given["reason"], problem)
         ident = str(request.scope.get("state", {}).get("request_id", ""))
         asked = Ask(verb, ref, shown.arguments, shown.expected, given["reason"], given["key"], ident)
@@ -126,7 +127,12 @@ class Dialog:
         return RedirectResponse(f"/commands/{receipt.id}", 303, {"cache-control": "no-store"})
 
     async def _page(
-        self, request: Request, form: Shown, reason: str = "", problem: Problem | None = None, key: str = ""
+        self,
+        request: Request,
+        form: Shown,
+        reason: str = "",
+        problem: FormProblem | None = None,
+        key: str = "",
     ) -> Response:
         verb, ref = form.verb, form.ref
         row = self._hub.fleet.at(ref)
@@ -169,25 +175,31 @@ class Dialog:
                 raise
             except ShipboardError as error:
                 barred.append(Blocker("cluster", str(error), "See /sources for how the cluster is."))
+        lasts: tuple[Offer, ...] = ()
+        if preview and any(b.rule == OWNER for b in preview.blocked_by):  # as the look shows, so the words
+            there = acts.verbs(row, replace(past.told.record, undone=True))
+            offer = there.get(verb, offer)
+            lasts = tuple(there[v] for v in (Verb.HOLD, Verb.SYNC) if v in there and there[v].available)
         if form.drill and (blocker := self._perform.undrilled(row.place.environment, row.state)):
             barred.append(blocker)
-        told = await self._told(row, verb, preview)
+        told = await self._remembered(row, verb, preview)
         found = asking(row, offer, preview, arguments, barred, told, self._production, self._hub.clock())
+        found = replace(found, lasts=tuple(each for each in lasts if each.verb is not verb))
         return drilling(found) if form.drill else found
 
-    async def _told(self, row: WorkloadRow, verb: Verb, preview: Preview | None) -> Told:
+    async def _remembered(self, row: WorkloadRow, verb: Verb, preview: Preview | None) -> Remembered:
         fleet = self._hub.fleet
         past = await fleet.follow(row.ref)
         took = await read.took(self._hub.database, row.ref, verb)
         before, after = ends(row, verb, preview)
-        source = preview.source if preview and verb in owners.UNDONE | {Verb.SYNC, Verb.HOLD} else None
+        source = preview.source if preview and verb in owners_acts.UNDONE | {Verb.SYNC, Verb.HOLD} else None
         async with self._hub.database.reading() as connection:
             lies = await changes.between(connection, before, after) if before and after else None
             lost = await changes.revert(connection, source) if source else None
             chosen = preview.targets if preview and verb is Verb.SYNC else ()
             titles = await changes.titles(connection, [target.revision.version for target in chosen])
         near = acts.others(fleet.workloads.values(), row)
-        return Told(near, took, past.told.readiness, lies, lost, titles)
+        return Remembered(near, took, past.told.readiness, lies, lost, titles)
 
 
 def routes(hub: Hub, renderer: Renderer, perform: Perform, production: frozenset[str]) -> APIRouter:
@@ -236,25 +248,25 @@ def _hours(params: Mapping[str, str]) -> int:
     return min(168, max(1, int(given))) if given.isdecimal() and len(given) < 5 else 1
 
 
-def _problem(request: Request, error: ShipboardError) -> Problem:
+def _problem(request: Request, error: ShipboardError) -> FormProblem:
     """Why the form comes back, in words."""
     match error:
         case Moved():
-            return Problem(409, "It has changed since you looked, so nothing was done.", error.difference)
+            return FormProblem(409, "It has changed since you looked, so nothing was done.", error.difference)
         case Blocked():
             rules = {b.rule for b in error.blocked_by}
             said = " ".join(f"{b.message} {b.clears}".strip() for b in error.blocked_by)
-            return Problem(403 if error.forbidden else 422 if rules == {"reason"} else 409, said)
+            return FormProblem(403 if error.forbidden else 422 if rules == {"reason"} else 409, said)
         case KeyReused():
             said = (
                 "This form was sent before, with another reason. What was asked then stands; ask anew below."
             )
-            return Problem(422, said)
+            return FormProblem(422, said)
         case Unsuited():
-            return Problem(422, str(error))
+            return FormProblem(422, str(error))
         case NotKnown():
             raise refusal(request, 404, "No such workload", str(error), _TODO)
-    return Problem(503, f"{error} Nothing was changed; ask again in a moment.")
+    return FormProblem(503, f"{error} Nothing was changed; ask again in a moment.")
 
 
 def _text(fields: FormData, name: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from app.live import Topic
+from app.domain.names import Topic
 from app.read.board import Listening
 from app.read.fleet import Fleet
 from app.read.sources import contacts, judged, listening

@@ -1,6 +1,7 @@
 """Freezes by hand, on the page of gates: the forms that begin one, end it early and let a service out.
 
-The list around them is kept up by the page's stream; the forms are each viewer's own, and work without JavaScript.
+The list of freezes and the forms that choose among them are kept up by the page's stream, alike for all who may
+the same; the rest is each viewer's own. All work without JavaScript.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from app.domain.people import Principal
 from app.domain.policy import Permission, permits
 from app.perform import Freezes
 from app.read.fleet import Fleet
-from app.read.frost import FreezeLine, calendar
 from app.web import auth
 from app.web.answers import refusal
 from app.web.auth import needs
@@ -37,15 +37,12 @@ Ident = Annotated[str, Form(pattern=r"^[\w-]{1,64}$")]
 
 
 def mine(renderer: Renderer, fleet: Fleet, query: object, scope: Scope, now: datetime) -> str:
-    """The forms of one viewer, with the freezes that are theirs to change."""
+    """The form of one viewer that begins a freeze, and what proves the others to be theirs."""
     who = auth.of(scope)
-    lines = [line for line in calendar(fleet.freezes, now) if _may(who, line)]
     zones = [f.window.zone for f in fleet.delivery.freezes if f.window]
     places = fleet.delivery.order
     context = {
         "may": _anywhere(who, places),
-        "all": lines,
-        "by_hand": [line for line in lines if line.by],
         "environments": [e for e in places if permits(who, Permission.ADMIN, e).allowed],
         "zones": dict.fromkeys((*zones, *ZONES)),
         "zone": zones[0] if zones else "UTC",
@@ -91,10 +88,6 @@ def routes(freezes: Freezes) -> APIRouter:
         return _back()
 
     return router
-
-
-def _may(who: Principal, line: FreezeLine) -> bool:
-    return permits(who, Permission.ADMIN, line.environment).allowed
 
 
 def _anywhere(who: Principal, places: tuple[str, ...]) -> bool:

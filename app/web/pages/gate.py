@@ -19,7 +19,7 @@ from starlette.types import Scope
 
 from app.domain.gates import Answer, Gate, GatePhase
 from app.domain.policy import Permission, permits
-from app.perform import Ballot, Gates
+from app.perform import Ballot, Gates, cast_ballot
 from app.read import gates as read
 from app.read.fleet import Fleet
 from app.read.gate_evidence import proofs
@@ -28,7 +28,7 @@ from app.web import auth
 from app.web.auth import needs
 from app.web.render import Renderer
 
-from .gates import Kept
+from .gates import LiveGates
 from .page import Dirty, Page
 
 _REGIONS = ("sentence", "rules", "proof", "change", "commits", "aside", "seal")
@@ -53,7 +53,7 @@ class GateQuery:
         return ""
 
 
-class _Gate(Kept):
+class _Gate(LiveGates):
     """`GatePage` as a page reads it."""
 
     name = "shown"
@@ -128,7 +128,7 @@ def routes(gates: Gates) -> APIRouter:
     ) -> Response:
         found = str(request.scope.get("state", {}).get("request_id", ""))
         ballot = Ballot(answer, evidence, reason, override, key or token_hex(16), found)
-        gate = await gates.answer(ident, ballot, auth.of(request.scope))
+        gate = await cast_ballot(gates, ident, ballot, auth.of(request.scope))
         return RedirectResponse(f"/gates/{gate.id}", 303, {"cache-control": "no-store"})
 
     return router

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from app.live import Topic
+from app.domain.names import Topic
 from app.read import gates as read
 from app.read.fleet import Fleet
 from app.read.gate_models import GateLine, Inbox
@@ -34,7 +34,7 @@ class InboxQuery:
         return ""
 
 
-class Kept:
+class LiveGates:
     """A read model of gates that is made again whenever a gate, a workload or a freeze changed, and by the clock."""
 
     columns = None
@@ -68,7 +68,7 @@ class Kept:
         raise NotImplementedError
 
 
-class _Inbox(Kept):
+class _Inbox(LiveGates):
     """`Inbox` as a page reads it."""
 
     name = "inbox"
@@ -89,7 +89,7 @@ class _Inbox(Kept):
             return Dirty(everything=True)  # there are few, and their order tells something
         old, new = _rows(before), _rows(self.model)
         changed = {ident: row for ident, row in new.items() if old[ident] != row}
-        return Dirty(frozenset({"sentence", "freezes", "foot"}), changed=changed)
+        return Dirty(frozenset({"sentence", "freezes", "changing", "foot"}), changed=changed)
 
 
 def _rows(inbox: Inbox) -> dict[str, GateLine]:
@@ -104,7 +104,7 @@ PAGE = Page(
     path="/gates",
     title="Gates",
     template="gates.html",
-    regions=("sentence", "rows", "freezes", "foot"),
+    regions=("sentence", "rows", "freezes", "changing", "foot"),
     parse=InboxQuery.parse,
     open=_Inbox,
     by_rights=_by_rights,

@@ -6,15 +6,15 @@ message is the regions, every later one is those whose bytes changed.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Protocol
 
 from starlette.types import Scope
 
+from app.domain.names import Topic
 from app.domain.policy import Blocker, Permission
-from app.live import Topic
 from app.read.fleet import Fleet
 from app.read.frost import Alarm
 from app.web.render import MARK, Renderer, aged
@@ -110,14 +110,14 @@ class RowCache:
     def __init__(self) -> None:
         self._drawn: dict[tuple[str, object, str], tuple[object, str]] = {}
 
-    def get(self, key: tuple[str, object, str], row: object, draw: Callable[[], str]) -> str:
+    def get(self, key: tuple[str, object, str], row: object, draw: Callable[[object], str]) -> str:
         """The text of `row`, drawn only if the row kept under `key` differs."""
         kept = self._drawn.get(key)
         if kept is not None and kept[0] == row:
             return kept[1]
         if kept is None and len(self._drawn) >= _KEPT_ROWS:
             del self._drawn[next(iter(self._drawn))]
-        text = draw()
+        text = draw(row)
         self._drawn[key] = (row, text)
         return text
 
@@ -196,8 +196,8 @@ class PageContent:
         self._look(now)
         full = bool(self._rows)
         changed = {n for n in dirty.regions if n in self._regions and _put(self._regions, n, self._draw(n))}
-        for ident, row in {**dirty.changed, **dirty.added}.items():
-            if _put(self._rows, ident, self._draw_row(ident, row)):
+        for ident, text in self._drawn({**dirty.changed, **dirty.added}):
+            if _put(self._rows, ident, text):
                 changed.add(ident)
         removed = frozenset(i for i in dirty.removed if self._rows.pop(i, None) is not None)
         added = frozenset(dirty.added.keys() & changed)
@@ -207,20 +207,24 @@ class PageContent:
         self._look(now)
         self._columns = self._projection.columns
         self._regions = {name: self._draw(name) for name in self._page.regions if name != ROWS}
-        self._rows = {ident: self._draw_row(ident, row) for ident, row in self._projection.rows().items()}
+        self._rows = dict(self._drawn(self._projection.rows()))
 
     def _look(self, now: datetime) -> None:
         shown, self._now = self._projection, now
-        self._context |= {shown.name: shown.model, "contacts": shown.contacts, "now": now}
-        self._context |= {"alarms": self._alarms(now), "listening": shown.model.sources}
+        model = shown.model
+        self._context |= {shown.name: model, "contacts": shown.contacts, "now": now}
+        self._context |= {"alarms": self._alarms(now), "listening": model.sources}
 
     def _draw(self, name: str) -> str:
         return self._renderer.region(self._page.template, name, self._context)
 
-    def _draw_row(self, ident: str, row: object) -> str:
-        context = {**self._context, "row": row}
-        key = (self._page.template, self._columns, ident)
-        return self._cache.get(key, row, lambda: self._renderer.region(self._page.template, "row", context))
+    def _drawn(self, rows: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+        """Rows by element id, as text."""
+        if not rows:
+            return
+        draw = self._renderer.drawing(self._page.template, "row", self._context, "row")
+        for ident, row in rows.items():
+            yield ident, self._cache.get((self._page.template, self._columns, ident), row, draw)
 
     def _text(self, ident: str) -> str:
         return self._regions[ident] if ident in self._regions else self._rows[ident]
@@ -231,7 +235,8 @@ class PageContent:
 
     def _table(self) -> str:
         """The rows in their frame, which is drawn around a single stand-in."""
-        name, model = self._projection.name, self._projection.model
+        name = self._projection.name
+        model: Any = self._context[name]
         context = {**self._context, name: replace(model, rows=model.rows[:1])}
         head, _, tail = self._renderer.region(self._page.template, ROWS, context, {"row": MARK}).partition(
             MARK

@@ -9,16 +9,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from app.live import Topic
+from app.domain.names import Topic
 from app.read.board import Board, BoardRow, Empty, Listening
 from app.read.fleet import Fleet
 from app.read.projection import BoardProjection
 from app.read.query import BoardQuery
+from app.read.receipt import ReceiptPage
 from app.read.sources import Sources, SourcesProjection
 from app.read.wall import Wall, WallProjection
-from app.read.workload import WorkloadPage, WorkloadProjection
+from app.read.workload import WorkloadPage
+from app.read.workload_projection import WorkloadProjection
 
-from . import specimens
+from . import answered, specimens
 from .page import Dirty, Page
 
 
@@ -32,6 +34,8 @@ class Patterns:
     listened: Sources
     fails: WorkloadPage
     waits: WorkloadPage
+    moves: WorkloadPage
+    receipts: tuple[tuple[str, ReceiptPage], ...]
     empties: tuple[Empty, ...]
     sources: tuple[Listening, ...]
 
@@ -93,6 +97,8 @@ def patterns(now: datetime) -> Patterns:
         listened=SourcesProjection(fleet, now).sources,
         fails=WorkloadProjection(fleet, specimens.ref("fails"), now).page,
         waits=WorkloadProjection(fleet, specimens.ref("waits"), now).page,
+        moves=WorkloadProjection(fleet, specimens.ref("moves"), now).page,
+        receipts=answered.receipts(now),
         empties=(
             Empty("no_match", "Nothing matches.", "None of the 14 services fits.", "Ask for less."),
             Empty("looking", "Looking around…", "Services appear as they are found.", answered=2, asked=5),

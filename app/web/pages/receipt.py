@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
+from app.domain.names import Topic
 from app.domain.policy import Permission
-from app.live import Topic
 from app.read.fleet import Fleet
 from app.read.kept import Kept
 from app.read.receipt import ReceiptPage, ReceiptProjection, ReceiptQuery, follow

@@ -1,4 +1,4 @@
-"""A report that CI uploaded: the tests that failed or waver, or the findings, a hundred on a page."""
+"""A report that CI uploaded: the tests that failed or waver, the findings, or the packages, a hundred on a page."""
 
 from __future__ import annotations
 
@@ -10,33 +10,30 @@ from app.read.fleet import Fleet
 from app.read.kept import Kept
 from app.read.reports import report_page
 
-from .framed import Held, kept
+from .framed import Held
+from .packages import AT_ONCE, of_part, of_report, opened, part_of, search_of
 from .page import Page
 
-AT_ONCE = 100
-"""Tests or findings on a page."""
 _REGIONS = ("sentence", "items", "aside", "foot")
 
 
 @dataclass(frozen=True, slots=True)
 class ReportQuery:
-    """Which report, and which hundred of what it says, from 1."""
+    """Which report, which hundred of what it says, from 1, and which `package` of those it lists."""
 
     report: str
     part: int = 1
+    package: str = ""
 
     @classmethod
     def parse(cls, params: Iterable[tuple[str, str]]) -> ReportQuery:
         """Read path and query string. Raises ValueError that says what is allowed."""
         told = dict(reversed([*params]))
-        part = told.get("part", "1")
-        if not (part.isdecimal() and len(part) < 4 and int(part)):
-            raise ValueError("part= is no number of a page. Use 1, 2, 3 …")
-        return cls(told.get("report", "")[:40], int(part))
+        return cls(told.get("report", "")[:40], part_of(told), search_of(told))
 
     def query_string(self) -> str:
         """The canonical query string, without "?"."""
-        return f"part={self.part}" if self.part > 1 else ""
+        return of_part(self.package, self.part)
 
     @property
     def first(self) -> int:
@@ -60,8 +57,12 @@ async def find(fleet: Fleet, query: ReportQuery) -> Kept:
     )
 
 
+async def _find(fleet: Fleet, query: ReportQuery) -> tuple[Kept, Kept]:
+    return await find(fleet, query), await of_report(fleet, query.report)
+
+
 def _open(fleet: Fleet, query: ReportQuery, now: datetime, environments: Sequence[str]) -> Held:
-    return Held(fleet, kept(fleet, f"reports/{query.report}"), _REGIONS, now)
+    return Held(fleet, opened(fleet, f"reports/{query.report}", query.package), _REGIONS, now)
 
 
 PAGE = Page(
@@ -71,6 +72,6 @@ PAGE = Page(
     regions=_REGIONS,
     parse=ReportQuery.parse,
     open=_open,
-    find=find,
+    find=_find,
     absent="No such report",
 )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.live import Topic
+from app.domain.names import Topic
 from app.read.fleet import Fleet
 from app.read.sources import SourceLine, Sources, SourcesChange, SourcesProjection
 from app.read.words import slug

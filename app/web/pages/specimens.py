@@ -9,9 +9,11 @@ from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import cast
 
+from app.domain.course import Sample
 from app.domain.facts import SourceObserved
 from app.domain.freshness import Freshness
 from app.domain.names import Place, WorkloadRef
+from app.domain.revisions import Revision, Weight
 from app.domain.rollout import (
     Caution,
     CautionKind,
@@ -22,16 +24,15 @@ from app.domain.rollout import (
     PodCondition,
     PodCounts,
     Problem,
-    Revision,
     RolloutState,
     Step,
     StepState,
     Strategy,
     WaitKind,
     WaitsFor,
-    Weight,
     attention,
 )
+from app.domain.stages import Stage
 from app.read.builds import Builds
 from app.read.fleet import Fleet
 from app.read.marks import Marks
@@ -64,9 +65,8 @@ def fleet(now: datetime) -> Fleet:
     services: defaultdict[str, set[str]] = defaultdict(set)
     for row in rows.values():
         services[row.place.service].add(row.key)
-    past = Past(
-        ref("waits"), Told((PastRollout(rollouts["0"], (), 720, 0),), total=1, typical=None, known=True)
-    )
+    pasts = {name: _past(rows[f"east:{name}-production"], now) for name in ("waits", "moves")}
+    never = Past(ref("good"), Told())
     return cast(
         "Fleet",
         SimpleNamespace(
@@ -77,11 +77,45 @@ def fleet(now: datetime) -> Fleet:
             freezes=(),
             by_service={name: frozenset(keys) for name, keys in services.items()},
             at=lambda at: next(row for row in rows.values() if row.ref == at),
-            past=lambda _: past,
+            past=lambda at: pasts.get(at.name, never),
             builds=Builds(),
             origins=Origins(),
             marks=Marks(),
         ),
+    )
+
+
+_LOOKS = ((0, 0, 8, 0, 0), (2, 1, 7, 0, 5), (11, 1, 7, 1, 25), (13, 2, 6, 0, 25))
+"""Of one whose traffic is split: after how many minutes, new ready, old ready, failing, asked for in percent."""
+_STEPS = ((0, 2, ""), (2, 11, "5 %"), (11, 0, "25 %"))
+"""From and to which minute (0: it lasts), and what it is called."""
+
+
+def _past(row: WorkloadRow, now: datetime) -> Past:
+    """What runs since half an hour: by steps where its traffic is split, else pod by pod."""
+    began, split = now - timedelta(minutes=30), row.state.weight is not None
+
+    def after(minutes: int) -> datetime:
+        return began + timedelta(minutes=minutes)
+
+    course = tuple(
+        Sample(after(minute), new, old, new + old + failing, failing, minute // 10, 1, asked, measured)
+        for minute, new, old, failing, asked, measured in (
+            [(*look, max(0, look[4] - 20 * look[3])) for look in _LOOKS]
+            if split
+            else [(3 * i, i, 12 - i, int(i == 4), None, None) for i in range(8)]
+        )
+    )
+    stages = tuple(
+        Stage(label, Phase.PROGRESSING, i, after(since), after(until) if until else None)
+        for i, (since, until, label) in enumerate(_STEPS)
+        if split
+    )
+    running = RolloutRow(
+        row.place.service, row.key, row.place, row.state.strategy, "1.3.9", "1.4.0", began, None, None
+    )
+    return Past(
+        row.ref, Told((PastRollout(running, stages, None, None),), total=1, known=True, course=course)
     )
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlencode
 
-from app.live import Topic
+from app.domain.names import Topic
 from app.read.dora_query import DoraQuery
 from app.read.fleet import Fleet
 from app.read.kept import Kept

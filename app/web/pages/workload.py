@@ -7,12 +7,13 @@ from datetime import datetime
 from difflib import get_close_matches
 
 from app.domain.drills import production
-from app.live import Topic
+from app.domain.names import Topic
 from app.read.fleet import Fleet
 from app.read.lookback import PastFleet, still_workload
 from app.read.past import Past
 from app.read.sides import PodLine
-from app.read.workload import WorkloadPage, WorkloadProjection, WorkloadQuery
+from app.read.workload import WorkloadPage, WorkloadQuery
+from app.read.workload_projection import WorkloadProjection
 
 from .page import Dirty, Page
 

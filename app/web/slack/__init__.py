@@ -24,7 +24,7 @@ from app.domain.gates import Answer, Gate, GatePhase
 from app.domain.people import Principal
 from app.domain.policy import Permission, permits
 from app.domain.refusals import ClusterError
-from app.perform import Ballot, EvidenceChanged, Gates, NotKnown, Over
+from app.perform import Ballot, EvidenceChanged, Gates, NotKnown, Over, cast_ballot
 from app.settings import AuthSettings, SlackPerson, SlackSettings
 from app.sources.hooks.verify import SLACK, TOLERANCE, Signed
 from app.sources.outbound import Outbound, bearer
@@ -181,7 +181,7 @@ class Desk:
         ballot = Ballot(Answer.APPROVE, asked.digest, key=f"slack-{key}", request=request)
         name = escaped(who.name)
         try:
-            gate = await self.gates.answer(asked.ident, ballot, who)
+            gate = await cast_ballot(self.gates, asked.ident, ballot, who)
             note = f"{name} approved." if gate.phase is GatePhase.OPEN else ""
         except Over:
             gate, note = await self.gates.one(asked.ident), ""
@@ -194,7 +194,7 @@ class Desk:
     async def _rejected(self, asked: Asked, who: Principal, request: str) -> Said:
         gate = await self._meant(asked.ident)
         ballot = Ballot(Answer.REJECT, asked.digest or gate.digest, asked.reason, request=request)
-        gate = await self.gates.answer(gate.id, ballot, who)
+        gate = await cast_ballot(self.gates, gate.id, ballot, who)
         return (
             said.DONE
             if asked.dialog

@@ -6,7 +6,8 @@ import hmac
 from datetime import datetime
 from email.utils import format_datetime
 
-SECRETS = {"generic": "whsec_" + base64.b64encode(b"k" * 32).decode(), "": "s3cr3t of the hook"}
+_WHSEC = "whsec_" + base64.b64encode(b"k" * 32).decode()
+SECRETS = {"generic": _WHSEC, "incidentio": _WHSEC, "": "s3cr3t of the hook"}
 
 
 def secret_of(provider: str) -> str:
@@ -55,7 +56,7 @@ def signed(provider: str, secret: str, body: bytes, now: datetime, ident: str = 
             return {"x-pagerduty-signature": f"v1={_hex(secret, body)}"}
         case "drone":
             return drone(secret, body, now)
-        case "generic":
+        case "generic" | "incidentio":
             return standard(secret, body, now, ident)
         case _:
             return {"x-shipboard-token": secret}

@@ -58,7 +58,71 @@ OPSGENIE = {
     "createdAt": int(datetime.fromisoformat(BEGAN).timestamp() * 1000),
     "updatedAt": int(datetime.fromisoformat(OVER).timestamp() * 1000),
 }
+
+
+def incident_io(category: str, event: str = "incident_updated_v2", **more: Any) -> Any:
+    """An event of incident.io, after its API reference."""
+    kind = f"public_incident.{event}"
+    at = "2026-11-25T11:00:00.5Z"
+    incident = {
+        "id": "01FDAG4SAP5TYPT98WGR2N7W91",
+        "reference": "INC-123",
+        "name": "Errors at checkout",
+        "mode": "standard",
+        "permalink": "https://app.incident.example/incidents/123",
+        "incident_status": {"category": category, "name": "Whatever they call it"},
+        "created_at": at,
+        "updated_at": OVER if category != "live" else at,
+        "incident_timestamp_values": [
+            {"incident_timestamp": {"name": "Reported at"}, "value": {"value": BEGAN}},
+            {"incident_timestamp": {"name": "Accepted at"}},
+            None,
+        ],
+        "custom_field_entries": [
+            {"custom_field": {"name": "Teams"}, "values": [{"value_text": "x"}]},
+            {
+                "custom_field": {"name": "Affected services"},
+                "values": [{"value_catalog_entry": {"name": "Checkout API", "id": "1"}}],
+            },
+            {"custom_field": {"name": "Environment"}, "values": [{"value_option": {"value": "Production"}}]},
+        ],
+        **more,
+    }
+    told = {"incident": incident, "message": "x"} if event == "incident_status_updated_v2" else incident
+    return {"event_type": kind, kind: told}
+
+
+def page(status: str, **more: Any) -> Any:
+    """A notification of Statuspage, after its documentation."""
+    incident = {
+        "id": "rclfxz2g21ly",
+        "name": "Errors at checkout",
+        "status": status,
+        "impact": "major",
+        "shortlink": "https://stspg.example/pkvpcwjwqd5b",
+        "created_at": "2026-11-25T05:00:00.000-06:00",
+        "updated_at": "2026-11-25T05:30:00.000-06:00" if status == "resolved" else BEGAN,
+        "resolved_at": OVER if status == "resolved" else None,
+        "incident_updates": [{"affected_components": [{"name": "Checkout API", "code": "x"}]}, None],
+        **more,
+    }
+    return {"meta": {}, "page": {"id": "kctbh9vrtdwd", "status_indicator": "major"}, "incident": incident}
+
+
+IO = ("01FDAG4SAP5TYPT98WGR2N7W91", "Checkout API", "production", "INC-123 Errors at checkout")
 CASES = {
+    "declared": ("incidentio", incident_io("live", "incident_created_v2"), (*IO, None)),
+    "closed there": ("incidentio", incident_io("closed", "incident_status_updated_v2"), (*IO, OVER)),
+    "published": (
+        "statuspage",
+        page("investigating"),
+        ("rclfxz2g21ly", "Checkout API", "", "Errors at checkout", None),
+    ),
+    "resolved there": (
+        "statuspage",
+        page("resolved", components=[{"name": "Checkout"}]),
+        ("rclfxz2g21ly", "Checkout", "", "Errors at checkout", OVER),
+    ),
     # provider, body, (id, service, environment, title, over)
     "triggered": (
         "pagerduty",
@@ -117,7 +181,8 @@ def test_incident_is_read_as_its_tool_tells_it(name):
     )
     assert found.started_at == datetime.fromisoformat(BEGAN)
     assert told.source == provider
-    assert told.as_of == (over or (datetime.fromisoformat(OVER) if name == "taken up" else found.started_at))
+    later = {"taken up": OVER, "declared": "2026-11-25T11:00:00.5Z"}.get(name)
+    assert told.as_of == (over or (datetime.fromisoformat(later) if later else found.started_at))
 
 
 @pytest.mark.parametrize(
@@ -128,6 +193,12 @@ def test_incident_is_read_as_its_tool_tells_it(name):
         ("opsgenie", {"action": "AddNote", "alert": OPSGENIE}),
         ("alertmanager", group()),
         ("grafana", group({"status": "pending"})),
+        ("incidentio", incident_io("triage")),
+        ("incidentio", incident_io("live", mode="test")),
+        ("incidentio", {"event_type": "private_incident.incident_created_v2"}),
+        ("statuspage", {"component_update": {"new_status": "major_outage"}, "component": {"name": "x"}}),
+        ("statuspage", page("scheduled")),
+        ("statuspage", page("resolved", impact="maintenance")),
     ],
 )
 def test_what_tells_of_no_incident_is_passed_over_with_a_reason(provider, body):
@@ -136,11 +207,38 @@ def test_what_tells_of_no_incident_is_passed_over_with_a_reason(provider, body):
     assert reading.ignored
 
 
-@pytest.mark.parametrize("provider", ["pagerduty", "opsgenie", "alertmanager", "grafana"])
-@pytest.mark.parametrize("body", [None, [], {}, {"event": 1, "alert": [], "action": "Create", "alerts": {}}])
+ALERTING = ("pagerduty", "opsgenie", "alertmanager", "grafana", "incidentio", "statuspage")
+
+
+@pytest.mark.parametrize("provider", ALERTING)
+@pytest.mark.parametrize(
+    "body",
+    [
+        None,
+        [],
+        {},
+        {"event_type": "public_incident.incident_created_v2", "incident": {"id": 1}},
+        {"event": 1, "alert": [], "action": "Create", "alerts": {}},
+    ],
+)
 def test_what_is_of_another_shape_is_refused_or_passed_over(provider, body):
     with suppress(Refused):
         assert not PROVIDERS[provider].read(Delivery("", body, {}, NOW)).facts
+
+
+@pytest.mark.parametrize("category", ["declined", "canceled", "merged"])
+def test_incident_that_was_none_is_withdrawn(category):
+    told = told_by("incidentio", incident_io(category))
+    assert (told.withdrawn, told.as_of) == (True, datetime.fromisoformat(OVER))
+    assert not told_by("incidentio", incident_io("live")).withdrawn
+
+
+def test_page_without_components_is_placed_by_the_hooks_names():
+    told = told_by("statuspage", page("investigating", incident_updates=[]))
+    mine = Alerts(("production",), (("*", "storefront"),))
+    assert located(told, "page", mine).incident.service == "storefront"
+    with pytest.raises(Refused, match="names no service"):
+        located(told, "page", Alerts(("production",)))
 
 
 def test_names_and_places_are_the_hooks_and_nobody_elses():

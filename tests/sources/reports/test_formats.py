@@ -7,6 +7,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.domain.artifacts import AliasKind, Trust
+from app.domain.packages import MAX_PACKAGES
 from app.domain.reports import Attestation, Bill, CaseResult, ScanReport, Severity, TestReport
 from app.sources import reports
 from app.sources.reports.reading import MAX_BYTES, MAX_DEPTH, MAX_MESSAGE
@@ -285,11 +286,101 @@ def test_trivy_without_results_is_clean(body):
     assert not found.findings
 
 
-def test_spdx_as_tag_value_and_json_count_packages():
-    tags = b"SPDXVersion: SPDX-2.3\nDocumentName: cart\nPackageName: a\nPackageName: b\n"
-    _, found = reports.read("auto", tags)
+def packages_of(body: object) -> list[tuple[str, str, str, str]]:
+    _, found = reports.read("auto", body if isinstance(body, bytes) else json.dumps(body).encode())
     assert isinstance(found, Bill)
-    assert (found.format, found.subject, found.components) == ("SPDX 2.3", "cart", 2)
+    assert found.components >= len(found.packages) + found.left_out
+    return [(one.name, one.version, one.licence, one.purl) for one in found.packages]
+
+
+LOG4J = ("org.apache/log4j", "2.14.1", "Apache-2.0", "pkg:maven/org.apache/log4j@2.14.1")
+CYCLONE = {
+    "bomFormat": "CycloneDX",
+    "components": [
+        {"type": "file", "name": "/etc/passwd"},
+        {
+            "type": "library",
+            "group": "org.apache",
+            "name": "log4j",
+            "version": "2.14.1",
+            "purl": LOG4J[3],
+            "licenses": [{"license": {"id": "Apache-2.0"}}],
+            "components": [{"name": "inner", "licenses": [{"expression": "MIT OR Zlib"}, 7, {"license": 1}]}],
+        },
+        {"name": "inner", "licenses": [{"expression": "MIT OR Zlib"}]},
+        {"name": ["evil"], "version": {}},
+    ],
+}
+CYCLONE_XML = b"""<bom xmlns="http://cyclonedx.org/schema/bom/1.6"><metadata><component type="container">
+<name>cart</name><licenses><expression>X</expression></licenses></component></metadata><components>
+<component type="file"><name>/etc/passwd</name></component>
+<component type="library"><group>org.apache</group><name>log4j</name><version>2.14.1</version>
+<licenses><license><id>Apache-2.0</id></license></licenses><purl>pkg:maven/org.apache/log4j@2.14.1</purl>
+<components><component><name>inner</name><licenses><expression>MIT OR Zlib</expression></licenses></component>
+</components></component></components></bom>"""
+SPDX = {
+    "spdxVersion": "SPDX-2.3",
+    "packages": [
+        {
+            "name": "org.apache/log4j",
+            "versionInfo": "2.14.1",
+            "licenseConcluded": "NOASSERTION",
+            "licenseDeclared": "Apache-2.0",
+            "externalRefs": [{"referenceType": "purl", "referenceLocator": LOG4J[3]}, None],
+        },
+        {"name": "inner", "licenseConcluded": "MIT OR Zlib", "licenseDeclared": "X"},
+        {"versionInfo": "1"},
+    ],
+}
+SPDX_TAGS = b"""SPDXVersion: SPDX-2.3
+DocumentName: cart
+PackageName: org.apache/log4j
+PackageVersion: 2.14.1
+PackageLicenseConcluded: NOASSERTION
+PackageLicenseDeclared: Apache-2.0
+ExternalRef: SECURITY cpe23Type cpe:2.3:a:purl of nothing
+ExternalRef: PACKAGE-MANAGER purl pkg:maven/org.apache/log4j@2.14.1
+PackageName: inner
+PackageLicenseConcluded: MIT OR Zlib
+FileName: ./x
+PackageVersion: 9
+"""
+SPDX_GRAPH = {
+    "@context": "https://spdx.org/rdf/3.0.1/spdx-context.jsonld",
+    "@graph": [
+        {
+            "type": "software_Package",
+            "spdxId": "p",
+            "name": "org.apache/log4j",
+            "software_packageVersion": "2.14.1",
+            "software_packageUrl": LOG4J[3],
+        },
+        {"type": "software_Package", "spdxId": "q", "name": "inner"},
+        *(
+            {"type": "Relationship", "from": of, "relationshipType": f"has{kind}License", "to": [to]}
+            for of, kind, to in (("p", "Declared", "a"), ("q", "Concluded", "m"), ("q", "Declared", "a"))
+        ),
+        {"spdxId": "a", "simplelicensing_licenseExpression": "Apache-2.0"},
+        {"spdxId": "m", "simplelicensing_licenseExpression": "MIT OR Zlib"},
+    ],
+}
+
+
+@pytest.mark.parametrize("body", [CYCLONE, CYCLONE_XML, SPDX, SPDX_TAGS, SPDX_GRAPH])
+def test_packages_are_listed_with_version_licence_and_address_whatever_the_format(body):
+    assert packages_of(body) == [("inner", "", "MIT OR Zlib", ""), LOG4J]
+
+
+def test_packages_beyond_the_limit_are_counted_as_left_out_and_hostile_names_are_cut():
+    many = [{"name": f"n{n}"} for n in range(MAX_PACKAGES + 7)]
+    _, found = reports.read("cyclonedx", json.dumps({"bomFormat": "CycloneDX", "components": many}).encode())
+    assert isinstance(found, Bill)
+    assert (len(found.packages), found.left_out, found.components) == (MAX_PACKAGES, 7, MAX_PACKAGES + 7)
+    evil = {"name": "a\x00\u202e" + "x" * 9999, "version": "\x1b[2J"}
+    ((name, version, *_),) = packages_of({"bomFormat": "CycloneDX", "components": [evil]})
+    assert name.isprintable()
+    assert len(name) <= 300
+    assert version == " [2J"
 
 
 def test_provenance_names_the_commit_of_its_subjects():
@@ -363,7 +454,7 @@ SHELLS = (
 )
 
 
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 @given(st.sampled_from(SHELLS), JSON)
 def test_json_of_any_shape_is_read_or_refused(shell, inner):
     body = json.dumps(shell(inner)).encode()
@@ -377,14 +468,14 @@ LINES = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(LINES, max_size=14))
 @example(["ok 1 - s {", "ok 1 - s {", "}", "}", "}", "1..1"])
 def test_tap_of_any_lines_is_read_or_refused(lines):
     assert tried("tap", "\n".join(lines).encode()).endswith(".")
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=200))
 def test_bytes_of_any_sort_are_read_or_refused(body):
     for kind in (*reports.FORMATS, reports.AUTO):

@@ -38,11 +38,12 @@ class Post:
     url: str = ""
     got: list[tuple[web.Request, bytes]] = field(default_factory=list)
     answer: Any = None
+    answers: dict[str, Any] = field(default_factory=dict)
     status: int = 200
 
     async def take(self, request: web.Request) -> web.Response:
         self.got.append((request, await request.read()))
-        return web.json_response(self.answer, status=self.status)
+        return web.json_response(self.answers.get(request.path, self.answer), status=self.status)
 
     @property
     def said(self) -> Any:
@@ -122,6 +123,34 @@ async def test_bot_keeps_a_thread_a_gate(post):
     await sent(where, Message("msg_3", (DECIDED,), NOW, BASE, "171.5"))
     assert (post.said["thread_ts"], post.said["reply_broadcast"]) == ("171.5", False)
     assert post.got[0][0].path == "/chat.postMessage"
+
+
+async def test_an_answer_takes_the_place_of_the_buttons_wherever_it_was_given(post):
+    where = TargetSettings("gates", "slack", post.url, "C1", secret="xoxb-1")
+    post.answer = {"ok": True, "ts": "171.5"}
+    asked = await sent(where, ONE)
+    assert "actions" in {block["type"] for block in post.said["blocks"]}
+    await sent(where, Message("msg_3", (DECIDED,), NOW, BASE, asked))
+    assert [request.path for request, _ in post.got] == [
+        "/chat.postMessage",
+        "/chat.update",
+        "/chat.postMessage",
+    ]
+    changed = json.loads(post.got[1][1])
+    assert (changed["channel"], changed["ts"]) == ("C1", "171.5")
+    assert {block["type"] for block in changed["blocks"]} == {"section"}
+    assert "Ada approved it." in changed["blocks"][0]["text"]["text"]
+
+
+async def test_a_message_that_cannot_be_changed_does_not_keep_the_answer_back(post):
+    where = TargetSettings("gates", "slack", post.url, "C1", secret="xoxb-1")
+    post.answers = {"/chat.update": {"ok": False, "error": "message_not_found"}}
+    post.answer = {"ok": True, "ts": "171.6"}
+    assert await sent(where, Message("msg_3", (DECIDED,), NOW, BASE, "171.5")) == "171.6"
+    post.answers = {"/chat.update": {"ok": False, "error": "ratelimited"}}
+    with pytest.raises(Throttled):
+        await sent(where, Message("msg_3", (DECIDED,), NOW, BASE, "171.5"))
+    assert [request.path for request, _ in post.got][-1] == "/chat.update", "and nothing is posted twice"
 
 
 @pytest.mark.parametrize(

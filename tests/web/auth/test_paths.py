@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
+from app.web.auth import limits
 from app.web.auth.paths import safe_next
 from tests.web.auth.door import door
 
@@ -175,7 +176,7 @@ async def test_acting_goes_on_while_others_flood(board):
     """SR-49: whoever acts has a window of their own, wider than anybody's hand."""
     admin = await board.be("admin")
     csrf = await board.csrf(admin)
-    for _ in range(25):
+    for _ in range(limits.SIGN_IN.amount):
         await board.ask("POST", "/login", data={"be": "nobody-there"})
     assert (await board.ask("POST", "/login", data={"be": "viewer"})).status_code == 429
     for _ in range(30):

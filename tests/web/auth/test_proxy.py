@@ -139,7 +139,7 @@ async def test_streams_of_whom_a_proxy_told_end_when_it_tells_otherwise_or_in_ti
             async with asyncio.timeout(30):
                 said = (await stream.aread()).decode()
         assert "You are no longer signed in." in said
-        here.keeper.proxy_stream = 0.2
+        here.keeper.watchers.proxy_stream = 0.2
         async with here.http.stream("GET", "/", headers=sent) as stream, asyncio.timeout(30):
             said = (await stream.aread()).decode()
         assert "no longer" not in said

@@ -233,13 +233,13 @@ async def test_pages_of_different_rights_are_different_views(tmp_path):
 
 async def test_one_caller_has_not_every_stream(board, monkeypatch):
     """SR-48: streams for each are bounded."""
-    monkeypatch.setattr("app.web.auth.doorkeeper.MAX_STREAMS", 2)
+    monkeypatch.setattr("app.web.auth.watchers.MAX_STREAMS", 2)
     cookie = await board.be("viewer")
     headers = {**SSE, "cookie": cookie}
     async with board.http.stream("GET", "/", headers=headers), board.http.stream("GET", "/", headers=headers):
         refused = await board.ask("GET", "/", headers=headers)
         assert (refused.status_code, refused.json()["title"]) == (429, "Too many streams")
-    await board.settled(lambda: not board.keeper._watching)
+    await board.settled(lambda: not board.keeper.watchers)
     async with board.http.stream("GET", "/", headers=headers) as stream:
         assert stream.status_code == 200
 
