@@ -8,13 +8,15 @@ never 0.
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from itertools import pairwise
+from itertools import chain
+from operator import sub
 
-from .intervals import UNKNOWN, Figure, middle, rate, share
+from .intervals import UNKNOWN, Figure, middle_of, rate, share
 
 UNDECIDED = timedelta(hours=24)
 """How long a deployment is observed before it counts as good."""
@@ -178,32 +180,83 @@ def _restored(
     return next((d.ended_at for d in later if d.ending is Ending.LANDED and d.ended_at >= failed_at), None)
 
 
-def figures(outcomes: Sequence[JudgedDeployment], since: datetime, until: datetime) -> Figures:
-    """The five figures of deployments that ended in [since, until)."""
-    inside = [o for o in outcomes if since <= o.deployment.ended_at < until]
-    changes = [o for o in inside if not o.deployment.back and o.deployment.ending is not Ending.SUPERSEDED]
+@dataclass(frozen=True, slots=True, eq=False)
+class Tally:
+    """What the figures of some deployments are counted from, so that those of several together need not be read again.
+    `waits` (of commits), `repairs` and `ends` (of what landed, since 1970) are microseconds, ascending; `failed`
+    counts among `decided`, `rework` among `counted`, `open` failures from which service was not restored."""
+
+    changes: int
+    decided: int
+    failed: int
+    counted: int
+    rework: int
+    open: int
+    waits: Sequence[int]
+    repairs: Sequence[int]
+    ends: Sequence[int]
+
+
+def tally(outcomes: Sequence[JudgedDeployment]) -> Tally:
+    """The tally of some deployments."""
+    changes = [o for o in outcomes if not o.deployment.back and o.deployment.ending is not Ending.SUPERSEDED]
     landed = [o.deployment for o in changes if o.deployment.ending is Ending.LANDED]
     decided = [o for o in changes if not o.young]
     failed = [o for o in changes if o.judged is Judged.FAILED]
-    waits = [max(0.0, (d.ended_at - at).total_seconds()) for d in landed for at in d.committed_at]
+    counted = [o for o in outcomes if o.deployment.ending is not Ending.SUPERSEDED]
     repairs = [
-        max(0.0, (o.restored_at - o.failed_at).total_seconds())
-        for o in failed
-        if o.failed_at and o.restored_at
+        max(0, (o.restored_at - o.failed_at) // _MICRO) for o in failed if o.failed_at and o.restored_at
     ]
-    open_ = len(failed) - len(repairs)
-    ends = sorted(d.ended_at for d in landed)
-    gaps = [(b - a).total_seconds() for a, b in pairwise(ends)]
-    counted = [o for o in inside if o.deployment.ending is not Ending.SUPERSEDED]
-    return Figures(
-        lead=middle(waits),
-        frequency=rate(len(landed), (until - since) / timedelta(days=1)) if inside else UNKNOWN,
-        recovery=middle(repairs, open_),
-        fail=share(sum(o.judged is Judged.FAILED for o in decided), len(decided)),
-        rework=share(sum(o.rework for o in counted), len(counted)),
-        gap=middle(gaps),
-        undecided=len(changes) - len(decided),
+    waits = [(d.ended_at - at) // _MICRO for d in landed for at in d.committed_at]
+    return Tally(
+        changes=len(changes),
+        decided=len(decided),
+        failed=sum(o.judged is Judged.FAILED for o in decided),
+        counted=len(counted),
+        rework=sum(o.rework for o in counted),
+        open=len(failed) - len(repairs),
+        waits=_ascending(max(0, wait) for wait in waits),
+        repairs=_ascending(repairs),
+        ends=_ascending(map(since_epoch, (d.ended_at for d in landed))),
     )
+
+
+_EPOCH, _MICRO = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
+
+
+def since_epoch(at: datetime) -> int:
+    """Microseconds since 1970."""
+    return (at - _EPOCH) // _MICRO
+
+
+def _ascending(values: Iterable[int]) -> array[int]:
+    return array("q", sorted(values))
+
+
+def figures(outcomes: Sequence[JudgedDeployment], since: datetime, until: datetime) -> Figures:
+    """The five figures of deployments that ended in [since, until)."""
+    inside = [o for o in outcomes if since <= o.deployment.ended_at < until]
+    return total([tally(inside)] if inside else [], until - since)
+
+
+def total(tallies: Sequence[Tally], span: timedelta) -> Figures:
+    """The figures of all that is tallied, of which there is none without a deployment, in a time so long."""
+    changes, decided = sum(t.changes for t in tallies), sum(t.decided for t in tallies)
+    ends = sorted(chain.from_iterable(t.ends for t in tallies))
+    return Figures(
+        lead=lead(tallies),
+        frequency=rate(len(ends), span / timedelta(days=1)) if tallies else UNKNOWN,
+        recovery=middle_of([t.repairs for t in tallies], sum(t.open for t in tallies)),
+        fail=share(sum(t.failed for t in tallies), decided),
+        rework=share(sum(t.rework for t in tallies), sum(t.counted for t in tallies)),
+        gap=middle_of([sorted(map(sub, ends[1:], ends))]),
+        undecided=changes - decided,
+    )
+
+
+def lead(tallies: Sequence[Tally]) -> Figure:
+    """The lead time alone."""
+    return middle_of([t.waits for t in tallies])
 
 
 def weeks(until: datetime, count: int) -> tuple[tuple[datetime, datetime], ...]:

@@ -3,6 +3,7 @@ and unknown, never 0, for none. Pure; nothing is drawn at random, so that the sa
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,6 +14,7 @@ CONFIDENCE = 0.95
 _Z = 1.959964
 EXACT = 400
 """Most rows of which an interval is worked out exactly."""
+_FEW = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +39,53 @@ def middle(values: Sequence[float], open_: int = 0) -> Figure:
     statistics. `open_` rows are not over yet: longer than any that is, so they stand at the upper end (censored),
     and a median among them has no value."""
     ordered = sorted(values)
-    n = len(ordered) + open_
+    return _middle(len(ordered), lambda rank: ordered[rank - 1], open_)
+
+
+def middle_of(rows: Sequence[Sequence[int]], open_: int = 0) -> Figure:
+    """`middle`, in seconds, of microseconds that stand in several rows, each ascending: the same figure as of all of
+    them in one, without putting them there."""
+    return _middle(sum(map(len, rows)), lambda rank: ranked(rows, rank) / 1_000_000, open_)
+
+
+def ranked(rows: Sequence[Sequence[int]], rank: int) -> int:
+    """The whole number of a rank (from 1) among all that stand in `rows`, each ascending; there must be so many. Halves
+    the range of what it may be, so it costs by the rows and hardly by how long they are."""
+    if len(rows) == 1:
+        return rows[0][rank - 1]
+    live = [(row, 0, len(row)) for row in rows if row]
+    low, high = min(row[0] for row, _, _ in live), max(row[-1] for row, _, _ in live)
+    while low < high and sum(end - start for _, start, end in live) > _FEW:
+        half = (low + high) // 2
+        cuts = [bisect_right(row, half, start, end) for row, start, end in live]
+        below = sum(cut - start for cut, (_, start, _) in zip(cuts, live, strict=True))
+        if below >= rank:
+            high = half
+            live = [(row, start, cut) for cut, (row, start, _) in zip(cuts, live, strict=True) if cut > start]
+        else:
+            low, rank = half + 1, rank - below
+            live = [(row, cut, end) for cut, (row, _, end) in zip(cuts, live, strict=True) if end > cut]
+    if low == high:
+        return low
+    return sorted(value for row, start, end in live for value in row[start:end])[rank - 1]
+
+
+def _middle(closed: int, at: Callable[[int], float], open_: int) -> Figure:
+    n = closed + open_
     if not n:
         return UNKNOWN
     low, high = _ranks(n)
-    reached = (n + 1) // 2 <= len(ordered) and n // 2 + 1 <= len(ordered)
-    value = median([ordered[(n - 1) // 2], ordered[n // 2]]) if reached else None
+    value = median([at((n + 1) // 2), at(n // 2 + 1)]) if n // 2 + 1 <= closed else None
     return Figure(
         value,
-        ordered[low - 1] if 0 < low <= len(ordered) else None,
-        ordered[high - 1] if 0 < high <= len(ordered) else None,
+        at(low) if 0 < low <= closed else None,
+        at(high) if 0 < high <= closed else None,
         n,
         open=open_,
     )
 
 
+@lru_cache(4096)
 def _ranks(n: int) -> tuple[int, int]:
     """Ranks (from 1) of the order statistics that hold the median with at least 95 %; (0, 0) for fewer than six rows,
     with which there are none. Exact up to 200 rows, by the normal approximation above."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from sys import intern
+from typing import Any, NamedTuple
 
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -23,8 +24,7 @@ from app.store.incident_tables import INCIDENT
 from app.store.incidents import incident_of
 from app.store.tables import ROLLOUT
 
-from .fleet import Fleet
-from .trails import Trails
+from .trails import Read
 
 BEFORE = timedelta(days=30)
 """How long before a span is looked at for what ran then."""
@@ -46,50 +46,40 @@ _COLUMNS = (
 _WORSE = (Ending.ROLLED_BACK, Ending.ABORTED, Ending.FAILED, Ending.SUPERSEDED, Ending.LANDED)
 
 
-@dataclass(frozen=True, slots=True)
-class Past:
-    """What was deployed, oldest first, and what is known of incidents. `again` counts rollouts to the version that ran
-    already, `more` that there were more than one answer holds."""
+class Rollout(NamedTuple):
+    """A rollout that ended. `changed`: it was not to the version that ran already."""
 
-    deployments: tuple[Deployment, ...]
-    incidents: tuple[Incident, ...]
-    again: int
-    more: bool
+    id: str
+    workload: str
+    service: str
+    environment: str
+    changed: bool
+    version: str
+    back: bool
+    started_at: datetime
+    ended_at: datetime
+    outcome: str
 
 
-async def read_past(
-    connection: AsyncConnection,
-    fleet: Fleet,
-    environment: str,
-    service: str,
-    since: datetime,
-    until: datetime,
-) -> Past:
-    """Deployments to `environment` that ended in the span and a while before it, of `service` where one is given."""
-    query = select(*(ROLLOUT.c[name] for name in _COLUMNS)).where(
-        ROLLOUT.c.environment == environment, ROLLOUT.c.ended_at >= since - BEFORE, ROLLOUT.c.ended_at < until
+ROLLOUTS = select(*(ROLLOUT.c[name] for name in _COLUMNS))
+"""Asks for what `rollout` takes."""
+
+
+def rollout(row: Sequence[Any]) -> Rollout:
+    """A row of `ROLLOUTS`. Names that thousands of them have in common are one string each."""
+    ident, workload, service, environment, before, version, back, started, ended, told, nature = row
+    return Rollout(
+        ident,
+        intern(workload),
+        intern(service),
+        intern(environment),
+        before != version and nature != RolloutKind.RESTART,
+        version,
+        bool(back),
+        started,
+        ended,
+        intern(told or Outcome.SUPERSEDED.value),
     )
-    if service:
-        query = query.where(ROLLOUT.c.service == service)
-    rows = (await connection.execute(query.order_by(ROLLOUT.c.ended_at.desc()).limit(MOST))).all()
-    found, again = _merged(reversed(rows))
-    repos = repositories(fleet)
-    reported = await _reported(connection, environment, service, since - BEFORE, until, repos)
-    every = sorted([*reported, *found], key=lambda one: (one.deployment.ended_at, one.deployment.id))
-    first = every[0].deployment.ended_at if every else since
-    linked = await _linked(connection, fleet.trails, every, repos, first - BEFORE)
-    incidents = await read_incidents(connection, environment, service, since - BEFORE, until)
-    return Past(tuple(linked), incidents, again, len(rows) == MOST)
-
-
-def repositories(fleet: Fleet) -> Mapping[str, str]:
-    """The repository of each service, as its pipeline says, else as what runs was made from."""
-    found = {name: one.latest.repo for name, one in fleet.builds.by_service.items() if one.latest.repo}
-    for row in fleet.workloads.values():
-        run = fleet.origins.running(row)
-        if run and run.repo:
-            found.setdefault(row.place.service, run.repo)
-    return found
 
 
 async def read_incidents(
@@ -124,22 +114,21 @@ async def read_incidents(
 
 
 @dataclass(frozen=True, slots=True)
-class _One:
+class Taken:
     """A deployment, and the commit that it took there (empty: not told)."""
 
     deployment: Deployment
     sha: str = ""
 
 
-def _merged(rows: Iterable[Any]) -> tuple[list[_One], int]:
-    """Rollouts as deployments, oldest first, those of one version at one time as one; and how many changed nothing."""
+def merged(rollouts: Iterable[Rollout]) -> list[Taken]:
+    """Rollouts, which come in the order of their end, as deployments: those of one version at one time as one, and none
+    of what changed nothing."""
     groups: dict[tuple[str, str], list[tuple[set[str], Deployment]]] = {}
-    again = 0
-    for ident, workload, service, environment, before, version, back, started, ended, told, nature in rows:
-        if before == version or nature == RolloutKind.RESTART:
-            again += 1
+    for ident, workload, service, environment, changed, version, back, started, ended, told in rollouts:
+        if not changed:
             continue
-        outcome = Outcome(told or Outcome.SUPERSEDED)
+        outcome = Outcome(told)
         ending = Ending.LANDED if back and outcome is Outcome.ROLLED_BACK else _ENDINGS[outcome]
         one = Deployment(ident, service, environment, version, started, ended, ending, back)
         same = groups.setdefault((service, version), [])
@@ -151,7 +140,7 @@ def _merged(rows: Iterable[Any]) -> tuple[list[_One], int]:
             same[-1] = workloads, replace(known, started_at=started, ended_at=ended, ending=worst)
         else:
             same.append(({workload}, one))
-    return [_One(one) for same in groups.values() for _, one in same], again
+    return [Taken(one) for same in groups.values() for _, one in same]
 
 
 async def _first_seen(
@@ -170,15 +159,16 @@ async def _first_seen(
     return found
 
 
-async def _reported(
+async def reported(
     connection: AsyncConnection,
     environment: str,
     service: str,
     since: datetime,
     until: datetime,
     repos: Mapping[str, str],
-) -> list[_One]:
-    """Deployments that CI told of, from before the cluster was watched: what it says itself counts more."""
+) -> dict[str, list[Taken]]:
+    """Deployments that CI told of, from before the cluster was watched, by service: what the cluster says itself
+    counts more."""
     by_repo = {repo: name for name, repo in repos.items() if not service or name == service}
     query = select(REPORTED).where(
         REPORTED.c.at >= since, REPORTED.c.at < until, REPORTED.c.environment == environment
@@ -186,7 +176,7 @@ async def _reported(
     rows = (await connection.execute(query.order_by(REPORTED.c.at.desc()).limit(MOST))).all()
     named = [(by_repo.get(row.repo, "" if service else row.repo.rpartition("/")[2]), row) for row in rows]
     first = await _first_seen(connection, environment, (name for name, _ in named if name))
-    found = []
+    found: dict[str, list[Taken]] = {}
     for name, row in named:
         if not name or not row.outcome or not row.finished_at or row.finished_at >= first.get(name, until):
             continue
@@ -196,44 +186,23 @@ async def _reported(
         version = (row.sha or row.ref or "?")[:12]
         started = row.created_at or row.at
         one = Deployment(row.id, name, environment, version, started, row.finished_at, ending)
-        found.append(_One(one, row.sha or ""))
+        found.setdefault(name, []).append(Taken(one, row.sha or ""))
     return found
 
 
-async def _linked(
-    connection: AsyncConnection,
-    trails: Trails,
-    every: Sequence[_One],
-    repos: Mapping[str, str],
-    since: datetime,
-) -> list[Deployment]:
-    """Deployments with the times of the commits that each brought: those of the main branch after the commit that ran
-    before. One with nothing before it brings none, since it is not known what was new."""
-    named = [(repo, one) for one in every if (repo := repos.get(one.deployment.service))]
-    read = await trails.read(
-        connection,
-        {repo for repo, _ in named},
-        since,
-        {(repo, one.deployment.version) for repo, one in named if not one.sha},
-        {(repo, one.sha) for repo, one in named if one.sha},
-    )
-    latest: dict[str, int] = {}
+def linked(every: Iterable[Taken], repo: str, read: Read) -> list[Deployment]:
+    """Deployments of one service, oldest first, with the times of the commits that each brought: those of the main
+    branch after the commit that ran before. One with nothing before it brings none, since it is not known what was
+    new."""
+    before: int | None = None
     found = []
     for one in every:
-        d, repo = one.deployment, repos.get(one.deployment.service, "")
-        if not repo or d.ending is not Ending.LANDED:
-            found.append(d)
-            continue
-        place = read.place(repo, one.sha or read.commit(repo, d.version))
-        if place is None or d.back:
-            found.append(d)
-            continue
-        before = latest.get(d.service)
-        if before is not None and place > before:
-            times = read.between(repo, before, place)
-            d = Deployment(
-                d.id, d.service, d.environment, d.version, d.started_at, d.ended_at, d.ending, d.back, times
-            )
-        latest[d.service] = max(place, before if before is not None else place)
+        d = one.deployment
+        landed = repo and d.ending is Ending.LANDED and not d.back
+        place = read.place(repo, one.sha or read.commit(repo, d.version)) if landed else None
+        if place is not None:
+            if before is not None and place > before:
+                d = replace(d, committed_at=read.between(repo, before, place))
+            before = place if before is None else max(place, before)
         found.append(d)
     return found

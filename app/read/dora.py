@@ -4,22 +4,24 @@ number recomputes from."""
 from __future__ import annotations
 
 import asyncio
-from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.domain import dora
 from app.domain.dora import Figures, Judged, JudgedDeployment
-from app.domain.intervals import middle
 from app.domain.rollout import Attention
 
 from .board import Clause, Column, Sentence
-from .deployments import Past, read_past
 from .dora_query import DoraQuery, places, span
 from .fleet import Fleet
+from .judged import JudgedService
+from .judging import JudgedEnvironment
+from .repositories import repositories
 from .words import number
 
 WEEKS = 12
@@ -82,97 +84,65 @@ class DoraRow:
     lead: tuple[float, ...]
 
 
-async def outcomes(
+@asynccontextmanager
+async def _judged(
     connection: AsyncConnection, fleet: Fleet, query: DoraQuery, now: datetime, weeks: int = 0
-) -> tuple[tuple[JudgedDeployment, ...], Past, str]:
-    """Judged deployments of the window and of so many weeks, what they come from, and the environment."""
+) -> AsyncIterator[JudgedEnvironment]:
+    """Judged deployments of the window and of so many weeks; with weeks and no end told, held for the next time."""
     since, until = span(query, now)
     known = places(fleet)
-    environment = query.environment or (known[-1].name if known else "production")
+    place = query.environment or (known[-1].name if known else "production"), query.service
     first = min(since, until - timedelta(weeks=weeks))
-    past = await read_past(connection, fleet, environment, query.service, first, until)
-    told = await asyncio.to_thread(dora.judge, past.deployments, past.incidents, until)
-    return told, past, environment
+    hold = bool(weeks and not query.until)
+    async with fleet.judging.read(
+        connection, fleet.trails, repositories(fleet), place, (first, until), hold=hold
+    ) as found:
+        yield found
 
 
 async def figures(connection: AsyncConnection, fleet: Fleet, query: DoraQuery, now: datetime) -> Dora:
     """The page."""
-    since, until = span(query, now)
-    told, past, environment = await outcomes(connection, fleet, query, now, WEEKS)
-    by_week = [_between(told, *week) for week in dora.weeks(until, WEEKS)]
-    found, weeks, services = await asyncio.to_thread(
-        lambda: (
-            dora.figures(_between(told, since, until), since, until),
-            tuple(
-                dora.figures(some, *week)
-                for some, week in zip(by_week, dora.weeks(until, WEEKS), strict=True)
-            ),
-            () if query.service else _services(told, since, until),
-        )
-    )
+    async with _judged(connection, fleet, query, now, WEEKS) as found:
+        return await asyncio.to_thread(_page, found, fleet, query, *span(query, now))
+
+
+def _page(found: JudgedEnvironment, fleet: Fleet, query: DoraQuery, since: datetime, until: datetime) -> Dora:
+    figures, weeks = found.figures(since, until), dora.weeks(until, WEEKS)
+    rows = (_row(one) for one in found.newest(since, until) if query.figure and _of(one, query.figure))
     return Dora(
-        sentence=_sentence(found, environment),
-        environment=environment,
+        sentence=_sentence(figures, found.environment),
+        environment=found.environment,
         environments=places(fleet),
         since=since,
         until=until,
-        figures=found,
-        weeks=weeks,
-        services=services,
-        again=past.again,
-        incidents=sum(bool(incident.deployment) for incident in past.incidents),
-        more=past.more,
+        figures=figures,
+        weeks=tuple(found.figures(*week) for week in weeks),
+        services=()
+        if query.service
+        else tuple(_service(one, since, until, weeks) for one in found.services[:SERVICES]),
+        again=found.again,
+        incidents=sum(bool(incident.deployment) for incident in found.incidents),
+        more=found.more,
         query=query,
-        rows=tuple(_row(one) for one in reversed(told) if query.figure and _inside(one, query, since, until))[
-            :ROWS
-        ],
+        rows=tuple(islice(rows, ROWS)) if query.figure else (),
     )
 
 
-def _between(
-    told: Sequence[JudgedDeployment], since: datetime, until: datetime
-) -> Sequence[JudgedDeployment]:
-    """Of what is in the order of its end, what ended in [since, until)."""
-    first = bisect_left(told, since, key=lambda one: one.deployment.ended_at)
-    return told[first : bisect_left(told, until, first, key=lambda one: one.deployment.ended_at)]
-
-
-def _services(
-    told: Sequence[JudgedDeployment], since: datetime, until: datetime
-) -> tuple[ServiceFigures, ...]:
-    by_service: dict[str, list[JudgedDeployment]] = {}
-    for one in told:
-        by_service.setdefault(one.deployment.service, []).append(one)
-    by_week = dora.weeks(until, WEEKS)
-    found = []
-    for name in sorted(by_service)[:SERVICES]:
-        mine = by_service[name]
-        lead = []
-        for week in by_week:
-            waits = [
-                max(0.0, (o.deployment.ended_at - at).total_seconds())
-                for o in _between(mine, *week)
-                for at in o.deployment.committed_at
-            ]
-            half = middle(waits)
-            lead.append((half.value, half.low, half.high))
-        found.append(
-            ServiceFigures(name, dora.figures(_between(mine, since, until), since, until), tuple(lead))
-        )
-    return tuple(found)
+def _service(
+    one: JudgedService, since: datetime, until: datetime, weeks: Iterable[tuple[datetime, datetime]]
+) -> ServiceFigures:
+    leads = (one.lead(*week) for week in weeks)
+    lead = tuple((half.value, half.low, half.high) for half in leads)
+    return ServiceFigures(one.name, one.figures(since, until), lead)
 
 
 async def rows(
     connection: AsyncConnection, fleet: Fleet, query: DoraQuery, now: datetime
 ) -> tuple[DoraRow, ...]:
     """The deployments that the figures of the window are counted from, oldest first."""
-    since, until = span(query, now)
-    told, _, _ = await outcomes(connection, fleet, query, now)
-    return tuple(_row(one) for one in told if _inside(one, query, since, until))
-
-
-def _inside(one: JudgedDeployment, query: DoraQuery, since: datetime, until: datetime) -> bool:
-    return since <= one.deployment.ended_at < until and _of(one, query.figure)
+    async with _judged(connection, fleet, query, now) as found:
+        newest = list(found.newest(*span(query, now)))
+    return tuple(_row(one) for one in reversed(newest) if _of(one, query.figure))
 
 
 def _of(one: JudgedDeployment, figure: str) -> bool:

@@ -22,6 +22,7 @@ from app.live import Topic
 from app.read import current, past
 from app.read.builds import Builds
 from app.read.flags import NO_POLICY, Policy
+from app.read.judging import Judging
 from app.read.kept import Kept
 from app.read.marks import Marks
 from app.read.origins import Origins
@@ -67,7 +68,7 @@ class Fleet:
         self._rollouts: dict[str, RolloutRow] = {}
         self._by_service: dict[str, frozenset[str]] = {}
         self.builds, self.origins, self.marks = Builds(), Origins(), Marks(policy)
-        self.trails = Trails()
+        self.trails, self.judging = Trails(), Judging()
         self._pasts: WeakValueDictionary[WorkloadRef, Past] = WeakValueDictionary()
         self._kept: WeakValueDictionary[str, Kept] = WeakValueDictionary()
         self._reading = asyncio.Lock()
@@ -122,6 +123,7 @@ class Fleet:
             self.by_hand = await frost.freezes(connection, self._clock())
             self._exempt = await frost.exemptions(connection, self._clock())
         self.trails.clear()
+        self.judging.clear()
         self._gates.clear()
         self._gates.update((gate.id, gate) for gate in gates)
         self._workloads.clear()
@@ -235,6 +237,7 @@ class Fleet:
         for key in names["rollout"]:
             self._rollouts.pop(key, None)
         self._rollouts.update(rollouts)
+        self.judging.refresh(topics)
         self.tick(self._clock())
         services = await self._ci(topics)
         await self.renew(topics)

@@ -20,9 +20,9 @@ from app.store.tables import ROLLOUT, WORKLOAD
 
 from .board import Clause, Column, Sentence
 from .commits import versions_of
-from .deployments import repositories
 from .dora_query import places
 from .fleet import Fleet
+from .repositories import repositories
 from .timeline_query import DAYS, TimelineQuery
 from .words import number
 from .workloads import Verdicts

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from operator import itemgetter
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -22,14 +23,14 @@ from app.store.report_tables import TAG
 from .builds import MAIN
 from .squashes import squashed
 
-_CHUNK, _PART = 500, 2_000
+_CHUNK, _PART, _ABREAST = 500, 2_000, 20
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Trail:
-    """Of one repository: times of the commits of its main branch `since`, ascending; by their places, the times of
-    those that some were squashed from; the times of some by commit, and the commits of some versions (None: not
-    known)."""
+    """Of one repository: times of the commits of its main branch `since` (None: none were read), ascending; by their
+    places, the times of those that some were squashed from; the times of some by commit, and the commits of some
+    versions (None: not known)."""
 
     since: datetime | None = None
     times: array[float] = field(default_factory=lambda: array("d"))
@@ -68,22 +69,30 @@ class Trails:
         self,
         connection: AsyncConnection,
         repos: Iterable[str],
-        since: datetime,
         versions: Iterable[tuple[str, str]],
         shas: Iterable[tuple[str, str]],
     ) -> Read:
-        """The trails of `repos` since an instant, with the commits of `versions` and of `shas`, which are
-        (repository, name)."""
+        """The trails of `repos` since the first of the commits of `versions` and of `shas`, which are (repository,
+        name), with those."""
         trails = {repo: self._trails.setdefault(repo, _Trail()) for repo in repos}
-        late = [repo for repo, trail in trails.items() if trail.since is None or trail.since > since]
-        await _times(connection, {repo: trails[repo] for repo in late}, since)
+        versions, shas = tuple(versions), tuple(shas)
         wanted = {pair for pair in versions if pair[1] not in trails[pair[0]].commits}
         await _commits(connection, trails, wanted)
         every = {pair for pair in shas if pair[1] not in trails[pair[0]].at}
         for repo, trail in trails.items():
             every |= {(repo, sha) for sha in trail.commits.values() if sha and sha not in trail.at}
         await _places(connection, trails, every)
+        await _times(connection, _late(trails, versions, shas))
         return Read(trails)
+
+    def held(self, repo: str) -> object:
+        """The trail of `repo` as `Read` has it: another one once something new was told of it; None without one."""
+        return self._trails.get(repo)
+
+    def forget(self, repos: Iterable[str]) -> None:
+        """Forget those of `repos`."""
+        for repo in repos:
+            self._trails.pop(repo, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +121,26 @@ class Read:
         return tuple(each for n, at in enumerate(own, first) for each in trail.squashed.get(n, (at,)))
 
 
-async def _times(connection: AsyncConnection, trails: dict[str, _Trail], since: datetime) -> None:
-    for some in _chunks(trails, 200):
+def _late(
+    trails: Mapping[str, _Trail], versions: Iterable[tuple[str, str]], shas: Iterable[tuple[str, str]]
+) -> list[tuple[datetime, str, _Trail]]:
+    """The trails that do not reach back to the first of the commits asked for, each with when that was, oldest first:
+    nothing before it is between two of them."""
+    first: dict[str, float] = {}
+    named = [(repo, trails[repo].commits.get(version)) for repo, version in versions]
+    for repo, sha in (*named, *shas):
+        at = trails[repo].at.get(sha or "")
+        if at is not None:
+            first[repo] = min(at, first.get(repo, at))
+    asked = ((datetime.fromtimestamp(at, UTC), repo, trails[repo]) for repo, at in first.items())
+    late = [(at, repo, trail) for at, repo, trail in asked if trail.since is None or trail.since > at]
+    return sorted(late, key=itemgetter(0, 1))
+
+
+async def _times(connection: AsyncConnection, late: Sequence[tuple[datetime, str, _Trail]]) -> None:
+    for start in range(0, len(late), _ABREAST):
+        trails = {repo: trail for _, repo, trail in late[start : start + _ABREAST]}
+        some, since = sorted(trails), late[start][0]
         went = await squashed(connection, some, since)
         query = (
             select(COMMIT.c.repo, COMMIT.c.sha, COMMIT.c.at)

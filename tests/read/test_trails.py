@@ -31,9 +31,7 @@ async def test_trail_places_commits_by_time_and_versions_by_their_images(databas
         async def look():
             async with database.reading() as connection:
                 wanted = [(CART, "1"), (CART, "3"), (MAIL, "1")]
-                return await trails.read(
-                    connection, {CART, MAIL}, at(-60), wanted, [(CART, sha_of("cart side"))]
-                )
+                return await trails.read(connection, {CART, MAIL}, wanted, [(CART, sha_of("cart side"))])
 
         await told(
             *(pushed("cart", str(n), at(n)) for n in (1, 2, 3)),
