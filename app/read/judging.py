@@ -36,8 +36,8 @@ _CHUNK, _PART = 500, 2_000
 class JudgedEnvironment:
     """What was deployed to an environment, of one service where it is told, as of the last `read`."""
 
-    def __init__(self, environment: str, service: str = "") -> None:
-        self.environment, self.service = environment, service
+    def __init__(self, environment: str, service: str = "", most: int = MOST) -> None:
+        self.environment, self.service, self.most = environment, service, most
         self.changed: set[str] = set()
         """Rollouts to read again."""
         self.incidents: tuple[Incident, ...] = ()
@@ -153,7 +153,7 @@ class JudgedEnvironment:
         if await self._missed(connection, first, until):
             trails.forget(repos.values())  # with old rollouts went old commits
         self._trim(first, until)
-        self.more = bisect_left(self._ended, (until, "")) == MOST
+        self.more = bisect_left(self._ended, (until, "")) == self.most
 
     async def _missed(self, connection: AsyncConnection, first: datetime, until: datetime) -> set[str]:
         """Find what came and went without being told; answers what went."""
@@ -179,7 +179,7 @@ class JudgedEnvironment:
     def _span(self, query: Any, first: datetime, until: datetime, *order: ColumnElement[str]) -> Any:
         """The newest of the span; without a further order an index alone has all that is asked of times."""
         query = query.where(*self._mine(), ROLLOUT.c.ended_at >= first, ROLLOUT.c.ended_at < until)
-        return query.order_by(ROLLOUT.c.ended_at.desc(), *order).limit(MOST)
+        return query.order_by(ROLLOUT.c.ended_at.desc(), *order).limit(self.most)
 
     def _those(self, idents: Sequence[str]) -> Any:
         return ROLLOUTS.where(*self._mine(), ROLLOUT.c.id.in_(idents), ROLLOUT.c.ended_at.is_not(None))
@@ -215,14 +215,15 @@ class JudgedEnvironment:
 
     def _trim(self, first: datetime, until: datetime) -> None:
         """Let go of what ended before the span, and of more than an answer holds."""
-        out = max(bisect_left(self._ended, (first, "")), bisect_left(self._ended, (until, "")) - MOST, 0)
+        out = max(bisect_left(self._ended, (first, "")), bisect_left(self._ended, (until, "")) - self.most, 0)
         self._drop([ident for _, ident in self._ended[:out]])
 
 
 class Judging:
-    """The environments that were asked for last."""
+    """The environments that were asked for last, of each the newest `most` rollouts of a span."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = MOST, held: int = HELD) -> None:
+        self._most, self._most_held = most, held
         self._held: dict[tuple[str, str], JudgedEnvironment] = {}
         self._reading = asyncio.Lock()
 
@@ -253,7 +254,7 @@ class Judging:
             found = self._held.pop(place, None) if hold else None
             earlier = found and found.span and (span[0] < found.span[0] or span[1] < found.span[1])
             if found is None or earlier:
-                found = JudgedEnvironment(*place)
+                found = JudgedEnvironment(*place, self._most)
             if hold:
                 self._held[place] = found
             try:
@@ -265,7 +266,7 @@ class Judging:
             yield found
 
     def _let_go(self) -> None:
-        while len(self._held) > 1 and sum(map(len, self._held.values())) > HELD:
+        while len(self._held) > 1 and sum(map(len, self._held.values())) > self._most_held:
             del self._held[next(iter(self._held))]
 
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.dora import Deployment, Ending, Incident, Judged, figures, judge, weeks
-from app.domain.intervals import UNKNOWN, middle, rate, share
+from app.domain.intervals import UNKNOWN, middle, middle_of, rate, share
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -137,3 +137,8 @@ def test_weeks_follow_one_another_to_the_end():
     found = weeks(NOW, 12)
     assert found[-1][1] == NOW
     assert all(a[1] == b[0] for a, b in pairwise(found))
+
+
+@given(st.lists(st.lists(st.integers(0, 10**13), max_size=300).map(sorted), max_size=6), st.integers(0, 9))
+def test_a_median_of_several_rows_is_that_of_all_in_one(rows, open_):
+    assert middle_of(rows, open_) == middle([n / 1_000_000 for row in rows for n in row], open_)
