@@ -157,10 +157,10 @@ class JudgedEnvironment:
 
     async def _missed(self, connection: AsyncConnection, first: datetime, until: datetime) -> set[str]:
         """Find what came and went without being told; answers what went."""
-        found = self._span(select(ROLLOUT.c.ended_at), first, until).subquery()
-        row = (await connection.execute(select(func.count(), func.min(found.c.ended_at)))).one()
         mine = self._ended[: bisect_left(self._ended, (until, ""))]
-        if tuple(row) == (len(mine), mine[0][0] if mine else None):
+        since = mine[0][0] if len(mine) == self.most else first
+        count = select(func.count()).select_from(ROLLOUT).where(*self._span(since, until))
+        if await connection.scalar(count) == len(mine):
             return set()
         there = set(await connection.scalars(self._newest(select(ROLLOUT.c.id), first, until)))
         known = {ident for _, ident in mine}
@@ -169,17 +169,16 @@ class JudgedEnvironment:
             await self._put(connection, self._those(some))
         return known - there
 
+    def _span(self, first: datetime, until: datetime) -> list[ColumnElement[bool]]:
+        return [*self._mine(), ROLLOUT.c.ended_at >= first, ROLLOUT.c.ended_at < until]
+
     def _mine(self) -> list[ColumnElement[bool]]:
         mine = [ROLLOUT.c.environment == self.environment]
         return [*mine, ROLLOUT.c.service == self.service] if self.service else mine
 
     def _newest(self, query: Any, first: datetime, until: datetime) -> Any:
-        return self._span(query, first, until, ROLLOUT.c.id.desc())
-
-    def _span(self, query: Any, first: datetime, until: datetime, *order: ColumnElement[str]) -> Any:
-        """The newest of the span; without a further order an index alone has all that is asked of times."""
-        query = query.where(*self._mine(), ROLLOUT.c.ended_at >= first, ROLLOUT.c.ended_at < until)
-        return query.order_by(ROLLOUT.c.ended_at.desc(), *order).limit(self.most)
+        order = ROLLOUT.c.ended_at.desc(), ROLLOUT.c.id.desc()
+        return query.where(*self._span(first, until)).order_by(*order).limit(self.most)
 
     def _those(self, idents: Sequence[str]) -> Any:
         return ROLLOUTS.where(*self._mine(), ROLLOUT.c.id.in_(idents), ROLLOUT.c.ended_at.is_not(None))
