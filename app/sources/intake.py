@@ -17,10 +17,11 @@ from .decode import UNDECODABLE, Garbage, Page, Reader, Unreadable
 
 
 class Intake:
-    """Counts `events`, and `drift`: objects that a list had and the watch before it should have delivered."""
+    """Counts `events`, and `drift`: objects that a list had and the watch before it should have delivered. `backwards`
+    tells whether the last batch led to an older version than the one it was asked from."""
 
     def __init__(self, kind: Kind, cache: Cache) -> None:
-        self.version = ""
+        self.version, self.backwards = "", False
         self.events = self.drift = 0
         self._kind, self._cache = kind, cache
         self._reader = Reader(kind)
@@ -76,6 +77,7 @@ class Intake:
                 version = meta.resource_version or version
                 count += 1
         finally:
+            self.backwards = -1 < _number(version) < _number(self.version)
             self.version = version
             self.events += count
 

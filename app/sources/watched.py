@@ -191,6 +191,11 @@ class Source(Account):
         before = self._intake.events
         try:
             self._intake.apply(batch)
+            if (
+                self._intake.backwards
+            ):  # gone on from here, nothing would tell what a restored store never had
+                self._suspect = True
+                raise Gone(f"watch {self.kind.plural}", "the server's versions went backwards")
         finally:
             self.version = self._intake.version
             if self._intake.events > before:

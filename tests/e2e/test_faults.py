@@ -166,12 +166,12 @@ def test_a_killed_server_covers_the_page_and_its_return_uncovers_it(board: Page,
     rig.server.signal(signal.SIGKILL)
     rig.server.ended()
     assert (
-        board.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--patience')") == "20s"
+        board.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--patience')") == "19s"
     )
     board.evaluate(patience, "300ms")
     expect(board.locator(".stale")).to_have_css("opacity", "1")
     expect(board.locator("#foot .live")).to_have_css("opacity", "0")
-    board.evaluate(patience, "20s")
+    board.evaluate(patience, "19s")
     expect(board.locator("html")).to_have_attribute("data-lost", "")
     rig.open.ship("load-01", "load-0001", "8.8.8")
     rig.serve()

@@ -330,8 +330,12 @@ async def test_f10_retry_after_is_honoured() -> None:
         assert pods.lists == 2
 
 
-async def test_f11_a_restored_older_store_replaces_everything() -> None:
-    async with following() as f:
+@pytest.mark.parametrize("told", ["probe", "watch"])
+async def test_f11_a_restored_older_store_replaces_everything(told: str) -> None:
+    """By whichever is first: a probe, or a watch that goes on from the older version by a bookmark."""
+    seen = {"probe": (0.1, 60.0), "watch": (3_600.0, 0.1)}[told]
+    async with following(timing=replace(QUICK, probe_every=seen[0])) as f:
+        await f.faults(bookmark_interval=seen[1])
         await f.settled()
         await f.server.bench.backup()
         for _ in range(20):
