@@ -29,7 +29,7 @@ from .judged import Beside, Ended, JudgedService, keep
 from .trails import Trails
 
 HELD = 25_000
-"""Most rollouts that are held, besides those of the last environment asked for."""
+"""Most rollouts that are held in all."""
 _CHUNK, _PART = 500, 2_000
 
 
