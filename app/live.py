@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from app.domain.names import Topic as Topic
+from app.domain.names import Topic
 
 
 class Listener:

@@ -17,8 +17,7 @@ from sqlalchemy import or_
 from app.domain.delivery import Delivery
 from app.domain.freezes import Freeze, exempting
 from app.domain.gates import Gate
-from app.domain.names import WorkloadRef
-from app.live import Topic
+from app.domain.names import Topic, WorkloadRef
 from app.read import current, past
 from app.read.builds import Builds
 from app.read.flags import NO_POLICY, Policy

@@ -14,8 +14,8 @@ from datetime import datetime
 from heapq import heappop, heappush
 from typing import TypeVar
 
+from ..domain.names import Topic
 from ..domain.rollout import Attention, Phase
-from ..live import Topic
 from .board import Board, BoardChange, BoardRow, Column, Empty, FrozenLine, Held, Sentence, Waiting
 from .cells import LANDED, board_row
 from .columns import columns

@@ -5,7 +5,7 @@ Beside what became of it stands how its workload is now, since that is what the 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -25,9 +25,9 @@ from .fleet import Fleet
 from .kept import Kept
 from .landing import AskedCommand, Landing, Whither, asked, landing
 from .query import version_of
+from .remade import Remade
 from .restless import as_of
-from .rows import SourceRow
-from .sources import contacts, judged, listening
+from .sources import listening
 from .words import title, word
 from .workloads import Verdicts
 
@@ -166,31 +166,24 @@ async def landings(
     )
 
 
-class ReceiptProjection:
+class ReceiptProjection(Remade[ReceiptPage]):
     """The page of a command that somebody follows. KeyError when nobody does."""
 
     def __init__(self, fleet: Fleet, ident: str, now: datetime) -> None:
         found = fleet.kept(_NAME.format(ident))
         if found is None:
             raise KeyError(ident)
-        self._fleet, self._followed, self._now = fleet, found, now
-        self._judge(now)
-        self._page = self._make()
+        self._followed = found
+        super().__init__(fleet, now)
+
+    @property
+    def _cluster(self) -> str:
+        return self._asked.kept.command.ref.cluster
 
     @property
     def _asked(self) -> AskedCommand:
         found: AskedCommand = self._followed.value
         return found
-
-    @property
-    def page(self) -> ReceiptPage:
-        """The whole read model."""
-        return self._page
-
-    @property
-    def contacts(self) -> Mapping[str, datetime | None]:
-        """When its cluster was last heard."""
-        return contacts(self._sources)
 
     def apply(self, topics: Iterable[Topic], now: datetime) -> bool:
         """Take in what `topics` name; whether the page changed."""
@@ -202,22 +195,6 @@ class ReceiptProjection:
         elif not named & mine:
             return False
         return self._again(now)
-
-    def tick(self, now: datetime) -> bool:
-        """Take in what time alone changes; whether the page changed."""
-        self._judge(now)
-        return self._again(now)
-
-    def _again(self, now: datetime) -> bool:
-        self._now = now
-        before, self._page = self._page, self._make()
-        return before != self._page
-
-    def _judge(self, now: datetime) -> None:
-        cluster = self._asked.kept.command.ref.cluster
-        self._sources: list[SourceRow] = [
-            judged(row, now) for row in self._fleet.sources.values() if row.cluster == cluster
-        ]
 
     def _make(self) -> ReceiptPage:
         kept = self._asked.kept

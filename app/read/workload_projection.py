@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
 from ..domain.drills import PRODUCTION, why_not
 from ..domain.freshness import Freshness
-from ..domain.names import WorkloadRef
+from ..domain.names import Topic, WorkloadRef
 from ..domain.policy import Blocker
 from ..domain.rollout import Attention, PodCondition
 from ..engines.owners import spoken
 from ..engines.port import POD, REPLICASET
-from ..live import Topic
 from .acts import Acts, acts, hold
 from .board import Clause, Sentence
 from .cells import LANDED
@@ -26,11 +25,12 @@ from .lines import history_lines
 from .past import Told
 from .query import version_of
 from .readiness import Proof
+from .remade import Remade
 from .restless import as_of
 from .road import road
-from .rows import SourceRow, WorkloadRow
+from .rows import WorkloadRow
 from .sides import LISTED, pod_lines, sides, traffic
-from .sources import contacts, covering, judged, listening
+from .sources import covering, listening
 from .telling import STRATEGIES, Clock, clock, sentence, standing
 from .words import by_hand, title, was, word
 from .workload import Beside, KeptRevision, WorkloadPage
@@ -39,32 +39,24 @@ KEPT = 6
 """Most kept revisions listed."""
 
 
-class WorkloadProjection:
+class WorkloadProjection(Remade[WorkloadPage]):
     """The page of the workload at `ref`, kept up by topics and by time; no drill is offered in `production`. KeyError
     when there is none."""
 
     def __init__(
         self, fleet: Fleet, ref: WorkloadRef, now: datetime, production: frozenset[str] = PRODUCTION
     ) -> None:
-        self._fleet, self._ref, self._now = fleet, ref, now
-        self._production = production
+        self._ref, self._production = ref, production
         self._past = fleet.past(ref)
         found = fleet.at(ref)
         if found is None:
             raise KeyError(str(ref))
         self._row, self._gone = found, False
-        self._judge(now)
-        self._page = self._make()
+        super().__init__(fleet, now)
 
     @property
-    def page(self) -> WorkloadPage:
-        """The whole read model."""
-        return self._page
-
-    @property
-    def contacts(self) -> Mapping[str, datetime | None]:
-        """When its cluster was last heard."""
-        return contacts(self._sources)
+    def _cluster(self) -> str:
+        return self._ref.cluster
 
     def apply(self, topics: Iterable[Topic], now: datetime) -> bool:
         """Take in the rows that `topics` name; whether the page changed."""
@@ -81,21 +73,6 @@ class WorkloadProjection:
         elif not named & mine and all(topic.sort == "workload" for topic in topics):
             return False
         return self._again(now)
-
-    def tick(self, now: datetime) -> bool:
-        """Take in what time alone changes; whether the page changed."""
-        self._judge(now)
-        return self._again(now)
-
-    def _again(self, now: datetime) -> bool:
-        self._now = now
-        before, self._page = self._page, self._make()
-        return before != self._page
-
-    def _judge(self, now: datetime) -> None:
-        self._sources: list[SourceRow] = [
-            judged(row, now) for row in self._fleet.sources.values() if row.cluster == self._ref.cluster
-        ]
 
     def _make(self) -> WorkloadPage:
         row = as_of(self._row, self._now)

@@ -40,6 +40,7 @@ class Static(StaticFiles):
         super().__init__(directory=directory)
         self._packed: dict[str, tuple[str, bytes]] = {}
         self._sheet = sheet(directory)
+        self._sheet_packed = packed(self._sheet.text.encode(), 9)
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         """As the base class, plus Cache-Control."""
@@ -54,11 +55,11 @@ class Static(StaticFiles):
         """The sheet of all pages. A replica that is a version behind or ahead is asked for another than its own: better
         that one, not kept, than a page without any."""
         kept = "public, max-age=31536000, immutable" if asked else "no-cache"
-        headers, body = {"cache-control": kept, "vary": "Accept-Encoding"}, self._sheet.text.encode()
+        headers = {"cache-control": kept, "vary": "Accept-Encoding"}
         if takes_gzip(Headers(scope=scope).getlist("accept-encoding")):
             headers["content-encoding"] = "gzip"
-            body = self._packed.setdefault(self._sheet.name, ("", packed(body, 9)))[1]
-        return Response(body, 200, headers, media_type="text/css")
+            return Response(self._sheet_packed, 200, headers, media_type="text/css")
+        return Response(self._sheet.text, 200, headers, media_type="text/css")
 
     def file_response(
         self,
